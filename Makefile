@@ -1,0 +1,52 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: install run lint types unit test ci-slow
+
+install: .venv/installed
+
+# One marker file stands for the whole environment; it is older than what it was made from only until the next `make`.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+run: install
+	$(BIN)/python -m search.run spaces/mnist_hinton.yaml
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+unit: install
+	$(BIN)/python -m pytest -n 2 -m 'not slow'
+
+test: lint types unit
+
+ci-slow: install
+	$(BIN)/python -m pytest -m slow
+
+# Every number and picture of the README comes from these commands; DATA is a folder that holds MNIST/raw.
+DATA ?= $(KD_DATA)
+INSERT = $(BIN)/python docs/insert.py README.md
+
+.PHONY: numbers readme
+
+numbers: install
+	$(BIN)/python -m search.run spaces/mnist_hinton.yaml --data $(DATA)
+	$(BIN)/python -m search.run spaces/mnist_search.yaml --data $(DATA)
+	$(BIN)/python -m search.run spaces/mnist_hinton_teachers.yaml --data $(DATA)
+
+readme: install
+	$(BIN)/python -m results runs/mnist_hinton > /dev/null
+	grep -v '^# ' runs/mnist_hinton/table.md | $(INSERT) table
+	cp runs/mnist_hinton/heatmap.png docs/mnist_hinton.png
+	$(BIN)/python -m results.published runs/mnist_hinton docs/published/ece1512_001_run_b.csv | $(INSERT) published
+	$(BIN)/python -m results.compare runs/mnist_hinton runs/mnist_search | $(INSERT) search
+	$(BIN)/python -m results runs/mnist_hinton_teachers > /dev/null
+	(grep '^|' runs/mnist_hinton_teachers/table.md; echo; \
+	 grep -E '^\| (rank|---|–)' runs/mnist_hinton_teachers/leaderboard.md) | $(INSERT) teachers
+	$(BIN)/python docs/tree.py | $(INSERT) tree
