@@ -1,0 +1,1 @@
+"""What to search: a space is a recipe with holes; see space.load."""

@@ -1,0 +1,47 @@
+"""The one error meant for the user, and the nearest right word to put into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import NamedTuple
+
+
+class UserError(Exception):
+    """Something the user can put right: printed without a traceback, exit code 2."""
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """Return "; did you mean X?", or "; known: a, b, c" where nothing is near, or nothing where nothing is known."""
+    known = list(words)
+    found = close(word, known)
+    if found is not None:
+        return f"; did you mean {found}?"
+    return f"; known: {', '.join(known)}" if known else ""
+
+
+def close(word: str, words: Iterable[str]) -> str | None:
+    """Return the word most like this one, or None; the last part of a dotted path will do, case is ignored."""
+    spelling: dict[str, str] = {}
+    for known in words:
+        spelling.setdefault(known.lower(), known)
+        spelling.setdefault(known.lower().rpartition(".")[2], known)
+    found = get_close_matches(str(word).lower(), list(spelling), n=1, cutoff=0.6)
+    return spelling[found[0]] if found else None
+
+
+Complaint = tuple[str, str]  # dotted path, message
+
+
+class Mistake(NamedTuple):
+    """One thing that is wrong in a file; the path is dotted and may be empty."""
+
+    line: int
+    path: str
+    message: str
+
+
+def report(file: str, mistakes: Iterable[Mistake]) -> UserError:
+    """Return one error that names every mistake, one line each, in the order of the file."""
+    unique = sorted(dict.fromkeys(mistakes), key=lambda mistake: mistake.line)
+    return UserError("\n".join(f"{file}:{line}: {path + ': ' if path else ''}{text}" for line, path, text in unique))

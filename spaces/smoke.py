@@ -1,0 +1,42 @@
+"""The tree of a space made small: everything that the space does still happens once, and nothing happens often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TRIALS = 2
+
+
+def shrunk(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return the tree with one epoch, one seed and two trials; a grid keeps the first two options of each choice."""
+    small = {**tree, "seeds": tree.get("seeds", [0])[:1], "train": _short(tree.get("train", {}))}
+    small["teacher"] = _teacher(tree.get("teacher", {}))
+    search = tree.get("search", {})
+    if "trials" in search:
+        small["search"] = {**search, "trials": TRIALS}
+    else:
+        small = {key: small[key] if key == "search" else _few(small[key]) for key in small}
+    if "confirm" in tree:
+        small["confirm"] = {"top": 1, "seeds": tree["confirm"]["seeds"][:1]}
+    return small
+
+
+def _teacher(node: Any) -> Any:
+    if not isinstance(node, dict):
+        return node
+    if "choice" in node:
+        return {"choice": [_teacher(option) for option in node["choice"]]}
+    seeds = {"seeds": node["seeds"][:1]} if "seeds" in node else {}
+    return {**node, "train": _short(node.get("train", {})), **seeds}
+
+
+def _short(train: Any) -> Any:
+    if "choice" in train:
+        return {"choice": [_short(option) for option in train["choice"]]}
+    return {**train, "epochs": 1, "warmup": 0}
+
+
+def _few(node: Any) -> Any:
+    if isinstance(node, dict) and isinstance(node.get("choice"), list):
+        return {"choice": [_few(option) for option in node["choice"][:TRIALS]]}
+    return {key: _few(item) for key, item in node.items()} if isinstance(node, dict) else node

@@ -1,0 +1,42 @@
+"""A file written for a test, and the errors it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from spaces.errors import UserError
+from spaces.space import Space, load
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str], Path]:
+    def written(text: str, name: str = "x.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(dedent(text), encoding="utf-8")
+        return path
+
+    return written
+
+
+@pytest.fixture
+def space(write: Callable[[str], Path]) -> Callable[[str], Space]:
+    return lambda text: load(write(text))
+
+
+@pytest.fixture
+def errors(write: Callable[[str], Path]) -> Callable[..., list[str]]:
+    """Return the lines of the error that a text gives, without the name of the file."""
+
+    def found(text: str, judge: object = None) -> list[str]:
+        path = write(text)
+        with pytest.raises(UserError) as caught:
+            load(path, judge)  # type: ignore[arg-type]
+        lines = str(caught.value).splitlines()
+        assert all(line.startswith(f"{path}:") for line in lines)
+        return [line.removeprefix(f"{path}:") for line in lines]
+
+    return found

@@ -1,0 +1,148 @@
+"""The reader: YAML 1.2 words and numbers, lines of dotted paths, and everything it refuses."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spaces.document import line, read, write
+from spaces.errors import UserError
+
+
+def test_words_and_numbers(tmp_path: Path) -> None:
+    text = (
+        "a: [1e-3, 3e-4, 1, -2.5, .5, +7, 012]\nb: [no, yes, on, none, 1:30, 2020-01-01]\nc: [true, null, ~, '1']\nd:\n"
+    )
+    tree = _read(tmp_path, text)
+    assert tree == {
+        "a": [0.001, 0.0003, 1, -2.5, 0.5, 7, 12],
+        "b": ["no", "yes", "on", "none", "1:30", "2020-01-01"],
+        "c": [True, None, None, "1"],
+        "d": None,
+    }
+    assert isinstance(tree["a"][2], int)
+
+
+def test_lines(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("# head\na:\n  b: 1\n  c:\n  - {d: 2}\n  -\n    e: 3\n")
+    lines = read(path).lines
+    assert {key: lines[key] for key in ("a", "a.b", "a.c", "a.c.0.d", "a.c.1.e")} == {
+        "a": 2,
+        "a.b": 3,
+        "a.c": 4,
+        "a.c.0.d": 5,
+        "a.c.1.e": 7,
+    }
+    assert line(lines, "a.b.nowhere.at.all") == 3
+    assert line(lines, "nowhere") == 1
+
+
+BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefghij"))
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "words"),
+    [
+        ("", 1, "the file is empty"),
+        ("# only a comment\n", 1, "the file is empty"),
+        ("- 1\n", 1, "found no mapping"),
+        ("hello\n", 1, "found no mapping"),
+        ("a: 1\na: 2\n", 2, "a: duplicate key; the first is on line 1"),
+        ("a:\n  b: 1\n  c: 2\n  b: 3\n", 4, "a.b: duplicate key; the first is on line 2"),
+        ("a: 1\nb: &x 2\n", 2, "anchor or alias"),
+        ("a: *x\n", 1, "anchor or alias"),
+        (BOMB, 1, "anchor or alias"),
+        ("a: 1\n---\nb: 2\n", 2, "second document"),
+        ("a: 1\n2: 2\n", 2, "a key that is no text"),
+        ("a.b: 1\n", 1, "a key that is no text or has a dot"),
+        ("a: 1\n? [1, 2]\n: 3\n", 2, "a key that is no text"),
+        ("a: 1\n\tb: 2\n", 2, "tab"),
+        ("a: [1, 2\nb: 3\n", 2, "expected"),
+        ("a: .inf\n", 1, "a: found .inf, a number that is not finite"),
+        ("a: [1, -.INF]\n", 1, "a.1: found -.INF"),
+        ("a: .nan\n", 1, "not finite"),
+        ("a: 1e999\n", 1, "not finite"),
+        ("a: " + "9" * 5000 + "\n", 1, "beyond 64 bits"),
+        ("a: !!python/object/apply:os.system [ls]\n", 1, "not allowed"),
+        ("a: !!python/name:os.system x\n", 1, "not allowed"),
+        ("a: !!int x\n", 1, "not allowed"),
+        ("a: " + "[" * 60_000 + "\n", 1, "nested deeper than 32"),
+        ("a: " + "{b: " * 40 + "1" + "}" * 40 + "\n", 1, "nested deeper than 32"),
+        ("a: 1\nb: \x07\n", 2, "special characters are not allowed"),
+        ("x" * 70_000, 1, "more than 64 KB"),
+        ("a: 1\n" * 100_000, 1, "more than 64 KB"),
+    ],
+    ids=lambda value: value[:24] if isinstance(value, str) else None,
+)
+def test_refused_in_no_time(tmp_path: Path, text: str, number: int, words: str) -> None:
+    path, start = tmp_path / "x.yaml", time.monotonic()
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        read(path)
+    assert time.monotonic() - start < 1
+    message = str(caught.value)
+    assert message.startswith(f"{path}:{number}:")
+    assert words in message
+    assert "\n" not in message
+    assert len(message) < 500
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"a: 1\nb: \xff\xfe\n")
+    with pytest.raises(UserError, match=r"x\.yaml:2: not UTF-8"):
+        read(path)
+
+
+def test_every_duplicate_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        _read(tmp_path, "a: 1\na: 2\nb: .inf\n")
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "mnist_hinton.yaml").write_text("seeds: [0]\n")
+    with pytest.raises(UserError, match=r"did you mean .*mnist_hinton\.yaml\?"):
+        read(tmp_path / "mnist_hintn.yaml")
+    with pytest.raises(UserError, match="directory"):
+        read(tmp_path)
+
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**62), 2**62)
+    | st.floats(-1e18, 1e18)
+    | st.text(st.characters(exclude_categories=["Cs"]))
+    | st.sampled_from(
+        ["yes", "no", "1e-3", "1_000", "0x1f", "~", "null", "<<", "=", "1:30", "2020-01-01", ".nan", "012"]
+    )
+)
+keys = st.text(min_size=1).filter(lambda key: "." not in key and max(key) < "\ud800") | st.sampled_from(
+    ["1", "null", "no", "<<"]
+)
+trees = st.dictionaries(
+    keys, st.recursive(leaves, lambda below: st.lists(below) | st.dictionaries(keys, below), max_leaves=8)
+)
+
+
+@given(tree=trees)
+def test_what_is_written_reads_the_same(tmp_path_factory: pytest.TempPathFactory, tree: dict[str, object]) -> None:
+    path = tmp_path_factory.getbasetemp() / "roundtrip.yaml"
+    path.write_text(write(tree), encoding="utf-8")
+    if not tree:
+        return
+    again = read(path).tree
+    assert repr(again) == repr(tree)
+
+
+def _read(folder: Path, text: str) -> dict[str, Any]:
+    (folder / "x.yaml").write_text(text)
+    return read(folder / "x.yaml").tree

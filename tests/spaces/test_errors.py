@@ -1,0 +1,197 @@
+"""Every refused file: one line a mistake, naming line, dotted path, what was expected and the nearest right word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from spaces.errors import nearest
+from spaces.recipe import Recipe
+
+Errors = Callable[..., list[str]]
+
+ONE = [
+    ("train: {epochs: 12, bach_size: 64}", "1: train.bach_size: unknown key; did you mean batch_size?"),
+    ("trian: {epochs: 12}", "1: trian: unknown key; did you mean train?"),
+    (
+        "searchx: {algorithm: tpe, trials: 3}\ntrain: {lr: {uniform: [1, 2]}}",
+        "1: searchx: unknown key; did you mean search?",
+    ),
+    ("seed: 3", "1: seed: unknown key; did you mean seeds?"),
+    ("teacher: {seed: 3}", "1: teacher.seed: unknown key; did you mean seeds?"),
+    ("teacher: {sedes: [3]}", "1: teacher.sedes: unknown key; did you mean seeds?"),
+    ("teacher: {xyz: [3]}", "1: teacher.xyz: unknown key; known: model, train, weights, seeds"),
+    ("student:\n  model:\n    nmae: mlp", "3: student.model.nmae: unknown key; did you mean name?"),
+    ("student: {model: {hidden: [3]}}", "1: student.model.name: missing"),
+    ('train: {epochs: "12"}', '1: train.epochs: found the text "12", expected a whole number'),
+    ("train: {epochs: 1.5}", "1: train.epochs: found 1.5, expected a whole number"),
+    ("train: {epochs: true}", "1: train.epochs: found true, expected a whole number"),
+    ("train: {epochs: 0}", "1: train.epochs: found 0, expected at least 1"),
+    ("train: {lr: true}", "1: train.lr: found true, expected a number"),
+    ("train: {lr: 0}", "1: train.lr: found 0, expected more than 0"),
+    ("train: 3", "1: train: found 3, expected a mapping"),
+    ("train:", "1: train: found nothing, expected a mapping"),
+    (
+        "train: {optimizer: adm}",
+        '1: train.optimizer: found the text "adm", expected adam or adamw or sgd or rmsprop; did you mean adam?',
+    ),
+    ("train: {momentum: 0.5}", "1: train.momentum: only sgd takes it, and the optimizer here is adam"),
+    ("method: {name: 3}", "1: method.name: found 3, expected text"),
+    ("train: {jitter: 2}", "1: train.jitter: only without a method"),
+    ("teacher: null", "1: teacher: method hinton needs one"),
+    ("train:\n  lr:\n    choice: []", "2: train.lr: an empty choice; expected at least one option"),
+    ("method: {alpha: {choice: [1, 2, 1]}}", "1: method.alpha: option 3 of the choice repeats option 1 (1)"),
+    ("method: {alpha: {uniform: [1, 0]}}", "1: method.alpha: a reversed range [1,0]; expected low below high"),
+    ("train: {lr: {loguniform: [0, 1]}}", "1: train.lr: a log range from 0; expected both ends above 0"),
+    ("train: {lr: {uniform: [0, .inf]}}", "1: train.lr.uniform.1: found .inf, a number that is not finite"),
+    ("train: {lr: {unifrm: [0, 1]}}", "1: train.lr: unknown key unifrm; did you mean uniform?"),
+    ("train: {lr: {choice: [0.1], default: 0.1}}", "1: train.lr: choice stands alone; found default beside it"),
+    ("train: {lr: {choice: [{choice: [1]}]}}", "1: train.lr: an option that is itself a domain"),
+    (
+        "method: {layers: [1, {choice: [1, 2]}]}",
+        "1: method.layers: a domain inside a list; expected a choice among whole",
+    ),
+    (
+        "train: {lr: {uniform: [0.1, 1]}}",
+        "1: train.lr: a grid takes only choice: [...]; for a range write search: {algor",
+    ),
+    ("train:\n  epochs:\n    choice:\n    - 3\n    - four", '5: train.epochs: found the text "four", expected a whole'),
+    (
+        "train: {epochs: {int: [-5, -3]}}\nsearch: {algorithm: random, trials: 2}",
+        "1: train.epochs: found -5, expected at",
+    ),
+    ("train: {lr: {choice: [1, [{choice: [1]}]]}}", "1: train.lr: a domain inside a list"),
+    ("method: {name: {uniform: [0, 1]}}", "1: method.name: found 0, expected text"),
+    (
+        "train: {lr: {uniform: [0.1, 1]}, momentum: {uniform: [0, 0.9]}, optimizer: sgd}",
+        "1: train.lr: a grid takes only choice: [...]; for a range write search: {algorithm: random, trials: 30} (so d",
+    ),
+    ("seeds: []", "1: seeds: found [], expected at least one"),
+    ("seeds: [0, 1, 0]", "1: seeds: seed 0 stands there twice; expected different seeds"),
+    ("seeds: [-1]", "1: seeds.0: found -1, expected at least 0"),
+    ("seeds: 3", "1: seeds: found 3, expected a list"),
+    ("teacher: {seeds: [1, 1]}", "1: teacher.seeds: seed 1 stands there twice"),
+    ("name: ../x", '1: name: found the text "../x", expected a name that can be a folder'),
+    (
+        "search: {metric: test_accuracy}",
+        "1: search.metric: test_accuracy cannot be searched on: the test set is only shown",
+    ),
+    ("search: {metric: 'test_{x}'}", "1: search.metric: test_{x} cannot be searched on"),
+    (
+        "search: {metric: val_acuracy}",
+        '1: search.metric: found the text "val_acuracy", expected val_accuracy or val_loss;',
+    ),
+    (
+        "search: {algoritm: tpe}\ntrain: {lr: {uniform: [1, 2]}}",
+        "1: search.algoritm: unknown key; did you mean algorithm?",
+    ),
+    ("search: {trials: 3}", "1: search.trials: a grid has as many trials as cells"),
+    ("search: {hours: 2}", "1: search.hours: a grid trains every cell, however long it takes"),
+    ("search: {algorithm: tpe, trials: 3}", "1: search.algorithm: there is nothing to search"),
+    ("search: {limit: {params: 3}}", "1: search.limit.params: unknown key; did you mean parameters?"),
+    ("seeds: [0, 1]\nconfirm: {seeds: [1, 2]}", "2: confirm.seeds: seed 1 was already explored with"),
+    ("confirm: {top: 2}", "1: confirm.seeds: missing"),
+    ("confirm: {top: 2, sedes: [4]}", "1: confirm.sedes: unknown key; did you mean seeds?"),
+    ("resources: {cpus: 0}", "1: resources.cpus: found 0, expected more than 0"),
+    ("otherwise: 3", "1: otherwise: found 3, expected a mapping"),
+    ("otherwise:\n  train: {epoch: 3}", "2: otherwise.train.epoch: unknown key; did you mean epochs?"),
+    ("otherwise:\n  trian: {epochs: 3}", "2: otherwise.trian: unknown key; did you mean train?"),
+    ("otherwise:\n  otherwise: {epochs: 3}", "2: otherwise.otherwise: unknown key"),
+    ("otherwise: {method: {alpha: {choice: []}}}", "1: otherwise.method.alpha: an empty choice"),
+    (
+        "train: {lr: {uniform: [1, 2]}}\nsearch: {algorithm: tpe, trials: 3}\notherwise:\n  search: {scheduler: [3]}",
+        "4: otherwise.search.scheduler: found [3], expected text",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), ONE, ids=[text[:40] for text, _ in ONE])
+def test_one_mistake_one_line(errors: Errors, text: str, expected: str) -> None:
+    (found,) = errors(text + "\n")
+    number, _, rest = found.partition(":")
+    assert (number + ":" + rest).startswith(expected)
+
+
+def test_independent_mistakes_are_told_together(errors: Errors) -> None:
+    found = errors(
+        """\
+        train:
+          epochs: "12"
+          lr: {loguniform: [0, 1]}
+          bach_size: 3
+        seeds: []
+        search: {metric: test_loss}
+        method: {name: hinton, alpha: {choice: []}}
+        otherwise:
+          train: {optimiser: adam}
+        """
+    )
+    assert [line.split(":")[0] for line in found] == ["2", "3", "4", "5", "6", "7", "9"]
+
+
+TABLE = """\
+method:
+  choice:
+  - {name: hinton, alpha: {choice: [0, 1]}, temprature: {choice: [1, 2]}}
+  - name: none
+    odd: 1
+table: {rows: method.alpha, columns: method.temperature}
+"""
+
+
+def _judge(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    for knob in recipe.method.knobs:
+        known = ["alpha", "temperature"] if recipe.method.name == "hinton" else []
+        if knob not in known:
+            yield f"method.{knob}", f"unknown key{nearest(knob, known)}"
+
+
+def test_a_judge_speaks_before_the_table(errors: Errors) -> None:
+    assert errors(TABLE, _judge) == [
+        "3: method.temprature: unknown key; did you mean temperature?",
+        "5: method.odd: unknown key",
+    ]
+
+
+def test_the_table_names_the_nearest_knob(errors: Errors) -> None:
+    assert errors(TABLE) == [
+        "6: table.columns: method.temperature is not a knob of this space; did you mean method.temprature?"
+    ]
+    assert errors("method: {alpha: {choice: [0, 1]}}\ntable: {rows: alpha, columns: method.alpha}") == [
+        "2: table.rows: alpha is not a knob of this space; did you mean method.alpha?"
+    ]
+    assert errors("method: {alpha: {choice: [0, 1]}}\ntable: {rows: method.alpha, columns: method.alpha}") == [
+        "2: table.columns: rows and columns are both method.alpha; expected two knobs"
+    ]
+
+
+def test_a_table_of_a_grid_is_never_stopped_early(errors: Errors) -> None:
+    text = """\
+    method: {alpha: {choice: [0, 1]}, temperature: {choice: [1, 2]}}
+    search: {scheduler: asha}
+    table: {rows: method.alpha, columns: method.temperature}
+    """
+    (found,) = errors(text)
+    assert found.startswith(
+        "2: search.scheduler: found asha, expected none for a grid with a table: a cell that was stopped"
+    )
+
+
+def test_parts_that_disagree_only_in_one_cell(errors: Errors) -> None:
+    (found,) = errors("train: {jitter: {choice: [0, 2]}}\nmethod: {choice: [{name: none}, {name: hinton}]}")
+    assert found.startswith("1: train.jitter: only without a method")
+
+
+def test_an_enormous_grid(errors: Errors) -> None:
+    knobs = ", ".join(f"k{number}: {{choice: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}}" for number in range(30))
+    (found,) = errors(f"method: {{name: hinton, {knobs}}}\nsearch: {{algorithm: grid}}")
+    assert found.startswith(f"2: search.algorithm: a grid of {10**30} cells")
+
+
+def test_a_mistake_only_together_with_otherwise(errors: Errors) -> None:
+    text = "seeds: [0]\nconfirm: {seeds: [1, 2]}\notherwise: {seeds: [1]}"
+    assert errors(text)[0].startswith("2: confirm.seeds: seed 1 was already explored with")
+    text = "train: {jitter: 2}\nmethod:\n  name: none\nsearch: {}\notherwise: {method: {name: hinton}}"
+    assert "only without a method" in errors(text)[0]
+    assert errors(text)[0].endswith("(together with otherwise)")

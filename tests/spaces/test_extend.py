@@ -1,0 +1,67 @@
+"""A finished experiment may grow; everything else that changed is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from spaces.extend import changes
+from spaces.space import Space
+
+BASE = """\
+method: {name: hinton, alpha: {choice: [0, 1]}, temperature: {choice: [1, 4]}, flag: 1}
+train: {epochs: 3}
+seeds: [0, 1]
+"""
+TPE = """\
+name: other
+train: {lr: {uniform: [0.1, 1]}}
+search: {algorithm: tpe, trials: 10}
+confirm: {top: 2, seeds: [5]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("base", "old", "new", "named"),
+    [
+        (BASE, "", "", []),
+        (BASE, "seeds: [0, 1]", "seeds: [2, 1, 0]", []),
+        (BASE, "seeds: [0, 1]", "seeds: [0]", ["seeds"]),
+        (BASE, "choice: [0, 1]", "choice: [0, 0.5, 1]", []),
+        (BASE, "choice: [0, 1]", "choice: [0.0, 1.0]", []),
+        (BASE, "choice: [0, 1]", "choice: [0]", ["method.alpha"]),
+        (BASE, "{choice: [0, 1]}", "0", ["method.alpha"]),
+        (BASE, "alpha: {choice: [0, 1]}, ", "", ["method.alpha"]),
+        (BASE, "flag: 1", "flag: true", ["method.flag"]),
+        (BASE, "flag: 1", "flag: 1, more: null", ["method.more"]),
+        (BASE, "train: {epochs: 3}", "train: {epochs: 3, lr: 0.001}\nteacher: {train: {epochs: 12}}", []),
+        (
+            BASE,
+            "train: {epochs: 3}",
+            "train: {epochs: 4}\nteacher: {train: {lr: 1}}",
+            ["teacher.train.lr", "train.epochs"],
+        ),
+        (BASE, "train: {epochs: 3}", "train: {epochs: 3}\nteacher: {seeds: [0, 1]}", []),
+        (BASE, "train: {epochs: 3}", "train: {epochs: 3}\nteacher: {seeds: [1]}", ["teacher.seeds"]),
+        (BASE, "name: hinton", "name: other", ["method.name"]),
+        (TPE, "name: other", "name: another", []),
+        (TPE, "trials: 10", "trials: 20", []),
+        (TPE, "trials: 10", "trials: 5", ["search.trials"]),
+        (TPE, "algorithm: tpe", "algorithm: random, grace: 2", ["search.algorithm", "search.grace"]),
+        (TPE, "top: 2, seeds: [5]", "top: 3, seeds: [5, 6]", []),
+        (TPE, "top: 2, seeds: [5]", "top: 1, seeds: [6]", ["confirm.top", "confirm.seeds"]),
+        (TPE, "confirm: {top: 2, seeds: [5]}\n", "", ["confirm"]),
+        (TPE, "[0.1, 1]", "[0.1, 2]", ["train.lr"]),
+    ],
+)
+def test_changes(space: Callable[[str], Space], base: str, old: str, new: str, named: list[str]) -> None:
+    assert old in base
+    assert changes(space(base), space(base.replace(old, new))) == named
+
+
+def test_a_new_option_may_not_rename_an_old_one(space: Callable[[str], Space]) -> None:
+    one = "student: {model: {choice: [{name: mlp, hidden: [3]}, {name: cnn}]}}"
+    assert changes(space(one), space(one.replace("{name: cnn}", "{name: cnn}, {name: other}"))) == []
+    assert changes(space(one), space(one.replace("[3]", "[4]"))) == ["student.model.hidden"]
+    assert changes(space(one), space(one.replace("{name: cnn}", "{name: cnn}, {name: mlp}"))) == ["student.model"]

@@ -1,0 +1,58 @@
+"""Recipes: equal content has an equal key, and the baseline and the teacher are recipes too."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from spaces.recipe import Recipe
+
+
+def recipe(**parts: Any) -> Recipe:
+    return Recipe.model_validate(parts)
+
+
+def test_defaults() -> None:
+    assert recipe().student.model.knobs == {"hidden": [784, 784]}
+    assert recipe().teacher is not None
+    assert (recipe().method.name, recipe().data.name, recipe().train.epochs) == ("hinton", "mnist", 12)
+    with pytest.raises(ValidationError):
+        recipe().seed = 3  # type: ignore[misc]
+
+
+def test_key_depends_on_content_alone() -> None:
+    one = recipe(method={"name": "hinton", "alpha": 1, "temperature": 4.0}, train={"lr": 1})
+    two = recipe(train={"lr": 1.0}, method={"temperature": 4, "alpha": 1.0, "name": "hinton"})
+    assert one.key() == two.key()
+    assert len(one.key()) == 16
+    assert int(one.key(), 16) >= 0
+    assert pickle.loads(pickle.dumps(one)).key() == one.key()
+    assert Recipe.model_validate(one.model_dump()).key() == one.key()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"seed": 1}, {"train": {"lr": 0.002}}, {"method": {"alpha": True}}, {"teacher": {"seed": 1}}, {"data": {"x": 1}}],
+)
+def test_key_changes_with_content(parts: dict[str, Any]) -> None:
+    assert recipe(**parts).key() != recipe().key()
+    assert recipe(method={"alpha": 1}).key() != recipe(method={"alpha": True}).key()
+
+
+def test_baseline() -> None:
+    inert = recipe(method={"alpha": 0.0, "temperature": 4}, seed=3)
+    assert inert.canonical() == inert.baseline() == recipe(method={"name": "none"}, teacher=None, seed=3)
+    assert inert.canonical().key() == recipe(method={"alpha": 0, "temperature": 64}, seed=3).canonical().key()
+    taught = recipe(method={"alpha": 0.1})
+    assert taught.canonical() is taught
+
+
+def test_the_teacher_is_a_recipe() -> None:
+    teacher = recipe(teacher={"model": {"name": "cnn"}, "train": {"epochs": 3, "jitter": 2}, "seed": 5}).taught()
+    assert (teacher.student.model.name, teacher.train.epochs, teacher.train.jitter, teacher.seed) == ("cnn", 3, 2, 5)
+    assert (teacher.method.name, teacher.teacher) == ("none", None)
+    with pytest.raises(ValueError, match="without a teacher"):
+        teacher.taught()

@@ -1,0 +1,256 @@
+"""Spaces: filling, asking, cells, probes, and the way through YAML and back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import pickle
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spaces.document import write as yaml
+from spaces.domain import Choice, Domain
+from spaces.errors import UserError
+from spaces.label import Label
+from spaces.space import Space, load
+
+Build = Callable[[str], Space]
+
+CONDITIONAL = """\
+teacher: {model: {name: cnn, padding: {choice: [same, valid]}}, seeds: [3, 4]}
+student:
+  model:
+    choice:
+    - {name: mlp, hidden: {choice: [[400, 400], [784, 784]]}}
+    - {name: cnn}
+method:
+  choice:
+  - {name: hinton, alpha: {choice: [0, 0.5]}, temperature: 4}
+  - {name: none}
+"""
+RANGES = """\
+method: {name: hinton, alpha: {uniform: [0, 1]}, temperature: {loguniform: [1, 64]}}
+train: {epochs: {int: [2, 9]}, optimizer: {choice: [adam, sgd]}}
+search: {algorithm: random, trials: 5}
+"""
+
+
+def test_knobs_and_seeds(space: Build) -> None:
+    conditional = space(CONDITIONAL)
+    assert conditional.knobs == [
+        "teacher.model.padding",
+        "student.model",
+        "student.model.hidden",
+        "method",
+        "method.alpha",
+    ]
+    assert (conditional.name, conditional.seeds, conditional.teacher_seeds) == ("x", [0], [3, 4])
+
+
+def test_cells_of_conditional_knobs(space: Build) -> None:
+    cells = space(CONDITIONAL).cells()
+    assert len(cells) == 2 * (2 + 1) * (2 + 1)
+    assert cells[0] == {
+        "teacher.model.padding": "same",
+        "student.model": "mlp",
+        "student.model.hidden": "[400,400]",
+        "method": "hinton",
+        "method.alpha": 0,
+    }
+    assert cells[-1] == {"teacher.model.padding": "valid", "student.model": "cnn", "method": "none"}
+    assert len({json.dumps(cell) for cell in cells}) == len(cells)
+
+
+def test_fill(space: Build) -> None:
+    recipe = space(CONDITIONAL).fill(space(CONDITIONAL).cells()[0], seed=7, teacher_seed=4)
+    assert recipe.seed == 7
+    assert recipe.teacher is not None
+    assert recipe.teacher.seed == 4
+    assert recipe.student.model.knobs == {"hidden": [400, 400]}
+    assert recipe.method.knobs == {"alpha": 0, "temperature": 4}
+    assert recipe.canonical() == recipe.baseline()
+
+
+def test_fill_refuses(space: Build) -> None:
+    ranges = space(RANGES)
+    values = ranges.probes()[0]
+    for wrong, words in [
+        ({**values, "method.alpha": 1.5}, r"method\.alpha: found 1\.5, expected a number from 0 to 1"),
+        ({**values, "method.alhpa": 1}, r"did you mean method\.alpha\?"),
+        ({}, r"x\.yaml:1: method\.alpha: no value was given"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            ranges.fill(wrong, 0)
+
+
+@pytest.mark.parametrize("text", [CONDITIONAL, RANGES])
+def test_probes_reach_every_option_and_every_end(space: Build, text: str) -> None:
+    found: dict[str, set[Label]] = {}
+    loaded = space(text)
+    for values in loaded.probes():
+        assert loaded.fill(values, 0)
+        for path, label in values.items():
+            found.setdefault(path, set()).add(label)
+    seen: dict[str, Domain] = {}
+    for seed in range(30):
+        _draw(loaded, seed, seen)
+    assert set(seen) == set(loaded.knobs) == set(found)
+    assert all(found[path] >= set(domain.ends) for path, domain in seen.items())
+
+
+@pytest.mark.parametrize("text", [CONDITIONAL, RANGES])
+@pytest.mark.parametrize("seed", range(10))
+def test_asked_values_survive_json_and_csv(space: Build, text: str, seed: int) -> None:
+    loaded = space(text)
+    values = _draw(loaded, seed, {})
+    recipe = loaded.fill(values, 1)
+    assert loaded.fill(json.loads(json.dumps(values)), 1) == recipe
+    assert loaded.fill(_through_csv(loaded.knobs, values), 1).key() == recipe.key()
+
+
+def test_where_a_path_stands(space: Build) -> None:
+    loaded = space(CONDITIONAL)
+    assert loaded.line("method.temperature") == 9
+    assert loaded.line("method.temperature", {"method": "none"}) == 10
+    assert loaded.line("student.model.hidden") == 5
+    assert loaded.line("student.model.nothing.here") == 5
+    assert loaded.line("train.epochs") == 1
+    assert str(loaded.error("method.alpha", "is wrong")) == f"{loaded.file}:9: method.alpha: is wrong"
+
+
+def test_precision_is_settled_everywhere(space: Build) -> None:
+    text = """\
+    teacher: {choice: [{train: {epochs: 3}}, {train: {precision: float32}}]}
+    train: {precision: {choice: [auto, float32, bfloat16]}}
+    """
+    settled = space(text).resolved("bfloat16")
+    assert settled.template["train"]["precision"].labels == ("bfloat16", "float32")
+    recipes = [settled.fill(values, 0) for values in settled.probes()]
+    assert {recipe.teacher.train.precision for recipe in recipes if recipe.teacher} == {"bfloat16", "float32"}
+    plain = space("method: {name: none}\nteacher: null\n").resolved("float32")
+    assert plain.fill({}, 0).train.precision == "float32"
+    assert plain.fill({}, 0).teacher is None
+
+
+def test_otherwise(space: Build) -> None:
+    text = """\
+    data: {name: mnist}
+    method: {alpha: {choice: [0, 1]}}
+    train: {epochs: 3, batch_size: 256}
+    otherwise:
+      data: {name: mnist5k}
+      method: {alpha: 0.5}
+      train:
+        batch_size: 64
+    """
+    fallback = space(text).fallback()
+    assert fallback is not None
+    assert fallback.fallback() is None
+    assert fallback.knobs == []
+    recipe = fallback.fill({}, 0)
+    assert (recipe.data.name, recipe.train.batch_size, recipe.train.epochs) == ("mnist5k", 64, 3)
+    assert (fallback.line("train.batch_size"), fallback.line("train.epochs"), fallback.line("method.alpha")) == (
+        8,
+        3,
+        6,
+    )
+    assert space("train: {epochs: 3}\n").fallback() is None
+
+
+@pytest.mark.parametrize("text", [CONDITIONAL, RANGES])
+def test_pickle(space: Build, text: str) -> None:
+    loaded = space(text)
+    again = pickle.loads(pickle.dumps(loaded))
+    assert again == loaded
+    assert again.dump() == loaded.dump()
+
+
+leaf = (
+    st.none()
+    | st.booleans()
+    | st.integers(-99, 99)
+    | st.floats(-1e9, 1e9)
+    | st.text(max_size=5)
+    | st.lists(st.integers(0, 9))
+)
+word = st.text("abcdefgh_", min_size=2, max_size=6).map(lambda text: f"k{text}")
+ends = st.tuples(st.integers(1, 9), st.integers(10, 99)).map(list)
+
+
+def _choice(below: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    options = st.lists(below, min_size=1, max_size=3, unique_by=lambda option: json.dumps(option).strip('"').lower())
+    return options.map(lambda given: {"choice": [option for option in given if not _is_domain(option)] or [1]})
+
+
+def _is_domain(option: object) -> bool:
+    return isinstance(option, dict) and bool({"choice", "uniform", "loguniform", "int"} & set(option))
+
+
+ranges = st.sampled_from(["uniform", "loguniform", "int"]).flatmap(
+    lambda kind: st.builds(lambda pair: {kind: pair}, ends)
+)
+values = st.recursive(
+    leaf | ranges, lambda below: st.dictionaries(word, below, max_size=3) | _choice(below), max_leaves=10
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(
+    knobs=st.dictionaries(word, values, min_size=1, max_size=4),
+    seeds=st.sets(st.integers(0, 9), min_size=1, max_size=1),
+)
+def test_dump_loads_as_an_equal_space(tmp_path: Path, knobs: dict[str, object], seeds: set[int]) -> None:
+    tree = {"method": {"name": "hinton", **knobs}, "seeds": list(seeds), "train": {"lr": {"uniform": [0.1, 1]}}}
+    (tmp_path / "one.yaml").write_text(yaml({**tree, "search": {"algorithm": "random", "trials": 3}}))
+    try:
+        one = load(tmp_path / "one.yaml")
+    except UserError as error:
+        assert "repeats option" in str(error)
+        return
+    (tmp_path / "two.yaml").write_text(one.dump())
+    two = load(tmp_path / "two.yaml")
+    assert two == one
+    assert two.dump() == one.dump()
+    assert two.knobs == one.knobs
+    assert [two.fill(found, 0).key() for found in two.probes()] == [one.fill(found, 0).key() for found in one.probes()]
+
+
+def test_import_is_light() -> None:
+    code = "import sys, spaces.space, spaces.extend; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & {"torch", "ray", "pandas", "numpy", "optuna", "matplotlib", "trainables", "results", "search"}
+
+
+def _draw(space: Space, seed: int, seen: dict[str, Domain]) -> dict[str, Label]:
+    random_ = random.Random(seed)
+
+    def suggest(path: str, domain: Domain) -> Label:
+        seen[path] = domain
+        if isinstance(domain, Choice):
+            return random_.choice(domain.labels)
+        number = random_.uniform(domain.low, domain.high)
+        return domain.pick(round(number)) if isinstance(domain.low, int) else number
+
+    return space.ask(suggest)
+
+
+def _through_csv(knobs: list[str], values: dict[str, Label]) -> dict[str, Label]:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, knobs)
+    writer.writeheader()
+    writer.writerow(values)
+    return dict(next(csv.DictReader(io.StringIO(file.getvalue()))))
+
+
+def test_a_space_without_a_teacher_is_shrunk(space: Build) -> None:
+    text = "teacher: null\nstudent: {model: {name: mlp, hidden: [16]}}\nmethod: {name: none}\n"
+    assert space(text).shrunk().fill({}, 0).teacher is None
