@@ -1,0 +1,144 @@
+"""--download against a server on this machine."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from spaces.errors import UserError
+from trainables.data import download, mnist
+
+Serve = Callable[[Callable[[str], tuple[int, bytes, float]]], str]
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Start a server from a function: file name -> status, body, seconds before each byte; gives its address."""
+    monkeypatch.setenv("no_proxy", "*")
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(answer: Callable[[str], tuple[int, bytes, float]]) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body, pause = answer(self.path.lstrip("/"))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                try:
+                    for piece in [body] if not pause else [body[i : i + 1] for i in range(len(body))]:
+                        stopped.wait(pause)
+                        self.wfile.write(piece)
+                except OSError:
+                    pass  # the client has gone
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    stopped = threading.Event()
+    yield start
+    stopped.set()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def packed(official: None, contents: dict[str, bytes]) -> dict[str, bytes]:
+    return {f"{name}.gz": gzip.compress(data) for name, data in contents.items()}
+
+
+@pytest.fixture
+def mirrors(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    return lambda *urls: monkeypatch.setattr(mnist, "MIRRORS", urls)
+
+
+def files(root: Path) -> set[str]:
+    return {path.name for path in root.rglob("*") if path.is_file()}
+
+
+def test_good(tmp_path: Path, serve: Serve, packed: dict[str, bytes], mirrors: Callable[..., None]) -> None:
+    asked: list[str] = []
+    mirrors(serve(lambda name: (asked.append(name) or 200, packed[name], 0)))
+    fetched = mnist.mnist(tmp_path, True, validation=40)
+    assert fetched.fingerprint() == mnist.mnist(tmp_path, False, validation=40).fingerprint()
+    assert sorted(asked) == sorted(packed)
+    assert {path.name for path in (tmp_path / "MNIST" / "raw").iterdir()} == set(packed)
+
+
+def test_only_what_is_missing_is_fetched(raw: Path, serve: Serve, packed, mirrors: Callable[..., None]) -> None:
+    name = "t10k-labels-idx1-ubyte.gz"
+    (raw / name).unlink()
+    asked: list[str] = []
+    mirrors(serve(lambda name: (asked.append(name) or 200, packed[name], 0)))
+    mnist.mnist(raw.parents[1], True, validation=40)
+    assert asked == [name]
+
+
+def test_an_altered_file_is_named_not_replaced(raw: Path, packed, mirrors: Callable[..., None]) -> None:
+    mirrors()
+    path = raw / "t10k-labels-idx1-ubyte.gz"
+    path.write_bytes(b"altered")
+    with pytest.raises(UserError, match=f"^{path}: "):
+        mnist.mnist(raw, True, validation=40)
+    assert path.read_bytes() == b"altered"
+
+
+BAD = {
+    "truncated": (lambda body: (200, body[:-9], 0), "truncated or altered"),
+    "empty": (lambda body: (200, b"", 0), "starts with nothing"),
+    "altered": (lambda body: (200, gzip.compress(gzip.decompress(body)[:-1] + b"\1\1"), 0), "more bytes of data"),
+    "a page": (lambda body: (200, b"<html>Welcome to our hotel</html>", 0), "truncated or altered"),
+    "too long": (lambda body: (200, body + bytes(10**6), 0), "sends more than"),
+    "absent": (lambda body: (404, b"", 0), "HTTP 404 Not Found"),
+    "hanging": (lambda body: (200, body, 60), "timed out"),
+    "dripping": (lambda body: (200, body, 0.02), "not done after"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_bad_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, serve: Serve, packed, mirrors: Callable[..., None], fault: str
+) -> None:
+    monkeypatch.setattr(download, "TIMEOUT", 1.0)
+    monkeypatch.setattr(download, "DEADLINE", 1.0)
+    answer, message = BAD[fault]
+    bad, good = serve(lambda name: answer(packed[name])), serve(lambda name: (200, packed[name], 0))
+    mirrors(bad)
+    started = time.monotonic()
+    with pytest.raises(UserError) as caught:
+        mnist.mnist(tmp_path, True, validation=40)
+    assert time.monotonic() - started < 5
+    assert f"{bad}train-images-idx3-ubyte.gz: " in str(caught.value)
+    assert message in str(caught.value)
+    assert files(tmp_path) == set()  # not even half a file
+    mirrors(bad, good)  # for one file, as some faults take their time
+    for name in list(packed)[1:]:
+        (tmp_path / "MNIST" / "raw" / name).write_bytes(packed[name])
+    assert mnist.mnist(tmp_path, True, validation=40).sizes["train"] == 160
+    assert files(tmp_path) == set(packed)
+
+
+def test_offline(tmp_path: Path, packed, mirrors: Callable[..., None], serve: Serve) -> None:
+    mirrors("http://127.0.0.1:9/", "http://127.0.0.1:19/")
+    with pytest.raises(UserError) as caught:
+        mnist.mnist(tmp_path, True)
+    for word in ("127.0.0.1:9", "127.0.0.1:19", "offline?", str(tmp_path / "MNIST" / "raw"), "refused"):
+        assert word in str(caught.value)
+
+
+def test_a_root_that_cannot_be_written(tmp_path: Path, packed, mirrors: Callable[..., None]) -> None:
+    mirrors("http://127.0.0.1:9/")
+    (tmp_path / "MNIST").write_text("a file where a folder should be")
+    with pytest.raises(UserError, match="cannot write the download there"):
+        mnist.mnist(tmp_path, True)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from spaces.recipe import Train
+from trainables import device
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(("gains", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_what_the_processor_gains_from(monkeypatch: pytest.MonkeyPatch, gains: bool, expected: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(device, "_cpu_has_bfloat16", lambda: gains)
+    assert device.fastest_precision() == expected
+    with device.autocast(Train(precision="auto"), CPU):
+        assert torch.is_autocast_enabled("cpu") is gains
+
+
+@pytest.mark.parametrize("capability", [(7, 5), (8, 0), (9, 0)])
+def test_gpus_from_ampere_on_take_bfloat16(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int]) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    assert device.fastest_precision() == ("bfloat16" if capability >= (8, 0) else "float32")
+
+
+@pytest.mark.parametrize("gains", [True, False])
+def test_what_the_recipe_says_is_done(monkeypatch: pytest.MonkeyPatch, gains: bool) -> None:
+    monkeypatch.setattr(device, "fastest_precision", lambda: "bfloat16" if gains else "float32")
+    product = {}
+    for precision in ("float32", "bfloat16"):
+        with device.autocast(Train.model_validate({"precision": precision}), CPU):
+            product[precision] = (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+    assert product == {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def test_the_device_has_a_name() -> None:
+    assert device.describe().strip()
+
+
+def test_a_tensor_shares_the_array_s_memory() -> None:
+    array = np.zeros(3, np.float32)
+    shared = device.tensor(array, CPU)
+    array[1] = 7
+    assert shared.tolist() == [0, 7, 0]
+
+
+def test_read_only_arrays_give_no_warning() -> None:
+    # Warnings are errors; torch itself warns of the first such array of a process alone.
+    array = np.zeros(3, np.float32)
+    array.setflags(write=False)
+    assert device.tensor(array, CPU).tolist() == [0, 0, 0]

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from trainables import evaluate
+from trainables.evaluate import agreement, predict, score
+
+
+def random(n: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(n, 4, generator=torch.Generator().manual_seed(seed))
+
+
+def test_scores_by_hand() -> None:
+    # Right with probability 3/4, right with 1/2, wrong with 1/4.
+    logits = torch.tensor([[math.log(3), 0.0], [0.0, 0.0], [math.log(3), 0.0]])
+    found = score(logits, torch.tensor([0, 0, 1]))
+    assert found.accuracy == pytest.approx(2 / 3)
+    assert found.loss == pytest.approx((math.log(4 / 3) + math.log(2) + math.log(4)) / 3)
+
+
+def test_accuracy_is_exact() -> None:
+    labels = torch.zeros(10_000, dtype=torch.int64)
+    logits = torch.tensor([[1.0, 0.0]]).repeat(10_000, 1)
+    logits[:137] = torch.tensor([0.0, 1.0])
+    assert score(logits, labels).accuracy == 0.9863
+
+
+def test_a_loss_that_is_not_finite_is_told() -> None:
+    logits = random(3)
+    logits[1, 0] = math.nan
+    assert math.isnan(score(logits, torch.tensor([0, 1, 2])).loss)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 30), st.integers(0, 99))
+def test_agreement_is_a_symmetric_fraction_of_classes_named(n: int, seed: int) -> None:
+    some, others = random(n, seed), random(n, seed + 1)
+    found = agreement(some, others)
+    assert found == agreement(others, some) == agreement(3 * some + 1, others)
+    assert found * n == pytest.approx(sum(a.argmax() == b.argmax() for a, b in zip(some, others, strict=True)))
+    assert agreement(some, some) == 1
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3))
+
+
+IMAGES = torch.randint(0, 256, (25, 1, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("batch", [1, 7, 24, 25, 1000])
+def test_logits_do_not_depend_on_the_batch(network: nn.Module, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    whole = network.eval()(IMAGES.float() / 255)
+    monkeypatch.setattr(evaluate, "BATCH", batch)
+    torch.testing.assert_close(predict(network, IMAGES), whole)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_model_stays_as_it_was(network: nn.Module, training: bool) -> None:
+    network.train(training)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    first = predict(network, IMAGES)
+    assert torch.equal(first, predict(network, IMAGES))  # dropout is off
+    assert network.training is training and not first.requires_grad
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_logits_are_float32_whatever_the_model(network: nn.Module) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        assert predict(network, IMAGES).dtype == torch.float32

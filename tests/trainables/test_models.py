@@ -1,0 +1,109 @@
+"""Every network by its name: shapes, sizes, seeds and hint layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from spaces.recipe import Model
+from trainables.cost import cost
+from trainables.models import MODELS, build
+from trainables.output import observe
+
+NECESSARY: dict[str, dict[str, Any]] = {"mlp": {"hidden": [12, 8]}}  # knobs without a default
+HINTS = {"cnn": ["pool1", "pool2", "relu3"], "mlp": ["relu1", "relu2"]}
+MNIST, DIGITS = (1, 28, 28), (1, 8, 8)
+
+each = pytest.mark.parametrize("name", sorted(MODELS))
+
+
+def model(name: str, **knobs: Any) -> Model:
+    return Model.model_validate({"name": name} | NECESSARY.get(name, {}) | knobs)
+
+
+def weights(name: str, seed: int) -> dict[str, torch.Tensor]:
+    return build(model(name), DIGITS, 10, seed).state_dict()
+
+
+@each
+@pytest.mark.parametrize("shape", [DIGITS, MNIST, (3, 9, 12)])
+@pytest.mark.parametrize("classes", [2, 10])
+def test_one_logit_per_class(name: str, shape: tuple[int, int, int], classes: int) -> None:
+    logits = build(model(name), shape, classes)(torch.rand(5, *shape))
+    assert logits.shape == (5, classes) and logits.isfinite().all()
+
+
+@each
+def test_a_seed_determines_the_weights(name: str) -> None:
+    first, again, other = weights(name, 1), weights(name, 1), weights(name, 2)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert all(not torch.equal(first[key], other[key]) for key in first if key.endswith("weight"))
+
+
+@each
+def test_the_global_generator_is_left_as_it_was(name: str) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    build(model(name), DIGITS, 10, seed=5)
+    assert torch.equal(torch.rand(4), expected)
+
+
+@each
+def test_what_ran_before_changes_no_weight(name: str) -> None:
+    first = weights(name, 1)
+    torch.manual_seed(99)
+    torch.rand(17)
+    again = weights(name, 1)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+
+
+@each
+def test_hint_layers_can_be_observed(name: str) -> None:
+    network = build(model(name), DIGITS, 10).eval()
+    images = torch.rand(5, *DIGITS)
+    found = observe(network, images, HINTS[name])
+    assert list(found.features) == HINTS[name]
+    assert all(len(feature) == 5 for feature in found.features.values())
+    assert torch.equal(found.logits, network(images))
+
+
+@each
+def test_dropout_only_while_training(name: str) -> None:
+    network = build(model(name, dropout=0.5), DIGITS, 10)
+    images = torch.rand(5, *DIGITS)
+    assert not torch.equal(network(images), network(images))
+    network.eval()
+    assert torch.equal(network(images), network(images))
+
+
+@pytest.mark.parametrize(
+    ("network", "parameters", "macs"),
+    [
+        # The two readings of the assignment's teacher: 28-28-27-27-13 and 28-26-25-23-11, and its student.
+        (model("cnn", padding="same"), 1_404_682, 28**2 * 32 * 9 + 27**2 * 64 * 32 * 9 + 13**2 * 64 * 128 + 1280),
+        (model("cnn", padding="valid"), 1_011_466, 26**2 * 32 * 9 + 23**2 * 64 * 32 * 9 + 11**2 * 64 * 128 + 1280),
+        (model("mlp", hidden=[784, 784]), 1_238_730, 784 * 784 + 784 * 784 + 784 * 10),
+        # Hinton et al. 2015, sec. 3: two layers of 1200 and of 800
+        (model("mlp", hidden=[1200, 1200]), 2_395_210, 784 * 1200 + 1200 * 1200 + 1200 * 10),
+        (model("mlp", hidden=[800, 800]), 1_276_810, 784 * 800 + 800 * 800 + 800 * 10),
+    ],
+    ids=str,
+)
+def test_cost_of_the_published_networks(network: Model, parameters: int, macs: int) -> None:
+    assert cost(build(network, MNIST, 10), MNIST) == (parameters, macs)
+
+
+def test_weights_start_as_in_keras() -> None:
+    # Glorot and Bengio 2010, eq. 16: uniform within sqrt(6 / (fan in + fan out)); biases are zero.
+    found = build(model("mlp", hidden=[784, 784]), MNIST, 10).state_dict()
+    assert found["linear1.weight"].abs().max() == pytest.approx((6 / 1568) ** 0.5, rel=1e-3)
+    assert found["logits.weight"].std() == pytest.approx((2 / 794) ** 0.5, rel=0.02)
+    assert all(not value.any() for key, value in found.items() if key.endswith("bias"))
+
+
+def test_an_mlp_without_hidden_layers_is_linear() -> None:
+    network = build(model("mlp", hidden=[]), DIGITS, 10)
+    assert cost(network, DIGITS) == (64 * 10 + 10, 640)

@@ -1,0 +1,185 @@
+"""A user's own models, data sets and methods."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spaces.errors import UserError
+from spaces.recipe import Recipe
+from trainables import check, plugin
+from trainables.data import DATA, Dataset, load
+from trainables.fit import Epoch
+from trainables.lesson import Lesson
+from trainables.methods import METHODS, formula
+from trainables.models import MODELS
+
+LINEAR = '''
+from __future__ import annotations
+from torch import nn
+from trainables.knobs import Rate
+from trainables.models import MODELS
+
+def linear(shape: tuple[int, int, int], classes: int, *, dropout: Rate = 0.0) -> nn.Module:
+    """One layer."""
+    return nn.Sequential(nn.Flatten(), nn.Dropout(dropout), nn.Linear(shape[0] * shape[1] * shape[2], classes))
+
+MODELS["linear"] = linear
+'''
+SQUARES = '''
+from torch import Tensor
+from trainables.knobs import Fraction
+from trainables.methods import METHODS, none
+from trainables.output import Output
+
+def squares(student: Output, teacher: Output, labels: Tensor, *, alpha: Fraction) -> Tensor:
+    """Match the logits.
+
+    alpha · mean (student − teacher)² + (1 − alpha) · CE(student, labels)
+    """
+    apart = (student.logits - teacher.logits.detach()).square().mean(-1)
+    return alpha * apart + (1 - alpha) * none(student, None, labels)
+
+METHODS["squares"] = squares
+'''
+UPSIDE_DOWN = """
+from trainables.data import DATA, load
+
+def upside_down(root, download):
+    data = load("digits")
+    turn = lambda split: split._replace(images=split.images[:, :, ::-1].copy())
+    return data._replace(train=turn(data.train), val=turn(data.val), test=turn(data.test), name="upside_down")
+
+DATA["upside_down"] = upside_down
+"""
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget what a test registers."""
+    monkeypatch.setattr(plugin, "_loaded", {})
+    registries: list[dict[str, Any]] = [METHODS, MODELS, DATA]
+    before = [dict(registry) for registry in registries]
+    yield
+    for registry, entries in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(entries)
+
+
+def test_a_model(recipe: Callable[..., Recipe], run: Callable[..., list[Epoch]], labels: Lesson) -> None:
+    plugin.register({"linear.py": LINEAR})
+    own = recipe({"name": "linear", "dropout": 0.1})
+    assert list(check.judge(own)) == []
+    assert run(own, labels)[-1].val_accuracy > 0.8
+    ((path, message),) = check.judge(recipe({"name": "linear", "dropuot": 0.1}))
+    assert path == "student.model.dropuot" and "did you mean dropout?" in message
+
+
+def test_a_method(recipe: Callable[..., Recipe], run: Callable[..., list[Epoch]], lesson: Lesson) -> None:
+    plugin.register({"squares.py": SQUARES})
+    own = recipe(None, {"name": "squares", "alpha": 0.5}, teacher={})
+    assert list(check.judge(own)) == []
+    assert formula("squares") == "alpha · mean (student − teacher)² + (1 − alpha) · CE(student, labels)"
+    first, *_, last = run(own, lesson)
+    assert last.train_loss < first.train_loss
+
+
+def test_a_data_set(digits: Dataset) -> None:
+    plugin.register({"upside_down.py": UPSIDE_DOWN})
+    data = load("upside_down")
+    assert (data.test.images[:, :, ::-1] == digits.test.images).all()
+    assert data.fingerprint() != digits.fingerprint()
+
+
+def test_each_source_runs_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for source in ("print('one')", "print('one')", "print('two')", "print('two')"):
+        plugin.register({"mine.py": source})
+    assert capsys.readouterr().out == "one\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("a = 1\nb = a / 0\n", "mine.py:2: ZeroDivisionError: division by zero"),
+        ("def f():\n    g()\n\n\nf()\n", "mine.py:2: NameError"),
+        ("a = 1\nb = = 2\n", "mine.py:2: SyntaxError"),
+        ("import no_such_module\n", "mine.py:1: ModuleNotFoundError"),
+        ("import json\n\njson.loads('{')\n", "mine.py:3: JSONDecodeError"),
+        ("a = '\0'\n", "mine.py"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(source: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        plugin.register({"mine.py": source})
+    assert plugin.fingerprint() == ""
+
+
+def test_the_fingerprint_follows_names_and_sources() -> None:
+    found = [plugin.fingerprint()]
+    for name, source in [("a.py", "A = 1"), ("b.py", "A = 1"), ("b.py", "A = 2")]:
+        plugin.register({name: source})
+        found.append(plugin.fingerprint())
+    assert found[0] == "" and len(set(found)) == 4
+
+
+def test_the_order_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = set()
+    for names in ("ab", "ba"):
+        monkeypatch.setattr(plugin, "_loaded", {})
+        plugin.register({f"{name}.py": "A = 1" for name in names})
+        found.add(plugin.fingerprint())
+    assert len(found) == 1
+
+
+def test_a_plugin_hides_no_module() -> None:
+    # A file may well be called like a package.
+    import json
+    import random
+
+    plugin.register({"random.py": "A = 1", "json.py": "A = 1"})
+    assert sys.modules["random"] is random and sys.modules["json"] is json
+
+
+def test_a_plugin_is_compiled_as_it_stands() -> None:
+    # Without the future imports of the module that runs it.
+    plugin.register({"mine.py": "def f(x: int): pass\nassert f.__annotations__ == {'x': int}"})
+
+
+def test_classes_in_a_plugin_can_be_pickled() -> None:
+    source = "import pickle\nclass Own:\n    a: int = 3\nassert pickle.loads(pickle.dumps(Own())).a == 3"
+    plugin.register({"mine.py": source})
+
+
+# The files.
+
+
+def test_sources_travel_by_file_name(tmp_path: Path) -> None:
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(f"# {name}: é")
+    assert plugin.read([tmp_path / "a.py", tmp_path / "b.py"]) == {"a.py": "# a.py: é", "b.py": "# b.py: é"}
+    assert plugin.read([]) == {}
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.py", tmp_path):
+        with pytest.raises(UserError, match=f"--plugin {path}: no such file"):
+            plugin.read([path])
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match=str(tmp_path / "mine.py")):
+        plugin.read([tmp_path / "mine.py"])
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "mine.py" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text("A = 1")
+    with pytest.raises(UserError, match=r"mine\.py"):
+        plugin.read(paths)

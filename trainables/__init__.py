@@ -1,0 +1,1 @@
+"""How to train: data, models, methods and the loop that makes students of them; knows nothing of Ray."""

@@ -1,0 +1,30 @@
+"""The state of a training as one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spaces.errors import UserError
+from trainables import storage
+from trainables.fit import State
+
+
+def save(path: Path, state: State) -> None:
+    """Write a state atomically."""
+    tensors = {f"student.{name}": value for name, value in state.weights.items()}
+    tensors |= {f"optimiser.{name}": value for name, value in state.optimiser.items()}
+    storage.write(path, tensors, {"epoch": str(state.epoch), "seconds": repr(state.seconds)})
+
+
+def load(path: Path) -> State:
+    """Read the state that `save` wrote; a damaged file is a UserError naming it."""
+    tensors, note = storage.read(path)
+    try:
+        epoch, seconds = int(note["epoch"]), float(note["seconds"])
+    except (KeyError, ValueError):
+        raise UserError(f"{path}: not a checkpoint of a training") from None
+    return State(epoch, seconds, _under("student.", tensors), _under("optimiser.", tensors))
+
+
+def _under(prefix: str, tensors: dict) -> dict:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

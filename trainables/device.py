@@ -1,0 +1,54 @@
+"""Where a training runs and in which precision."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spaces.recipe import Train
+
+
+def device() -> torch.device:
+    """The GPU that this process was given, otherwise the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def describe() -> str:
+    """The device in words, for the protocol above every table."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else "CPU"
+
+
+def fastest_precision() -> str:
+    """bfloat16 where this device multiplies it faster than float32, otherwise float32."""
+    if torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.get_device_capability() >= (8, 0) else "float32"
+    return "bfloat16" if _cpu_has_bfloat16() else "float32"
+
+
+def _cpu_has_bfloat16() -> bool:
+    capabilities = torch.backends.cpu.get_cpu_capability()
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    # oneDNN emulates bfloat16 elsewhere, several times slower than float32.
+    return capabilities.startswith("AVX512") and ("avx512_bf16" in flags or "amx_bf16" in flags)
+
+
+def autocast(train: Train, where: torch.device) -> torch.autocast:
+    """The context in which a forward pass of this training runs; weights and optimiser stay in float32."""
+    precision = fastest_precision() if train.precision == "auto" else train.precision
+    return torch.autocast(where.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def tensor(array: np.ndarray, where: torch.device) -> Tensor:
+    """An array as a tensor on a device; on the processor it shares the array's memory, which nobody may write to."""
+    with warnings.catch_warnings():
+        # Arrays from Ray's object store are read-only, and torch warns of each.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array).to(where)

@@ -1,0 +1,23 @@
+"""Knowledge distillation through softened outputs, after Hinton, Vinyals & Dean (2015), section 2."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+from trainables.knobs import Fraction, Positive
+from trainables.output import Output
+
+
+def hinton(student: Output, teacher: Output, labels: Tensor, *, alpha: Fraction, temperature: Positive) -> Tensor:
+    """Loss per example [batch] from logits [batch, classes] and labels [batch].
+
+    alpha · T² · KL(softmax(teacher / T) ‖ softmax(student / T)) + (1 − alpha) · CE(student, labels)
+
+    The factor T² keeps the soft gradient's size independent of T (Hinton et al. 2015, sec. 2).
+    """
+    soft = log_softmax(student.logits / temperature, dim=-1)
+    targets = log_softmax(teacher.logits.detach() / temperature, dim=-1)
+    divergence = kl_div(soft, targets, reduction="none", log_target=True).sum(-1)
+    hard = cross_entropy(student.logits, labels, reduction="none")
+    return alpha * temperature**2 * divergence + (1 - alpha) * hard

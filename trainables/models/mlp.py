@@ -1,0 +1,27 @@
+"""Fully connected networks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import nn
+
+from trainables.knobs import Count, Rate
+from trainables.models.init import glorot
+
+
+def mlp(
+    shape: tuple[int, int, int], classes: int, *, hidden: list[Count], dropout: Rate = 0.0, input_dropout: Rate = 0.0
+) -> nn.Module:
+    """Linear layers with ReLU between them; layers `relu1`, `relu2`, … are its hint layers."""
+    channels, height, width = shape
+    widths = [channels * height * width, *hidden]
+    model = nn.Sequential()
+    model.add_module("flatten", nn.Flatten())
+    model.add_module("dropout0", nn.Dropout(input_dropout))
+    for i, (fan_in, fan_out) in enumerate(pairwise(widths), 1):
+        model.add_module(f"linear{i}", nn.Linear(fan_in, fan_out))
+        model.add_module(f"relu{i}", nn.ReLU())
+        model.add_module(f"dropout{i}", nn.Dropout(dropout))
+    model.add_module("logits", nn.Linear(widths[-1], classes))
+    return glorot(model)

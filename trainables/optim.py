@@ -1,0 +1,69 @@
+"""Optimisers and learning-rate schedules by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from spaces.recipe import Train
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    # eps as in Keras, in which the assignment and the papers before 2020 were trained
+    "adam": partial(torch.optim.Adam, eps=1e-7, fused=True),
+    "adamw": partial(torch.optim.AdamW, eps=1e-7, fused=True),
+    "rmsprop": partial(torch.optim.RMSprop, alpha=0.9, foreach=True),
+    "sgd": partial(torch.optim.SGD, fused=True),
+}
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda progress: 1.0,
+    "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
+    "linear": lambda progress: 1 - progress,
+}
+
+
+def optimizer(model: nn.Module, train: Train) -> Optimizer:
+    """The optimiser of a training over all parameters of a model."""
+    momentum = {"momentum": train.momentum, "nesterov": train.momentum > 0} if train.optimizer == "sgd" else {}
+    make = OPTIMIZERS[train.optimizer]
+    return make(model.parameters(), lr=train.lr, weight_decay=train.weight_decay, **momentum)
+
+
+def rate(train: Train, step: int, steps: int) -> float:
+    """The learning rate at a step, counted from 0, of an epoch-long number of steps: linear warm-up, then the schedule.
+
+    The schedule runs over the full number of epochs, whether or not the training is stopped early.
+    """
+    warmup, total = train.warmup * steps, train.epochs * steps
+    if step < warmup:
+        return train.lr * (step + 1) / warmup
+    return train.lr * SCHEDULES[train.schedule]((step - warmup) / max(1, total - warmup))
+
+
+def flatten(optimiser: Optimizer) -> dict[str, Tensor]:
+    """The optimiser's state as flat tensors, named "index.name"; everything else in it follows from the recipe."""
+    state = optimiser.state_dict()["state"]
+    named = ((f"{index}.{name}", value) for index, item in state.items() for name, value in item.items())
+    return {name: value for name, value in named if value is not None}
+
+
+def unflatten(optimiser: Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back copies of what `flatten` took."""
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    content = optimiser.state_dict()
+    for name, value in tensors.items():
+        index, _, item = name.partition(".")
+        content["state"].setdefault(int(index), {})[item] = _laid_out_like(parameters[int(index)], value)
+    optimiser.load_state_dict(content)
+
+
+def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
+    # Fused steps walk through raw memory: a momentum whose strides are not its weight's would meet the wrong elements.
+    if value.shape != parameter.shape:
+        return value.clone()
+    return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
