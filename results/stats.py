@@ -1,0 +1,172 @@
+"""Which differences between cells are more than the luck of the seeds.
+
+The model is always accuracy = cell + block + noise. A block is a seed (or a pair of student's and teacher's seed): the
+cells of one seed share its initialisation and its order of images, and what they share says nothing about the knobs.
+The noise is pooled over all cells, which is what gives three seeds any power. Models are compared by least squares,
+nested one in the other, so that a missing cell or seed only costs degrees of freedom. See Montgomery, Design and
+Analysis of Experiments, chapters 4 and 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+import numpy
+from scipy import stats
+
+LEVEL = 0.05
+Array = numpy.ndarray
+Numbers = Sequence[float] | Array
+
+
+class Effect(NamedTuple):
+    """One line of an analysis of variance; `p` is Holm-corrected over the lines of its table."""
+
+    name: str
+    f: float
+    freedom: int
+    residual_freedom: int
+    p: float
+
+    @property
+    def detected(self) -> bool:
+        """Whether noise alone would do this in fewer than one of twenty experiments."""
+        return self.p < LEVEL
+
+
+class Difference(NamedTuple):
+    """A difference of two cells paired over n seeds; its 95 % interval is not a number without residual `freedom`."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    freedom: int
+
+
+class _Fit(NamedTuple):
+    squares: float
+    rank: int
+
+
+class _Cells(NamedTuple):
+    """The model of cells and blocks, fitted: its noise (not a number without freedom) and how contrasts are weighed."""
+
+    y: Array
+    names: list
+    design: Array
+    inverse: Array
+    noise: float
+    freedom: int
+
+
+def effects(values: Numbers, rows: Sequence, columns: Sequence, blocks: Sequence) -> list[Effect]:
+    """The effects of "rows", "columns" and their "interaction" [one entry per student]; empty without a residual."""
+    y, block = numpy.asarray(values, float), indicators(blocks)
+    row, column, cell = indicators(rows), indicators(columns), indicators(list(zip(rows, columns, strict=True)))
+    full = _fit(y, block, cell)
+    nested = {
+        "rows": (_fit(y, block, column), _fit(y, block, row, column)),
+        "columns": (_fit(y, block, row), _fit(y, block, row, column)),
+        "interaction": (_fit(y, block, row, column), full),
+    }
+    if len(y) <= full.rank:
+        return []
+    found = [_effect(name, *pair, full, len(y)) for name, pair in nested.items() if pair[1].rank > pair[0].rank]
+    return [effect._replace(p=p) for effect, p in zip(found, holm([e.p for e in found]), strict=True)]
+
+
+def _effect(name: str, without: _Fit, with_it: _Fit, full: _Fit, students: int) -> Effect:
+    freedom, left = with_it.rank - without.rank, students - full.rank
+    explained, noise = (without.squares - with_it.squares) / freedom, full.squares / left
+    f = explained / noise if noise > 0 else float("inf") if explained > 0 else 0.0
+    return Effect(name, f, freedom, left, float(stats.f.sf(f, freedom, left)))
+
+
+def _fit(y: Array, *parts: Array) -> _Fit:
+    design = numpy.hstack(parts)
+    solution, _, rank, _ = numpy.linalg.lstsq(design, y, rcond=None)
+    squares = float(((y - design @ solution) ** 2).sum())
+    # equal numbers leave a rest of rounding errors, which must not be taken for noise
+    return _Fit(squares if squares > 1e-20 * float(y @ y) else 0.0, int(rank))
+
+
+def indicators(labels: Sequence[Hashable]) -> Array:
+    """One column of zeros and ones per distinct label: [students, labels]."""
+    levels = {label: index for index, label in enumerate(dict.fromkeys(labels))}
+    return numpy.eye(len(levels))[[levels[label] for label in labels]]
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm (1979): p values corrected so that the chance of one false finding among them all stays at the level."""
+    order = numpy.argsort(p)
+    corrected, largest = [0.0] * len(p), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
+        corrected[index] = largest
+    return corrected
+
+
+def worse(values: Numbers, cells: Sequence[Hashable], blocks: Sequence, best: Hashable) -> dict[Hashable, float]:
+    """For each other cell, the corrected one-sided p that it is below the cell `best` by luck alone (Student's t).
+
+    Bonferroni over all comparisons and not Holm, because `best` may be the cell that came out highest: then the truly
+    best cell still is called worse in at most one of twenty experiments (Hsu, 1984, comparisons with the best).
+    Empty without a residual; a cell that shares no seed with `best`, however indirectly, is left out.
+    """
+    model = _cells(values, cells, blocks)
+    if model.freedom <= 0:
+        return {}
+    contrasts = {name: _contrast(model, best, name) for name in model.names if name != best}
+    sound = {name: contrast for name, contrast in contrasts.items() if _estimable(model, contrast)}
+    return {name: min(1.0, len(sound) * _one_sided(model, contrast)) for name, contrast in sound.items()}
+
+
+def difference(
+    values: Numbers, cells: Sequence[Hashable], blocks: Sequence, ours: Hashable, other: Hashable
+) -> Difference | None:
+    """The mean of cell `ours` − cell `other` with Student's 95 % interval from the noise pooled over all `cells`.
+
+    None where the two cells share no block.
+    """
+    seen = [{block for cell, block in zip(cells, blocks, strict=True) if cell == name} for name in (ours, other)]
+    n = len(seen[0] & seen[1])
+    if not n:
+        return None
+    model = _cells(values, cells, blocks)
+    mean, deviation = _estimate(model, _contrast(model, ours, other))
+    half = float(stats.t.ppf(1 - LEVEL / 2, model.freedom)) * deviation if model.freedom > 0 else float("nan")
+    return Difference(mean, mean - half, mean + half, n, model.freedom)
+
+
+def _cells(values: Numbers, cells: Sequence[Hashable], blocks: Sequence) -> _Cells:
+    y, cell, block = numpy.asarray(values, float), indicators(cells), indicators(blocks)
+    design, full = numpy.hstack([cell, block]), _fit(y, cell, block)
+    freedom = len(y) - full.rank
+    noise = full.squares / freedom if freedom > 0 else float("nan")
+    return _Cells(y, list(dict.fromkeys(cells)), design, numpy.linalg.pinv(design), noise, freedom)
+
+
+def _contrast(model: _Cells, ours: Hashable, other: Hashable) -> Array:
+    contrast = numpy.zeros(model.design.shape[1])
+    contrast[model.names.index(ours)], contrast[model.names.index(other)] = 1.0, -1.0
+    return contrast
+
+
+def _estimable(model: _Cells, contrast: Array) -> bool:
+    """A contrast outside the design's row space compares cells of different seeds: not a difference of cells."""
+    return numpy.allclose(contrast @ model.inverse @ model.design, contrast)
+
+
+def _estimate(model: _Cells, contrast: Array) -> tuple[float, float]:
+    """A difference of cells, the blocks held, and its standard error."""
+    weights = contrast @ model.inverse
+    return float(weights @ model.y), float(numpy.sqrt(model.noise * (weights @ weights)))
+
+
+def _one_sided(model: _Cells, contrast: Array) -> float:
+    mean, deviation = _estimate(model, contrast)
+    if deviation == 0:
+        return 0.0 if mean > 1e-10 else 1.0
+    return float(stats.t.sf(mean / deviation, model.freedom))

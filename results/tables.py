@@ -1,0 +1,113 @@
+"""Students to the leaderboard: one line per configuration, ranked among equals, and whom to export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas
+
+from results import students as student_rows
+from results.records import Row
+
+Label = Any
+NUMBERS = [
+    *("val_accuracy", "val_loss", "test_accuracy", "test_std", "n", "epochs"),
+    *("parameters", "macs", "agreement", "train_seconds", "left_out"),
+]
+WHOLE = {"n", "epochs", "parameters", "macs"}
+
+
+def leaderboard(
+    students: pandas.DataFrame, metric: str = "val_accuracy", teachers: Mapping[str, Row] | None = None
+) -> pandas.DataFrame:
+    """One line per configuration and stage, accuracies as fractions: the ranked, baseline, teacher, the others.
+
+    Only finished students count. A rank is given among equals alone: the confirm stage where there is one, the full
+    number of seeds, the same number of epochs.
+    """
+    names = student_rows.knobs(students)
+    groups = configurations(_comparable(students))
+    lines = _table([_line(group, names) for group in groups] + _teacher_lines(teachers or {}, names), names)
+    lines["rank"] = _rank(lines, metric)
+    place = lines["stage"].map({"baseline": 1, "teacher": 2, "confirm": 3, "explore": 4}).fillna(5)
+    lines["place"] = place.where(lines["rank"].isna(), 0)
+    lines["score"] = score(lines, metric)
+    return lines.sort_values(["place", "score"], kind="stable", ignore_index=True).drop(columns=["place", "score"])
+
+
+def _comparable(students: pandas.DataFrame) -> pandas.DataFrame:
+    """Without the baselines of other seeds than the confirmed students have, once there are confirmed students."""
+    done = students[students["status"] == "finished"]
+    seeds = set(done["seed"][done["stage"] == "confirm"]) & set(done["seed"][done["stage"] == "baseline"])
+    return students[(students["stage"] != "baseline") | students["seed"].isin(seeds)] if seeds else students
+
+
+def _table(lines: list[Row], knobs: list[str]) -> pandas.DataFrame:
+    # as objects first, so that a temperature of 4 does not become 4.0 beside a baseline that has none
+    table = pandas.DataFrame(lines, columns=pandas.Index(["rank", "stage", *knobs, *NUMBERS]), dtype=object)
+    return table.astype({name: "Int64" if name in WHOLE else float for name in NUMBERS if name != "left_out"})
+
+
+def configurations(students: pandas.DataFrame) -> list[pandas.DataFrame]:
+    """The students of each stage and configuration, which differ by their seeds alone."""
+    if not len(students):
+        return []
+    by = ["stage", *student_rows.knobs(students)]
+    return [group for _, group in students.groupby(by, dropna=False, sort=False)]
+
+
+def _line(group: pandas.DataFrame, knobs: list[str]) -> Row:
+    done, first = group[group["status"] == "finished"], group.iloc[0]
+    means = {name: done[name].mean() for name in ("val_accuracy", "val_loss", "agreement", "train_seconds")}
+    test = {"test_accuracy": done["test_accuracy"].mean(), "test_std": done["test_accuracy"].std()}
+    copied = {name: first[name] for name in ["stage", *knobs, "parameters", "macs"]}
+    others = group["status"][group["status"] != "finished"].value_counts()
+    left_out = ", ".join(f"{count} {status}" for status, count in others.items())
+    epochs = done["epochs"].max() if len(done) else group["epochs"].max()
+    return copied | means | test | {"n": len(done), "epochs": epochs, "left_out": left_out}
+
+
+def _teacher_lines(teachers: Mapping[str, Row], knobs: list[str]) -> list[Row]:
+    groups: dict[str, list[Row]] = {}
+    for teacher in teachers.values():
+        groups.setdefault(repr(sorted((teacher.get("values") or {}).items())), []).append(teacher)
+    return [_teacher_line(pandas.DataFrame(group), knobs, group[0].get("values") or {}) for group in groups.values()]
+
+
+def _teacher_line(group: pandas.DataFrame, knobs: list[str], values: Row) -> Row:
+    known = {name: group[name].mean() for name in NUMBERS if name in group}
+    test = {"test_std": group["test_accuracy"].std(), "n": len(group), "left_out": ""}
+    return {"stage": "teacher"} | {name: values[name] for name in knobs if name in values} | known | test
+
+
+def score(lines: pandas.DataFrame, metric: str) -> pandas.Series:
+    """What to sort by, the smallest first: losses as they are, accuracies negated."""
+    return lines[metric] if metric.endswith("loss") else -lines[metric]
+
+
+def _rank(lines: pandas.DataFrame, metric: str) -> pandas.Series:
+    done = lines[lines["n"] > 0]
+    stage = "confirm" if (done["stage"] == "confirm").any() else "explore"
+    peers = done[done["stage"] == stage]
+    equals = peers[peers["epochs"] == peers["epochs"].max()]
+    equals = equals[equals["n"] == equals["n"].max()]
+    return score(equals, metric).rank(method="min").reindex(lines.index).astype("Int64")
+
+
+def best(students: pandas.DataFrame, top: int = 1, metric: str = "val_accuracy") -> list[str]:
+    """The trials to export: of each of the `top` ranked configurations the student that did best on validation."""
+    order = leaderboard(students, metric)
+    by = ["stage", *student_rows.knobs(students)]
+    chosen = order[order["rank"].notna()].head(top)[by]
+    groups = [matching(students, dict(line)) for _, line in chosen.iterrows()]
+    done = [group[group["status"] == "finished"] for group in groups]
+    return [str(group["trial"].iloc[score(group, metric).argmin()]) for group in done]
+
+
+def matching(students: pandas.DataFrame, values: Mapping[Any, Label]) -> pandas.DataFrame:
+    """The students with these labels; a missing label asks for students that do not have the knob."""
+    kept = students
+    for name, label in values.items():
+        kept = kept[kept[name].isna() if pandas.isna(label) else kept[name] == label]
+    return kept

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pandas
+import pytest
+from rich.console import Console
+
+from results import experiment, records
+from results.__main__ import main
+from results.rebuild import rebuild
+from results.terminal import show
+from spaces.errors import UserError
+
+FILES = ["students.csv", "leaderboard.csv", "leaderboard.md", "table.csv", "table.md", "heatmap.png", "curves.png"]
+
+
+def copy(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path / "copy")
+
+
+def test_everything_is_rebuilt_from_the_rows(full, tmp_path):
+    folder = copy(full, tmp_path)
+    rebuild(folder)
+    assert all((folder / name).stat().st_size for name in FILES)
+    assert (folder / "tensorboard").is_dir()
+    first = {name: (folder / name).read_bytes() for name in FILES}
+    rebuild(folder)
+    assert {name: (folder / name).read_bytes() for name in FILES} == first
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_table_csv_has_one_line_per_cell(full, tmp_path):
+    folder = copy(full, tmp_path)
+    rebuild(folder)
+    table = pandas.read_csv(folder / "table.csv")
+    assert list(table.columns) == (
+        ["method.alpha", "method.temperature", "mean", "std", "n", "val_mean", "val_std", "best", "tied", "baseline"]
+    )
+    assert len(table) == 9 and table["best"].sum() == 1 and (table["n"] == 3).all()
+    assert table["mean"].between(0.9, 1).all()
+
+
+def test_a_running_experiment_keeps_its_tensorboard(running):
+    (running / "tensorboard").mkdir()
+    (running / "tensorboard" / "events.out.tfevents.1.x.students").write_bytes(b"live")
+    rebuild(running)
+    assert (running / "table.md").exists()
+    assert (running / "tensorboard" / "events.out.tfevents.1.x.students").read_bytes() == b"live"
+
+
+@pytest.mark.parametrize("name", ["broken", "confirmed", "single", "tableless", "running"])
+def test_every_kind_of_experiment_is_rebuilt(name, request, capsys):
+    folder = request.getfixturevalue(name)
+    assert main([str(folder)]) == 0
+    table = [(folder / file).exists() for file in ("table.csv", "table.md", "heatmap.png")]
+    assert table == [name not in ("tableless", "confirmed")] * 3
+    assert (folder / "leaderboard.md").exists() and (folder / "curves.png").exists()
+    out = capsys.readouterr().out
+    assert "Leaderboard" in out and "baseline" in out
+
+
+def test_nothing_begun_is_rebuilt_too(empty):
+    folder = empty(rest="table: {rows: method.alpha, columns: method.temperature}\n").folder
+    rebuild(folder)
+    assert not (folder / "table.md").exists() and (folder / "leaderboard.md").exists()
+
+
+def test_a_folder_that_is_no_experiment_exits_2(tmp_path, capsys):
+    assert main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err.strip() == f"{tmp_path}: not an experiment folder: it holds no space.yaml"
+    with pytest.raises(UserError):
+        rebuild(tmp_path / "missing")
+
+
+def fresh(code: str) -> list[str]:
+    """What a fresh interpreter has imported after some code."""
+    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_results_need_no_ray_no_torch_and_no_search():
+    loaded = fresh("import results.__main__")
+    assert not {"ray", "torch", "search", "trainables", "tensorflow", "tensorboardX", "optuna"} & set(loaded)
+    assert "matplotlib" in loaded
+
+
+def test_writing_rows_needs_no_pandas():
+    assert not {"pandas", "numpy", "matplotlib", "scipy", "tensorboard"} & set(fresh("import results, results.records"))
+
+
+def test_the_command_in_an_interpreter_of_its_own(full, tmp_path):
+    folder = copy(full, tmp_path)
+    command = [sys.executable, "-W", "error", "-m", "results", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith(f"logs: {folder}")
+    assert "has a detectable effect" in done.stdout and done.stderr == ""
+    assert records.heatmap_file(folder).exists()
+
+
+def screen(folder, width: int) -> str:
+    """What a terminal of so many columns shows, with its codes for bold."""
+    file = io.StringIO()
+    show(experiment.load(folder), Console(file=file, width=width, force_terminal=True, color_system="standard"))
+    return file.getvalue()
+
+
+def test_a_wide_terminal_shows_each_cell_on_a_line_and_the_chosen_one_bold(full):
+    text = screen(full, 100)
+    assert re.search(r"\x1b\[1m(= )?\d\d\.\d\d ± \d\.\d\d", text)
+    assert "**" not in text and "`" not in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_no_number_is_broken_by_a_narrow_terminal(full, width):
+    lines = re.sub(r"\x1b\[[\d;]*m", "", screen(full, width)).split("Leaderboard")[1].splitlines()
+    assert max(map(len, lines)) <= width
+    heads = next(line for line in lines if "rank" in line)
+    assert "test %" in heads and ("agreement with teacher %" in heads) == (width == 200)
+    assert not any("…" in line for line in lines)
+    assert len([line for line in lines if re.match(r"  (\d|–) +(explore|baseline|teacher)", line)]) == 8
+
+
+def test_a_pipe_has_no_marks_of_markdown(full, tmp_path, capsys):
+    main([str(copy(full, tmp_path))])
+    assert "**" not in capsys.readouterr().out

@@ -1,0 +1,147 @@
+"""Against numbers computed by other means, and against simulations with fixed seeds."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy
+import pytest
+from scipy import stats as scipy_stats
+
+from results import stats
+
+
+def layout(rows: int, columns: int, seeds: int) -> list[list[int]]:
+    """The labels of rows, columns and seeds of every student of a full table."""
+    students = itertools.product(range(rows), range(columns), range(seeds))
+    return [list(labels) for labels in zip(*students, strict=True)]
+
+
+def by_name(found: list[stats.Effect]) -> dict[str, stats.Effect]:
+    return {effect.name: effect for effect in found}
+
+
+def test_balanced_squares_are_those_of_the_textbook():
+    y = numpy.random.default_rng(0).normal(size=(4, 6, 3)) + numpy.arange(6)[None, :, None] / 3
+    found = by_name(stats.effects(y.ravel(), *layout(4, 6, 3)))
+    mean = y.mean()
+    cell, seed = y.mean(2), y.mean((0, 1))
+    row, column = y.mean((1, 2)), y.mean((0, 2))
+    between = 3 * ((cell - row[:, None] - column[None, :] + mean) ** 2).sum() / 15
+    noise = ((y - cell[:, :, None] - seed + mean) ** 2).sum() / 46
+    assert found["rows"].f == pytest.approx(18 * ((row - mean) ** 2).sum() / 3 / noise)
+    assert found["columns"].f == pytest.approx(12 * ((column - mean) ** 2).sum() / 5 / noise)
+    assert found["interaction"].f == pytest.approx(between / noise)
+    assert [(e.freedom, e.residual_freedom) for e in found.values()] == [(3, 46), (5, 46), (15, 46)]
+
+
+def test_without_blocks_it_is_the_one_way_analysis():
+    groups = [[1.0, 2.5, 3.1], [2.0, 4.4, 3.9, 5.0], [6.0, 5.5]]
+    values = [value for group in groups for value in group]
+    rows = [index for index, group in enumerate(groups) for _ in group]
+    (effect,) = stats.effects(values, rows, [0] * len(rows), [0] * len(rows))
+    expected = scipy_stats.f_oneway(*groups)
+    assert (effect.f, effect.p) == (pytest.approx(expected.statistic), pytest.approx(expected.pvalue))
+
+
+def test_two_paired_groups_are_the_paired_t_test():
+    first, second = numpy.random.default_rng(1).normal(size=(2, 5))
+    blocks = [*range(5), *range(5)]
+    (effect,) = stats.effects([*first, *second], [0] * 5 + [1] * 5, [0] * 10, blocks)
+    expected = scipy_stats.ttest_rel(first, second)
+    assert (effect.f, effect.p) == (pytest.approx(expected.statistic**2), pytest.approx(expected.pvalue))
+    higher, lower = (first, second) if first.mean() > second.mean() else (second, first)
+    found = stats.worse([*higher, *lower], ["best"] * 5 + ["other"] * 5, blocks, "best")
+    assert found["other"] == pytest.approx(scipy_stats.ttest_rel(higher, lower, alternative="greater").pvalue)
+
+
+def test_the_interval_of_two_cells_is_the_paired_one():
+    found = stats.difference([0.95, 0.97, 0.96, 0.94, 0.95, 0.953], list("aaabbb"), [0, 1, 2] * 2, "a", "b")
+    interval = scipy_stats.ttest_rel([0.95, 0.97, 0.96], [0.94, 0.95, 0.953]).confidence_interval()
+    assert found is not None and (found.n, found.freedom) == (3, 2)
+    assert (found.low, found.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
+
+
+def test_the_interval_pools_the_noise_of_all_cells():
+    y = numpy.random.default_rng(5).normal(size=(8, 3)) + numpy.array([0, 5, 9])
+    cells, blocks = [index // 3 for index in range(24)], [index % 3 for index in range(24)]
+    found = stats.difference(y.ravel(), cells, blocks, 2, 6)
+    noise = ((y - y.mean(1, keepdims=True) - y.mean(0) + y.mean()) ** 2).sum() / 14
+    half = scipy_stats.t.ppf(0.975, 14) * (noise * 2 / 3) ** 0.5
+    assert found is not None and found.freedom == 14
+    mean = y[2].mean() - y[6].mean()
+    assert (found.mean, found.low, found.high) == pytest.approx((mean, mean - half, mean + half))
+
+
+def test_one_seed_has_a_difference_without_an_interval_and_no_common_seed_none():
+    found = stats.difference([1.0, 0.5], ["a", "b"], [0, 0], "a", "b")
+    assert found is not None and found.mean == pytest.approx(0.5) and numpy.isnan(found.low) and found.freedom == 0
+    assert stats.difference([1.0, 0.5], ["a", "b"], [0, 1], "a", "b") is None
+    assert stats.difference([1.0], ["a"], [0], "a", "b") is None
+
+
+def test_holm_by_hand():
+    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert stats.holm([0.9, 0.8]) == [1.0, 1.0]
+    assert stats.holm([]) == []
+
+
+def test_a_missing_cell_and_a_missing_seed_only_cost_freedom():
+    rows, columns, seeds = layout(3, 4, 3)
+    kept = [index for index in range(36) if (rows[index], columns[index]) != (1, 1) and index != 35]
+    y = numpy.random.default_rng(2).normal(size=36)
+    picked = [[names[index] for index in kept] for names in (rows, columns, seeds)]
+    found = by_name(stats.effects(y[kept], *picked))
+    assert [(e.freedom, e.residual_freedom) for e in found.values()] == [(2, 19), (3, 19), (5, 19)]
+
+
+def test_no_residual_no_findings():
+    rows, columns, seeds = layout(2, 2, 1)
+    assert stats.effects([1, 2, 3, 4], rows, columns, seeds) == []
+    assert stats.worse([1, 2, 3], ["a", "b", "c"], [0, 0, 0], "a") == {}
+
+
+def test_equal_numbers_have_no_effect():
+    found = stats.effects([0.9] * 12, *layout(2, 3, 2))
+    assert [effect.p for effect in found] == [1.0] * 3
+    assert set(stats.worse([0.9] * 6, list("aabbcc"), [0, 1] * 3, "a").values()) == {1.0}
+
+
+def test_cells_that_share_no_seed_are_not_compared():
+    cells, blocks = ["a", "b", "a", "b", "c", "d", "c", "d"], [0, 0, 1, 1, 2, 2, 3, 3]
+    assert set(stats.worse(numpy.arange(8) % 3, cells, blocks, "a")) == {"b"}
+
+
+def simulate(rounds: int, gap: float) -> tuple[float, float]:
+    """How often any effect is found, and that of columns, in 4×6 cells of n = 3; `gap` in deviations of the noise."""
+    random, names = numpy.random.default_rng(3), layout(4, 6, 3)
+    found = []
+    for _ in range(rounds):
+        y = random.normal(size=72) + 2 * random.normal(size=3)[names[2]] + gap * (numpy.array(names[1]) > 1)
+        found.append([effect.detected for effect in stats.effects(y, *names)])
+    return float(numpy.any(found, axis=1).mean()), float(numpy.mean([line[1] for line in found]))
+
+
+def test_luck_alone_is_called_an_effect_in_one_of_twenty_experiments():
+    anything, _ = simulate(1000, gap=0.0)
+    assert 0.03 <= anything <= 0.07
+
+
+def test_effects_are_found_as_often_as_the_noncentral_distribution_says():
+    _, columns = simulate(300, gap=1.0)
+    shift = 72 * (1 / 3) * (2 / 3)  # the sum of squares of the true column effects in units of the noise
+    powers = [scipy_stats.ncf.sf(scipy_stats.f.isf(level, 5, 46), 5, 46, shift) for level in (0.05 / 3, 0.05)]
+    assert powers[0] - 0.05 <= columns <= powers[1] + 0.05
+    assert simulate(100, gap=2.0)[1] == 1.0
+
+
+@pytest.mark.parametrize("equal", [2, 5, 10])
+def test_the_truly_best_cell_is_rarely_called_worse_than_the_highest(equal):
+    random, wrong = numpy.random.default_rng(4), 0
+    cells, blocks = [index // 3 for index in range(30)], [index % 3 for index in range(30)]
+    truth = numpy.repeat([0.0] * equal + [-20.0] * (10 - equal), 3)
+    for _ in range(600):
+        y = truth + random.normal(size=30)
+        highest = int(y.reshape(10, 3).mean(1).argmax())
+        wrong += stats.worse(y, cells, blocks, highest).get(0, 1.0) < stats.LEVEL
+    assert wrong / 600 <= 0.05

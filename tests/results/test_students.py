@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+
+import pandas
+import pytest
+
+import results
+from results import records, students
+
+VALUES = {"method.alpha": 0.5, "method.temperature": 4}
+
+
+def test_one_row_per_student_in_the_promised_order(full):
+    table = results.read(full)
+    assert list(table.columns) == [*students.COLUMNS, "method.alpha", "method.temperature"]
+    assert list(table.columns[:9]) == (
+        ["trial", "stage", "status", "seed", "epochs", "val_accuracy", "test_accuracy", "best_epoch", "train_seconds"]
+    )
+    assert len(table) == 3 + 3 * 6
+    assert set(table["status"]) == {"finished"}
+    assert (table["epochs"] == 4).all() and (table["train_seconds"] == 6.0).all()
+
+
+def test_the_baseline_has_alpha_0_and_no_temperature(full):
+    baseline = results.read(full).query("stage == 'baseline'")
+    assert list(baseline["method.alpha"]) == [0, 0, 0]
+    assert baseline["method.temperature"].isna().all() and baseline["teacher"].isna().all()
+
+
+def test_students_csv_comes_back(full, tmp_path):
+    table = results.read(full)
+    students.write(tmp_path, table)
+    read = pandas.read_csv(tmp_path / "students.csv")
+    assert list(read.columns) == list(table.columns)
+    assert read["method.temperature"].dropna().astype(int).tolist() == table["method.temperature"].dropna().tolist()
+    assert read["val_accuracy"].tolist() == pytest.approx(table["val_accuracy"].tolist())
+    assert "4.0" not in records.students_file(tmp_path).read_text().split("\n")[2].split(",")
+
+
+def test_status_of_the_last_line_counts(broken, tmp_path):
+    assert results.read(broken)["status"].value_counts()[["diverged", "failed", "stopped"]].tolist() == [1, 1, 1]
+
+
+def test_running_students_have_no_test_accuracy(running):
+    table = results.read(running).query("status == 'running'")
+    assert table["epochs"].tolist() == [0, 2]
+    assert table["test_accuracy"].isna().all()
+
+
+def test_an_end_in_the_middle_does_not_count(empty):
+    made = empty()
+    trial = made.student("explore", VALUES, 0, end="failed", epochs=2)
+    made.epoch(trial, 3, 0.9)
+    line = results.read(made.folder).iloc[0]
+    assert (line["status"], line["epochs"]) == ("running", 3)
+    assert pandas.isna(line["reason"])
+
+
+def test_a_repeated_epoch_replaces_what_came_after_it(empty):
+    made = empty()
+    trial = made.student("explore", VALUES, 0, end=None, epochs=4)
+    made.row(trial, kind="epoch", epoch=3, val_accuracy=0.5, val_loss=1.0, train_loss=1.0, lr=0.1, seconds=1.5)
+    line = results.read(made.folder).iloc[0]
+    assert (line["epochs"], line["val_accuracy"], line["train_seconds"]) == (3, 0.5, 4.5)
+    assert students.epochs(made.folder)["epoch"].tolist() == [1, 2, 3]
+
+
+def test_epochs_have_one_row_per_student_and_epoch(full):
+    table = students.epochs(full)
+    assert list(table.columns) == students.EPOCH_COLUMNS
+    assert len(table) == 21 * 4
+
+
+def test_the_best_epoch_is_the_first_of_the_highest_accuracy(empty):
+    made = empty()
+    trial = made.student("explore", VALUES, 0, end=None, epochs=0)
+    for epoch, accuracy in enumerate([0.5, 0.9, None, 0.9, 0.8], start=1):
+        made.row(trial, kind="epoch", epoch=epoch, val_accuracy=accuracy)
+    line = results.read(made.folder).iloc[0]
+    assert (line["best_epoch"], line["best_val_accuracy"], line["val_accuracy"]) == (2, 0.9, 0.8)
+
+
+def test_an_experiment_without_students_is_an_empty_table(empty):
+    table = results.read(empty().folder)
+    assert len(table) == 0 and "method.alpha" in table.columns and "trial" in table.columns
+    assert len(students.epochs(empty().folder)) == 0
+
+
+def test_a_student_whose_first_line_is_torn_has_not_begun(empty):
+    made = empty()
+    path = records.rows_file(made.folder, "torn")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"kind": "student", "trial": "torn"})[:-1])
+    assert len(results.read(made.folder)) == 0

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pandas
+import pytest
+
+import results
+from results import experiment, tables
+
+HALF = {"method.alpha": 0.5, "method.temperature": 4}
+
+
+def test_means_are_those_of_the_students(full):
+    students = results.read(full)
+    line = tables.leaderboard(students).iloc[0]
+    same = tables.matching(students, dict(line[["stage", "method.alpha", "method.temperature"]])).index
+    assert line["val_accuracy"] == pytest.approx(students.loc[same]["val_accuracy"].mean())
+    assert line["test_accuracy"] == pytest.approx(students.loc[same]["test_accuracy"].mean())
+    assert line["test_std"] == pytest.approx(students.loc[same]["test_accuracy"].std(ddof=1))
+    assert (line["n"], line["epochs"], line["parameters"]) == (3, 4, 1238730)
+
+
+def test_ranks_go_down_validation_and_marked_rows_have_none(full):
+    lines = experiment.leaderboard(experiment.load(full))
+    ranked = lines[lines["rank"].notna()]
+    assert ranked["rank"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert ranked["val_accuracy"].is_monotonic_decreasing
+    assert lines[lines["rank"].isna()]["stage"].tolist() == ["baseline", "teacher"]
+    assert lines.iloc[-1][["val_accuracy", "n", "macs"]].tolist() == [0.98, 1, 15152677]
+
+
+def test_a_loss_is_ranked_the_other_way(full):
+    ranked = tables.leaderboard(results.read(full), "val_loss").dropna(subset="rank")
+    assert ranked["val_loss"].is_monotonic_increasing
+
+
+def test_only_the_confirm_stage_is_ranked_where_there_is_one(confirmed):
+    lines = tables.leaderboard(results.read(confirmed))
+    assert lines["stage"].tolist() == ["confirm"] * 2 + ["baseline"] + ["explore"] * 9
+    assert lines["rank"].tolist()[:2] == [1, 2] and lines["rank"].isna().sum() == 10
+    assert lines.iloc[:3]["n"].tolist() == [3, 3, 3]  # the baseline of the confirmed students' seeds
+
+
+def test_students_without_an_end_in_order_are_counted_and_not_averaged(broken):
+    lines = tables.leaderboard(results.read(broken)).set_index(["method.alpha", "method.temperature"])
+    assert lines.loc[(0.5, 1), "left_out"] == "1 diverged"
+    assert lines.loc[(0.5, 4), "left_out"] == "1 failed"
+    assert lines.loc[(0.5, 16), ["n", "left_out"]].tolist() == [3, "1 stopped"]
+
+
+def test_fewer_seeds_or_epochs_are_not_ranked(build):
+    made = build()
+    made.student("explore", HALF, 3)
+    made.student("explore", {"method.alpha": 0.9, "method.temperature": 4}, 0, epochs=2)
+    lines = tables.leaderboard(results.read(made.folder))
+    assert lines["rank"].notna().sum() == 1
+    assert lines.iloc[0]["n"] == 4
+
+
+def test_nothing_finished_is_nothing_ranked(empty):
+    made = empty()
+    assert tables.leaderboard(results.read(made.folder)).empty
+    made.student("explore", HALF, 0, end="diverged", epochs=1)
+    lines = tables.leaderboard(results.read(made.folder))
+    assert lines["rank"].isna().all() and lines["n"].tolist() == [0]
+    assert tables.best(results.read(made.folder)) == []
+
+
+def test_the_best_are_one_student_of_each_of_the_first_configurations(full, confirmed):
+    students = results.read(full)
+    chosen = students.set_index("trial").loc[tables.best(students, top=3)]
+    lines = tables.leaderboard(students).iloc[:3]
+    assert chosen["method.temperature"].tolist() == lines["method.temperature"].tolist()
+    first = tables.matching(students, dict(lines.iloc[0][["stage", "method.alpha", "method.temperature"]]))
+    assert chosen["val_accuracy"].iloc[0] == first["val_accuracy"].max()
+    students = results.read(confirmed)
+    assert students.set_index("trial").loc[tables.best(students), "stage"].tolist() == ["confirm"]
+
+
+def test_matching_asks_for_missing_labels_too():
+    table = pandas.DataFrame({"a": [1, 1.0, float("nan")], "b": ["x", "y", "x"]}, dtype=object)
+    assert tables.matching(table, {"a": 1}).index.tolist() == [0, 1]
+    assert tables.matching(table, {"a": None, "b": "x"}).index.tolist() == [2]
