@@ -1,0 +1,130 @@
+"""Search algorithms and schedulers by name: to add one, write a function and a line in the dict below it."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import optuna
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
+
+from results.students import History
+from spaces.sections import Search
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+MODES = {"val_accuracy": "max", "val_loss": "min"}
+
+
+def tpe(search: Search, seed: int) -> BaseSampler:
+    """Tree-structured Parzen estimator (Bergstra et al. 2011); knobs that exist together are modelled together."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
+
+
+def random(search: Search, seed: int) -> BaseSampler:
+    """Independent draws from every domain."""
+    return RandomSampler(seed=seed)
+
+
+# A grid is not here: it asks nobody what to try next.
+SAMPLERS: dict[str, Callable[[Search, int], BaseSampler]] = {
+    "random": random,
+    "tpe": tpe,
+}
+
+
+class Halving(AsyncHyperBandScheduler):
+    """Asynchronous successive halving (Li et al. 2020) whose rungs belong to students and can be fed from rows.
+
+    Ray's own records a resumed student, under a new name, in a rung it passed long ago; here a rung only sees the
+    results of exactly its epoch.
+    """
+
+    def __init__(self, search: Search, epochs: int):
+        mode = MODES[search.metric]
+        super().__init__("epoch", search.metric, mode, epochs, min(search.grace, epochs), search.reduction)
+        steps = (search.grace * search.reduction**k for k in itertools.count())
+        self.rungs = {*itertools.takewhile(lambda epoch: epoch < epochs, steps), epochs}
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        super().on_trial_add(tune_controller, _student(trial))
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        if result["epoch"] not in self.rungs:
+            return TrialScheduler.CONTINUE
+        return super().on_trial_result(tune_controller, _student(trial), result)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        self._trial_info.pop(_student(trial).trial_id, None)
+
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
+        self._trial_info.pop(_student(trial).trial_id, None)
+
+
+class Median(MedianStoppingRule):
+    """Median stopping whose running means belong to students and can be fed from rows.
+
+    Ray's own pauses students while there are too few to compare with, and trips over one that ended without an epoch.
+    """
+
+    def __init__(self, search: Search):
+        mode = MODES[search.metric]
+        super().__init__("epoch", search.metric, mode, grace_period=search.grace, min_samples_required=3)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        return super().on_trial_result(tune_controller, _student(trial), result)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """Nothing: every epoch has been told already."""
+
+    def _on_insufficient_samples(self, tune_controller: Any, trial: Any, time: float) -> str:
+        return TrialScheduler.CONTINUE
+
+
+class _Name(NamedTuple):
+    trial_id: str
+
+
+def _student(trial: Any) -> Any:
+    """The student behind a Ray trial: its name stays the same when a search is resumed, Ray's does not."""
+    return _Name(trial.config["student"].key)
+
+
+def none(search: Search, epochs: int) -> TrialScheduler:
+    """Everybody trains to the end."""
+    return FIFOScheduler()
+
+
+def asha(search: Search, epochs: int) -> TrialScheduler:
+    """Stop the worse students at each rung: epochs grace, grace · reduction, grace · reduction², …"""
+    return Halving(search, epochs)
+
+
+def median(search: Search, epochs: int) -> TrialScheduler:
+    """Stop students below the median of the others' running means (Golovin et al. 2017)."""
+    return Median(search)
+
+
+SCHEDULERS: dict[str, Callable[[Search, int], TrialScheduler]] = {
+    "none": none,
+    "asha": asha,
+    "median": median,
+}
+
+
+def replay(scheduler: Any, histories: Iterable[History]) -> None:
+    """Show a new scheduler the epochs of earlier runs in the order of time, so that its rungs are what they were."""
+    told: list[tuple[float, Any, dict[str, Any]]] = []
+    for past in histories:
+        name = past.start["trial"]
+        stand_in = SimpleNamespace(trial_id=name, config={"student": SimpleNamespace(key=name)})
+        scheduler.on_trial_add(None, stand_in)
+        told += [(row["time"], stand_in, row) for row in past.epochs]
+    for _, stand_in, row in sorted(told, key=lambda item: item[0]):
+        scheduler.on_trial_result(None, stand_in, row)

@@ -1,0 +1,72 @@
+"""What only the search package knows to be wrong with a space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search.algorithms import SAMPLERS, SCHEDULERS
+from search.plan import grid
+from spaces.domain import Choice
+from spaces.errors import nearest
+from spaces.space import Space
+from trainables.check import price
+from trainables.data import Dataset
+
+ALGORITHMS = ("grid", *SAMPLERS)
+
+
+def check(space: Space) -> None:
+    """Raise UserError where an algorithm is unknown, or where a hole stands that a search cannot fill."""
+    if space.search.algorithm not in ALGORITHMS:
+        near = nearest(space.search.algorithm, ALGORITHMS)
+        raise space.error("search.algorithm", f"unknown algorithm {space.search.algorithm}{near}")
+    if space.search.scheduler not in SCHEDULERS:
+        near = nearest(space.search.scheduler, SCHEDULERS)
+        raise space.error("search.scheduler", f"unknown scheduler {space.search.scheduler}{near}")
+    if space.search.algorithm == "grid" and space.search.scheduler != "none":
+        reason = "a grid trains every cell to its end; random and tpe can stop early"
+        raise space.error("search.scheduler", f"found {space.search.scheduler}, expected none: {reason}")
+    if space.search.algorithm != "grid":
+        _check_adaptive(space)
+    for path, domain in space.domains:
+        if path.split(".")[0] == "data":
+            reason = "numbers on different data cannot be compared; write one space for each"
+            raise space.error(path, f"data cannot be searched: {reason}")
+        if path.split(".")[0] == "teacher" and not isinstance(domain, Choice):
+            raise space.error(path, "a range; expected a choice, because every value is a teacher to be taught")
+
+
+def _check_adaptive(space: Space) -> None:
+    name = space.search.algorithm
+    if space.search.trials is None:
+        raise space.error("search.trials", f"missing; {name} needs to know how many students to try")
+    if len(space.seeds) > 1:
+        reason = f"{name} explores with one; put more into confirm.seeds"
+        raise space.error("seeds", f"found {len(space.seeds)} seeds, expected one: {reason}")
+    if len(space.teacher_seeds) > 1:
+        reason = f"{name} explores under one; vary the teacher in a grid"
+        raise space.error("teacher.seeds", f"found {len(space.teacher_seeds)} teachers, expected one: {reason}")
+
+
+def check_modules(space: Space, data: Dataset) -> None:
+    """Raise UserError where a network cannot be built for the images, or no student is small enough."""
+    recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
+    for recipe in recipes:
+        price(recipe.student.model, data)
+        if recipe.teacher is not None:
+            price(recipe.teacher.model, data)
+    if space.search.algorithm == "grid" and not grid(space, data):
+        smallest = min(price(recipe.student.model, data) for recipe in recipes)
+        found = f"a student here has {smallest.parameters:,} parameters and {smallest.macs:,} MACs"
+        raise space.error("search.limit", f"no student is within it; {found}")
+
+
+def check_resources(space: Space, nodes: Sequence[tuple[float, float]]) -> None:
+    """Raise UserError where no node, given as (processors, GPUs), could ever train a student of this space."""
+    want = space.resources
+    for key, wanted, index in (("cpus", want.cpus, 0), ("gpus", want.gpus, 1)):
+        most = max((node[index] for node in nodes), default=0)
+        if wanted > most:
+            raise space.error(f"resources.{key}", f"found {wanted:g}, but no machine here has more than {most:g}")
+    if not any(want.cpus <= cpus and want.gpus <= gpus for cpus, gpus in nodes):
+        raise space.error("resources", f"no machine here has {want.cpus:g} processors together with {want.gpus:g} GPUs")

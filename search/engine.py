@@ -1,0 +1,102 @@
+"""The stages of an experiment: teach the teachers, explore, confirm. What is done already is not done again."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from ray import tune
+
+from results.students import histories, history
+from search import plan
+from search.algorithms import MODES, SCHEDULERS, replay
+from search.students import DONE, Student, cells, status, suggested, teacher_of, todo
+from search.suggest import ATTEMPTS, Suggestions
+from search.teaching import taught
+from search.tuner import Experiment, train
+from spaces.space import Space
+
+
+def run(experiment: Experiment, deadline: float) -> None:
+    """Run all stages of a space; an adaptive search proposes nothing new after the deadline (Unix time)."""
+    space = experiment.space
+    if space.search.algorithm == "grid":
+        _train(experiment, "explore", plan.grid(space, experiment.data))
+    else:
+        _explore(experiment, deadline)
+        if not space.confirm:
+            _baseline(experiment, "explore", space.seeds)
+    if space.confirm:
+        chosen = best(space, experiment.folder, "explore", space.confirm.top)
+        again = cells(space, chosen, "confirm", space.confirm.seeds)
+        _train(experiment, "confirm", [each for each in again if each.stage == "confirm"])
+        _baseline(experiment, "confirm", space.confirm.seeds)
+
+
+def _baseline(experiment: Experiment, stage: str, seeds: Sequence[int]) -> None:
+    """Train the baseline of the winner of a stage: the same student, rates and seeds without the teacher."""
+    winner = best(experiment.space, experiment.folder, stage, 1)
+    again = cells(experiment.space, winner, stage, seeds)
+    _train(experiment, "baseline", [each for each in again if each.stage == "baseline"])
+
+
+def best(space: Space, folder: Path, stage: str, top: int) -> list[dict[str, Any]]:
+    """The values with the best mean of the metric over the seeds, among a stage's students that trained to the end."""
+    scores, values, longest = defaultdict(list), {}, plan.longest(space)
+    for past in histories(folder):
+        budget = past.start["planned_epochs"] == longest  # ranked among equals only
+        if past.start["stage"] == stage and status(past) == "finished" and budget:
+            label = json.dumps(past.start["values"], sort_keys=True)
+            values[label] = past.start["values"]
+            scores[label].append(past.epochs[-1][space.search.metric])
+    sign = -1 if MODES[space.search.metric] == "max" else 1
+    full = max(map(len, scores.values()), default=0)
+    ranked = sorted((sign * mean(found), label) for label, found in scores.items() if len(found) == full)
+    return [values[label] for _, label in ranked[:top]]
+
+
+def _train(experiment: Experiment, stage: str, students: Sequence[Student]) -> None:
+    """Train a list of students to their end."""
+    left = todo(experiment.folder, students)
+    epochs, resumed = _epochs(experiment.folder, students)
+    _teach(experiment, left)
+    experiment.display.stage(stage, epochs, len(left), resumed)
+    if left:
+        train(experiment, tune.TuneConfig(num_samples=1), {"student": tune.grid_search(left)})
+
+
+def _explore(experiment: Experiment, deadline: float) -> None:
+    """Let a searcher propose students and a scheduler stop them early."""
+    space, folder, longest = experiment.space, experiment.folder, plan.longest(experiment.space)
+    suggestions = Suggestions(space, folder, lambda recipe: plan.fits(space, recipe, experiment.data), deadline)
+    scheduler = SCHEDULERS[space.search.scheduler](space.search, longest)
+    replay(scheduler, suggested(folder))
+    samples = suggestions.left + len(suggestions.unfinished)
+    if samples > 0:
+        _teach(experiment, plan.teachers(space))
+        experiment.display.stage("explore", samples * longest, samples)
+        train(experiment, tune.TuneConfig(num_samples=samples, search_alg=suggestions, scheduler=scheduler), {})
+        if not suggested(folder):
+            raise space.error("search.limit", f"none of {ATTEMPTS} proposals was within it")
+
+
+def _teach(experiment: Experiment, students: Iterable[Student]) -> None:
+    """Teach the teachers of these students that have not been taught yet."""
+    for student in students:
+        name = teacher_of(student.recipe)
+        if name and name not in experiment.lessons:
+            experiment.lessons[name] = taught(experiment, student)
+
+
+def _epochs(folder: Path, students: Sequence[Student]) -> tuple[int, int]:
+    """Epochs that these students take together, and how many of them are done."""
+    done = 0
+    for student in students:
+        past = history(folder, student.key)
+        over = status(past) in DONE
+        done += student.recipe.train.epochs if over else len(past.epochs) if past else 0
+    return sum(student.recipe.train.epochs for student in students), done

@@ -1,0 +1,40 @@
+"""What an experiment stands on, for the protocol above every table."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from spaces.space import Space
+from trainables.data import Dataset
+from trainables.device import describe
+from trainables.methods import formula
+
+PACKAGES = ("ray", "torch", "torchvision", "optuna", "numpy")
+
+
+def environment(space: Space, data: Dataset, command: str, plugins: dict[str, str]) -> dict[str, Any]:
+    """Command, date, device, versions, data and loss, as JSON."""
+    probes = [space.fill(values, space.seeds[0]) for values in space.probes()]
+    methods = dict.fromkeys(recipe.method.name for recipe in probes)
+    return {
+        "command": command,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": describe(),
+        "cores": os.cpu_count(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "data": {
+            "name": data.name,
+            **data.sizes,
+            "classes": list(data.classes),
+            "shape": list(data.shape),
+            "source": data.source,
+            "split": data.split,
+        },
+        "loss": "; ".join(formula(name) for name in methods),
+        "precision": probes[0].train.precision,
+        "plugins": plugins,
+    }

@@ -1,0 +1,115 @@
+"""What a search will do before it does it: how many students, epochs, hours and megabytes."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import NamedTuple
+
+import torch
+
+from search.students import Student, cells, teacher_of
+from spaces import template
+from spaces.recipe import Recipe
+from spaces.space import Space
+from trainables.check import price
+from trainables.data import Dataset, Split
+from trainables.fit import fit, steps_per_epoch
+from trainables.lesson import Answers, Lesson
+
+STEPS = 4  # timed, after as many to warm up
+
+
+class Plan(NamedTuple):
+    """The students of each stage at most, their epochs together, and estimates of time and disk."""
+
+    students: dict[str, int]
+    teachers: int
+    epochs: int
+    seconds: float
+    megabytes: float
+
+
+def plan(space: Space, data: Dataset, workers: int) -> Plan:
+    """Count what a space asks for at most, and time a few steps of its first student and teacher on this machine."""
+    students = Counter({"explore": 0, "baseline": 0, "confirm": 0})
+    if space.search.algorithm == "grid":
+        students.update(each.stage for each in grid(space, data))
+    else:
+        students["explore"] = space.search.trials or 0
+    if space.confirm:
+        students["confirm"] = space.confirm.top * len(space.confirm.seeds) * len(space.teacher_seeds)
+        students["baseline"] += len(space.confirm.seeds)
+    elif space.search.algorithm != "grid":
+        students["baseline"] = len(space.seeds)
+    total, taught = students.total(), teachers(space)
+    first = space.fill(space.probes()[-1], space.seeds[0], space.teacher_seeds[0])
+    seconds = total * longest(space) * seconds_per_epoch(first, data) / workers
+    lessons = [each.recipe.taught() for each in taught]
+    seconds += sum(each.train.epochs * seconds_per_epoch(each, data) / workers for each in lessons)
+    megabytes = total * price(first.student.model, data).parameters * 4 / 2**20
+    return Plan(dict(students), len(taught), total * longest(space), seconds, megabytes)
+
+
+def grid(space: Space, data: Dataset) -> list[Student]:
+    """The students of a grid that are within the limits of the search."""
+    return [each for each in cells(space, space.cells(), "explore", space.seeds) if fits(space, each.recipe, data)]
+
+
+def fits(space: Space, recipe: Recipe, data: Dataset) -> bool:
+    """Whether a student is within `search: {limit: …}`."""
+    limit = space.search.limit
+    if limit.parameters is None and limit.macs is None:
+        return True
+    found = price(recipe.student.model, data)
+    return found.parameters <= (limit.parameters or found.parameters) and found.macs <= (limit.macs or found.macs)
+
+
+def longest(space: Space) -> int:
+    """The most epochs that a student of this space can have."""
+    return max(space.fill(values, 0).train.epochs for values in space.probes())
+
+
+def teachers(space: Space) -> list[Student]:
+    """One student for each distinct teacher that those of a space can have; none where no method needs one."""
+    probes = space.probes()
+    if not any(space.fill(values, 0).canonical().teacher for values in probes):
+        return []
+    others = {path: label for path, label in probes[0].items() if path.split(".")[0] != "teacher"}
+    pupils = (
+        Student("explore", space.fill({**others, **own}, space.seeds[0], seed), {**others, **own})
+        for own in template.cells(space.template.get("teacher", {}), "teacher")
+        for seed in space.teacher_seeds
+    )
+    return list({teacher_of(each.recipe): each for each in pupils}.values())
+
+
+def seconds_per_epoch(recipe: Recipe, data: Dataset) -> float:
+    """Time a few steps of a training on random images of the right shape, on one processor; nothing is kept.
+
+    What fails here will fail as a student, which says so in its rows; the baseline is timed in its place.
+    """
+    size = min(recipe.train.batch_size, len(data.train.labels))
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (STEPS * size, *data.shape), dtype=torch.uint8, generator=generator).numpy()
+    split = Split(images, torch.zeros(STEPS * size, dtype=torch.int64).numpy())
+    small = data._replace(train=split, val=Split(images[:1], split.labels[:1]), test=split)
+    logits = torch.zeros(STEPS * size, len(data.classes)).numpy()
+    lesson = Lesson(small, Answers(logits, logits, logits) if recipe.teacher else None)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        # a learning rate that is to be searched may be one at which a student diverges at once
+        short = recipe.train.model_copy(update={"epochs": 2, "lr": 1e-6})
+        *_, epoch = fit(recipe.model_copy(update={"train": short}), lesson)
+    except Exception:
+        return seconds_per_epoch(recipe.baseline(), data) if recipe.teacher else 0.0
+    finally:
+        torch.set_num_threads(threads)
+    return epoch.seconds / STEPS * steps_per_epoch(recipe.train, len(data.train.labels))
+
+
+def local_workers(space: Space) -> int:
+    """How many students this machine trains at once."""
+    fits = int((os.cpu_count() or 1) // space.resources.cpus)
+    return max(1, min(fits, space.resources.workers or fits))

@@ -1,0 +1,144 @@
+"""Search a space and leave a folder of results; run the same command again to go on where it stopped."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+
+from results import records, terminal, words
+from search import plan
+from search.check import check_resources
+from search.prepare import move_aside, prepare, refuse_changes
+from search.session import INTERRUPTED, Session, conduct
+from spaces.errors import UserError
+from spaces.space import Space
+from trainables import plugin
+from trainables.data import Dataset, Missing, given
+from trainables.device import fastest_precision
+
+
+def run(
+    space: str | Path,
+    *,
+    data: str | Path | None = None,
+    download: bool = False,
+    out: str | Path | None = None,
+    address: str | None = None,
+    check: bool = False,
+    smoke_test: bool = False,
+    fresh: bool = False,
+    plugins: Sequence[str | Path] = (),
+    console: Console | None = None,
+) -> int:
+    """Search a space file and write its results; return the exit code, raise UserError for what the user can put right.
+
+    The arguments are the flags of `python -m search.run --help`.
+    """
+    console = console or terminal.console()
+    sources = plugin.read([Path(path) for path in plugins])
+    plugin.register(sources)
+    try:
+        searched, dataset = prepare(Path(space), Path(data) if data else None, download, smoke_test, console)
+    except Missing as missing:
+        if not check or given(Path(data) if data else None):
+            raise
+        console.print(f"{space}: a valid space, but {missing}", highlight=False, markup=False, soft_wrap=True)
+        return 0
+    folder = Path(out or Path("runs") / (searched.name + (".smoke" if smoke_test else ""))).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--out {folder}: a file; expected a folder, or a name for a new one")
+    if fresh and not check and (aside := move_aside(folder)):
+        console.print(f"The old folder is now {aside}", highlight=False, markup=False, soft_wrap=True)
+    precision = records.environment(folder).get("auto_precision") or fastest_precision()
+    searched = searched.resolved(precision)
+    if not fresh:
+        refuse_changes(searched, folder, sources)
+    if address is None:
+        check_resources(searched, [(os.cpu_count() or 1, torch.cuda.device_count())])
+    _print_plan(searched, dataset, folder, console)
+    if check:
+        return 0
+    command = f"python -m search.run {shlex.quote(str(space))}" + _flags(data, out, address, smoke_test, plugins)
+    return conduct(Session(searched, dataset, folder, sources, address, precision, command), console)
+
+
+def _print_plan(space: Space, data: Dataset, folder: Path, console: Console) -> None:
+    """Say what will happen, and what it is estimated to take on this machine."""
+    counted = plan.plan(space, data, plan.local_workers(space))
+    stages = ", ".join(f"{n} {stage}" for stage, n in counted.students.items() if n)
+    most = "" if space.search.algorithm == "grid" else "at most "
+    sizes = " / ".join(f"{n:,}" for n in data.sizes.values())
+    console.print(
+        f"[bold]{escape(space.name)}[/]: {data.name}, {sizes} images to train on / validate / test\n"
+        f"  teachers  {counted.teachers}\n"
+        f"  students  {most}{sum(counted.students.values())} ({stages}), {most}{counted.epochs:,} epochs\n"
+        f"  estimate  about {words.duration(counted.seconds)} on this machine, {counted.megabytes:,.0f} MB of weights\n"
+        f"  folder    {escape(str(folder))}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _flags(data: Any, out: Any, address: str | None, smoke_test: bool, plugins: Sequence[Any]) -> str:
+    """The flags that belong to the command that resumes."""
+    pairs = [("--data", data), ("--out", out), ("--address", address), *(("--plugin", each) for each in plugins)]
+    given = [f" {flag} {shlex.quote(str(value))}" for flag, value in pairs if value is not None]
+    return "".join(given) + (" --smoke-test" if smoke_test else "")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m search.run", description=__doc__)
+    add = parser.add_argument
+    add("space", help="a YAML file, such as spaces/mnist_hinton.yaml")
+    add("--data", metavar="DIR", help="where data sets lie (otherwise $KD_DATA, otherwise a cache folder)")
+    add("--download", action="store_true", help="fetch a data set that is missing")
+    add("--out", metavar="DIR", help="the experiment's folder (otherwise runs/NAME)")
+    add("--address", metavar="ADDR", help="a Ray cluster, such as HOST:6379 (otherwise this machine alone)")
+    add("--check", action="store_true", help="check the space and print the plan, train nothing")
+    add("--smoke-test", action="store_true", help="a minute's version of the space, into runs/NAME.smoke")
+    add("--fresh", action="store_true", help="move an old folder aside and start anew")
+    add(
+        "--plugin",
+        metavar="FILE.py",
+        action="append",
+        default=[],
+        dest="plugins",
+        help="your own model, data or method",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line: 0 all done, 2 something to put right, 3 some students failed, 130 interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is an interruption like Ctrl-C
+    try:
+        return run(**vars(_parser().parse_args(arguments)))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+class _Callable(ModuleType):
+    """This module is a program for `python -m`, and for Python programs a function: `search.run(path, …)`."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> int:
+        return run(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Callable
+
+if __name__ == "__main__":
+    sys.exit(main())

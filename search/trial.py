@@ -1,0 +1,106 @@
+"""One student inside a Ray trial: the adapter between the training loop and Ray."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from results import records
+from search.students import Student, opening, teacher_of
+from spaces.errors import UserError
+from trainables import checkpoint, plugin, storage
+from trainables.cost import cost
+from trainables.data import Dataset
+from trainables.device import device, tensor
+from trainables.evaluate import agreement, predict, score
+from trainables.fit import Diverged, Epoch, State, fit
+from trainables.lesson import Answers, Lesson
+from trainables.models import build
+
+
+def trial(
+    config: Mapping[str, Any],
+    *,
+    data: Dataset,
+    lessons: Mapping[str, tuple[str, Answers]],
+    plugins: dict[str, str],
+    folder: Path,
+    threads: int,
+) -> None:
+    """Train the student in `config`, writing a row and a checkpoint per epoch and reporting each to Ray.
+
+    Whatever goes wrong with a student ends in its rows, so the others go on.
+    """
+    plugin.register(plugins)
+    torch.set_num_threads(threads)
+    student: Student = config["student"]
+    name, answers = lessons[teacher_of(student.recipe)] if student.recipe.teacher else (None, None)
+    lesson = Lesson(data, answers)
+    records.append(folder, student.key, _opening(student, name, lesson))
+    try:
+        _train(student, lesson, folder)
+    except Diverged as reason:
+        _close(folder, student.key, "diverged", {"reason": str(reason)})
+    except Exception as error:  # a bug in a method, no memory, a full disk: this student's, not the search's
+        _close(folder, student.key, "failed", {"reason": _one_line(error)})
+
+
+def _train(student: Student, lesson: Lesson, folder: Path) -> None:
+    """Train from the last checkpoint, if there is one; the end is on disk before the last epoch is reported."""
+    path, epochs = records.checkpoint_file(folder, student.key), student.recipe.train.epochs
+    for epoch in fit(student.recipe, lesson, start=_start(path, epochs)):
+        if epoch.epoch < epochs:  # whoever dies while it is scored trains its last epoch again, not all of them
+            checkpoint.save(path, epoch.state)
+        row = {"kind": "epoch", **epoch._asdict(), "time": time.time()}
+        del row["state"]
+        records.append(folder, student.key, row)
+        if epoch.epoch == epochs:
+            _finish(student, lesson, folder, epoch)
+        # Ray may end the thread here, when the scheduler stops the student.
+        tune.report(row)
+
+
+def _start(path: Path, epochs: int) -> State | None:
+    """Where to go on from: one epoch before the end at most, so that the last one is always trained and scored."""
+    try:
+        state = checkpoint.load(path) if path.exists() else None
+    except UserError:
+        return None  # a damaged checkpoint costs its own epochs, nothing else
+    return state if state is not None and state.epoch < epochs else None
+
+
+def _finish(student: Student, lesson: Lesson, folder: Path, epoch: Epoch) -> None:
+    """Score the test set, once, and keep the final weights alone."""
+    where = device()
+    model = build(student.recipe.student.model, lesson.data.shape, len(lesson.data.classes))
+    model.load_state_dict(epoch.state.weights)
+    logits = predict(model.to(where), tensor(lesson.data.test.images, where))
+    scores = score(logits, tensor(lesson.data.test.labels, where))
+    teacher = None if lesson.teacher is None else tensor(lesson.teacher.test, where)
+    storage.write(records.weights_file(folder, student.key), epoch.state.weights)
+    row = {"test_accuracy": scores.accuracy, "test_loss": scores.loss, "reason": None}
+    row["agreement"] = None if teacher is None else agreement(logits, teacher)
+    _close(folder, student.key, "finished", row)
+
+
+def _opening(student: Student, teacher: str | None, lesson: Lesson) -> dict[str, Any]:
+    model = build(student.recipe.student.model, lesson.data.shape, len(lesson.data.classes))
+    return {**opening(student), "teacher": teacher, **cost(model, lesson.data.shape)._asdict(), "time": time.time()}
+
+
+def _close(folder: Path, key: str, status: str, row: dict[str, Any]) -> None:
+    records.append(folder, key, {"kind": "end", "status": status, **row, "time": time.time()})
+    records.checkpoint_file(folder, key).unlink(missing_ok=True)
+
+
+def _one_line(error: Exception) -> str:
+    """What went wrong and where, for the one line that a failing student gets."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    message = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {message[0]} ({Path(frame.filename).name}:{frame.lineno})"

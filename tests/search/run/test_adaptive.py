@@ -1,0 +1,105 @@
+"""TPE proposes, halving stops, the best are confirmed with fresh seeds beside their baseline."""
+
+from __future__ import annotations
+
+import pandas
+import pytest
+
+from results import records
+
+SPACE = {
+    "method": {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": {"loguniform": [1, 16]}},
+    "student": {"model": {"name": "mlp", "hidden": {"choice": [[4], [8], [1000, 1000]]}}},
+    "train": {"epochs": 4, "batch_size": 64, "lr": {"loguniform": [1e-4, 1e-1]}},
+    "search": {"algorithm": "tpe", "scheduler": "asha", "trials": 8, "reduction": 2, "limit": {"parameters": 5000}},
+    "confirm": {"top": 1, "seeds": [10, 11]},
+}
+
+
+@pytest.fixture(scope="module")
+def searched(start, write, tmp_path_factory):
+    home = tmp_path_factory.mktemp("adaptive")
+    run = start(write(home / "adaptive.yaml", **SPACE), home / "run")
+    assert run.wait() == 0, run.said()
+    return home / "run"
+
+
+@pytest.fixture(scope="module")
+def lines(searched) -> pandas.DataFrame:
+    return pandas.read_csv(records.students_file(searched))
+
+
+def test_all_trials_were_explored_with_the_first_seed(lines):
+    explored = lines[lines["stage"] == "explore"]
+    assert len(explored) == 8 and set(explored["seed"]) == {0}
+    assert set(explored["status"]) == {"finished", "stopped"}
+
+
+def test_the_stopped_ended_at_a_rung(lines):
+    stopped = lines[lines["status"] == "stopped"]
+    assert set(stopped["epochs"]) <= {1, 2}
+    assert stopped["test_accuracy"].isna().all()
+    assert set(lines[lines["status"] == "finished"]["epochs"]) == {4}
+
+
+def test_students_over_the_limit_were_not_trained(lines):
+    assert lines["parameters"].max() <= 5000
+
+
+def test_the_best_is_confirmed_at_full_budget_with_fresh_seeds_beside_its_baseline(lines):
+    finished = lines[(lines["stage"] == "explore") & (lines["status"] == "finished")]
+    best = finished.loc[finished["val_accuracy"].idxmax()]
+    confirmed, alone = lines[lines["stage"] == "confirm"], lines[lines["stage"] == "baseline"]
+    assert sorted(confirmed["seed"]) == sorted(alone["seed"]) == [10, 11]
+    for knob in ("method.alpha", "method.temperature", "train.lr", "student.model.hidden"):
+        assert set(confirmed[knob]) == {best[knob]}
+    assert set(alone["train.lr"]) == {best["train.lr"]} and set(alone["method.alpha"]) == {0}
+    assert set(confirmed["epochs"]) == set(alone["epochs"]) == {4}
+
+
+def test_checkpoints_are_gone_and_weights_are_of_the_finished(searched, lines):
+    assert not list(searched.rglob("checkpoint.safetensors"))
+    kept = {path.parent.name for path in searched.rglob("student.safetensors")}
+    assert kept == set(lines[lines["status"] == "finished"]["trial"])
+
+
+@pytest.mark.slow
+def test_running_again_trains_nothing(searched, start, write, tmp_path, rows):
+    before = rows(searched)
+    run = start(write(tmp_path / "adaptive.yaml", **SPACE), searched)
+    assert run.wait() == 0, run.said()
+    assert rows(searched) == before
+
+
+@pytest.mark.slow
+def test_an_interrupted_search_goes_on_with_what_it_began(start, write, tmp_path, halfway, rows):
+    parts = {**SPACE, "train": {**SPACE["train"], "batch_size": 4}}
+    space, folder = write(tmp_path / "adaptive.yaml", **parts), tmp_path / "run"
+    run = start(space, folder)
+    run.until(lambda: halfway(folder) and len(records.trials(folder)) > 2)
+    run.kill()
+    begun = rows(folder)
+    run = start(space, folder)
+    assert run.wait() == 0, run.said()
+    lines = pandas.read_csv(records.students_file(folder))
+    assert len(lines[lines["stage"] == "explore"]) == 8
+    assert not set(lines["status"]) & {"running", "failed"}
+    after = rows(folder)
+    for trial, earlier in begun.items():
+        assert after[trial][: len(earlier)] == earlier
+        assert (len(after[trial]) == len(earlier)) == (earlier[-1]["kind"] == "end")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheduler", ["none", "median"])
+def test_random_search_under_other_schedulers_ends_with_a_baseline(start, write, tmp_path, scheduler):
+    search = {"algorithm": "random", "scheduler": scheduler, "trials": 6, "limit": {"parameters": 5000}}
+    parts = {**SPACE, "search": search, "confirm": None}
+    space, folder = write(tmp_path / "adaptive.yaml", **parts), tmp_path / "run"
+    for _ in range(2):
+        run = start(space, folder)
+        assert run.wait() == 0, run.said()
+        lines = pandas.read_csv(records.students_file(folder))
+        assert list(lines["stage"]).count("explore") == 6 and list(lines["stage"]).count("baseline") == 1
+        statuses = {"finished", "stopped"} if scheduler == "median" else {"finished"}
+        assert set(lines["status"]) <= statuses

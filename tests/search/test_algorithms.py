@@ -1,0 +1,266 @@
+"""Every sampler and every scheduler against the same demands; tables and formulas stand in for training."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ray.tune.schedulers import TrialScheduler
+
+from results.students import History
+from search.algorithms import SAMPLERS, SCHEDULERS, Halving, replay
+from search.suggest import draw
+from spaces.sections import Search
+
+EVERYTHING = {
+    "student": {"model": {"name": "mlp", "hidden": {"choice": [[8], [16, 16]]}}},
+    "method": {
+        "choice": [
+            {"name": "hinton", "alpha": {"uniform": [0.1, 0.9]}, "temperature": {"loguniform": [1, 64]}},
+            {"name": "none"},
+        ]
+    },
+    "train": {
+        "epochs": {"int": [1, 5]},
+        "lr": {"loguniform": [1e-4, 1e-1]},
+        "schedule": {"choice": ["cosine", "linear"]},
+    },
+    "search": {"algorithm": "random", "trials": 60},
+}
+BOWL = {
+    "method": {"name": "hinton", "alpha": {"uniform": [0, 1]}, "temperature": {"loguniform": [1, 64]}},
+    "train": {"lr": {"loguniform": [1e-4, 1e-1]}},
+    "search": {"algorithm": "random", "trials": 40},
+}
+
+
+def bowl(values: dict[str, Any]) -> float:
+    """0 at alpha 0.7, T 4 and a learning rate of 0.003, falling by one at the walls."""
+    aside = (values["method.alpha"] - 0.7) ** 2
+    aside += math.log(values["method.temperature"] / 4, 64) ** 2
+    return -aside - math.log(values["train.lr"] / 0.003, 1000) ** 2
+
+
+def proposals(space: Any, algorithm: str, seed: int, trials: int, value=lambda values: 0.0) -> list[dict[str, Any]]:
+    """What a sampler asks for when every proposal is answered at once."""
+    sampler = SAMPLERS[algorithm](Search(algorithm=algorithm, trials=trials), seed)
+    study = optuna.create_study(sampler=sampler, direction="maximize")
+    found = []
+    for _ in range(trials):
+        trial = study.ask()
+        found.append(space.ask(lambda path, domain, trial=trial: draw(trial, path, domain)))
+        study.tell(trial, value(found[-1]))
+    return found
+
+
+@pytest.fixture(params=SAMPLERS)
+def sampler(request) -> str:
+    return request.param
+
+
+def test_proposals_are_recipes(space, sampler):
+    everything = space(**EVERYTHING)
+    for values in proposals(everything, sampler, 0, 60):
+        everything.fill(values, 0)  # refuses what lies outside its domain
+
+
+def test_every_option_and_both_halves_of_a_range_are_proposed(space, sampler):
+    found = proposals(space(**EVERYTHING), sampler, 0, 60)
+    assert {values["method"] for values in found} == {"hinton", "none"}
+    assert {values["student.model.hidden"] for values in found} == {"[8]", "[16,16]"}
+    assert {values["train.epochs"] for values in found} == {1, 2, 3, 4, 5}
+    assert {values["train.lr"] > math.sqrt(1e-4 * 1e-1) for values in found} == {True, False}
+
+
+def test_knobs_of_a_method_come_with_that_method_alone(space, sampler):
+    for values in proposals(space(**EVERYTHING), sampler, 0, 60):
+        assert ("method.alpha" in values) == ("method.temperature" in values) == (values["method"] == "hinton")
+
+
+def test_a_seed_gives_the_same_proposals_again_and_another_seed_others(space, sampler):
+    everything = space(**EVERYTHING)
+    first = proposals(everything, sampler, 1, 20, lambda values: values["train.lr"])
+    assert proposals(everything, sampler, 1, 20, lambda values: values["train.lr"]) == first
+    assert proposals(everything, sampler, 2, 20, lambda values: values["train.lr"]) != first
+
+
+def test_tpe_beats_random_on_a_bowl(space):
+    """Chosen beforehand: ten seeds, forty trials, less than half the mean distance from the top."""
+    smooth = space(**BOWL)
+    lost = {
+        name: sum(-max(map(bowl, proposals(smooth, name, seed, 40, bowl))) for seed in range(10)) for name in SAMPLERS
+    }
+    assert lost["tpe"] < 0.5 * lost["random"]
+
+
+METRICS = pytest.mark.parametrize("metric", ["val_accuracy", "val_loss"])
+
+
+class Trial:
+    """As much of a Ray trial as a scheduler sees: its name differs in every run."""
+
+    runs = 0
+
+    def __init__(self, key: str):
+        Trial.runs += 1
+        self.trial_id, self.status = f"ray-{Trial.runs}", "RUNNING"
+        self.config = {"student": SimpleNamespace(key=key)}
+
+
+class Race:
+    """Students under one scheduler, of one run; remembers what was decided."""
+
+    controller = SimpleNamespace(get_live_trials=lambda: [SimpleNamespace(status="PENDING")])
+
+    def __init__(self, scheduler: Any, metric: str = "val_accuracy"):
+        self.scheduler, self.metric = scheduler, metric
+        self.trials: dict[str, Trial] = {}
+        self.stopped: set[str] = set()
+
+    def result(self, key: str, epoch: int, value: float) -> str | None:
+        """The decision about a student, or None where it has been stopped before."""
+        if key in self.stopped:
+            return None
+        if key not in self.trials:
+            self.trials[key] = Trial(key)
+            self.scheduler.on_trial_add(self.controller, self.trials[key])
+        result = {"epoch": epoch, self.metric: value}
+        decision = self.scheduler.on_trial_result(self.controller, self.trials[key], result)
+        if decision == TrialScheduler.STOP:
+            self.stopped.add(key)
+            self.scheduler.on_trial_complete(self.controller, self.trials[key], result)
+        return decision
+
+
+@pytest.fixture(params=SCHEDULERS)
+def scheduler(request):
+    return SCHEDULERS[request.param]
+
+
+@METRICS
+def test_a_scheduler_lets_students_go_on_or_stops_them(scheduler, metric):
+    race = Race(scheduler(Search(metric=metric), 9), metric)
+    for epoch in range(1, 10):
+        for student in range(6):
+            decision = race.result(f"s{student}", epoch, 0.1 * student)
+            # never PAUSE: Ray would start a paused student anew
+            assert decision in (TrialScheduler.CONTINUE, TrialScheduler.STOP, None)
+
+
+@METRICS
+@pytest.mark.parametrize("name", ["asha", "median"])
+def test_the_worst_is_stopped_and_the_best_is_not(name, metric):
+    race = Race(SCHEDULERS[name](Search(metric=metric), 9), metric)
+    sign = 1 if metric == "val_accuracy" else -1
+    for epoch in range(1, 9):
+        for place, student in enumerate(("best", "good", "fair", "poor", "worst")):
+            race.result(student, epoch, -sign * place / 10)
+    assert "worst" in race.stopped and "best" not in race.stopped
+
+
+def test_a_student_that_ends_before_its_first_epoch_does_no_harm(scheduler):
+    chosen = scheduler(Search(), 9)
+    race = Race(chosen)
+    diverged = Trial("diverged")
+    chosen.on_trial_add(race.controller, diverged)
+    chosen.on_trial_complete(race.controller, diverged, {"done": True})
+    dead = Trial("dead")
+    chosen.on_trial_add(race.controller, dead)
+    chosen.on_trial_error(race.controller, dead)
+    for student in range(5):
+        race.result(f"s{student}", 1, 0.1 * student)
+
+
+def test_grace_and_budget_may_be_equal_or_crossed(scheduler):
+    for grace in (3, 5):
+        race = Race(scheduler(Search(grace=grace), 3))
+        assert race.result("a", 1, 0.5) == race.result("a", 2, 0.5) == TrialScheduler.CONTINUE
+
+
+# A run: the accuracies of some students, and in which order they finish their epochs.
+EPOCHS = 9
+ACCURACY = st.integers(0, 20).map(lambda n: n / 20)
+TABLE = st.lists(st.lists(ACCURACY, min_size=EPOCHS, max_size=EPOCHS), min_size=1, max_size=8)
+ORDER = st.lists(st.integers(0, 7), max_size=60)
+
+
+def arrivals(table: list[list[float]], order: list[int]) -> list[tuple[str, int, float]]:
+    """The results in their order: the n-th time a student is named it finishes its n-th epoch."""
+    done = dict.fromkeys(range(len(table)), 0)
+    found = []
+    for index in order:
+        if index in done and done[index] < EPOCHS:
+            found.append((f"s{index}", done[index] + 1, table[index][done[index]]))
+            done[index] += 1
+    return found
+
+
+def rungs(halving: Halving) -> dict[int, dict[str, float]]:
+    return dict(halving._brackets[0]._rungs)
+
+
+@given(TABLE, ORDER, st.integers(1, 4), st.integers(2, 4))
+def test_a_rung_holds_what_students_reached_in_exactly_its_epoch(table, order, grace, reduction):
+    halving = Halving(Search(grace=grace, reduction=reduction), EPOCHS)
+    race = Race(halving)
+    for student, epoch, value in arrivals(table, order):
+        race.result(student, epoch, value)
+    for epoch, recorded in rungs(halving).items():
+        assert epoch in halving.rungs
+        assert all(value == table[int(student[1:])][int(epoch) - 1] for student, value in recorded.items())
+
+
+@given(TABLE, ORDER, st.sets(st.integers(0, 59)))
+def test_a_result_that_never_arrived_is_not_made_up_from_a_later_one(table, order, lost):
+    """A worker may die between writing a row and telling Ray of it."""
+    halving = Halving(Search(reduction=3), EPOCHS)
+    race = Race(halving)
+    for index, (student, epoch, value) in enumerate(arrivals(table, order)):
+        if index not in lost:
+            race.result(student, epoch, value)
+    for epoch, recorded in rungs(halving).items():
+        assert all(value == table[int(student[1:])][int(epoch) - 1] for student, value in recorded.items())
+
+
+@given(TABLE, ORDER)
+def test_the_last_epoch_ends_a_student(table, order):
+    race = Race(SCHEDULERS["asha"](Search(), EPOCHS))
+    for student, epoch, value in arrivals(table, order):
+        race.result(student, epoch, value)
+        assert epoch < EPOCHS or student in race.stopped
+
+
+@settings(deadline=None)
+@given(TABLE, ORDER, st.integers(0, 60), st.sampled_from(sorted(SCHEDULERS)))
+def test_a_scheduler_shown_the_rows_of_an_earlier_run_decides_as_if_it_had_been_one_run(table, order, cut, name):
+    """First an undisturbed run; then one cut off after `cut` results and gone on with by new Ray trials."""
+    search = Search(reduction=2)
+    race = Race(SCHEDULERS[name](search, EPOCHS))
+    told = [(*result, decision) for result in arrivals(table, order) if (decision := race.result(*result))]
+    resumed = SCHEDULERS[name](search, EPOCHS)
+    replay(resumed, histories(told[:cut]))
+    again = Race(resumed)
+    assert [again.result(*result[:3]) for result in told[cut:]] == [result[3] for result in told[cut:]]
+
+
+def histories(told: list[tuple[str, int, float, str]]) -> list[History]:
+    """The rows that a run leaves behind."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for time, (student, epoch, value, _) in enumerate(told):
+        rows.setdefault(student, []).append({"epoch": epoch, "val_accuracy": value, "time": float(time)})
+    return [History({"trial": student}, epochs, {}) for student, epochs in rows.items()]
+
+
+def test_a_resumed_student_is_recorded_once():
+    halving = Halving(Search(), EPOCHS)
+    replay(halving, histories([("a", 1, 0.5, ""), ("b", 1, 0.6, "")]))
+    race = Race(halving)  # the checkpoint of `a` was damaged: it begins anew, under another name
+    race.result("a", 1, 0.5)
+    race.result("a", 2, 0.55)
+    race.result("a", 3, 0.7)
+    assert rungs(halving) == {9: {}, 3: {"a": 0.7}, 1: {"a": 0.5, "b": 0.6}}

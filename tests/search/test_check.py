@@ -1,0 +1,96 @@
+"""What only the search knows to be wrong with a space."""
+
+from __future__ import annotations
+
+import pytest
+
+from search.check import check, check_modules
+from spaces.errors import UserError
+
+PLAIN = {"name": "hinton", "alpha": 0.5, "temperature": 4}
+ALPHA = {"name": "hinton", "alpha": {"uniform": [0, 1]}, "temperature": 4}
+
+
+def test_the_tiny_space_is_fine(space, digits):
+    check(space())
+    check_modules(space(), digits)
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (
+            {"search": {"algorithm": "gird", "trials": 3}},
+            "search.algorithm: unknown algorithm gird; did you mean grid?",
+        ),
+        (
+            {"search": {"algorithm": "evolution", "trials": 3}},
+            "search.algorithm: unknown algorithm evolution; known: grid, random, tpe",
+        ),
+        (
+            {"search": {"algorithm": "tpe", "trials": 3, "scheduler": "ahsa"}, "method": ALPHA},
+            "search.scheduler: unknown scheduler ahsa; did you mean asha?",
+        ),
+        (
+            {"data": {"name": {"choice": ["digits", "mnist5k"]}}},
+            "data.name: data cannot be searched: numbers on different data cannot be compared",
+        ),
+        (
+            {"data": {"choice": [{"name": "digits"}, {"name": "mnist5k"}]}},
+            "data: data cannot be searched: numbers on different data cannot be compared",
+        ),
+        (
+            {
+                "teacher": {"model": {"name": "mlp", "hidden": [8]}, "train": {"lr": {"uniform": [0.1, 1]}}},
+                "search": {"algorithm": "random", "trials": 3},
+            },
+            "teacher.train.lr: a range; expected a choice, because every value is a teacher to be taught",
+        ),
+        (
+            {"search": {"algorithm": "tpe"}, "method": ALPHA},
+            "search.trials: missing; tpe needs to know how many students to try",
+        ),
+        (
+            {"search": {"algorithm": "random", "trials": 3}, "seeds": [0, 1], "method": ALPHA},
+            "seeds: found 2 seeds, expected one: random explores with one; put more into confirm.seeds",
+        ),
+        (
+            {"search": {"algorithm": "gird"}, "seeds": [0, 1]},
+            "search.algorithm: unknown algorithm gird; did you mean grid?",
+        ),
+        (
+            {
+                "search": {"algorithm": "random", "trials": 3},
+                "method": ALPHA,
+                "teacher": {"model": {"name": "mlp", "hidden": [8]}, "seeds": [0, 1]},
+            },
+            "teacher.seeds: found 2 teachers, expected one: random explores under one",
+        ),
+        (
+            {"search": {"algorithm": "grid", "scheduler": "asha"}},
+            "search.scheduler: found asha, expected none: a grid trains every cell to its end",
+        ),
+    ],
+)
+def test_mistakes_are_named_with_their_place_and_the_right_word(space, parts, said):
+    with pytest.raises(UserError) as caught:
+        check(space(**parts))
+    (line,) = str(caught.value).splitlines()
+    place, _, rest = line.partition(": ")
+    assert rest.startswith(said)
+    assert place.rpartition(":")[0].endswith("tiny.yaml") and place.rpartition(":")[2].isdigit()
+
+
+def test_a_choice_of_teachers_is_fine(space):
+    check(space(teacher={"model": {"name": "mlp", "hidden": {"choice": [[8], [16]]}}}, method=PLAIN))
+
+
+@pytest.mark.parametrize("part", ["student", "teacher"])
+def test_a_network_that_cannot_see_the_images_is_refused_before_anything_is_trained(space, digits, part, monkeypatch):
+    from torch import nn
+
+    from trainables.models import MODELS
+
+    monkeypatch.setitem(MODELS, "wide", lambda shape, classes: nn.Conv2d(1, classes, kernel_size=28))
+    with pytest.raises(UserError, match="model wide: cannot be built for images"):
+        check_modules(space(**{part: {"model": {"name": "wide"}}}), digits)

@@ -1,0 +1,107 @@
+"""What a search says it will do, before it does it."""
+
+from __future__ import annotations
+
+import pytest
+
+from search.plan import fits, grid, local_workers, longest, plan, seconds_per_epoch, teachers
+
+PLAIN = {"name": "hinton", "alpha": 0.5, "temperature": 4}
+WIDTHS = {"model": {"name": "mlp", "hidden": {"choice": [[8], [32]]}}}
+ADAPTIVE = {"algorithm": "random", "trials": 7}
+ALPHA = {"name": "hinton", "alpha": {"uniform": [0, 1]}, "temperature": 4}
+
+
+def test_a_grid_counts_alpha_zero_once_per_seed(space, digits):
+    counted = plan(space(seeds=[0, 1]), digits, 1)
+    assert counted.students == {"explore": 2 * 2, "baseline": 2, "confirm": 0}
+    assert counted.epochs == 3 * 6
+    assert counted.teachers == 1
+    assert counted.seconds > 0 and counted.megabytes == pytest.approx(6 * 610 * 4 / 2**20)
+
+
+def test_an_adaptive_search_counts_its_trials_and_a_baseline(space, digits):
+    counted = plan(space(search=ADAPTIVE, method=ALPHA), digits, 1)
+    assert counted.students == {"explore": 7, "baseline": 1, "confirm": 0}
+
+
+def test_the_winner_of_the_confirmed_brings_its_baseline(space, digits):
+    confirm = {"top": 2, "seeds": [5, 6, 7]}
+    counted = plan(space(search=ADAPTIVE, method=ALPHA, confirm=confirm), digits, 1)
+    assert counted.students == {"explore": 7, "baseline": 3, "confirm": 2 * 3}
+
+
+def test_a_grid_leaves_out_students_over_the_limit(space, digits):
+    large = space(student=WIDTHS)
+    small = space(student=WIDTHS, search={"limit": {"parameters": 1000}})
+    assert len(grid(large, digits)) == 2 * len(grid(small, digits)) == 6
+    assert {each.values["student.model.hidden"] for each in grid(small, digits)} == {"[8]"}
+
+
+@pytest.mark.parametrize(
+    ("limit", "within"), [({}, True), ({"parameters": 610}, True), ({"parameters": 609}, False), ({"macs": 591}, False)]
+)
+def test_a_limit_is_the_largest_size_allowed(space, digits, limit, within):
+    limited = space(search={"limit": limit})
+    assert fits(limited, limited.fill(limited.cells()[0], 0), digits) is within
+
+
+def test_the_longest_student_counts_for_all(space, digits):
+    mixed = space(train={"epochs": {"choice": [2, 5]}, "batch_size": 64}, method=PLAIN)
+    assert longest(mixed) == 5
+    assert plan(mixed, digits, 1).epochs == 5 * 4
+
+
+def test_workers_share_the_time(space, digits):
+    one, four = (plan(space(seeds=[0, 1, 2]), digits, workers).seconds for workers in (1, 4))
+    assert four < one
+
+
+def test_every_teacher_that_a_student_can_have_is_taught(space):
+    hidden = {"choice": [[8], [16]]}
+    tiny = space(teacher={"model": {"name": "mlp", "hidden": hidden}, "seeds": [0, 1, 2]}, method=PLAIN)
+    found = teachers(tiny)
+    assert len({each.recipe.taught().key() for each in found}) == len(found) == 2 * 3
+    assert {each.values["teacher.model.hidden"] for each in found} == {"[8]", "[16]"}
+
+
+def test_teachers_may_be_options_themselves(space):
+    options = [{"model": {"name": "mlp", "hidden": [8]}}, {"model": {"name": "cnn", "padding": "same"}}]
+    found = teachers(space(teacher={"choice": options}, method=PLAIN))
+    assert [each.recipe.teacher.model.name for each in found] == ["mlp", "cnn"]
+
+
+@pytest.mark.parametrize("method", [{"name": "none"}, {**PLAIN, "alpha": 0}])
+def test_nobody_is_taught_where_no_student_listens(space, digits, method):
+    alone = space(method=method)
+    assert teachers(alone) == []
+    assert plan(alone, digits, 1).students == {"explore": 0, "baseline": 1, "confirm": 0}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"train": {"optimizer": "sgd", "lr": 1e38, "batch_size": 64}},
+        {"train": {"batch_size": 100_000}},
+        {"train": {"warmup": 2, "schedule": "cosine", "epochs": 3}},
+    ],
+)
+def test_time_can_be_estimated_for_whatever_may_be_trained(space, digits, parts):
+    tiny = space(method=PLAIN, **parts)
+    assert seconds_per_epoch(tiny.fill({}, 0), digits) > 0
+
+
+def test_a_method_that_raises_is_timed_without_itself(space, digits, monkeypatch):
+    from trainables.methods import METHODS
+
+    def broken(student, teacher, labels, *, alpha, temperature):
+        raise RuntimeError("for its students to tell")
+
+    monkeypatch.setitem(METHODS, "hinton", broken)
+    assert seconds_per_epoch(space(method=PLAIN).fill({}, 0), digits) > 0
+
+
+def test_students_at_once_are_as_many_as_asked_for_and_fit(space):
+    assert local_workers(space(resources={"workers": 1})) == 1
+    assert local_workers(space(resources={"cpus": 1000})) == 1
+    assert local_workers(space(resources={"cpus": 0.5})) >= 2
