@@ -1,0 +1,86 @@
+"""The README as a newcomer uses it: its commands run as printed, its tree is the tree."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def commands() -> list[list[str]]:
+    """The lines of all shell blocks, without their comments."""
+    lines = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL)).splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def in_small(words: list[str]) -> list[str]:
+    """A command of this interpreter; a search that is printed whole is run as its smoke test, into the same folder."""
+    words = [*words]
+    if words[:3] == ["python", "-m", "search.run"] and not {"--check", "--smoke-test"} & set(words):
+        words += ["--smoke-test", "--out", f"runs/{Path(words[3]).stem}"]
+    bin_folder = Path(sys.executable).parent
+    return [sys.executable if words[0] == "python" else str(bin_folder / words[0]), *words[1:]]
+
+
+@pytest.mark.slow
+def test_every_command_runs_as_printed(tmp_path):
+    (tmp_path / "spaces").symlink_to(ROOT / "spaces")
+    environment = {**os.environ, "KD_CACHE": str(tmp_path / "cache"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.pop("KD_DATA", None)
+    ran = 0
+    for words in commands():
+        if words[0] in ("make", "tensorboard"):
+            continue
+        done = subprocess.run(
+            in_small(words), cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
+        )
+        assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
+        ran += 1
+    assert ran >= 7
+    served(next(words for words in commands() if words[0] == "tensorboard"), tmp_path)
+
+
+def served(words: list[str], folder: Path) -> None:
+    """Start TensorBoard as printed, on a free port, and wait until it lists the students' runs."""
+    with subprocess.Popen(
+        [*in_small(words), "--port", "0", "--host", "127.0.0.1"], cwd=folder, stderr=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stderr is not None
+            address = next(found[0] for line in server.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+            for _ in range(60):
+                with urllib.request.urlopen(f"{address}/data/runs", timeout=10) as answer:
+                    if answer.read() not in (b"[]", b"[]\n"):
+                        return
+                time.sleep(0.5)
+            pytest.fail("TensorBoard lists no run")
+        finally:
+            server.terminate()
+
+
+def test_make_targets_exist():
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {words[1] for words in commands() if words[0] == "make"} <= set(targets)
+
+
+def test_the_tree_is_the_tree():
+    printed = re.search(r"<!-- tree -->\n(.*?)\n<!-- /tree -->", README, re.DOTALL)
+    tree = subprocess.run(
+        [sys.executable, ROOT / "docs" / "tree.py"], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed is not None and printed[1] == tree.strip(), "run `make readme`"
+
+
+def test_every_linked_file_exists():
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links and all((ROOT / link).is_file() for link in links)
