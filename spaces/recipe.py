@@ -126,14 +126,18 @@ class Recipe(Part):
             raise ValueError("a recipe without a teacher")
         teacher = self.teacher
         student, none = Student(model=teacher.model), Method(name="none")
-        return Recipe(
-            data=self.data, teacher=None, student=student, method=none, train=teacher.train, seed=teacher.seed
-        )
+        seed = _apart(teacher.seed)
+        return Recipe(data=self.data, teacher=None, student=student, method=none, train=teacher.train, seed=seed)
 
 
 def conflict(path: str, message: str) -> PydanticCustomError:
     """Return the error for fields that do not go together; `path` is the one to change, below the validated part."""
     return PydanticCustomError("conflict", "{message}", {"path": path, "message": message})
+
+
+def _apart(seed: int) -> int:
+    """Return the seed of a teacher's own random streams: a student of its network must not start from its weights."""
+    return int.from_bytes(hashlib.sha256(f"teacher/{seed}".encode()).digest()[:8], "big") >> 1
 
 
 def _plain(value: Any) -> Any:

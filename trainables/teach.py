@@ -23,7 +23,7 @@ from trainables.models import build
 from trainables.plugin import fingerprint
 
 # Raised whenever a change to the training code changes what a teacher learns: older caches are then left alone.
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 
 
 class Taught(NamedTuple):
@@ -46,6 +46,9 @@ def teach(recipe: Recipe, data: Dataset) -> Iterator[Epoch | Taught]:
 
     However many processes ask at once, one trains and the others wait for it.
     """
+    teacher = recipe.teacher
+    if teacher is None:
+        raise ValueError("a recipe without a teacher")
     name = key(recipe, data)
     folder = cache.folder() / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,15 +60,15 @@ def teach(recipe: Recipe, data: Dataset) -> Iterator[Epoch | Taught]:
         own = recipe.taught()
         model = build(own.student.model, data.shape, len(data.classes), own.seed).to(device())
         unfinished, epochs, seconds = folder / "checkpoint.safetensors", 0, 0.0
-        if recipe.teacher is not None and recipe.teacher.weights:
-            load_weights(model, weights_file(recipe.teacher.weights))
+        if teacher.weights:
+            load_weights(model, weights_file(teacher.weights))
         else:
             yield from _train(own, data, unfinished)
             state = checkpoint.load(unfinished)
             model.load_state_dict(state.weights)
             epochs, seconds = state.epoch, state.seconds
         answers, scores = _answer(model, data)
-        record = {"key": name, "seed": own.seed, "epochs": epochs, **scores}
+        record = {"key": name, "seed": teacher.seed, "epochs": epochs, **scores}
         record |= {"train_seconds": seconds, **cost(model, data.shape)._asdict()}
         cache.write(folder, dict(model.state_dict()), answers, record)
     yield Taught(Lesson(data, answers), {**record, "cached": False})
