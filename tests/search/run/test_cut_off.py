@@ -118,7 +118,7 @@ def test_a_killed_driver_alone_takes_its_processes_with_it(grid, tmp_path, start
     run.wait()
     again = start(space, folder)  # at once: what is left of the first run must not write beside it
     assert again.wait() == 0, again.said()
-    assert run.alone() == set()
+    assert run.alone(seconds=150) == set()  # Ray's agents try to reach their dead master for a minute before they end
     same(folder, grid)
 
 
