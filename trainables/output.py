@@ -16,22 +16,69 @@ class Output(NamedTuple):
     features: Mapping[str, Tensor] = MappingProxyType({})
 
 
+class Moment(NamedTuple):
+    """Where in the training a loss is asked for: the epoch, counted from 1, and how many there will be."""
+
+    epoch: int
+    epochs: int
+
+
 def prepare(images: Tensor) -> Tensor:
     """Turn uint8 images [batch, channels, height, width] into floats in [0, 1]; no other normalisation is applied."""
     return images.float().div_(255)
 
 
+def layer(model: nn.Module, name: str) -> nn.Module:
+    """A layer of a network by its name, whether or not subclasses are pooled behind it; AttributeError where none."""
+    try:
+        return model.get_submodule(name)
+    except AttributeError:
+        inner = getattr(model, "subclasses", None)
+        if not isinstance(inner, nn.Module):
+            raise
+        return inner.get_submodule(name)
+
+
 def observe(model: nn.Module, inputs: Tensor, layers: Sequence[str] = ()) -> Output:
-    """Run a model on prepared inputs and keep the outputs of the named layers."""
+    """Run a model on prepared inputs and keep the outputs of the named layers, and of those it always answers with."""
     features: dict[str, Tensor] = {}
 
     def keep(name: str):
         return lambda _module, _inputs, output: features.__setitem__(name, output)
 
-    observed = {name: model.get_submodule(name) for name in layers}  # all found before any is hooked
+    names = dict.fromkeys((*layers, *getattr(model, "answers", ())))
+    observed = {name: layer(model, name) for name in names}  # all found before any is hooked
     hooks = [module.register_forward_hook(keep(name)) for name, module in observed.items()]
     try:
         return Output(model(inputs), features)
     finally:
         for hook in hooks:
             hook.remove()
+
+
+class _Enough(Exception):
+    """All layers that were asked for have answered."""
+
+
+def activations(model: nn.Module, inputs: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    """Run a model on prepared inputs only as far as the last of the named layers; their outputs by name."""
+    features: dict[str, Tensor] = {}
+
+    def keep(name: str):
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            features[name] = output
+            if len(features) == len(observed):
+                raise _Enough
+
+        return hook
+
+    observed = {name: layer(model, name) for name in dict.fromkeys(layers)}
+    hooks = [module.register_forward_hook(keep(name)) for name, module in observed.items()]
+    try:
+        model(inputs)
+    except _Enough:
+        pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return features

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy, kl_div, log_softmax
+from torch.nn.functional import cross_entropy
 
 from trainables.knobs import Fraction, Positive
+from trainables.methods.terms import divergence
 from trainables.output import Output
 
 
@@ -16,8 +17,6 @@ def hinton(student: Output, teacher: Output, labels: Tensor, *, alpha: Fraction,
 
     The factor T² keeps the soft gradient's size independent of T (Hinton et al. 2015, sec. 2).
     """
-    soft = log_softmax(student.logits / temperature, dim=-1)
-    targets = log_softmax(teacher.logits.detach() / temperature, dim=-1)
-    divergence = kl_div(soft, targets, reduction="none", log_target=True).sum(-1)
+    soft = divergence(student.logits / temperature, teacher.logits / temperature)
     hard = cross_entropy(student.logits, labels, reduction="none")
-    return alpha * temperature**2 * divergence + (1 - alpha) * hard
+    return alpha * temperature**2 * soft + (1 - alpha) * hard
