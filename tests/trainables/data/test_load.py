@@ -24,7 +24,7 @@ def test_every_loader_has_the_one_signature(name: str) -> None:
     [
         ("minst", {}, "data.name: minst: unknown data set; did you mean mnist?"),
         ("mnist", {"valdation": 3}, "data.valdation: unknown key; did you mean validation?"),
-        ("digits", {"validation": 3}, "data.validation: unknown key"),
+        ("digits", {"validation": 3}, "data.validation: unknown key; known: groups"),
         ("idx", {"validation": 3}, "data.folder: missing"),
     ],
 )

@@ -1,0 +1,77 @@
+"""Superclasses: the same images, asked for their group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spaces.errors import UserError
+from trainables.data import DATA, Dataset, Split, load
+from trainables.data.groups import grouped
+
+HALVES = [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]  # MNIST-2x5
+MORE: dict[str, dict[str, Any]] = {"idx": {"folder": ".", "validation": 30}, "mnist": {"validation": 30}}
+
+
+def letters() -> Dataset:
+    """Four classes, eight images of each in all splits together, every image of another grey."""
+    splits = [Split(np.arange(n, dtype=np.uint8).reshape(-1, 1, 1, 1) + n, np.arange(n) % 4) for n in (16, 8, 8)]
+    return Dataset(*splits, ("a", "b", "c", "d"), "Made up.", "by hand", "letters")
+
+
+@pytest.mark.usefixtures("official")
+@pytest.mark.parametrize("name", DATA)
+def test_every_data_set_takes_groups(name: str, raw: Path) -> None:
+    fine, coarse = (load(name, raw, **MORE.get(name, {}), **knobs) for knobs in ({}, {"groups": HALVES}))
+    assert coarse.classes == ("0+1+2+3+4", "5+6+7+8+9")
+    assert coarse.split == f"{fine.split}; its 10 classes were then put into groups: 0+1+2+3+4, 5+6+7+8+9"
+    for mine, theirs in zip(coarse[:3], fine[:3], strict=True):
+        assert np.array_equal(mine.images, theirs.images)
+        assert np.array_equal(mine.labels, theirs.labels // 5) and mine.labels.dtype == np.int64
+    assert coarse.fingerprint() != fine.fingerprint()
+    assert (coarse.name, coarse.source, coarse.sizes) == (fine.name, fine.source, fine.sizes)
+
+
+@given(st.permutations(["a", "b", "c", "d"]), st.integers(1, 3))
+def test_a_label_is_the_number_of_the_group(order: list[str], first: int) -> None:
+    data, groups = letters(), [order[:first], order[first:]]
+    for fine, coarse in zip(data[:3], grouped(data, groups)[:3], strict=True):
+        named = [data.classes[label] for label in fine.labels]
+        assert all(name in groups[label] for name, label in zip(named, coarse.labels, strict=True))
+
+
+def test_no_groups_change_nothing() -> None:
+    data = letters()
+    assert grouped(data, None) is data
+
+
+def test_a_grouped_data_set_can_be_reduced() -> None:
+    small = grouped(letters(), [["d"], ["a", "b", "c"]]).take(4, 2, 2)
+    assert small.sizes == {"train": 4, "val": 2, "test": 2}
+    assert [set(split.labels.tolist()) for split in small[:3]] == [{0, 1}] * 3
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([[0, 1, 2, 3, 4], [5, 6, 7, 8]], "class 9 is in no group, expected one group"),
+        ([[0, 1, 2, 3, 4], [4, 5, 6, 7, 8, 9]], "class 4 is in more than one place, expected one group"),
+        ([[0, 1, 2, 3, 4, 4], [5, 6, 7, 8, 9]], "class 4 is in more than one place, expected one group"),
+        ([[0, 1, 2, 3, 4], [5, 6, 7, 8, 9, "o"]], "o is no class of digits; known: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
+        ([[True, 0], [2, 3, 4, 5, 6, 7, 8, 9]], "True is no class of digits"),
+        ([list(range(10))], "found 1, expected at least two groups"),
+        ([list(range(10)), []], "group 2 is empty"),
+        ([], "found 0, expected at least two groups"),
+        ([3, [4]], "expected a list"),
+        (3, "found 3, expected a list"),
+    ],
+)
+def test_each_mistake_is_named(groups: object, message: str) -> None:
+    with pytest.raises(UserError, match=r"^data\.groups") as caught:
+        load("digits", groups=groups)
+    assert message in str(caught.value)

@@ -1,0 +1,46 @@
+"""Superclasses: the knob `groups` puts the classes of a data set into groups, and the groups are what is learnt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from spaces.errors import UserError, nearest
+from trainables.data.dataset import Dataset, Split
+
+# Classes by name, so that a 7 means the seven however the classes are counted; MNIST-2x5 of Müller, Kornblith and
+# Hinton (2020) is [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]].
+Groups = list[list[Any]] | None
+
+
+def grouped(data: Dataset, groups: Groups) -> Dataset:
+    """The same images in the same splits, labelled by the group of their class, or unchanged where there are no groups.
+
+    A UserError names the first class that is not in exactly one group.
+    """
+    if groups is None:
+        return data
+    names = [[str(label) for label in group] for group in groups]
+    for mistake in _mistakes(names, data):
+        raise UserError(f"data.groups: {mistake}")
+    of = {label: number for number, group in enumerate(names) for label in group}
+    number = np.array([of[label] for label in data.classes], np.int64)
+    train, val, test = (Split(split.images, number[split.labels]) for split in (data.train, data.val, data.test))
+    classes = tuple("+".join(group) for group in names)
+    split = f"{data.split}; its {len(data.classes)} classes were then put into groups: {', '.join(classes)}"
+    return data._replace(train=train, val=val, test=test, classes=classes, split=split)
+
+
+def _mistakes(names: list[list[str]], data: Dataset) -> Iterator[str]:
+    if len(names) < 2:
+        yield f"found {len(names)}, expected at least two groups"
+    yield from (f"group {number} is empty" for number, group in enumerate(names, 1) if not group)
+    found = Counter(label for group in names for label in group)
+    unknown = (label for label in found if label not in data.classes)
+    yield from (f"{label} is no class of {data.name}{nearest(label, data.classes)}" for label in unknown)
+    for label in data.classes:
+        if found[label] != 1:
+            yield f"class {label} is in {'no group' if not found[label] else 'more than one place'}, expected one group"
