@@ -18,6 +18,7 @@ COLUMNS = [
 ]
 WHOLE = {"seed", "epochs", "best_epoch", "parameters", "macs", "planned_epochs", "teacher_seed"}
 WORDS = {"trial", "stage", "status", "teacher", "reason"}
+DIAGNOSIS = "diagnosis."  # begins the names of figures that only some networks have
 EPOCH_COLUMNS = ["trial", "epoch", "train_loss", "val_loss", "val_accuracy", "lr", "seconds", "time"]
 
 
@@ -44,7 +45,7 @@ def _column(lines: list[Row], name: str) -> pandas.Series:
     if name in WHOLE:
         return pandas.Series(values, dtype="Int64")
     # knobs are labels: as objects, the 4 of a student does not become 4.0 because the baseline has none
-    words = name in WORDS or name not in COLUMNS
+    words = name in WORDS or not (name in COLUMNS or name.startswith(DIAGNOSIS))
     return pandas.Series(values, dtype=object if words else float)
 
 
@@ -57,7 +58,7 @@ def epochs(folder: Folder) -> pandas.DataFrame:
 
 def knobs(students: pandas.DataFrame) -> list[str]:
     """The dotted names of the knobs among the columns of `read`."""
-    return [name for name in students.columns if name not in COLUMNS]
+    return [name for name in students.columns if name not in COLUMNS and not name.startswith(DIAGNOSIS)]
 
 
 def histories(folder: Folder) -> Iterable[History]:
@@ -92,9 +93,9 @@ def _line(student: History, knobs: list[str]) -> Row:
 
 
 def _outcome(end: Row) -> Row:
-    return {name: end.get(name) for name in ("test_accuracy", "agreement", "reason")} | {
-        "status": end.get("status", "running")
-    }
+    found = {name: end.get(name) for name in ("test_accuracy", "agreement", "reason")}
+    found |= {f"{DIAGNOSIS}{name}": value for name, value in (end.get("diagnosis") or {}).items()}
+    return found | {"status": end.get("status", "running")}
 
 
 def _progress(rows: list[Row]) -> Row:

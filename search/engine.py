@@ -19,6 +19,7 @@ from search.suggest import ATTEMPTS, Suggestions
 from search.teaching import taught
 from search.tuner import Experiment, train
 from spaces.space import Space
+from trainables.lesson import wanted
 
 
 def run(experiment: Experiment, deadline: float) -> None:
@@ -85,11 +86,13 @@ def _explore(experiment: Experiment, deadline: float) -> None:
 
 
 def _teach(experiment: Experiment, students: Iterable[Student]) -> None:
-    """Teach the teachers of these students that have not been taught yet."""
+    """Teach the teachers of these students that have not been taught yet, all that any student may ask of them."""
+    space = experiment.space
+    asked = wanted(space.fill(values, 0) for values in space.probes())
     for student in students:
         name = teacher_of(student.recipe)
         if name and name not in experiment.lessons:
-            experiment.lessons[name] = taught(experiment, student)
+            experiment.lessons[name] = taught(experiment, student, asked)
 
 
 def _epochs(folder: Path, students: Sequence[Student]) -> tuple[int, int]:

@@ -17,28 +17,42 @@ from spaces.recipe import Recipe
 from trainables import plugin
 from trainables.data import Dataset
 from trainables.fit import Epoch, State
-from trainables.lesson import Answers
-from trainables.teach import teach
+from trainables.lesson import Answers, Wanted
+from trainables.teach import Begun, teach
 
 
-def taught(experiment: Experiment, student: Student) -> tuple[str, Answers]:
-    """Teach the teacher of a student, or find it in the cache; return its name and answers, and record it."""
-    own = student.recipe.taught()
-    name, epochs, threads = f"teacher {own.student.model.name}", own.train.epochs, _threads(experiment)
-    experiment.display.stage(name, epochs)
-    gpus = min(1, experiment.space.resources.gpus)
+def taught(experiment: Experiment, student: Student, asked: Wanted) -> tuple[str, Answers]:
+    """Teach the teacher of a student, or find it in the cache; return its name and answers, and record it.
+
+    An assistant's own teacher, and the members of an ensemble, are recorded beside it.
+    """
+    name, epochs, behind = "teacher", 0, []
+    for item in _heard(experiment, student, asked):
+        if isinstance(item, Begun):
+            name, epochs = f"teacher {item.model}", item.epochs
+            experiment.display.stage(name, epochs)
+        elif isinstance(item, Epoch):
+            experiment.display.teaching(name, item.epoch, epochs, item.val_accuracy)
+        else:
+            behind.append(item.record)
+    record = behind.pop()
+    for other in behind:
+        records.save_teacher(experiment.folder, {**other, "values": {}, "behind": record["key"]})
+    values = {path: label for path, label in student.values.items() if path.split(".")[0] == "teacher"}
+    records.save_teacher(experiment.folder, {**record, "values": values})
+    return record["key"], item.lesson.teacher
+
+
+def _heard(experiment: Experiment, student: Student, asked: Wanted) -> Iterator[Any]:
+    """What a teacher's lectures yield, somewhere on the cluster; a UserError where it cannot be taught."""
+    threads, gpus = _threads(experiment), min(1, experiment.space.resources.gpus)
     task = _lectures.options(num_cpus=threads, num_gpus=gpus, num_returns="streaming")
-    references: Any = task.remote(student.recipe, experiment.data, experiment.plugins, threads)
+    references: Any = task.remote(student.recipe, experiment.data, asked, experiment.plugins, threads)
     for reference in references:
         try:
-            item = ray.get(reference)
+            yield ray.get(reference)
         except ray.exceptions.RayTaskError as error:
-            raise _told(name, error.cause) from None
-        if isinstance(item, Epoch):
-            experiment.display.teaching(name, item.epoch, epochs, item.val_accuracy)
-    values = {path: label for path, label in student.values.items() if path.split(".")[0] == "teacher"}
-    records.save_teacher(experiment.folder, {**item.record, "values": values})
-    return item.record["key"], item.lesson.teacher
+            raise _told(error.cause) from None
 
 
 def _threads(experiment: Experiment) -> int:
@@ -47,15 +61,15 @@ def _threads(experiment: Experiment) -> int:
     return max(1, int(max(cpus for cpus, found in cluster.nodes() if found >= gpus)))
 
 
-def _told(name: str, cause: Exception) -> UserError:
+def _told(cause: Exception) -> UserError:
     """What went wrong with a teacher, without the trace of the machine it was on."""
-    return cause if isinstance(cause, UserError) else UserError(f"{name}: {type(cause).__name__}: {cause}")
+    return cause if isinstance(cause, UserError) else UserError(f"teacher: {type(cause).__name__}: {cause}")
 
 
 @ray.remote
-def _lectures(recipe: Recipe, data: Dataset, plugins: dict[str, str], threads: int) -> Iterator:
-    """Yield the epochs of a teacher without their state, which nobody needs here, then what it taught."""
+def _lectures(recipe: Recipe, data: Dataset, asked: Wanted, plugins: dict[str, str], threads: int) -> Iterator:
+    """Yield what `teach` does: epochs without their state, which nobody needs here, and last what was taught."""
     plugin.register(plugins)
     torch.set_num_threads(threads)
-    for item in teach(recipe, data):
+    for item in teach(recipe, data, asked):
         yield item._replace(state=State(item.epoch, 0, {}, {})) if isinstance(item, Epoch) else item

@@ -18,7 +18,8 @@ from trainables import checkpoint, plugin, storage
 from trainables.cost import cost
 from trainables.data import Dataset
 from trainables.device import device, tensor
-from trainables.evaluate import agreement, predict, score
+from trainables.diagnose import diagnose
+from trainables.evaluate import agreement, respond, score
 from trainables.fit import Diverged, Epoch, State, fit
 from trainables.lesson import Answers, Lesson
 from trainables.models import build
@@ -78,19 +79,21 @@ def _start(path: Path, epochs: int) -> State | None:
 def _finish(student: Student, lesson: Lesson, folder: Path, epoch: Epoch) -> None:
     """Score the test set, once, and keep the final weights alone."""
     where = device()
-    model = build(student.recipe.student.model, lesson.data.shape, len(lesson.data.classes))
+    model = build(student.recipe.network, lesson.data.shape, len(lesson.data.classes))
     model.load_state_dict(epoch.state.weights)
-    logits = predict(model.to(where), tensor(lesson.data.test.images, where))
-    scores = score(logits, tensor(lesson.data.test.labels, where))
+    output = respond(model.to(where), tensor(lesson.data.test.images, where))
+    logits, labels = output.logits, tensor(lesson.data.test.labels, where)
+    scores = score(logits, labels)
     teacher = None if lesson.teacher is None else tensor(lesson.teacher.test, where)
     storage.write(records.weights_file(folder, student.key), epoch.state.weights)
-    row = {"test_accuracy": scores.accuracy, "test_loss": scores.loss, "reason": None}
+    row: dict[str, Any] = {"test_accuracy": scores.accuracy, "test_loss": scores.loss, "reason": None}
     row["agreement"] = None if teacher is None else agreement(logits, teacher)
+    row["diagnosis"] = diagnose(output, labels)
     _close(folder, student.key, "finished", row)
 
 
 def _opening(student: Student, teacher: str | None, lesson: Lesson) -> dict[str, Any]:
-    model = build(student.recipe.student.model, lesson.data.shape, len(lesson.data.classes))
+    model = build(student.recipe.network, lesson.data.shape, len(lesson.data.classes))
     return {**opening(student), "teacher": teacher, **cost(model, lesson.data.shape)._asdict(), "time": time.time()}
 
 

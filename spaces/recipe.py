@@ -40,7 +40,9 @@ class Data(Named):
 
 
 class Model(Named):
-    """A network, in the form in which trainables.models builds it."""
+    """A network, in the form in which trainables.models builds it; `subclasses` is a number for all or each class."""
+
+    subclasses: Count | Annotated[list[Count], Field(min_length=1)] | None = None
 
 
 class Method(Named):
@@ -49,10 +51,17 @@ class Method(Named):
     name: str = "hinton"
 
 
+class Omit(Part):
+    """Classes that a network is trained without; `correct_bias` then fits their biases on the validation images."""
+
+    classes: Annotated[list[Natural], Field(min_length=1)]
+    correct_bias: bool = False
+
+
 class Train(Part):
     """How a network is trained; `warmup` is in epochs, `jitter` the largest shift of an image in pixels."""
 
-    epochs: Count = 12
+    epochs: Natural = 12
     batch_size: Count = 256
     optimizer: Optimizer = "adam"
     lr: Annotated[float, Field(gt=0)] = 0.001
@@ -63,6 +72,7 @@ class Train(Part):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     jitter: Natural = 0
     max_norm: Annotated[float, Field(gt=0)] | None = None
+    omit: Omit | None = None
 
     @model_validator(mode="after")
     def _momentum_is_used(self) -> Train:
@@ -72,12 +82,23 @@ class Train(Part):
 
 
 class Teacher(Part):
-    """The network to learn from: trained by its own recipe, or read from a file of weights."""
+    """The network to learn from: taught by its own recipe, read from a file of weights, or several that are averaged.
+
+    With a `method` and a `teacher` of its own it is an assistant; without epochs it stays as it was initialised.
+    """
 
     model: Model = Model.model_validate({"name": "cnn", "padding": "same"})
+    method: Method = Method(name="none")
+    teacher: Teacher | None = None
     train: Train = Train()
     weights: str | None = None
+    ensemble: Annotated[list[Teacher], Field(min_length=2)] | None = None
     seed: Natural = 0
+
+    def members(self) -> list[Teacher]:
+        """Return the teachers whose probabilities are averaged; equal ones still differ, for each has its own seed."""
+        found = self.ensemble or [self]
+        return [each.model_copy(update={"seed": self.seed * len(found) + i}) for i, each in enumerate(found)]
 
 
 class Student(Part):
@@ -100,14 +121,26 @@ class Recipe(Part):
     def _parts_agree(self) -> Recipe:
         if self.method.name != "none" and self.teacher is None:
             raise conflict("teacher", f"method {self.method.name} needs one")
-        if self.method.name != "none" and self.train.jitter:
-            # The teacher answers every image once, so its answers would belong to another image than the student sees.
-            raise conflict("train.jitter", "only without a method: the teacher's answers hold for unshifted images")
+        if self.train.epochs < 1:
+            raise conflict("train.epochs", "found 0, expected at least 1: only a teacher may be left untrained")
         return self
 
+    @property
+    def network(self) -> Model:
+        """Return the student's network; where it says nothing of subclasses it has as many as its teacher."""
+        own = self.student.model
+        if own.subclasses is not None or self.teacher is None:
+            return own
+        return own.model_copy(update={"subclasses": self.teacher.model.subclasses})
+
     def key(self) -> str:
-        """Return 16 hexadecimal digits that depend on the content alone; 1.0 and 1 count as the same number."""
-        text = json.dumps(_plain(self.model_dump()), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """Return 16 hexadecimal digits that depend on the content alone; 1.0 and 1 count as the same number.
+
+        What is absent does not count, so that a later version may know more optional parts.
+        """
+        text = json.dumps(
+            _plain(self.model_dump(exclude_none=True)), sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def baseline(self) -> Recipe:
@@ -125,9 +158,14 @@ class Recipe(Part):
         if self.teacher is None:
             raise ValueError("a recipe without a teacher")
         teacher = self.teacher
-        student, none = Student(model=teacher.model), Method(name="none")
-        seed = _apart(teacher.seed)
-        return Recipe(data=self.data, teacher=None, student=student, method=none, train=teacher.train, seed=seed)
+        return Recipe.model_construct(
+            data=self.data,
+            teacher=teacher.teacher,
+            student=Student(model=teacher.model),
+            method=teacher.method,
+            train=teacher.train,
+            seed=_apart(teacher.seed),
+        )
 
 
 def conflict(path: str, message: str) -> PydanticCustomError:

@@ -13,6 +13,7 @@ def save(path: Path, state: State) -> None:
     """Write a state atomically."""
     tensors = {f"student.{name}": value for name, value in state.weights.items()}
     tensors |= {f"optimiser.{name}": value for name, value in state.optimiser.items()}
+    tensors |= {f"regressor.{name}": value for name, value in state.regressor.items()}
     storage.write(path, tensors, {"epoch": str(state.epoch), "seconds": repr(state.seconds)})
 
 
@@ -23,7 +24,8 @@ def load(path: Path) -> State:
         epoch, seconds = int(note["epoch"]), float(note["seconds"])
     except (KeyError, ValueError):
         raise UserError(f"{path}: not a checkpoint of a training") from None
-    return State(epoch, seconds, _under("student.", tensors), _under("optimiser.", tensors))
+    parts = (_under(f"{part}.", tensors) for part in ("student", "optimiser", "regressor"))
+    return State(epoch, seconds, *parts)
 
 
 def _under(prefix: str, tensors: dict) -> dict:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from trainables.output import prepare
+from trainables.output import Output, observe, prepare
 
 BATCH = 1000  # images; large enough for full speed, small enough for any cache
 
@@ -20,14 +21,20 @@ class Scores(NamedTuple):
     loss: float
 
 
-@torch.no_grad()
 def predict(model: nn.Module, images: Tensor) -> Tensor:
     """Logits [n, classes] in float32 of uint8 images [n, channels, height, width], dropout off."""
+    return respond(model, images).logits
+
+
+@torch.no_grad()
+def respond(model: nn.Module, images: Tensor, layers: Sequence[str] = ()) -> Output:
+    """All that a model says of uint8 images [n, channels, height, width], in float32, dropout off."""
     training = model.training
     model.eval()
-    logits = torch.cat([model(prepare(batch)).float() for batch in images.split(BATCH)])
+    batches = [observe(model, prepare(batch), layers) for batch in images.split(BATCH)]
     model.train(training)
-    return logits
+    features = {name: torch.cat([batch.features[name].float() for batch in batches]) for name in batches[0].features}
+    return Output(torch.cat([batch.logits.float() for batch in batches]), features)
 
 
 def score(logits: Tensor, labels: Tensor) -> Scores:

@@ -9,17 +9,21 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from spaces.recipe import Recipe, Train
 from trainables import optim
-from trainables.augment import jitter
+from trainables.batches import Material, batches, material, steps_per_epoch
+from trainables.data import Dataset
 from trainables.device import autocast, device, tensor
 from trainables.evaluate import predict, score
+from trainables.hints import between
 from trainables.lesson import Lesson
-from trainables.methods import METHODS
+from trainables.methods import METHODS, needs
 from trainables.models import build
-from trainables.output import Output, observe, prepare
-from trainables.seeding import derive, generator
+from trainables.omitted import correct
+from trainables.output import Moment, Output, observe, prepare
+from trainables.seeding import derive
 
 
 class State(NamedTuple):
@@ -29,6 +33,7 @@ class State(NamedTuple):
     seconds: float  # of training so far, evaluation not counted
     weights: dict[str, Tensor]
     optimiser: dict[str, Tensor]
+    regressor: dict[str, Tensor] = {}  # noqa: RUF012  # read only; of methods with hints, dropped after the last epoch
 
 
 class Epoch(NamedTuple):
@@ -47,78 +52,95 @@ class Diverged(Exception):
     """The loss became NaN or infinite."""
 
 
-class Batches(NamedTuple):
-    """One split on the device, with the teacher's logits beside the images they answer."""
+class Pupil(NamedTuple):
+    """What is trained: the student, and the regressor that its method may need while it learns."""
 
-    images: Tensor
-    labels: Tensor
-    teacher: Tensor | None
+    model: nn.Module
+    regressor: nn.Module | None
+
+    def whole(self) -> nn.Module:
+        """Both, as one module with one list of parameters."""
+        return self.model if self.regressor is None else nn.ModuleList([self.model, self.regressor])
 
 
 def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterator[Epoch]:
     """Train one student by its recipe, or go on from a state; raises Diverged when the loss is no longer finite."""
     where, data, train = device(), lesson.data, recipe.train
-    model = build(recipe.student.model, data.shape, len(data.classes), recipe.seed)
-    model.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
-    optimiser = optim.optimizer(model, train)
+    pupil = _pupil(recipe, data, where)
+    optimiser = optim.optimizer(pupil.whole(), train)
     if start is not None:
-        model.load_state_dict(start.weights)
-        optim.unflatten(optimiser, start.optimiser)
-    answers = None if lesson.teacher is None else tensor(lesson.teacher.train, where)
-    batches = Batches(tensor(data.train.images, where), tensor(data.train.labels, where), answers)
+        _restore(pupil, optimiser, start)
+    given = material(recipe, lesson, where)
     val_images, val_labels = (tensor(array, where) for array in data.val)
     first, spent = (start.epoch + 1, start.seconds) if start else (1, 0.0)
     for epoch in range(first, train.epochs + 1):
         began = perf_counter()
-        loss = _train_epoch(model, optimiser, recipe, batches, epoch)
+        if epoch == needs(recipe.method).first_stage + 1:  # what the first stage was about must not steer the second
+            optimiser = optim.optimizer(pupil.whole(), train)
+        loss = _train_epoch(pupil, optimiser, recipe, given, epoch)
+        if train.omit and train.omit.correct_bias and epoch == train.epochs:
+            correct(pupil.model, val_images, val_labels, train.omit.classes)
         seconds = perf_counter() - began
-        scores = score(predict(model, val_images), val_labels)
+        scores = score(predict(pupil.model, val_images), val_labels)
         if not (math.isfinite(loss) and math.isfinite(scores.loss)):
             raise Diverged(f"loss {loss} on train, {scores.loss} on validation in epoch {epoch}")
         spent += seconds
-        state = State(epoch, spent, model.state_dict(), optim.flatten(optimiser))
+        state = _state(epoch, spent, pupil, optimiser)
         rate = optimiser.param_groups[0]["lr"]
         yield Epoch(epoch, loss, scores.loss, scores.accuracy, rate, seconds, state)
 
 
-def _train_epoch(
-    model: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe, batches: Batches, epoch: int
-) -> float:
+def _pupil(recipe: Recipe, data: Dataset, where: torch.device) -> Pupil:
+    """A fresh student on the device, and a fresh regressor where its method asks for one."""
+    model = build(recipe.network, data.shape, len(data.classes), recipe.seed)
+    model.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+    regressor = between(recipe, data)
+    return Pupil(model, None if regressor is None else regressor.to(where))
+
+
+def _restore(pupil: Pupil, optimiser: Optimizer, start: State) -> None:
+    pupil.model.load_state_dict(start.weights)
+    if pupil.regressor is not None:
+        pupil.regressor.load_state_dict(start.regressor)
+    optim.unflatten(optimiser, start.optimiser)
+
+
+def _state(epoch: int, seconds: float, pupil: Pupil, optimiser: Optimizer) -> State:
+    regressor = {} if pupil.regressor is None else pupil.regressor.state_dict()
+    return State(epoch, seconds, pupil.model.state_dict(), optim.flatten(optimiser), regressor)
+
+
+def _train_epoch(pupil: Pupil, optimiser: Optimizer, recipe: Recipe, given: Material, epoch: int) -> float:
     """One pass over the training images in the order of this seed and epoch; the mean loss per example."""
-    train, where = recipe.train, batches.images.device
+    train, where, asked = recipe.train, given.images.device, needs(recipe.method)
     loss_of, knobs = METHODS[recipe.method.name], recipe.method.knobs
-    order = _order(len(batches.labels), recipe.seed, epoch).to(where)
-    shifts = generator(recipe.seed, "jitter", epoch)
+    when = (Moment(epoch, train.epochs),) if asked.moment else ()
+    layers = asked.student if asked.hints(epoch) else ()
     torch.manual_seed(derive(recipe.seed, "dropout", epoch))
-    steps = steps_per_epoch(train, len(order))
+    steps = steps_per_epoch(train, len(given.kept))
     total = torch.zeros((), device=where)
-    model.train()
-    for step, index in enumerate(order.split(train.batch_size)[:steps]):
-        images = batches.images[index]
-        if train.jitter:
-            images = jitter(images, train.jitter, shifts)
+    pupil.model.train()
+    for step, batch in enumerate(batches(recipe, given, epoch, steps)):
         for group in optimiser.param_groups:
             group["lr"] = optim.rate(train, (epoch - 1) * steps + step, steps)
         with autocast(train, where):
-            student = observe(model, prepare(images))
-        student = student._replace(logits=student.logits.float())
-        teacher = None if batches.teacher is None else Output(batches.teacher[index])
-        loss = loss_of(student, teacher, batches.labels[index], **knobs).mean()
+            student = _answer(pupil, prepare(batch.images), layers)
+        loss = loss_of(student, batch.teacher, batch.labels, *when, **knobs).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        _limit_norms(model, train)
+        _limit_norms(pupil.model, train)
         total += loss.detach()
     return (total / steps).item()
 
 
-def steps_per_epoch(train: Train, images: int) -> int:
-    """Whole batches only, as in the assignment: a small last one would weigh its images more; at least one."""
-    return max(1, images // train.batch_size)
-
-
-def _order(images: int, seed: int, epoch: int) -> Tensor:
-    return torch.randperm(images, generator=generator(seed, "order", epoch))
+def _answer(pupil: Pupil, inputs: Tensor, layers: tuple[str, ...]) -> Output:
+    """What a student says of prepared images; a regressor maps the layer that its method looks at."""
+    student = observe(pupil.model, inputs, layers)
+    features = dict(student.features)
+    if pupil.regressor is not None and layers:
+        features["regressed"] = pupil.regressor(features[layers[0]]).float()
+    return Output(student.logits.float(), features)
 
 
 @torch.no_grad()

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
+from spaces.recipe import Recipe
 from trainables.data import Dataset
+from trainables.methods import needs
+
+NOTHING: Mapping = MappingProxyType({})
+
+
+class Wanted(NamedTuple):
+    """What students ask of a teacher beside its logits: activations of layers, and answers to shifted images."""
+
+    layers: tuple[str, ...] = ()
+    jitters: tuple[int, ...] = ()  # the largest shift in pixels
 
 
 class Answers(NamedTuple):
-    """A teacher's logits [n, classes], float32, for every image of each split, in the data set's order."""
+    """A teacher's logits [n, classes], float32, for every image of each split, in the data set's order.
+
+    `shifted` holds logits [views, n, classes] of the training images by jitter; `features` activations [n, ...] of
+    their layers, as far as they are small enough to be kept; `weights` the teacher itself, to ask it for the others.
+    """
 
     train: np.ndarray
     val: np.ndarray
     test: np.ndarray
+    shifted: Mapping[int, np.ndarray] = NOTHING
+    features: Mapping[str, np.ndarray] = NOTHING
+    weights: Mapping[str, np.ndarray] = NOTHING
 
 
 class Lesson(NamedTuple):
@@ -22,3 +42,11 @@ class Lesson(NamedTuple):
 
     data: Dataset
     teacher: Answers | None
+
+
+def wanted(recipes: Iterable[Recipe]) -> Wanted:
+    """What the students of these recipes together ask of their teacher."""
+    found = list(recipes)
+    layers = {layer for recipe in found for layer in needs(recipe.method).teacher}
+    jitters = {recipe.train.jitter for recipe in found if recipe.method.name != "none" and recipe.train.jitter}
+    return Wanted(tuple(sorted(layers)), tuple(sorted(jitters)))

@@ -1,29 +1,36 @@
-"""The teacher, taught once however many students and experiments learn from it: answers are cached by content."""
+"""Teachers, taught once however many students and experiments learn from them: answers are cached by content."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from filelock import FileLock
-from torch import Tensor, nn
+from torch import nn
 
 from spaces.errors import UserError
 from spaces.recipe import Recipe
 from trainables import cache, checkpoint, storage
+from trainables.answer import Scored, answer, averaged, more
 from trainables.cost import cost
 from trainables.data import Dataset
-from trainables.device import device, tensor
-from trainables.evaluate import predict, score
+from trainables.device import device
 from trainables.fit import Epoch, fit
-from trainables.lesson import Answers, Lesson
+from trainables.lesson import Lesson, Wanted, wanted
 from trainables.models import build
 from trainables.plugin import fingerprint
 
 # Raised whenever a change to the training code changes what a teacher learns: older caches are then left alone.
 TRAINING_VERSION = 2
+
+
+class Begun(NamedTuple):
+    """A teacher that is about to be trained: the name of its network, and for how many epochs."""
+
+    model: str
+    epochs: int
 
 
 class Taught(NamedTuple):
@@ -33,67 +40,110 @@ class Taught(NamedTuple):
     record: dict[str, Any]
 
 
+Lecture = Iterator[Begun | Epoch | Taught]
+Training = Generator[Begun | Epoch | Taught, None, tuple[int, float]]  # it returns epochs and seconds
+NOTHING = Wanted()
+
+
 def key(recipe: Recipe, data: Dataset) -> str:
     """What a teacher's answers depend on, as 16 hex digits: its recipe, the data, the code and its weights file."""
-    parts = [recipe.taught().key(), data.fingerprint(), str(TRAINING_VERSION), fingerprint()]
-    if recipe.teacher is not None and recipe.teacher.weights:
-        parts.append(hashlib.sha256(weights_file(recipe.teacher.weights).read_bytes()).hexdigest())
+    if recipe.teacher is None:
+        raise ValueError("a recipe without a teacher")
+    if recipe.teacher.ensemble:
+        parts = [key(each, data) for each in _members(recipe)]
+    else:
+        own = recipe.taught()
+        parts = [own.key(), data.fingerprint(), str(TRAINING_VERSION), fingerprint()]
+        if own.teacher is not None:
+            parts.append(key(own, data))
+        if recipe.teacher.weights:
+            parts.append(hashlib.sha256(weights_file(recipe.teacher.weights).read_bytes()).hexdigest())
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
 
 
-def teach(recipe: Recipe, data: Dataset) -> Iterator[Epoch | Taught]:
-    """Yield the epochs of a recipe's teacher as it is trained, then what it taught; from the cache, only the latter.
+def teach(recipe: Recipe, data: Dataset, asked: Wanted = NOTHING) -> Lecture:
+    """Yield the epochs of a recipe's teacher as it is trained, and last what it taught; from the cache, only that.
 
-    However many processes ask at once, one trains and the others wait for it.
+    What the members of an ensemble and the teacher of an assistant taught is yielded before. However many processes
+    ask at once, one trains and the others wait for it.
     """
-    teacher = recipe.teacher
-    if teacher is None:
+    members = []
+    for member in _members(recipe):
+        for item in _one(member, data, asked):
+            yield item
+        assert isinstance(item, Taught)
+        members.append(item)
+    if len(members) > 1:
+        yield _together(key(recipe, data), recipe, data, members)
+
+
+def _members(recipe: Recipe) -> list[Recipe]:
+    if recipe.teacher is None:
         raise ValueError("a recipe without a teacher")
+    return [recipe.model_copy(update={"teacher": each}) for each in recipe.teacher.members()]
+
+
+def _one(recipe: Recipe, data: Dataset, asked: Wanted) -> Lecture:
+    """One teacher, from the cache or taught, with what its students ask of it."""
+    assert recipe.teacher is not None
     name = key(recipe, data)
     folder = cache.folder() / name
     folder.mkdir(parents=True, exist_ok=True)
+    own = recipe.taught()
+    model = build(own.network, data.shape, len(data.classes), own.seed).to(device())
     with FileLock(folder / "lock"):
         found = cache.read(folder)
-        if found is not None:
-            yield Taught(Lesson(data, found[0]), {**found[1], "cached": True})
-            return
-        own = recipe.taught()
-        model = build(own.student.model, data.shape, len(data.classes), own.seed).to(device())
-        unfinished, epochs, seconds = folder / "checkpoint.safetensors", 0, 0.0
-        if teacher.weights:
-            load_weights(model, weights_file(teacher.weights))
+        if found is None:
+            epochs, seconds = 0, 0.0
+            if recipe.teacher.weights:
+                load_weights(model, weights_file(recipe.teacher.weights))
+            elif own.train.epochs:
+                epochs, seconds = yield from _train(own, data, folder / "checkpoint.safetensors", model)
+            answers, scores = answer(model, data)
+            record = {"key": name, "seed": recipe.teacher.seed, "epochs": epochs, **scores}
+            record |= {"train_seconds": seconds, **cost(model, data.shape)._asdict()}
+            cache.write(folder, dict(model.state_dict()), answers, record)
         else:
-            yield from _train(own, data, unfinished)
-            state = checkpoint.load(unfinished)
-            model.load_state_dict(state.weights)
-            epochs, seconds = state.epoch, state.seconds
-        answers, scores = _answer(model, data)
-        record = {"key": name, "seed": teacher.seed, "epochs": epochs, **scores}
-        record |= {"train_seconds": seconds, **cost(model, data.shape)._asdict()}
-        cache.write(folder, dict(model.state_dict()), answers, record)
-    yield Taught(Lesson(data, answers), {**record, "cached": False})
+            answers, record = found
+            model.load_state_dict(cache.weights(folder))
+        answers = more(folder, model, data, answers, asked)
+    yield Taught(Lesson(data, answers), {**record, "cached": found is not None})
 
 
-def _train(own: Recipe, data: Dataset, unfinished: Path) -> Iterator[Epoch]:
-    """Train a teacher, going on from its last epoch where an earlier process was stopped."""
+def _train(own: Recipe, data: Dataset, unfinished: Path, model: nn.Module) -> Training:
+    """Train a teacher, going on from its last epoch where an earlier process was stopped; its epochs and seconds."""
+    lesson = Lesson(data, None)
+    if own.teacher is not None:
+        for item in teach(own, data, wanted([own])):
+            yield item
+        assert isinstance(item, Taught)
+        lesson = item.lesson
     try:
         start = checkpoint.load(unfinished) if unfinished.exists() else None
     except UserError:
         start = None  # a damaged checkpoint costs its own epochs, nothing else
-    for epoch in fit(own, Lesson(data, None), start=start):
+    yield Begun(own.student.model.name, own.train.epochs)
+    for epoch in fit(own, lesson, start=start):
         checkpoint.save(unfinished, epoch.state)
         yield epoch
+    state = checkpoint.load(unfinished)
+    model.load_state_dict(state.weights)
+    return state.epoch, state.seconds
 
 
-def _answer(model: nn.Module, data: Dataset) -> tuple[Answers, dict[str, float]]:
-    """The teacher's logits for every image, once, and its scores."""
-    where = device()
-    splits = {"train": data.train, "val": data.val, "test": data.test}
-    logits: dict[str, Tensor] = {name: predict(model, tensor(split.images, where)) for name, split in splits.items()}
-    scores = {
-        f"{name}_accuracy": score(logits[name], tensor(split.labels, where)).accuracy for name, split in splits.items()
+def _together(name: str, recipe: Recipe, data: Dataset, members: list[Taught]) -> Taught:
+    """An ensemble's lesson and record, from those of its members."""
+    assert recipe.teacher is not None
+    found: Scored = averaged([each.lesson.teacher for each in members if each.lesson.teacher], data)
+    record = {
+        "key": name,
+        "seed": recipe.teacher.seed,
+        **found.scores,
+        "cached": all(m.record["cached"] for m in members),
     }
-    return Answers(**{name: z.cpu().numpy() for name, z in logits.items()}), scores
+    for total in ("epochs", "train_seconds", "parameters", "macs"):
+        record[total] = sum(each.record[total] for each in members)
+    return Taught(Lesson(data, found.answers), record)
 
 
 def weights_file(name: str) -> Path:

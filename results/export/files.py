@@ -34,7 +34,7 @@ class Network(nn.Module):
 
 def model(path: Path, recipe: Recipe, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """A fresh student with the weights in a file; a UserError where they are unreadable or of another model."""
-    fresh = build(recipe.student.model, shape, classes)
+    fresh = build(recipe.network, shape, classes)
     try:
         fresh.load_state_dict(storage.read(path)[0])
     except RuntimeError as error:

@@ -5,13 +5,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainables.augment import jitter
+from trainables.augment import draw, shift, views
 
 IMAGES = torch.randint(1, 256, (40, 2, 5, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 def jittered(pixels: int, seed: int = 0) -> torch.Tensor:
-    return jitter(IMAGES, pixels, torch.Generator().manual_seed(seed))
+    return shift(IMAGES, pixels, draw(len(IMAGES), pixels, torch.Generator().manual_seed(seed)))
 
 
 def shifts(image: np.ndarray, shifted: np.ndarray, pixels: int) -> list[tuple[int, int]]:
@@ -33,7 +33,7 @@ def test_every_image_is_itself_shifted_by_so_many_pixels_at_most(pixels: int, se
 
 
 def test_images_move_apart_and_both_ways() -> None:
-    pairs = zip(IMAGES.numpy(), jittered(1).numpy(), strict=True)
+    pairs = [pair for seed in range(4) for pair in zip(IMAGES.numpy(), jittered(1, seed).numpy(), strict=True)]
     found = {shifts(image, shifted, 1)[0] for image, shifted in pairs}
     assert found == {(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)}
 
@@ -47,3 +47,11 @@ def test_images_are_left_alone() -> None:
     before = IMAGES.clone()
     jittered(2)
     assert torch.equal(IMAGES, before)
+
+
+def test_every_shift_is_one_view() -> None:
+    image = IMAGES[:1]
+    found = [shift(image, 2, torch.tensor([view])) for view in range(views(2))]
+    assert views(2) == 25 and len({each.numpy().tobytes() for each in found}) == 25
+    assert torch.equal(found[views(2) // 2], image)
+    assert views(0) == 1 and torch.equal(shift(image, 0, torch.tensor([0])), image)

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from spaces.recipe import Recipe
+from trainables.batches import steps_per_epoch
 from trainables.data import Dataset
 from trainables.device import tensor
 from trainables.evaluate import predict
-from trainables.fit import Diverged, Epoch, fit, steps_per_epoch
+from trainables.fit import Diverged, Epoch, fit
 from trainables.lesson import Answers, Lesson
 from trainables.methods import METHODS
 from trainables.models import MODELS, build

@@ -1,0 +1,126 @@
+"""What the teacher says in a batch belongs to the very images of that batch, in the views in which they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from spaces.recipe import Recipe
+from trainables.batches import Batch, batches, material
+from trainables.data import Dataset
+from trainables.evaluate import respond
+from trainables.fit import Epoch
+from trainables.lesson import Lesson, wanted
+from trainables.methods import METHODS
+from trainables.models import build
+from trainables.output import Output
+from trainables.teach import Taught, key, teach
+
+Make = Callable[..., Recipe]
+CPU = torch.device("cpu")
+CNN = {"name": "cnn", "subclasses": 2}
+TRAIN = {"epochs": 1, "batch_size": 64, "precision": "float32"}
+HINT = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu3"}
+
+
+@pytest.fixture
+def small(digits: Dataset) -> Dataset:
+    return digits.take(200, 50, 50)
+
+
+def lesson_of(recipe: Recipe, data: Dataset) -> Lesson:
+    *_, last = teach(recipe, data, wanted([recipe]))
+    assert isinstance(last, Taught)
+    return last.lesson
+
+
+def seen(recipe: Recipe, lesson: Lesson, epoch: int = 1) -> list[Batch]:
+    return list(batches(recipe, material(recipe, lesson, CPU), epoch, 3))
+
+
+def asked(recipe: Recipe, batch: Batch, data: Dataset, kd_cache: Path) -> Output:
+    """What the teacher itself says of the images of a batch."""
+    from trainables import cache
+
+    assert recipe.teacher is not None
+    model = build(recipe.teacher.model, data.shape, len(data.classes))
+    model.load_state_dict(cache.weights(kd_cache / key(recipe, data)))
+    return respond(model, batch.images, ["relu3"])
+
+
+@pytest.mark.parametrize("jitter", [0, 1])
+@pytest.mark.parametrize("method", ["hinton", "hint", "subclass"])
+def test_answers_belong_to_the_images(kd_cache: Path, recipe: Make, small: Dataset, method: str, jitter: int) -> None:
+    knobs = HINT if method == "hint" else {"name": method, "alpha": 0.5, "temperature": 4.0}
+    wanting = recipe(None, knobs, teacher={"model": CNN, "train": TRAIN}, jitter=jitter)
+    lesson = lesson_of(wanting, small)
+    for batch in seen(wanting, lesson):
+        truth, said = asked(wanting, batch, small, kd_cache), batch.teacher
+        assert said is not None
+        torch.testing.assert_close(said.logits, truth.logits, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(said.features["subclasses"], truth.features["subclasses"], rtol=1e-4, atol=1e-4)
+        if method == "hint":
+            torch.testing.assert_close(said.features["relu3"], truth.features["relu3"], rtol=1e-4, atol=1e-4)
+
+
+def test_a_large_layer_is_asked_for(
+    kd_cache: Path, recipe: Make, small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanting = recipe(None, HINT, teacher={"model": {"name": "cnn"}, "train": TRAIN})
+    kept = lesson_of(wanting, small)
+    monkeypatch.setattr("trainables.answer.LARGEST", 100)
+    asked_for = lesson_of(wanting, small)
+    assert kept.teacher is not None and "relu3" in kept.teacher.features and not kept.teacher.weights
+    assert asked_for.teacher is not None and not asked_for.teacher.features and asked_for.teacher.weights
+    for one, other in zip(seen(wanting, kept), seen(wanting, asked_for), strict=True):
+        assert one.teacher is not None and other.teacher is not None
+        torch.testing.assert_close(one.teacher.features["relu3"], other.teacher.features["relu3"])
+
+
+def test_views_change_with_the_epoch_and_the_seed(kd_cache: Path, recipe: Make, small: Dataset) -> None:
+    wanting = recipe(jitter=2)
+    lesson = Lesson(small, None)
+    first, second = seen(wanting, lesson, 1), seen(wanting, lesson, 2)
+    assert not torch.equal(first[0].images, second[0].images)
+    assert torch.equal(first[0].images, seen(wanting, lesson, 1)[0].images)
+    assert not torch.equal(first[0].images, seen(recipe(jitter=2, seed=1), lesson, 1)[0].images)
+
+
+def test_the_teacher_is_not_asked_after_the_hints(kd_cache: Path, recipe: Make, small: Dataset) -> None:
+    fitnets = {"name": "fitnets", "alpha": 0.5, "temperature": 4.0, "guided": "relu1", "hint": "relu3"}
+    wanting = recipe(None, fitnets | {"hint_epochs": 1}, teacher={"model": {"name": "cnn"}, "train": TRAIN})
+    lesson = lesson_of(wanting, small)
+    first, second = (seen(wanting, lesson, epoch)[0].teacher for epoch in (1, 2))
+    assert first is not None and "relu3" in first.features
+    assert second is not None and not second.features
+
+
+def test_omitted_classes_are_never_seen(recipe: Make, small: Dataset) -> None:
+    wanting = recipe(omit={"classes": [3, 5]}, batch_size=20)
+    given = material(wanting, Lesson(small, None), CPU)
+    shown = torch.cat([batch.labels for batch in batches(wanting, given, 1, 1000)])
+    assert set(shown.tolist()) == set(range(10)) - {3, 5}
+    assert len(given.kept) == sum(label not in (3, 5) for label in small.train.labels)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS.keys() - {"none", "routed"}))
+def test_every_method_trains_through_the_loop(
+    kd_cache: Path, recipe: Make, run: Callable[..., list[Epoch]], small: Dataset, name: str
+) -> None:
+    knobs = {
+        "hint": HINT,
+        "fitnets": {"temperature": 4.0, "guided": "relu1", "hint": "relu3", "hint_epochs": 1},
+        "attention": {"guided": "relu1", "hint": "relu1"},
+        "relational": {"guided": "relu1", "hint": "relu3"},
+        "contrast": {"beta": 0.1, "temperature": 1.0},
+        "smoothing": {},
+    }.get(name, {"temperature": 4.0})
+    alpha = {} if name == "contrast" else {"alpha": 0.5}
+    mlp = {"name": "mlp", "hidden": [16]}
+    teacher = {"model": mlp if name == "attention" else {"name": "cnn"}, "train": TRAIN}
+    wanting = recipe(mlp, {"name": name, **alpha, **knobs}, teacher=teacher, epochs=4)
+    epochs = run(wanting, lesson_of(wanting, small))
+    assert epochs[-1].val_loss < epochs[0].val_loss

@@ -1,0 +1,115 @@
+"""Assistants, ensembles, untrained teachers and those with subclasses: each taught once, each recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from spaces.recipe import Recipe
+from trainables.data import Dataset
+from trainables.evaluate import respond
+from trainables.fit import Epoch
+from trainables.lesson import Answers, wanted
+from trainables.models import build
+from trainables.teach import Begun, Taught, key, teach
+
+Make = Callable[..., Recipe]
+TRAIN = {"epochs": 2, "batch_size": 64, "lr": 0.01, "precision": "float32"}
+SMALL = {"model": {"name": "mlp", "hidden": [16]}, "train": TRAIN}
+LARGE = {"model": {"name": "mlp", "hidden": [32]}, "train": TRAIN}
+KD = {"name": "hinton", "alpha": 0.5, "temperature": 4.0}
+
+
+@pytest.fixture
+def small(digits: Dataset) -> Dataset:
+    return digits.take(200, 50, 50)
+
+
+def heard(recipe: Recipe, data: Dataset) -> tuple[list[Begun], list[Epoch], list[Taught]]:
+    items = list(teach(recipe, data, wanted([recipe])))
+    return (
+        [each for each in items if isinstance(each, Begun)],
+        [each for each in items if isinstance(each, Epoch)],
+        [each for each in items if isinstance(each, Taught)],
+    )
+
+
+def answers(taught: Taught) -> Answers:
+    assert taught.lesson.teacher is not None
+    return taught.lesson.teacher
+
+
+def test_an_assistant_learns_from_its_own_teacher(kd_cache: Path, recipe: Make, small: Dataset) -> None:
+    wanting = recipe(None, KD, teacher={**SMALL, "method": KD, "teacher": LARGE})
+    begun, epochs, (first, second) = heard(wanting, small)
+    assert begun == [Begun("mlp", 2), Begun("mlp", 2)] and len(epochs) == 4
+    assert first.record["key"] == key(recipe(None, KD, teacher=LARGE), small)
+    assert second.record["parameters"] < first.record["parameters"]
+    alone = heard(recipe(None, KD, teacher=SMALL), small)[2][0]
+    assert not np.array_equal(answers(second).train, answers(alone).train)  # it did learn from it
+    assert [each.record["cached"] for each in heard(wanting, small)[2]] == [True]
+
+
+def test_another_teacher_of_an_assistant_is_another_assistant(recipe: Make, small: Dataset) -> None:
+    one, other = ({**SMALL, "method": KD, "teacher": LARGE | {"seed": seed}} for seed in (0, 1))
+    assert key(recipe(None, KD, teacher=one), small) != key(recipe(None, KD, teacher=other), small)
+
+
+@pytest.mark.parametrize("jitter", [0, 1])
+def test_an_ensemble_is_the_mean_of_probabilities(kd_cache: Path, recipe: Make, small: Dataset, jitter: int) -> None:
+    wanting = recipe(None, KD, teacher={"ensemble": [SMALL, SMALL, LARGE]}, jitter=jitter)
+    *members, together = heard(wanting, small)[2]
+    assert [each.record["seed"] for each in members] == [0, 1, 2]
+    for split in ("train", "val", "test"):
+        parts = [torch.from_numpy(getattr(answers(each), split)).softmax(-1) for each in members]
+        found = torch.from_numpy(getattr(answers(together), split)).softmax(-1)
+        torch.testing.assert_close(found, torch.stack(parts).mean(0))
+    assert together.record["parameters"] == sum(each.record["parameters"] for each in members)
+    assert together.record["epochs"] == 6 and together.record["key"] not in {m.record["key"] for m in members}
+    if jitter:
+        parts = [torch.from_numpy(answers(each).shifted[1]).softmax(-1) for each in members]
+        torch.testing.assert_close(
+            torch.from_numpy(answers(together).shifted[1]).softmax(-1), torch.stack(parts).mean(0)
+        )
+
+
+def test_an_untrained_teacher_is_as_it_was_initialised(kd_cache: Path, recipe: Make, small: Dataset) -> None:
+    wanting = recipe(None, KD, teacher={**SMALL, "train": TRAIN | {"epochs": 0}})
+    begun, epochs, (taught,) = heard(wanting, small)
+    model = build(wanting.taught().network, small.shape, 10, wanting.taught().seed)
+    assert begun == epochs == [] and taught.record["epochs"] == 0
+    truth = respond(model, torch.from_numpy(small.train.images)).logits
+    torch.testing.assert_close(torch.from_numpy(answers(taught).train), truth)
+
+
+@pytest.mark.parametrize("subclasses", [2, [1, 2, 3, 1, 1, 1, 1, 1, 1, 4]])
+def test_subclasses_are_answered_and_measured(kd_cache: Path, recipe: Make, small: Dataset, subclasses: Any) -> None:
+    teacher = {**SMALL, "model": SMALL["model"] | {"subclasses": subclasses}}
+    teacher["method"] = {"name": "contrast", "beta": 0.5, "temperature": 1.0}
+    wanting = recipe(None, {"name": "subclass", "alpha": 0.5, "temperature": 4.0}, teacher=teacher)
+    count = 20 if subclasses == 2 else sum(subclasses)
+    (taught,) = heard(wanting, small)[2]
+    assert answers(taught).train.shape == (200, 10)
+    assert answers(taught).features["subclasses"].shape == (200, count)
+    assert {"prediction_entropy", "utilisation_entropy"} <= taught.record.keys()
+    assert wanting.network.subclasses == subclasses and wanting.baseline().network.subclasses is None
+
+
+@pytest.mark.parametrize("file", ["layer-relu1", "shifted-1"])
+def test_what_was_altered_is_made_again(kd_cache: Path, recipe: Make, small: Dataset, file: str) -> None:
+    hint = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu1"}
+    wanting = recipe(None, hint, teacher=SMALL, jitter=1)
+    before = heard(wanting, small)[2][0]
+    (path,) = kd_cache.glob(f"*/{file}.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    after = heard(wanting, small)[2][0]
+    assert np.array_equal(answers(before).shifted[1], answers(after).shifted[1])
+    assert np.array_equal(answers(before).features["relu1"], answers(after).features["relu1"])
+    assert path.read_bytes() != bytes(content)
