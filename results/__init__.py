@@ -1,4 +1,7 @@
-"""The records of an experiment and everything drawn from them; `results.read(folder)` is one row per student."""
+"""The records of an experiment and everything drawn from them, up to its report page.
+
+`results.read(folder)` is one row per student.
+"""
 
 from __future__ import annotations
 

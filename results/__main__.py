@@ -1,4 +1,4 @@
-"""`python -m results RUN`: tables and pictures of a finished or running experiment, rebuilt from its rows."""
+"""`python -m results RUN`: tables, pictures and report page of a finished or running experiment, from its rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All tables and pictures of an experiment, written anew from its rows."""
+"""All tables and pictures of an experiment and its report page, written anew from its rows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from results import figures, markdown, records, students, tensorboard
 from results.experiment import Experiment
 from results.grids import Grid
 from results.records import Folder
+from results.report.page import page
 
 
 def rebuild(folder: Folder) -> Experiment:
@@ -28,6 +29,7 @@ def rebuild(folder: Folder) -> Experiment:
         _write_table(experiment, table)
     if not experiment.running:
         _write_board(experiment)
+    records.replace(records.report_file(folder), page(experiment))
     return experiment
 
 

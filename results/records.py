@@ -2,7 +2,7 @@
 
 space.yaml, environment.json, teachers/<key>.json
 trials/<id>/epochs.jsonl   one flat JSON object a line: a "student", its "epoch"s, an "end"
-students.csv, leaderboard.csv/.md, table.csv/.md, heatmap.png, curves.png, tensorboard/
+students.csv, leaderboard.csv/.md, table.csv/.md, heatmap.png, curves.png, report.html, tensorboard/
 """
 
 from __future__ import annotations
@@ -83,6 +83,11 @@ def heatmap_file(folder: Folder) -> Path:
 def curves_file(folder: Folder) -> Path:
     """Validation accuracy against epochs as a picture."""
     return Path(folder) / "curves.png"
+
+
+def report_file(folder: Folder) -> Path:
+    """Everything above on one page, to be opened in a browser."""
+    return Path(folder) / "report.html"
 
 
 def append(folder: Folder, trial: str, row: Mapping[str, Any]) -> None:

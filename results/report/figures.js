@@ -1,0 +1,152 @@
+// Each figure: the element it is drawn into, and its data and layout made from the data of the page.
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const ROOT = document.documentElement;
+
+const colour = (name) => getComputedStyle(ROOT).getPropertyValue(`--${name}`).trim();
+const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches && !ROOT.classList.contains("printing");
+// Plotly reads a few HTML tags in texts; names are shown as they are
+const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+const tip = (text) => plain(text).replace(/\n/g, "<br>");
+
+const axis = (title, more = {}) => ({
+  title: { text: plain(title), standoff: 8 }, gridcolor: colour("line"), zeroline: false, linecolor: colour("line"),
+  automargin: true, ...more,
+});
+
+const layout = (more) => ({
+  paper_bgcolor: colour("paper"), plot_bgcolor: colour("paper"), margin: { l: 60, r: 20, t: 12, b: 50 },
+  font: { color: colour("ink"), size: 13, family: getComputedStyle(ROOT).fontFamily },
+  hoverlabel: { bgcolor: colour("panel"), bordercolor: colour("soft"), font: { color: colour("ink") }, align: "left" },
+  legend: { orientation: "h", y: -0.2, x: 0 }, hovermode: "closest", dragmode: false, ...more,
+  // the width of a sheet of A4 or letter paper between its margins
+  ...(ROOT.classList.contains("printing") ? { width: 680, height: 320 } : {}),
+});
+
+// Black where it stands out more than white: Cividis passes a relative luminance of 0.18 at 0.47 of its length
+function ink(value, values) {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return (high > low && value - low < 0.47 * (high - low)) ? "#ffffff" : "#000000";
+}
+
+function heat(which) {
+  const data = DATA.heats[which];
+  const outline = data.best.map(([row, column]) => ({
+    type: "rect", x0: column - 0.48, x1: column + 0.48, y0: row - 0.46, y1: row + 0.46,
+    line: { color: "#d55e00", width: 4 },
+  }));
+  const labels = (texts) => ({
+    tickvals: texts.map((_, place) => place), ticktext: texts.map(plain), type: "linear", showgrid: false,
+  });
+  const known = data.percent.flat().filter((value) => value !== null);
+  const narrow = document.getElementById("heat").clientWidth < 90 * data.column_labels.length;
+  const trace = {
+    type: "heatmap", z: data.percent, colorscale: "Cividis", xgap: 2, ygap: 2, hoverongaps: true,
+    hovertext: data.tips.map((row) => row.map(tip)), hovertemplate: "%{hovertext}<extra></extra>",
+    colorbar: { thickness: 14, outlinewidth: 0, title: { text: plain(data.name), side: "right" } }, showscale: !narrow,
+  };
+  const texts = data.texts.flatMap((row, y) => row.map((text, x) => ({
+    x, y, text: tip(text.replace(" ± ", "\n± ").replace(" (", "\n(")), showarrow: false,
+    font: {
+      size: narrow ? 9 : 13,
+      color: data.percent[y][x] === null ? colour("ink") : ink(data.percent[y][x], known),
+    },
+  })));
+  const rows = axis(data.rows, { ...labels(data.row_labels), autorange: "reversed" });
+  const columns = axis(data.columns, labels(data.column_labels));
+  return [[trace], layout({ shapes: outline, annotations: texts, xaxis: columns, yaxis: rows })];
+}
+
+const STYLES = {
+  stopped: { dash: "dot", opacity: 0.35, width: 1 }, running: { dash: "solid", opacity: 0.8, width: 1.5 },
+  finished: { dash: "solid", opacity: 0.45, width: 1 }, baseline: { dash: "dash", opacity: 0.9, width: 2 },
+  chosen: { dash: "solid", opacity: 1, width: 2.5 },
+};
+
+// One trace per group, its students separated by gaps: a thousand traces would be a thousand elements
+function group(name, curves) {
+  const joined = { x: [], y: [], text: [] };
+  for (const curve of curves) {
+    joined.x.push(...curve.epochs, null);
+    joined.y.push(...curve.percent, null);
+    joined.text.push(...Array(curve.epochs.length + 1).fill(plain(curve.label)));
+  }
+  const { dash, opacity, width } = STYLES[name];
+  return {
+    type: "scatter", mode: curves.some((curve) => curve.epochs.length < 2) ? "lines+markers" : "lines", ...joined,
+    name: `${name} (${curves.length})`, opacity, connectgaps: false, marker: { size: 4 },
+    line: { color: colour(name), dash, width }, hovertemplate: "%{text}<br>epoch %{x}: %{y:.2f} %<extra></extra>",
+  };
+}
+
+function learning() {
+  const { curves, teachers, low, high } = DATA.learning;
+  const traces = Object.keys(STYLES).map((name) => [name, curves.filter((curve) => curve.group === name)])
+    .filter(([, found]) => found.length).map(([name, found]) => group(name, found));
+  const last = Math.max(1, ...curves.map((curve) => Math.max(0, ...curve.epochs)));
+  teachers.forEach((score, index) => traces.push({
+    type: "scatter", mode: "lines", x: [1, last], y: [score, score], name: `teacher (${score.toFixed(2)} %)`,
+    legendgroup: "teacher", showlegend: index === 0, line: { color: colour("teacher"), dash: "longdash", width: 1.5 },
+    hovertemplate: "teacher at its end: %{y:.2f} %<extra></extra>",
+  }));
+  const whole = last <= 15 ? { dtick: 1 } : { tickformat: "d" };
+  const yaxis = axis("validation accuracy (%)", { range: [low, high] });
+  return [traces, layout({ xaxis: axis("epoch", whole), yaxis })];
+}
+
+const SYMBOLS = { explore: "circle", confirm: "diamond", baseline: "square", teacher: "star", chosen: "circle" };
+const SMALL = { size: 7, opacity: 0.7 };
+
+function sizes(index) {
+  const { name, points } = DATA.sizes[index];
+  const traces = ["explore", "confirm", "baseline", "teacher", "chosen"].map((stage) => {
+    const found = points.filter((point) => point.group === stage);
+    const shade = { explore: "finished", confirm: "running" }[stage] ?? stage;
+    return {
+      type: "scatter", mode: "markers", name: stage,
+      x: found.map((point) => point.cost), y: found.map((point) => point.percent),
+      text: found.map((point) => tip(point.tip)), hovertemplate: "%{text}<extra></extra>",
+      marker: { color: colour(shade), symbol: SYMBOLS[stage], ...(stage === "explore" ? SMALL : { size: 11 }) },
+    };
+  }).filter((trace) => trace.x.length);
+  const front = points.filter((point) => point.front).sort((a, b) => a.cost - b.cost);
+  if (front.length > 1) traces.unshift({
+    type: "scatter", mode: "lines", name: "Pareto front",
+    x: front.map((point) => point.cost), y: front.map((point) => point.percent),
+    line: { shape: "hv", color: colour("chosen"), dash: "dot" }, hoverinfo: "skip",
+  });
+  const costs = points.map((point) => point.cost);
+  const far = Math.max(...costs) > 30 * Math.min(...costs);
+  const wide = far ? { type: "log", dtick: "D2" } : { nticks: 5, rangemode: "tozero" };
+  return [traces, layout({ xaxis: axis(name, { ...wide, tickformat: "~s" }), yaxis: axis("validation accuracy (%)") })];
+}
+
+function lines() {
+  const { axes, percent } = DATA.parallel;
+  const dimensions = axes.map((one) => ({
+    label: plain(one.name), values: one.positions,
+    ...(one.labels.length ? { tickvals: one.ticks, ticktext: one.labels.map(plain) } : {}),
+  }));
+  // the best students are those that stand out from the paper
+  const colorbar = { thickness: 14, outlinewidth: 0, title: { text: "validation %", side: "right" } };
+  const line = { color: percent, colorscale: "Viridis", reversescale: !isDark(), showscale: true, colorbar };
+  const unselected = { line: { color: colour("soft"), opacity: 0.08 } };
+  const trace = { type: "parcoords", dimensions, line, unselected };
+  return [[trace], layout({ margin: { l: 70, r: 30, t: 50, b: 30 } })];
+}
+
+function shares() {
+  const found = [...DATA.importance.shares].reverse();
+  document.getElementById("shares").style.height = `${7 + 2.5 * found.length}rem`;
+  const trace = {
+    type: "bar", orientation: "h", x: found.map((share) => share.mean), y: found.map((share) => plain(share.knob)),
+    error_x: {
+      type: "data", symmetric: false, array: found.map((share) => share.high - share.mean),
+      arrayminus: found.map((share) => share.mean - share.low), color: colour("ink"),
+    },
+    marker: { color: colour("chosen") },
+    text: found.map((share) => `${share.low.toFixed(0)} to ${share.high.toFixed(0)} %`),
+    hovertemplate: "%{y}: %{x:.1f} % (%{text})<extra></extra>", textposition: "none",
+  };
+  const xaxis = axis("share of the variance (%)", { rangemode: "tozero" });
+  return [[trace], layout({ xaxis, yaxis: axis("", { type: "category" }) })];
+}

@@ -1,0 +1,75 @@
+"""Accuracy against what a student costs to keep and to run, and which are not beaten on both."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas
+
+from results import words
+from results.report.summary import configuration
+
+COSTS = {"parameters": "parameters", "macs": "multiply-accumulates per image"}
+
+
+class Point(NamedTuple):
+    """One configuration: its cost, its mean validation accuracy in percent, and what is read on pointing."""
+
+    group: str
+    cost: int
+    percent: float
+    tip: str
+    front: bool
+
+
+class Sizes(NamedTuple):
+    """Accuracy against one cost; the points of the Pareto front are those no student beats on both."""
+
+    key: str
+    name: str
+    points: list[Point]
+    caption: str
+
+
+def sizes(lines: pandas.DataFrame, names: list[str]) -> list[Sizes]:
+    """One figure per cost; the teacher is shown and not part of the front."""
+    done = lines[(lines["n"] > 0) & lines["val_accuracy"].notna()]
+    return [_sizes(done.dropna(subset=[cost]), cost, names) for cost in COSTS if done[cost].notna().any()]
+
+
+def _sizes(lines: pandas.DataFrame, cost: str, names: list[str]) -> Sizes:
+    students = lines[lines["stage"] != "teacher"]
+    best = front(list(students[cost]), list(students["val_accuracy"]))
+    on = dict(zip(students.index, best, strict=True))
+    points = [_point(line, cost, names, on.get(index, False)) for index, line in lines.iterrows()]
+    return Sizes(cost, COSTS[cost], points, _caption(students[cost].nunique(), sum(best)))
+
+
+def front(costs: list[float], scores: list[float]) -> list[bool]:
+    """Marks the points than which none is at once no dearer and no worse, and better in one."""
+    pairs = list(zip(costs, scores, strict=True))
+    best: dict[float, float] = {}  # the highest score up to and with each cost
+    reached = float("-inf")
+    for cost, score in sorted(pairs, key=lambda pair: (pair[0], -pair[1])):
+        if score > reached:
+            best[cost] = reached = score
+    return [best.get(cost) == score for cost, score in pairs]
+
+
+def _point(line: pandas.Series, cost: str, names: list[str], on: bool) -> Point:
+    stage = line["stage"]
+    group = "chosen" if not pandas.isna(line["rank"]) and line["rank"] == 1 else stage
+    tip = [
+        ", ".join(filter(None, [stage, configuration(line, names)])),
+        f"{int(line[cost]):,} {COSTS[cost]}",
+        f"validation {words.percent(line['val_accuracy'])} %",
+        f"test {words.percent(line['test_accuracy'], line['test_std'])} % (n = {line['n']})",
+    ]
+    return Point(group, int(line[cost]), round(100 * float(line["val_accuracy"]), 4), "\n".join(tip), bool(on))
+
+
+def _caption(sizes: int, on: int) -> str:
+    if sizes == 1:
+        return "All students have the same size: only the teacher stands elsewhere."
+    where = "where no student is both smaller and better on validation."
+    return f"One point per configuration; {on} on the Pareto front, {where}"

@@ -1,0 +1,82 @@
+"""What early stopping did: who was stopped where, and whether the order at a rung was the order at the end."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas
+from scipy import stats
+
+from results import words
+from results.experiment import Experiment
+from results.report.summary import configuration
+from results.students import knobs
+
+
+class Rung(NamedTuple):
+    """One epoch after which students were judged: how many came to it, how many were stopped at it, and the rank
+    correlation (Spearman) of its accuracies with the final ones, over the `n` that finished; None below three."""
+
+    epoch: int
+    reached: int
+    stopped: int
+    correlation: float | None
+    n: int
+
+
+class Stopped(NamedTuple):
+    """One student that was stopped, its epochs, and its last validation accuracy as text."""
+
+    trial: str
+    configuration: str
+    epochs: int
+    validation: str
+
+
+class Stopping(NamedTuple):
+    """The rungs and the stopped, and the student-epochs that were planned for them and not spent."""
+
+    rungs: list[Rung]
+    stopped: list[Stopped]
+    saved: int
+
+
+def stopping(experiment: Experiment) -> Stopping | None:
+    """What early stopping did among the explored students; None where nobody was stopped."""
+    students = experiment.students
+    explored = students[students["stage"] == "explore"]
+    stopped = explored[explored["status"] == "stopped"]
+    if stopped.empty:
+        return None
+    scores = experiment.epochs.pivot_table(index="trial", columns="epoch", values="val_accuracy")
+    rungs = sorted({*rung_epochs(experiment), *(int(epoch) for epoch in stopped["epochs"])})
+    return Stopping(
+        rungs=[_rung(epoch, explored, scores) for epoch in rungs],
+        stopped=[_stopped(student, knobs(students)) for _, student in stopped.sort_values("epochs").iterrows()],
+        saved=int((stopped["planned_epochs"] - stopped["epochs"]).sum()),
+    )
+
+
+def rung_epochs(experiment: Experiment) -> list[int]:
+    """The epochs of ASHA's rungs below the end: grace, grace · reduction, …; none for other schedulers."""
+    search, end = experiment.space.search, experiment.students["planned_epochs"].max()
+    epochs, epoch = [], search.grace
+    while search.scheduler == "asha" and epoch < end:
+        epochs.append(epoch)
+        epoch *= search.reduction
+    return epochs
+
+
+def _rung(epoch: int, explored: pandas.DataFrame, scores: pandas.DataFrame) -> Rung:
+    stopped = (explored["status"] == "stopped") & (explored["epochs"] == epoch)
+    done = explored[explored["status"] == "finished"]
+    here = done["trial"].map(scores[epoch]) if epoch in scores else done["val_accuracy"].iloc[:0]
+    pairs = pandas.DataFrame({"here": here, "end": done["val_accuracy"]}).dropna()
+    told = len(pairs) >= 3 and (pairs.nunique() > 1).all()
+    correlation = round(float(stats.spearmanr(pairs["here"], pairs["end"]).statistic), 3) if told else None
+    return Rung(epoch, int((explored["epochs"] >= epoch).sum()), int(stopped.sum()), correlation, len(pairs))
+
+
+def _stopped(student: pandas.Series, names: list[str]) -> Stopped:
+    percent = words.percent(student["val_accuracy"])
+    return Stopped(student["trial"], configuration(student, names), int(student["epochs"]), percent)

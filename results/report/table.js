@@ -1,0 +1,72 @@
+// The leaderboard: sorting by its heads, filtering, and no more lines at once than one reads.
+const FEW_LINES = 50;
+const board = document.getElementById("board");
+const body = board.tBodies[0];
+const heads = [...board.tHead.rows[0].cells];
+const lineList = [...body.rows];
+const control = (id) => document.getElementById(id);
+let everything = false;
+
+const key = (row, column) => row.cells[column].dataset.value;
+
+// Numbers by size, before words; what is missing comes last in either direction
+function compare(a, b, sign) {
+  if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
+  const [x, y] = [Number(a), Number(b)];
+  if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
+  return sign * (Number.isNaN(x) ? a.localeCompare(b) : x - y);
+}
+
+function sort(head, column) {
+  const high = "high" in head.firstElementChild.dataset;
+  const before = head.getAttribute("aria-sort");
+  const falling = before === "none" ? high : before === "ascending";
+  const order = falling ? "descending" : "ascending";
+  heads.forEach((other) => other.setAttribute("aria-sort", other === head ? order : "none"));
+  const sign = falling ? -1 : 1;
+  lineList.sort((a, b) => compare(key(a, column), key(b, column), sign));
+  body.append(...lineList);
+  show();
+}
+
+function wanted(row) {
+  const [status, stage, knob] = ["status", "stage", "knob"].map((id) => control(id).value);
+  if (status && !row.dataset.status.split(" ").includes(status)) return false;
+  if (stage && row.dataset.stage !== stage) return false;
+  return !knob || fits(row.cells[knob]);
+}
+
+function fits(cell) {
+  if (!control("one").hidden) return !control("value").value || cell.textContent === control("value").value;
+  const [from, to] = ["from", "to"].map((id) => control(id).value);
+  const value = cell.dataset.value;
+  if (from === "" && to === "") return true;
+  if (value === undefined) return false;
+  return (from === "" || Number(value) >= Number(from)) && (to === "" || Number(value) <= Number(to));
+}
+
+function show() {
+  const kept = lineList.filter(wanted);
+  const shown = new Set(everything ? kept : kept.slice(0, FEW_LINES));
+  for (const row of lineList) row.hidden = !shown.has(row);
+  const more = shown.size < kept.length ? `, ${kept.length} fit` : "";
+  control("shown").textContent = `${shown.size} of ${lineList.length} lines shown${more}`;
+  control("more").hidden = shown.size === kept.length;
+}
+
+function pick() {
+  const chosen = control("knob").selectedOptions[0];
+  const values = JSON.parse(chosen.dataset.values ?? "[]");
+  control("one").hidden = !values.length;
+  control("range").hidden = Boolean(values.length) || !chosen.value;
+  control("value").replaceChildren(new Option("any", ""), ...values.map((value) => new Option(value, value)));
+  control("from").value = control("to").value = "";
+  show();
+}
+
+heads.forEach((head, column) => head.firstElementChild.addEventListener("click", () => sort(head, column)));
+control("knob").addEventListener("change", pick);
+for (const id of ["status", "stage", "value", "from", "to"]) control(id).addEventListener("input", show);
+control("more").addEventListener("click", () => { everything = true; show(); });
+document.querySelector("form.filters").addEventListener("submit", (event) => event.preventDefault());
+show();

@@ -1,0 +1,125 @@
+"""A real headless Chromium (Debian's package `chromium`), and experiments for it to look at.
+
+Without a browser these tests are skipped; with KD_BROWSER=required they fail instead.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import pytest
+
+from results.rebuild import rebuild
+
+ARGUMENTS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+
+
+class Screen(NamedTuple):
+    """An open page, what it complained of, and the addresses it asked for."""
+
+    page: object
+    complaints: list[str]
+    requests: list[str]
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> ModuleType:
+    """The module that writes synthetic experiments for the tests of results/."""
+    path = Path(__file__).parents[1] / "results" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("synthetic_rows", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def without(reason: str) -> None:
+    """Skip, or fail where the browser was promised."""
+    if os.environ.get("KD_BROWSER") == "required":
+        pytest.fail(f"KD_BROWSER=required, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """Chromium with a new, empty profile."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        without("playwright is not installed")
+    program = shutil.which("chromium")
+    if program is None:
+        without("there is no chromium; on Debian: apt-get install chromium")
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def look(browser) -> Iterator[Callable[..., Screen]]:
+    """Opens an address or file in a new window; what it complained of is kept with it."""
+    contexts = []
+
+    def opened(address: Path | str, width: int = 1280, height: int = 900, scheme: str = "light") -> Screen:
+        size = {"width": width, "height": height}
+        contexts.append(browser.new_context(viewport=size, color_scheme=scheme, accept_downloads=False))
+        page = contexts[-1].new_page()
+        screen = Screen(page, [], [])
+        page.on("console", lambda message: _note(screen, message))
+        page.on("pageerror", lambda error: screen.complaints.append(str(error)))
+        page.on("request", lambda request: screen.requests.append(request.url))
+        page.goto(address.as_uri() if isinstance(address, Path) else address, wait_until="commit")
+        return screen
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def _note(screen: Screen, message) -> None:
+    # drawing without a graphics card is slow, and Chromium says so
+    if message.type in ("error", "warning") and "GL Driver Message" not in message.text:
+        screen.complaints.append(message.text)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, synthetic) -> Path:
+    """A finished grid of five alphas by six temperatures with three seeds, one more student failed and one stopped."""
+    made = synthetic.write_grid(
+        tmp_path_factory.mktemp("finished") / "run", alphas=(0, 0.2, 0.5, 0.8, 1), temperatures=(1, 2, 4, 16, 32, 64)
+    )
+    for end, temperature in (("failed", 1), ("stopped", 2)):
+        made.student("explore", {"method.alpha": 0.2, "method.temperature": temperature}, 3, end, 2)
+    rebuild(made.done())
+    return made.folder
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Path], str]]:
+    """Starts TensorBoard on a free port of the loopback, and returns its address."""
+    servers = []
+
+    def started(logs: Path) -> str:
+        program = Path(sys.executable).parent / "tensorboard"
+        command = [str(program), "--logdir", str(logs), "--host", "127.0.0.1", "--port", "0"]
+        servers.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+        found = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in servers[-1].stderr)
+        return next(match[0] for match in found if match)
+
+    yield started
+    for server in servers:
+        server.terminate()
+        server.stderr.close()
+        server.wait()

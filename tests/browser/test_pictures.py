@@ -1,0 +1,44 @@
+"""The pictures of the documentation: of a synthetic experiment, or into docs/ of the one that KD_PICTURES names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from results import records
+
+pytestmark = pytest.mark.slow
+WANTED = os.environ.get("KD_PICTURES")
+
+
+@pytest.fixture
+def run(request) -> Path:
+    return Path(WANTED).resolve() if WANTED else request.getfixturevalue("finished")
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    return Path(__file__).parents[2] / "docs" if WANTED else tmp_path
+
+
+def colours(picture: Path) -> int:
+    with Image.open(picture) as image:
+        return len(image.convert("RGB").getcolors(maxcolors=2**24))
+
+
+def test_report(look, run, pictures):
+    page = look(records.report_file(run), width=1200, height=1290).page
+    page.wait_for_selector("html[data-drawn]", timeout=60_000)
+    page.evaluate("document.querySelector('#table, #curves').scrollIntoView()")
+    page.screenshot(path=pictures / "report.png")
+    assert colours(pictures / "report.png") > 200
+
+
+def test_tensorboard(look, serve, run, pictures):
+    page = look(f"{serve(records.tensorboard_folder(run))}/#hparams", width=1740, height=900).page
+    page.get_by_text("explore", exact=True).nth(3).wait_for(timeout=60_000)
+    page.screenshot(path=pictures / "tensorboard.png")
+    assert colours(pictures / "tensorboard.png") > 50

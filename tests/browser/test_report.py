@@ -1,0 +1,145 @@
+"""report.html in a real browser: what a person would do with it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def screen(look, finished):
+    found = look(finished / "report.html")
+    drawn(found)
+    return found
+
+
+def drawn(screen) -> None:
+    """Wait until all figures are there."""
+    screen.page.wait_for_selector("html[data-drawn]", timeout=60_000)
+
+
+def column(page, number: int) -> list[str]:
+    """The texts of a column of the leaderboard, of the lines shown."""
+    return page.locator(f"#board tbody tr:not([hidden]) td:nth-child({number})").all_inner_texts()
+
+
+def test_it_opens_from_disk_without_a_complaint_and_asks_for_nothing(screen):
+    assert screen.complaints == []
+    assert all(re.match(r"(file|data|blob):", address) for address in screen.requests)
+    plots = screen.page.locator(".plot .main-svg").evaluate_all(
+        "all => new Set(all.map(e => e.closest('.plot').id)).size"
+    )
+    assert plots == screen.page.locator(".plot").count() == 6
+
+
+def test_a_head_sorts_its_column_either_way_by_mouse_and_keyboard(screen):
+    page = screen.page
+    head = page.get_by_role("columnheader", name="test %")
+    head.get_by_role("button").click()
+    falling = [float(text.split(" ")[0]) for text in column(page, 6)]
+    assert falling == sorted(falling, reverse=True) and head.get_attribute("aria-sort") == "descending"
+    head.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    rising = [float(text.split(" ")[0]) for text in column(page, 6)]
+    assert rising == sorted(rising) and head.get_attribute("aria-sort") == "ascending"
+    assert page.locator("#board th:not([aria-sort=none])").count() == 1
+
+
+def test_numbers_are_sorted_as_numbers_and_what_is_missing_comes_last(screen):
+    page = screen.page
+    page.get_by_role("columnheader", name="temperature").get_by_role("button").click()
+    texts = column(page, 4)
+    assert texts[-2:] == ["–", "–"] and [float(t) for t in texts[:-2]] == sorted(float(t) for t in texts[:-2])
+
+
+def test_filters_by_status_stage_and_knob(screen):
+    page = screen.page
+    assert len(column(page, 1)) == 26
+    page.get_by_label("Status", exact=True).select_option("failed")
+    assert [column(page, 3), column(page, 4)] == [["0.2"], ["1"]]
+    assert page.locator("#shown").inner_text() == "1 of 26 lines shown"
+    page.get_by_label("Status", exact=True).select_option("all")
+    page.get_by_label("Stage", exact=True).select_option("baseline")
+    assert column(page, 2) == ["baseline"]
+    page.get_by_label("Stage", exact=True).select_option("all")
+    page.get_by_label("Knob", exact=True).select_option(label="alpha")
+    page.get_by_label("is", exact=True).select_option("0.5")
+    assert column(page, 3) == ["0.5"] * 6
+
+
+def test_pointing_at_a_cell_shows_n_and_deviation(screen):
+    page = screen.page
+    page.locator("#heat").scroll_into_view_if_needed()
+    area = page.locator("#heat .nsewdrag").bounding_box()
+    page.mouse.move(area["x"] + area["width"] * 5.5 / 6, area["y"] + area["height"] * 1.5 / 5)
+    tip = page.locator("#heat .hoverlayer .hovertext")
+    tip.wait_for()
+    assert re.search(r"alpha 0\.2, temperature 64\D*\d\d\.\d\d ± \d\.\d\d % \(n = 3\)", tip.text_content())
+
+
+def test_the_metric_can_be_switched(screen):
+    page = screen.page
+    texts = "#heat .annotation-text"
+    before = page.locator(texts).all_text_contents()
+    page.get_by_label("Show", exact=True).select_option("validation accuracy (%)")
+    after = page.locator(texts).all_text_contents()
+    assert len(before) == len(after) == 30 and before != after
+    page.locator(".metric:not([hidden]) summary").click()
+    table = page.locator(".metric:not([hidden]) table")
+    assert table.locator("caption").inner_text() == "validation accuracy (%)"
+    cells = [re.sub(r"\s", "", text) for text in table.locator("td").all_inner_texts()]
+    assert cells == [re.sub(r"\s", "", text) for text in after]
+    assert screen.complaints == []
+
+
+def test_every_control_can_be_reached_by_keyboard_and_has_a_name(screen):
+    unnamed = (
+        """all => all.filter(e => !(e.labels?.length || e.innerText?.trim() || e.getAttribute('aria-label'))).length"""
+    )
+    assert screen.page.locator("button, select, input").evaluate_all(unnamed) == 0
+    assert screen.page.locator(".plot:not([role=img][aria-label])").count() == 0
+    screen.page.keyboard.press("Tab")
+    assert screen.page.evaluate("document.activeElement.tagName") == "A"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_fits_and_its_texts_stand_out(look, finished, scheme, width):
+    screen = look(finished / "report.html", width=width, scheme=scheme)
+    drawn(screen)
+    assert screen.page.evaluate("document.documentElement.scrollWidth") <= width
+    for name in ("ink", "soft", "link", "baseline", "running"):
+        assert screen.page.evaluate(CONTRAST, name) >= 4.5, name
+    for name in ("finished", "chosen"):
+        assert screen.page.evaluate(CONTRAST, name) >= 3, name
+    assert screen.complaints == []
+
+
+# WCAG 2.2: contrast of a colour with the paper
+CONTRAST = """name => {
+  const read = id => getComputedStyle(document.documentElement).getPropertyValue(`--${id}`).trim();
+  const part = v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = hex => [1, 3, 5].map(at => part(parseInt(hex.slice(at, at + 2), 16) / 255))
+    .reduce((sum, v, at) => sum + v * [0.2126, 0.7152, 0.0722][at], 0);
+  const [a, b] = [light(read(name)), light(read("paper"))].sort((x, y) => y - x);
+  return (a + 0.05) / (b + 0.05);
+}"""
+
+
+def test_on_paper_it_is_light_also_where_the_screen_is_dark(look, finished):
+    screen = look(finished / "report.html", scheme="dark")
+    drawn(screen)
+    assert screen.page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+    screen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert screen.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert screen.page.locator("#heat").evaluate("e => e.layout.paper_bgcolor") == "#ffffff"
+    screen.page.emulate_media(media="print")
+    screen.page.set_viewport_size({"width": 700, "height": 1000})  # A4 between its margins
+    assert screen.page.evaluate("document.documentElement.scrollWidth") <= 700
+    screen.page.emulate_media(media="screen")
+    screen.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert screen.page.locator("#heat").evaluate("e => e.layout.paper_bgcolor") != "#ffffff"
+    screen.page.wait_for_function("document.getElementById('heat')._fullLayout.width === 660")

@@ -1,0 +1,81 @@
+"""The real TensorBoard, on a finished and on a running experiment, driven as a person would."""
+
+from __future__ import annotations
+
+import pytest
+
+from results import records, students
+from results.tensorboard import Board
+
+pytestmark = pytest.mark.slow
+PATIENCE = 60_000  # milliseconds
+
+
+def table(page) -> list[list[str]]:
+    """The lines of the HParams table as shown, the heads first: TensorBoard keeps its cells in no order of lines."""
+    page.get_by_text("Trial ID", exact=True).first.wait_for(timeout=PATIENCE)
+    cells = page.locator("vaadin-grid-cell-content").evaluate_all("""all => all.map(e => {
+        const place = e.getBoundingClientRect();
+        return [Math.round(place.top + place.height / 2), place.left, e.innerText.trim(), place.height];
+    }).filter(cell => cell[3] > 0)""")
+    lines: dict[int, list[tuple[float, str]]] = {}
+    for top, left, text, _ in cells:
+        lines.setdefault(top, []).append((left, text))
+    return [[text for _, text in sorted(line)] for _, line in sorted(lines.items())]
+
+
+def hparams(page, trial: str) -> dict[str, dict[str, str]]:
+    """What the HParams table says of each student, once it shows the one named."""
+    page.get_by_text(trial, exact=True).first.wait_for(timeout=PATIENCE)
+    heads, *lines = table(page)
+    found = (dict(zip(heads, line, strict=False)) for line in lines)
+    return {line["Trial ID"]: line for line in found if line["Trial ID"]}
+
+
+def test_a_finished_experiment(serve, look, finished):
+    address = serve(records.tensorboard_folder(finished))
+    rows = students.read(finished)
+    page = look(f"{address}/#hparams", width=1700, height=4200).page
+    lines = hparams(page, rows["trial"].iloc[-1])
+    assert set(lines) == set(rows["trial"][rows["epochs"] > 0])
+    for _, row in rows.iterrows():
+        line = lines[row["trial"]]
+        assert float(line["validation accuracy"]) == pytest.approx(row["val_accuracy"], abs=1e-4)
+        assert float(line["method.alpha"]) == row["method.alpha"]
+        assert line["stage"] == row["stage"]
+    page.get_by_text("Parallel coordinates view").click()
+    drawn = page.locator("tf-hparams-parallel-coords-plot svg g.foreground path")
+    drawn.first.wait_for(timeout=PATIENCE, state="attached")
+    assert drawn.count() >= rows["test_accuracy"].notna().sum() - (rows["stage"] == "baseline").sum()
+
+
+def test_scalars_are_listed_by_their_tags(serve, look, finished):
+    page = look(f"{serve(records.tensorboard_folder(finished))}/#scalars", height=2000).page
+    for tag in ("accuracy/val", "accuracy/test"):
+        page.get_by_text(tag, exact=True).first.wait_for(timeout=PATIENCE)
+    page.get_by_text("loss", exact=True).first.wait_for(timeout=PATIENCE)
+
+
+def test_the_heat_map_is_among_the_images(serve, look, finished):
+    page = look(f"{serve(records.tensorboard_folder(finished))}/#images").page
+    # beyond 40 runs TensorBoard begins with none of them chosen
+    page.get_by_text("Toggle all runs").first.click(timeout=PATIENCE)
+    picture = page.locator("img[src*=individualImage]").first
+    picture.wait_for(timeout=PATIENCE)
+    page.wait_for_function("e => e.complete && e.naturalWidth > 300", arg=picture.element_handle(), timeout=PATIENCE)
+
+
+def test_a_running_experiment(serve, look, synthetic, tmp_path):
+    made = synthetic.write_grid(tmp_path / "run", seeds=(0,))
+    running = made.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 1, end=None, epochs=2)
+    board = Board(made.folder, {"method.alpha": [0, 0.5, 1], "method.temperature": [1, 4, 16]})
+    for student in students.histories(made.folder):
+        for epoch in student.epochs:
+            board.epoch(student.start["trial"], student.start, epoch)
+        if student.end:
+            board.end(student.start["trial"], student.end["status"], student.end)
+    page = look(f"{serve(records.tensorboard_folder(made.folder))}/#hparams", width=1700, height=1400).page
+    lines = hparams(page, running)
+    assert len(lines) == 8 and lines[running]["method.temperature"] == "4.0000"
+    assert float(lines[running]["validation accuracy"]) > 0.9 and lines[running]["test accuracy"] == ""
+    board.close()
