@@ -33,7 +33,11 @@ ci-slow: install
 DATA ?= $(KD_DATA)
 INSERT = $(BIN)/python docs/insert.py README.md
 
-.PHONY: numbers readme
+.PHONY: numbers readme schema
+
+# What editors complete and `python -m spaces` reads, from the models and the registries; a test demands that it is fresh.
+schema: install
+	$(BIN)/python -m search.schema
 
 numbers: install
 	$(BIN)/python -m search.run spaces/mnist_hinton.yaml --data $(DATA)
@@ -50,3 +54,8 @@ readme: install
 	(grep '^|' runs/mnist_hinton_teachers/table.md; echo; \
 	 grep -E '^\| (rank|---|–)' runs/mnist_hinton_teachers/leaderboard.md) | $(INSERT) teachers
 	$(BIN)/python docs/tree.py | $(INSERT) tree
+
+# The screenshots in docs/, taken by the browser tests from a finished experiment.
+.PHONY: pictures
+pictures: install
+	KD_BROWSER=required KD_PICTURES=runs/mnist_hinton $(BIN)/python -m pytest -m slow tests/browser/test_pictures.py

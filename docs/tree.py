@@ -15,7 +15,7 @@ def phrase(path: Path) -> str:
     if path.suffix == ".py":
         text = ast.get_docstring(ast.parse(path.read_text())) or ""
     else:
-        comment = [line for line in path.read_text().splitlines() if line.startswith("#")]
+        comment = [line for line in path.read_text().splitlines() if line.startswith("#") and "$schema" not in line]
         text = " ".join(line.lstrip("# ") for line in comment)
     return re.split(r"[.;:] ", " ".join(text.split("\n\n")[0].split()))[0].rstrip(".")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from search.algorithms import SAMPLERS, SCHEDULERS
-from search.plan import grid
+from search.plan import grid, longest
 from spaces.domain import Choice
 from spaces.errors import nearest
+from spaces.sections import Search
 from spaces.space import Space
+from trainables import hints
 from trainables.check import price
 from trainables.data import Dataset
 
@@ -28,6 +31,7 @@ def check(space: Space) -> None:
         raise space.error("search.scheduler", f"found {space.search.scheduler}, expected none: {reason}")
     if space.search.algorithm != "grid":
         _check_adaptive(space)
+    _check_stopping(space)
     for path, domain in space.domains:
         if path.split(".")[0] == "data":
             reason = "numbers on different data cannot be compared; write one space for each"
@@ -48,13 +52,42 @@ def _check_adaptive(space: Space) -> None:
         raise space.error("teacher.seeds", f"found {len(space.teacher_seeds)} teachers, expected one: {reason}")
 
 
+def _check_stopping(space: Space) -> None:
+    """Refuse what would stop nobody: keys that the scheduler does not read, a grace as long as the training."""
+    search, epochs = space.search, longest(space)
+    for key in ("grace", "reduction"):
+        reading = [name for name in SCHEDULERS if key in reads(name, search, epochs)]
+        if key in search.model_fields_set and search.scheduler not in reading:
+            reason = f"scheduler {search.scheduler} reads no {key}; remove it or name one that does: "
+            raise space.error(f"search.{key}", f"found {getattr(search, key)}, but {reason}{', '.join(reading)}")
+    if "grace" in search.model_fields_set and search.grace >= epochs:
+        reason = f"fewer than the {epochs} epochs of a student: otherwise nobody is ever stopped"
+        raise space.error("search.grace", f"found {search.grace}, expected {reason}")
+
+
+def reads(scheduler: str, search: Search, epochs: int) -> set[str]:
+    """The keys of `search` that a scheduler reads, seen by making one."""
+    read: set[str] = set()
+
+    class Watched:
+        def __getattr__(self, key: str) -> Any:
+            read.add(key)
+            return getattr(search, key)
+
+    SCHEDULERS[scheduler](cast(Search, Watched()), epochs)
+    return read
+
+
 def check_modules(space: Space, data: Dataset) -> None:
     """Raise UserError where a network cannot be built for the images, or no student is small enough."""
     recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
     for recipe in recipes:
         price(recipe.student.model, data)
-        if recipe.teacher is not None:
-            price(recipe.teacher.model, data)
+        for teacher in recipe.teacher.members() if recipe.teacher else ():
+            price(teacher.model, data)
+    for values, recipe in zip(space.probes(), recipes, strict=True):
+        for path, message in hints.complaints(recipe, data):
+            raise space.error(path, message, values)
     if space.search.algorithm == "grid" and not grid(space, data):
         smallest = min(price(recipe.student.model, data) for recipe in recipes)
         found = f"a student here has {smallest.parameters:,} parameters and {smallest.macs:,} MACs"

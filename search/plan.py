@@ -12,9 +12,10 @@ from search.students import Student, cells, teacher_of
 from spaces import template
 from spaces.recipe import Recipe
 from spaces.space import Space
+from trainables.batches import steps_per_epoch
 from trainables.check import price
 from trainables.data import Dataset, Split
-from trainables.fit import fit, steps_per_epoch
+from trainables.fit import fit
 from trainables.lesson import Answers, Lesson
 
 STEPS = 4  # timed, after as many to warm up
@@ -28,6 +29,7 @@ class Plan(NamedTuple):
     epochs: int
     seconds: float
     megabytes: float
+    teaching: float  # seconds of these for the teachers
 
 
 def plan(space: Space, data: Dataset, workers: int) -> Plan:
@@ -46,9 +48,9 @@ def plan(space: Space, data: Dataset, workers: int) -> Plan:
     first = space.fill(space.probes()[-1], space.seeds[0], space.teacher_seeds[0])
     seconds = total * longest(space) * seconds_per_epoch(first, data) / workers
     lessons = [each.recipe.taught() for each in taught]
-    seconds += sum(each.train.epochs * seconds_per_epoch(each, data) / workers for each in lessons)
-    megabytes = total * price(first.student.model, data).parameters * 4 / 2**20
-    return Plan(dict(students), len(taught), total * longest(space), seconds, megabytes)
+    teaching = sum(each.train.epochs * seconds_per_epoch(each, data) / workers for each in lessons)
+    megabytes = total * price(first.network, data).parameters * 4 / 2**20
+    return Plan(dict(students), len(taught), total * longest(space), seconds + teaching, megabytes, teaching)
 
 
 def grid(space: Space, data: Dataset) -> list[Student]:
@@ -61,7 +63,7 @@ def fits(space: Space, recipe: Recipe, data: Dataset) -> bool:
     limit = space.search.limit
     if limit.parameters is None and limit.macs is None:
         return True
-    found = price(recipe.student.model, data)
+    found = price(recipe.network, data)
     return found.parameters <= (limit.parameters or found.parameters) and found.macs <= (limit.macs or found.macs)
 
 

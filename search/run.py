@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from results import records, terminal, words
-from search import plan
+from search import plan, preview
 from search.check import check_resources
 from search.prepare import move_aside, prepare, refuse_changes
 from search.session import INTERRUPTED, Session, conduct
@@ -66,16 +66,17 @@ def run(
         refuse_changes(searched, folder, sources)
     if address is None:
         check_resources(searched, [(os.cpu_count() or 1, torch.cuda.device_count())])
-    _print_plan(searched, dataset, folder, console)
+    _print_plan(searched, dataset, folder, console, check)
     if check:
         return 0
     command = f"python -m search.run {shlex.quote(str(space))}" + _flags(data, out, address, smoke_test, plugins)
     return conduct(Session(searched, dataset, folder, sources, address, precision, command), console)
 
 
-def _print_plan(space: Space, data: Dataset, folder: Path, console: Console) -> None:
-    """Say what will happen, and what it is estimated to take on this machine."""
-    counted = plan.plan(space, data, plan.local_workers(space))
+def _print_plan(space: Space, data: Dataset, folder: Path, console: Console, whole: bool) -> None:
+    """Say what will happen, and what it is estimated to take on this machine; the whole of it stage by stage."""
+    workers = plan.local_workers(space)
+    counted = plan.plan(space, data, workers)
     stages = ", ".join(f"{n} {stage}" for stage, n in counted.students.items() if n)
     most = "" if space.search.algorithm == "grid" else "at most "
     sizes = " / ".join(f"{n:,}" for n in data.sizes.values())
@@ -88,6 +89,8 @@ def _print_plan(space: Space, data: Dataset, folder: Path, console: Console) -> 
         highlight=False,
         soft_wrap=True,
     )
+    for line in preview.lines(space, data, counted, workers) if whole else ():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _flags(data: Any, out: Any, address: str | None, smoke_test: bool, plugins: Sequence[Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -30,8 +30,11 @@ _EXPECTED = {
 }
 
 
-def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[str, str]]:
-    """Yield (dotted path, message) for each mistake pydantic found in a tree meant for this model."""
+def complaints(error: ValidationError, model: type[BaseModel], others: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
+    """Yield (dotted path, message) for each mistake pydantic found in a tree meant for this model.
+
+    `others` are right words that stand beside the model's own fields in the file.
+    """
     for found in error.errors(include_url=False):
         loc = found["loc"]
         if found["type"] == "missing" and (near := _mistyped(found["input"], str(loc[-1]))):
@@ -39,13 +42,13 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple
         elif found["type"] == "conflict":
             yield _dotted((*loc, found.get("ctx", {})["path"])), found["msg"]
         elif not (found["type"] == "extra_forbidden" and _explained(error, found)):
-            yield _dotted(loc), _message(found, model)
+            yield _dotted(loc), _message(found, model, others)
 
 
-def _message(found: Any, model: type[BaseModel]) -> str:
+def _message(found: Any, model: type[BaseModel], others: Iterable[str]) -> str:
     kind, context = found["type"], found.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"unknown key{nearest(str(found['loc'][-1]), _fields(model, found['loc'][:-1]))}"
+        return f"unknown key{nearest(str(found['loc'][-1]), (*_fields(model, found['loc'][:-1]), *others))}"
     if kind == "missing":
         return "missing"
     if kind == "literal_error":

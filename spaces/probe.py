@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from spaces.domain import Choice
 from spaces.errors import Complaint, Mistake
 from spaces.mistakes import complaints
 from spaces.recipe import Recipe
-from spaces.template import BROKEN, Values, cells, domains, fill, locate, probes, size
+from spaces.template import BROKEN, Values, cells, domains, fill, join, locate, probes, size
 
 Judge = Callable[[Recipe], Iterable[Complaint]]
 TRIED = 1000  # a grid of so many cells is tried whole: some parts only fail to agree in pairs
@@ -44,9 +45,17 @@ def _complaints(template: Any, judge: Judge | None) -> Iterator[tuple[Values, st
             yield values, "teacher.seed", "unknown key; did you mean seeds?"
         recipe, found = _recipe(recipe_tree(template, values, 0, 0))
         judged = judge(recipe) if judge and recipe else ()
-        yield from ((values, path, message) for path, message in (*found, *judged))
+        meant = {_meant(path, message) for path, message in found}
+        yield from ((values, path, message) for path, message in found)
+        yield from ((values, path, message) for path, message in judged if path not in meant)
     for values in _few_cells(template):
         yield from ((values, path, text) for path, text in _recipe(recipe_tree(template, values, 0, 0))[1])
+
+
+def _meant(path: str, message: str) -> str:
+    """Return the path that a misspelt key should have had, or nothing: what it leaves open is told already."""
+    word = re.search(r"did you mean (\w+)\?$", message)
+    return join(path.rpartition(".")[0], word[1]) if word else ""
 
 
 def _recipe(tree: dict[str, Any]) -> tuple[Recipe | None, list[Complaint]]:

@@ -131,7 +131,8 @@ def _draft(document: Document, name: str, judge: Judge | None) -> tuple[Space, l
     seeds, bad_seeds = _valid(TeacherSeeds, _take_seeds(parts))
     parser = Parser(lines)
     holed = parser.tree(parts)
-    found = [*parser.mistakes, *probe.mistakes(holed, lines, parser.broken, judge)]
+    # Under a misspelt key a part has its defaults, whose knobs are nobody's mistake.
+    found = [*parser.mistakes, *probe.mistakes(holed, lines, parser.broken, None if wrong else judge)]
     if not wrong:
         broken = {path.partition(".")[0] for path, _ in unfit} | ({"knobs"} if found else set())
         told = {mistake.path for mistake in found}

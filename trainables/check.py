@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from spaces.errors import Complaint, UserError, nearest
-from spaces.recipe import Model, Named, Recipe
+from spaces.errors import Complaint, UserError, close, nearest
+from spaces.recipe import Model, Named, Recipe, Teacher
 from trainables.cost import Cost, cost
 from trainables.data import DATA, Dataset
 from trainables.knobs import problems
-from trainables.methods import METHODS
+from trainables.methods import METHODS, unaided
 from trainables.models import MODELS, build
 from trainables.teach import weights_file
 
@@ -23,24 +23,40 @@ def judge(recipe: Recipe) -> Iterator[Complaint]:
     yield from _named("student.model", recipe.student.model, MODELS, "model")
     yield from _named("method", recipe.method, METHODS, "method")
     if recipe.teacher is not None:
-        yield from _named("teacher.model", recipe.teacher.model, MODELS, "model")
-        if recipe.teacher.weights:
-            yield from _file(recipe.teacher.weights)
+        yield from _teacher("teacher", recipe.teacher)
+
+
+def _teacher(path: str, teacher: Teacher) -> Iterator[Complaint]:
+    """The same of a teacher, and of those it learnt from or consists of."""
+    yield from _named(f"{path}.model", teacher.model, MODELS, "model")
+    yield from _named(f"{path}.method", teacher.method, METHODS, "method")
+    if teacher.weights:
+        yield from _file(path, teacher.weights)
+    named = "name" in teacher.method.model_fields_set and teacher.method.name in METHODS
+    if named and not unaided(teacher.method) and teacher.teacher is None:
+        yield f"{path}.teacher", f"method {teacher.method.name} needs one"
+    if teacher.teacher is not None:
+        yield from _teacher(f"{path}.teacher", teacher.teacher)
+    for index, member in enumerate(teacher.ensemble or ()):
+        yield from _teacher(f"{path}.ensemble.{index}", member)
 
 
 def _named(path: str, part: Named, known: Mapping[str, Callable[..., Any]], kind: str) -> Iterator[Complaint]:
     if part.name not in known:
         yield f"{path}.name", f"{part.name} is no {kind}{nearest(part.name, known)}"
         return
-    for knob, message in problems(known[part.name], part.knobs):
+    if "name" not in part.model_fields_set and (meant := [knob for knob in part.knobs if close(knob, ["name"])]):
+        yield f"{path}.{meant[0]}", "unknown key; did you mean name?"
+        return
+    for knob, message in problems(known[part.name], part.knobs, type(part).model_fields):
         yield f"{path}.{knob}", message
 
 
-def _file(weights: str) -> Iterator[Complaint]:
+def _file(path: str, weights: str) -> Iterator[Complaint]:
     try:
         weights_file(weights)
     except UserError as error:
-        yield "teacher.weights", str(error).removeprefix("teacher.weights: ")
+        yield f"{path}.weights", str(error).removeprefix("teacher.weights: ")
 
 
 def price(model: Model, data: Dataset) -> Cost:

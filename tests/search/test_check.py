@@ -70,6 +70,22 @@ def test_the_tiny_space_is_fine(space, digits):
             {"search": {"algorithm": "grid", "scheduler": "asha"}},
             "search.scheduler: found asha, expected none: a grid trains every cell to its end",
         ),
+        (
+            {"search": {"algorithm": "grid", "grace": 2}},
+            "search.grace: found 2, but scheduler none reads no grace; remove it or name one that does: asha, median",
+        ),
+        (
+            {"search": {"algorithm": "tpe", "trials": 3, "scheduler": "median", "reduction": 2}, "method": ALPHA},
+            "search.reduction: found 2, but scheduler median reads no reduction; remove it or name one that does: asha",
+        ),
+        (
+            {"search": {"algorithm": "tpe", "trials": 3, "scheduler": "asha", "grace": 3}, "method": ALPHA},
+            "search.grace: found 3, expected fewer than the 3 epochs of a student: otherwise nobody is ever stopped",
+        ),
+        (
+            {"search": {"algorithm": "tpe", "trials": 3, "scheduler": "median", "grace": 99}, "method": ALPHA},
+            "search.grace: found 99, expected fewer than the 3 epochs of a student: otherwise nobody is ever stopped",
+        ),
     ],
 )
 def test_mistakes_are_named_with_their_place_and_the_right_word(space, parts, said):
@@ -79,6 +95,24 @@ def test_mistakes_are_named_with_their_place_and_the_right_word(space, parts, sa
     place, _, rest = line.partition(": ")
     assert rest.startswith(said)
     assert place.rpartition(":")[0].endswith("tiny.yaml") and place.rpartition(":")[2].isdigit()
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"scheduler": "asha"},  # with a grace of its own, however short the training
+        {"scheduler": "asha", "grace": 2, "reduction": 2},
+        {"scheduler": "median", "grace": 1},
+        {},
+    ],
+)
+def test_keys_that_the_scheduler_reads_are_fine(space, search):
+    check(space(search={"algorithm": "tpe", "trials": 3, **search}, method=ALPHA))
+
+
+def test_the_longest_student_may_still_be_stopped(space):
+    mixed = {"epochs": {"choice": [1, 5]}, "batch_size": 64}
+    check(space(search={"algorithm": "tpe", "trials": 3, "scheduler": "asha", "grace": 2}, train=mixed))
 
 
 def test_a_choice_of_teachers_is_fine(space):

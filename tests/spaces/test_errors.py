@@ -21,7 +21,7 @@ ONE = [
     ("seed: 3", "1: seed: unknown key; did you mean seeds?"),
     ("teacher: {seed: 3}", "1: teacher.seed: unknown key; did you mean seeds?"),
     ("teacher: {sedes: [3]}", "1: teacher.sedes: unknown key; did you mean seeds?"),
-    ("teacher: {xyz: [3]}", "1: teacher.xyz: unknown key; known: model, train, weights, seeds"),
+    ("teacher: {xyz: [3]}", "1: teacher.xyz: unknown key; known: model, method, teacher, train, weights, ensemble, "),
     ("student:\n  model:\n    nmae: mlp", "3: student.model.nmae: unknown key; did you mean name?"),
     ("student: {model: {hidden: [3]}}", "1: student.model.name: missing"),
     ('train: {epochs: "12"}', '1: train.epochs: found the text "12", expected a whole number'),
@@ -38,7 +38,8 @@ ONE = [
     ),
     ("train: {momentum: 0.5}", "1: train.momentum: only sgd takes it, and the optimizer here is adam"),
     ("method: {name: 3}", "1: method.name: found 3, expected text"),
-    ("train: {jitter: 2}", "1: train.jitter: only without a method"),
+    ("train: {omit: {classes: []}}", "1: train.omit.classes: found [], expected at least one"),
+    ("train: {omit: {correct_bias: true}}", "1: train.omit.classes: missing"),
     ("teacher: null", "1: teacher: method hinton needs one"),
     ("train:\n  lr:\n    choice: []", "2: train.lr: an empty choice; expected at least one option"),
     ("method: {alpha: {choice: [1, 2, 1]}}", "1: method.alpha: option 3 of the choice repeats option 1 (1)"),
@@ -179,8 +180,8 @@ def test_a_table_of_a_grid_is_never_stopped_early(errors: Errors) -> None:
 
 
 def test_parts_that_disagree_only_in_one_cell(errors: Errors) -> None:
-    (found,) = errors("train: {jitter: {choice: [0, 2]}}\nmethod: {choice: [{name: none}, {name: hinton}]}")
-    assert found.startswith("1: train.jitter: only without a method")
+    (found,) = errors("train: {optimizer: {choice: [sgd, adam]}, momentum: {choice: [0.9, 0.5]}}")
+    assert found.startswith("1: train.momentum: only sgd takes it")
 
 
 def test_an_enormous_grid(errors: Errors) -> None:
@@ -192,6 +193,6 @@ def test_an_enormous_grid(errors: Errors) -> None:
 def test_a_mistake_only_together_with_otherwise(errors: Errors) -> None:
     text = "seeds: [0]\nconfirm: {seeds: [1, 2]}\notherwise: {seeds: [1]}"
     assert errors(text)[0].startswith("2: confirm.seeds: seed 1 was already explored with")
-    text = "train: {jitter: 2}\nmethod:\n  name: none\nsearch: {}\notherwise: {method: {name: hinton}}"
-    assert "only without a method" in errors(text)[0]
+    text = "train: {optimizer: sgd, momentum: 0.5}\nsearch: {}\notherwise: {train: {optimizer: adam}}"
+    assert "only sgd takes it" in errors(text)[0]
     assert errors(text)[0].endswith("(together with otherwise)")

@@ -58,6 +58,8 @@ def test_a_check_prints_the_plan_and_makes_nothing(command, write, tmp_path):
     assert (code, complained) == (0, "")
     assert "students  3 (2 explore, 1 baseline), 9 epochs" in said and "teachers  1" in said
     assert "estimate" in said and "MB" in said
+    assert "  loss      hinton: alpha · T²" in said and "changes what is learnt: method.alpha, method.temp" in said
+    assert all(f"\n  {stage} " in said for stage in ("teachers", "explore", "baseline"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.yaml"]
 
 

@@ -1,0 +1,75 @@
+"""What there is, as text of at most 100 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from spaces import words
+from spaces.begin import flow
+from spaces.catalogue import TITLES, Entry, Knob, entries, knobs
+
+WIDTH = 100
+KINDS = {kind: f"a {kind}" for kind in TITLES}
+KINDS |= {"data": "a data set", "algorithm": "an algorithm", "part": "a part of a space"}
+
+
+def everything() -> str:
+    """All names, each with one sentence and its keys."""
+    return "\n\n".join(_listed(kind) for kind in TITLES) + "\n\nMore of one: python -m spaces show NAME"
+
+
+def entry(found: Entry) -> str:
+    """One entry: what it is, its formula, its source, its keys and what its docstring says beyond."""
+    head = f"{found.name}, {KINDS[found.kind]}\n{_wrapped(found.line + '.')}"
+    told = {"Loss" if found.kind == "method" else "Written": found.formula, "Source": found.paper}
+    told |= {"Layers": ", ".join(found.layers)}
+    facts = "\n".join(_fact(word, text) for word, text in told.items() if text)
+    more = [each for each in found.text.split("\n\n") if each not in (found.formula, f"{found.line}.")]
+    return "\n\n".join(filter(None, (head, facts, _keys(knobs(found)), *map(_wrapped, more))))
+
+
+def _listed(kind: str) -> str:
+    found = entries(kind)
+    width = max(len(each.name) for each in found) + 4
+    lines = [_hung(f"  {each.name:<{width - 2}}", each.line, width) for each in found]
+    keys = [", ".join(knob.name for knob in knobs(each)) for each in found]
+    below = [f"\n{_hung(' ' * width, f'keys: {names}', width)}" if names else "" for names in keys]
+    return "\n".join([TITLES[kind], *map("".join, zip(lines, below, strict=True))])
+
+
+def _keys(found: list[Knob]) -> str:
+    rows = [("key", "value", "default", "searched by"), *map(_row, found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths[1] = min(widths[1], WIDTH + widths[1] - sum(widths) - 2 * len(widths))
+    return "\n".join(line for row in rows for line in _lines(row, widths)) if found else ""
+
+
+def _row(knob: Knob) -> tuple[str, str, str, str]:
+    value = words.values(knob.values) + (f" ({knob.note})" if knob.note else "")
+    return knob.name, value, "required" if knob.required else plain(knob.default), ", ".join(knob.domains) or "–"
+
+
+def plain(value: object) -> str:
+    """A value as it is written in a space; a dash for none."""
+    return "–" if value is None else flow(value)
+
+
+def _lines(row: tuple[str, ...], widths: list[int]) -> Iterator[str]:
+    """A row of a table, a long cell on several lines."""
+    cells = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
+    for number in range(max(map(len, cells))):
+        line = [cell[number] if number < len(cell) else "" for cell in cells]
+        yield "  " + "  ".join(f"{part:<{width}}" for part, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _fact(word: str, text: str) -> str:
+    return _hung(f"  {word:<8}", text, 10)
+
+
+def _wrapped(text: str) -> str:
+    return _hung("  ", text, 2)
+
+
+def _hung(head: str, text: str, indent: int) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=" " * indent)

@@ -1,0 +1,162 @@
+"""`python -m spaces list|show|new`, as a person uses it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spaces import catalogue
+from spaces.__main__ import main
+from spaces.catalogue import HEAD, SCHEMA, Entry, entries, knobs
+from spaces.errors import UserError
+from spaces.space import load
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def said(capsys):
+    """What a command prints, where all goes well."""
+
+    def called(*arguments: object) -> str:
+        assert main([str(each) for each in arguments]) == 0
+        output = capsys.readouterr()
+        assert output.err == ""
+        return output.out
+
+    return called
+
+
+@pytest.fixture
+def refused(capsys):
+    """The one line that a command complains with."""
+
+    def called(*arguments: object) -> str:
+        assert main([str(each) for each in arguments]) == 2
+        output = capsys.readouterr()
+        assert output.out == ""
+        (line,) = output.err.splitlines()
+        return line
+
+    return called
+
+
+def ids(entry: Entry) -> str:
+    return f"{entry.kind}.{entry.name}"
+
+
+def test_everything_is_listed_by_name_sentence_and_keys(said) -> None:
+    text = said("list")
+    flat = " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 100
+    assert all(f" {each.name} {' '.join(each.line.split())}" in flat for each in entries())
+    assert all(f"keys: {', '.join(knob.name for knob in knobs(each))}" in flat for each in entries() if knobs(each))
+
+
+@pytest.mark.parametrize("entry", entries(), ids=ids)
+def test_everything_can_be_shown_within_the_width(entry: Entry, said) -> None:
+    text = said("show", entry.name)
+    assert max(map(len, text.splitlines())) <= 100
+    flat = " ".join(text.split())
+    assert all(part in flat for part in (entry.line, entry.formula, entry.paper, *entry.layers))
+    assert all(f"  {knob.name} " in text for knob in knobs(entry))
+
+
+def test_a_method_is_shown_with_its_formula_its_knobs_and_its_paper(said) -> None:
+    lines = [" ".join(line.split()) for line in said("show", "hinton").splitlines()]
+    assert lines[0] == "hinton, a method"
+    assert "alpha a number from 0 to 1 required choice, uniform, loguniform, int" in lines
+    assert "temperature a number above 0 required choice, uniform, loguniform, int" in lines
+    assert any(line.startswith("Loss alpha · T² · KL(") for line in lines)
+    assert "Source Hinton, Vinyals & Dean (2015), section 2" in lines
+
+
+def test_bounds_defaults_and_words_are_shown(said) -> None:
+    lines = [" ".join(line.split()) for line in said("show", "train").splitlines()]
+    assert "momentum a number from 0 to below 1 0.9 choice, uniform, loguniform" in lines
+    assert "schedule constant or cosine or linear constant choice" in lines
+    assert "batch_size a whole number from 1 256 choice, int" in lines
+
+
+def test_one_name_may_stand_for_several_things(said) -> None:
+    text = said("show", "none")
+    assert "none, a method" in text and "none, a scheduler" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("show", "hintn"), "hintn: no such name; did you mean hinton?"),
+        (("new", "--method", "hintn"), "hintn: no method; did you mean hinton?"),
+        (("new", "--data", "mnits"), "mnits: no data; did you mean mnist?"),
+        (("new", "--model", "hinton"), "hinton: no model; known: "),
+    ],
+)
+def test_an_unknown_name_brings_the_nearest(arguments: tuple[str, ...], complaint: str, refused) -> None:
+    assert refused(*arguments).startswith(complaint)
+
+
+def test_a_new_space_loads_and_knows_its_schema(said, tmp_path: Path) -> None:
+    path = tmp_path / "deeper" / "mine.yaml"
+    path.parent.mkdir()
+    assert f"python -m search.run {path} --check" in said("new", path)
+    space = load(path)
+    assert space.name == "mine" and space.knobs == ["method.alpha", "method.temperature"] and space.table
+    head = path.read_text(encoding="utf-8").splitlines()[0]
+    assert (path.parent / head.removeprefix(HEAD)).resolve() == SCHEMA
+
+
+def test_a_new_space_names_what_else_may_be_said(said) -> None:
+    lines = said("new", "--model", "cnn").splitlines()
+    assert any(
+        line.split("#")[1:] == [" dropout: 0.5                       ", " a number from 0 to below 1"] for line in lines
+    )
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_method_without_knobs_has_a_rate_to_search(said, tmp_path: Path) -> None:
+    said("new", "--method", "none", tmp_path / "x.yaml")
+    assert load(tmp_path / "x.yaml").knobs == ["train.lr"]
+
+
+def test_a_file_is_never_written_over(refused, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("mine")
+    assert refused("new", path).startswith(f"{path}: is there already")
+    assert path.read_text() == "mine"
+
+
+def test_a_folder_that_is_not_there_is_named(refused, tmp_path: Path) -> None:
+    path = tmp_path / "none" / "x.yaml"
+    assert refused("new", path) == f"{path}: No such file or directory"
+
+
+def test_a_missing_schema_names_the_command_that_writes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue.schema.cache_clear()
+    monkeypatch.setattr(catalogue, "SCHEMA", tmp_path / "schema.json")
+    try:
+        with pytest.raises(UserError, match="`make schema` writes it"):
+            entries()
+    finally:
+        catalogue.schema.cache_clear()
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["show", "hinton"], ["new"]])
+def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
+    code = """
+import runpy, sys
+try:
+    runpy.run_module("spaces", run_name="__main__", alter_sys=True)
+except SystemExit as ended:
+    assert ended.code == 0
+print(*sys.modules, file=sys.stderr)
+"""
+    command = [sys.executable, "-c", code, *arguments]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    heavy = {"torch", "ray", "pandas", "numpy", "optuna", "pydantic", "rich", "trainables", "search", "results"}
+    assert done.stdout and heavy & set(done.stderr.split()) == set()

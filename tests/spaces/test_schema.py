@@ -1,0 +1,123 @@
+"""The generated schema as an editor uses it: what may be written validates, what is misspelt does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from spaces.catalogue import HEAD, SCHEMA, schema
+from spaces.document import read
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "spaces").rglob("*.yaml"))
+HINTON = {"name": "hinton", "alpha": 0.5, "temperature": 4}
+MLP = {"name": "mlp", "hidden": [16]}
+
+
+def faults(tree: dict[str, Any]) -> list[str]:
+    """What an editor would underline, as dotted paths."""
+    return [".".join(map(str, error.path)) for error in Draft7Validator(schema()).iter_errors(tree)]
+
+
+def mutated(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield copies of a tree in which one key has a letter more, each with the key's path."""
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, item in items:
+        inner = f"{path}.{key}"
+        if isinstance(tree, dict):
+            yield inner, {f"{known}x" if known == key else known: each for known, each in tree.items()}
+        for place, other in mutated(item, inner):
+            copy = [*tree] if isinstance(tree, list) else {**tree}
+            copy[key] = other
+            yield place, copy
+
+
+def test_it_is_a_schema() -> None:
+    Draft7Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_a_shipped_space_is_right_and_says_where_its_schema_is(file: Path) -> None:
+    assert faults(read(ROOT / file).tree) == []
+    head = (ROOT / file).read_text(encoding="utf-8").splitlines()[0]
+    assert head.startswith(HEAD), f"the first line of {file} must be {HEAD}schema.json"
+    assert ((ROOT / file).parent / head.removeprefix(HEAD)).resolve() == SCHEMA
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_any_misspelt_key_of_a_shipped_space_is_underlined(file: Path) -> None:
+    missed = [path for path, tree in mutated(read(ROOT / file).tree) if not faults(tree)]
+    assert missed == []
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {},
+        {"method": {"alpha": 0.5, "temperature": 4}},  # a method is hinton unless it says otherwise
+        {"method": {"choice": [HINTON, {"name": "none"}]}},
+        {"method": {"choice": [{"name": "none"}, {**HINTON, "alpha": {"uniform": [0, 1]}}]}},
+        {"student": {"model": {"choice": [MLP, {"name": "cnn", "padding": {"choice": ["same", "valid"]}}]}}},
+        {"student": {"choice": [{"model": MLP}, {"model": {"name": "cnn"}}]}},
+        {"student": {"model": {**MLP, "hidden": {"choice": [[16], [8, 8]]}}}},
+        {"train": {"choice": [{"epochs": 2}, {"epochs": 4, "lr": {"loguniform": [1e-3, 1e-2]}}]}},
+        {"train": {"lr": {"uniform": [0.1, 1]}, "batch_size": {"int": [16, 64]}, "weight_decay": {"int": [0, 1]}}},
+        {"train": {"max_norm": None, "lr": 1}},
+        {"teacher": None, "method": {"name": "none"}},
+        {"teacher": {"model": {**MLP, "dropout": {"choice": [0, 0.5]}}, "seeds": [0, 1]}},
+        {"search": {"algorithm": "tpe", "scheduler": "asha", "trials": 9, "limit": {"macs": 1000}, "hours": 0.5}},
+        {"confirm": {"seeds": [7]}, "resources": {"gpus": 0.25, "workers": 4}},
+        {"data": {"name": "mnist"}, "otherwise": {"data": {"name": "digits"}, "method": {"temperature": 2}}},
+        {"otherwise": {"student": {"model": {"hidden": [8]}}, "confirm": {"top": 1}}},
+    ],
+)
+def test_what_may_be_written_validates(tree: dict[str, Any]) -> None:
+    assert faults(tree) == []
+
+
+@pytest.mark.parametrize(
+    ("tree", "place"),
+    [
+        ({"trian": {"epochs": 3}}, ""),
+        ({"train": {"epoch": 3}}, "train"),
+        ({"train": {"epochs": "many"}}, "train"),
+        ({"train": {"epochs": 2.5}}, "train"),
+        ({"train": {"epochs": {"uniform": [1, 4]}}}, "train"),
+        ({"train": {"optimizer": "adan"}}, "train"),
+        ({"train": {"lr": {"loguniform": [0, 1]}}}, "train"),
+        ({"train": {"lr": {"uniform": [0.1]}}}, "train"),
+        ({"train": {"lr": {"uniform": [0.1, 1], "choice": [1]}}}, "train"),
+        ({"train": {"lr": {"choice": []}}}, "train"),
+        ({"train": {"lr": {"choice": [0.1, 0.1]}}}, "train"),
+        ({"method": {**HINTON, "name": "hintn"}}, "method"),
+        ({"method": {**HINTON, "temprature": 4}}, "method"),
+        ({"method": {**HINTON, "hidden": [3]}}, "method"),
+        ({"method": {"name": "none", "alpha": 0.5}}, "method"),
+        ({"method": {"name": "hinton", "alpha": 0.5}}, "method"),
+        ({"method": {**HINTON, "alpha": 1.5}}, "method"),
+        ({"method": {**HINTON, "alpha": {"choice": [0, 1.5]}}}, "method"),
+        ({"method": {"choice": [{"name": "none"}, {"name": "hinton", "alpha": 0.5}]}}, "method"),
+        ({"student": {"model": {"name": "mlp"}}}, "student"),
+        ({"student": {"model": {"hidden": [16]}}}, "student"),
+        ({"data": {"name": {"choice": ["mnist", "digits"]}}}, "data"),
+        ({"data": {"name": "digits", "folder": "x"}}, "data"),
+        ({"teacher": {"train": {"lr": {"uniform": [0.1, 1]}}}}, "teacher"),
+        ({"teacher": {"seed": 3}}, "teacher"),
+        ({"seeds": []}, "seeds"),
+        ({"seeds": [1, 1]}, "seeds"),
+        ({"seed": 1}, ""),
+        ({"search": {"algorithm": "gird"}}, "search"),
+        ({"search": {"metric": "test_accuracy"}}, "search"),
+        ({"confirm": {"top": 2}}, "confirm"),
+        ({"table": {"rows": "method.alpha"}}, "table"),
+        ({"otherwise": {"otherwise": {}}}, "otherwise"),
+        ({"otherwise": {"method": {"temprature": 2}}}, "otherwise"),
+    ],
+)
+def test_what_is_wrong_is_underlined(tree: dict[str, Any], place: str) -> None:
+    found = faults(tree)
+    assert found and all(f"{path}.".startswith(f"{place}." if place else "") for path in found)

@@ -1,0 +1,84 @@
+"""How much memory and disk a training takes, counted without training: tensors, not the libraries around them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from spaces.recipe import Model, Recipe, Train
+from trainables.answer import LARGEST
+from trainables.augment import views
+from trainables.data import Dataset
+from trainables.evaluate import BATCH
+from trainables.lesson import Wanted, wanted
+from trainables.models import build
+from trainables.output import activations
+
+FLOAT = 4  # bytes
+
+
+def memory(recipe: Recipe, data: Dataset) -> int:
+    """Bytes that the training of a student holds at most: images, answers, network, optimiser and activations.
+
+    A step keeps what every layer gives of a batch, and some gradients; scoring keeps two layers of more images.
+    """
+    given = _activations(_network(recipe.network, data), data)
+    batch = min(recipe.train.batch_size, len(data.train.labels))
+    training = batch * (sum(given) + 2 * max(given)) * FLOAT
+    scoring = min(BATCH, len(data.val.labels)) * 2 * max(given) * FLOAT
+    held = data.train.images.nbytes + data.val.images.nbytes
+    if recipe.teacher is not None and recipe.method.name != "none":
+        held += answers(recipe.teacher.members()[0].model, data, wanted([recipe]))
+    return held + weights(recipe.network, data) * (2 + _moments(recipe.train)) + max(training, scoring)
+
+
+def weights(model: Model, data: Dataset) -> int:
+    """Bytes of a network's weights."""
+    return sum(each.numel() for each in _network(model, data).parameters()) * FLOAT
+
+
+def answers(teacher: Model, data: Dataset, asked: Wanted) -> int:
+    """Bytes of a teacher's answers: logits of all images, and what students ask for beside them."""
+    classes, sizes = len(data.classes), _sizes(teacher, data, asked.layers)
+    shifted = sum(map(views, asked.jitters)) * classes
+    kept = sum(size for size in sizes if size <= LARGEST)
+    return FLOAT * (sum(data.sizes.values()) * classes + len(data.train.labels) * (shifted + kept))
+
+
+def _network(model: Model, data: Dataset) -> nn.Module:
+    with torch.device("meta"):
+        return build(model, data.shape, len(data.classes)).eval()
+
+
+@torch.no_grad()
+def _sizes(model: Model, data: Dataset, layers: Iterable[str]) -> list[int]:
+    """How many values these layers give for one image."""
+    images, network = torch.zeros(1, *data.shape, device="meta"), _network(model, data)
+    return [activations(network, images, [name])[name].numel() for name in layers]
+
+
+@torch.no_grad()
+def _activations(network: nn.Module, data: Dataset) -> list[int]:
+    """How many values each layer keeps of one image, the image itself first."""
+    found = [math.prod(data.shape)]
+
+    def count(module: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            # A pool also keeps where each maximum stood, as 64-bit numbers.
+            found.append(output[0].numel() * (3 if isinstance(module, nn.MaxPool2d) else 1))
+
+    for module in network.modules():
+        if not any(module.children()):
+            module.register_forward_hook(count)
+    network(torch.zeros(1, *data.shape, device="meta"))
+    return found
+
+
+def _moments(train: Train) -> int:
+    """How many tensors of the weights' size an optimiser holds."""
+    if train.optimizer == "sgd":
+        return int(train.momentum > 0)
+    return 1 if train.optimizer == "rmsprop" else 2
