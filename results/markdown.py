@@ -10,7 +10,7 @@ from results import experiment as experiments
 from results import grids, tables, words
 from results.experiment import Experiment
 from results.grids import Grid
-from results.students import knobs
+from results.students import DIAGNOSIS, knobs
 
 SHOWN = 30
 HEADS = {
@@ -94,15 +94,23 @@ def leaderboard(experiment: Experiment) -> str:
 
 def top(lines: pandas.DataFrame, most: int) -> pandas.DataFrame:
     """The first so many configurations of a leaderboard, and its baselines and teachers in their places."""
-    marked = lines["stage"].isin(["baseline", "teacher"])
+    marked = lines["stage"].isin(["baseline", "teacher", tables.BEHIND])
     return lines.loc[sorted([*lines.index[~marked][:most], *lines.index[marked]])]
 
 
 def board(lines: pandas.DataFrame, numbers: Sequence[str] = tuple(HEADS)) -> list[list[str]]:
     """Lines of a leaderboard as text, the heads first, with the named numbers."""
-    names = [name for name in lines.columns if name not in {*HEADS, "rank", "stage", "val_loss", "test_std"}]
-    heads = ["rank", "stage", *(words.short(name, names) for name in names), *(HEADS[name] for name in numbers)]
-    return [heads, *(_texts(line, names, numbers) for _, line in lines.iterrows())]
+    others = [name for name in lines.columns if name.startswith(DIAGNOSIS)]
+    fixed = {*HEADS, *others, "rank", "stage", "val_loss", "test_std"}
+    names, told = [name for name in lines.columns if name not in fixed], [*numbers, *others]
+    heads = ["rank", "stage", *(words.short(name, names) for name in names), *(head(name) for name in told)]
+    return [heads, *(_texts(line, names, told) for _, line in lines.iterrows())]
+
+
+def head(number: str) -> str:
+    """The head of a column of numbers: a diagnosis goes by its own name, fractions in percent."""
+    said = number.removeprefix(DIAGNOSIS).replace("_", " ")
+    return HEADS.get(number) or f"{said} bits" * said.endswith("entropy") or f"{said} %"
 
 
 def _texts(line: pandas.Series, names: list[str], numbers: Sequence[str]) -> list[str]:
@@ -116,6 +124,8 @@ def _text(line: pandas.Series, name: str) -> str:
         return "–" if pandas.isna(value) else value
     if name == "train_seconds":
         return f"{value:.1f}"
+    if name.endswith("entropy"):
+        return f"{value:.2f}"
     if name in tables.WHOLE:
         return f"{int(value):,}"
     return words.percent(value, line["test_std"] if name == "test_accuracy" else float("nan"))

@@ -61,6 +61,11 @@ def knobs(students: pandas.DataFrame) -> list[str]:
     return [name for name in students.columns if name not in COLUMNS and not name.startswith(DIAGNOSIS)]
 
 
+def diagnoses(students: pandas.DataFrame) -> list[str]:
+    """The columns of `read` that tell what the parts of a network did."""
+    return [name for name in students.columns if name.startswith(DIAGNOSIS)]
+
+
 def histories(folder: Folder) -> Iterable[History]:
     """The students that have begun, sorted by name."""
     found = (history(folder, trial) for trial in records.trials(folder))

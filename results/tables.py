@@ -15,6 +15,7 @@ NUMBERS = [
     *("val_accuracy", "val_loss", "test_accuracy", "test_std", "n", "epochs"),
     *("parameters", "macs", "agreement", "train_seconds", "left_out"),
 ]
+BEHIND = "behind a teacher"  # an assistant's own teacher, a member of an ensemble
 WHOLE = {"n", "epochs", "parameters", "macs"}
 
 
@@ -26,11 +27,12 @@ def leaderboard(
     Only finished students count. A rank is given among equals alone: the confirm stage where there is one, the full
     number of seeds, the same number of epochs.
     """
-    names = student_rows.knobs(students)
+    names, others = student_rows.knobs(students), student_rows.diagnoses(students)
     groups = configurations(_comparable(students))
-    lines = _table([_line(group, names) for group in groups] + _teacher_lines(teachers or {}, names), names)
+    told = [_line(group, names, others) for group in groups] + _teacher_lines(teachers or {}, names, others)
+    lines = _table(told, names, others)
     lines["rank"] = _rank(lines, metric)
-    place = lines["stage"].map({"baseline": 1, "teacher": 2, "confirm": 3, "explore": 4}).fillna(5)
+    place = lines["stage"].map({"baseline": 1, "teacher": 2, BEHIND: 3, "confirm": 4, "explore": 5}).fillna(6)
     lines["place"] = place.where(lines["rank"].isna(), 0)
     lines["score"] = score(lines, metric)
     return lines.sort_values(["place", "score"], kind="stable", ignore_index=True).drop(columns=["place", "score"])
@@ -43,10 +45,12 @@ def _comparable(students: pandas.DataFrame) -> pandas.DataFrame:
     return students[(students["stage"] != "baseline") | students["seed"].isin(seeds)] if seeds else students
 
 
-def _table(lines: list[Row], knobs: list[str]) -> pandas.DataFrame:
+def _table(lines: list[Row], knobs: list[str], others: list[str]) -> pandas.DataFrame:
     # as objects first, so that a temperature of 4 does not become 4.0 beside a baseline that has none
-    table = pandas.DataFrame(lines, columns=pandas.Index(["rank", "stage", *knobs, *NUMBERS]), dtype=object)
-    return table.astype({name: "Int64" if name in WHOLE else float for name in NUMBERS if name != "left_out"})
+    columns = ["rank", "stage", *knobs, *NUMBERS[:-1], *others, NUMBERS[-1]]
+    table = pandas.DataFrame(lines, columns=pandas.Index(columns), dtype=object)
+    numbers = [name for name in (*NUMBERS, *others) if name != "left_out"]
+    return table.astype({name: "Int64" if name in WHOLE else float for name in numbers})
 
 
 def configurations(students: pandas.DataFrame) -> list[pandas.DataFrame]:
@@ -57,28 +61,34 @@ def configurations(students: pandas.DataFrame) -> list[pandas.DataFrame]:
     return [group for _, group in students.groupby(by, dropna=False, sort=False)]
 
 
-def _line(group: pandas.DataFrame, knobs: list[str]) -> Row:
+def _line(group: pandas.DataFrame, knobs: list[str], others: list[str]) -> Row:
     done, first = group[group["status"] == "finished"], group.iloc[0]
-    means = {name: done[name].mean() for name in ("val_accuracy", "val_loss", "agreement", "train_seconds")}
+    means = {name: done[name].mean() for name in ("val_accuracy", "val_loss", "agreement", "train_seconds", *others)}
     test = {"test_accuracy": done["test_accuracy"].mean(), "test_std": done["test_accuracy"].std()}
     copied = {name: first[name] for name in ["stage", *knobs, "parameters", "macs"]}
-    others = group["status"][group["status"] != "finished"].value_counts()
-    left_out = ", ".join(f"{count} {status}" for status, count in others.items())
+    rest = group["status"][group["status"] != "finished"].value_counts()
+    left_out = ", ".join(f"{count} {status}" for status, count in rest.items())
     epochs = done["epochs"].max() if len(done) else group["epochs"].max()
     return copied | means | test | {"n": len(done), "epochs": epochs, "left_out": left_out}
 
 
-def _teacher_lines(teachers: Mapping[str, Row], knobs: list[str]) -> list[Row]:
+def _teacher_lines(teachers: Mapping[str, Row], knobs: list[str], others: list[str]) -> list[Row]:
+    """One line for the seeds of each teacher, and of each network that stands behind one."""
     groups: dict[str, list[Row]] = {}
     for teacher in teachers.values():
-        groups.setdefault(repr(sorted((teacher.get("values") or {}).items())), []).append(teacher)
-    return [_teacher_line(pandas.DataFrame(group), knobs, group[0].get("values") or {}) for group in groups.values()]
+        alike = (teacher.get("behind"), teacher.get("parameters"), sorted((teacher.get("values") or {}).items()))
+        groups.setdefault(repr(alike), []).append(teacher)
+    return [_teacher_line(group, knobs, others) for group in groups.values()]
 
 
-def _teacher_line(group: pandas.DataFrame, knobs: list[str], values: Row) -> Row:
-    known = {name: group[name].mean() for name in NUMBERS if name in group}
-    test = {"test_std": group["test_accuracy"].std(), "n": len(group), "left_out": ""}
-    return {"stage": "teacher"} | {name: values[name] for name in knobs if name in values} | known | test
+def _teacher_line(group: list[Row], knobs: list[str], others: list[str]) -> Row:
+    table, values = pandas.DataFrame(group), group[0].get("values") or {}
+    known = {name: table[name].mean() for name in NUMBERS if name in table}
+    said = pandas.DataFrame([each.get("diagnosis") or {} for each in group]).add_prefix(student_rows.DIAGNOSIS).mean()
+    known |= {name: said[name] for name in others if name in said}
+    test = {"test_std": table["test_accuracy"].std(), "n": len(group), "left_out": ""}
+    stage = {"stage": BEHIND if group[0].get("behind") else "teacher"}
+    return stage | {name: values[name] for name in knobs if name in values} | known | test
 
 
 def score(lines: pandas.DataFrame, metric: str) -> pandas.Series:

@@ -15,7 +15,7 @@ from results import experiment as experiments
 from results import markdown
 from results.experiment import Experiment
 from results.grids import Grid
-from results.students import knobs
+from results.students import diagnoses, knobs
 from results.words import short
 
 SHOWN = 10
@@ -45,7 +45,7 @@ def show(experiment: Experiment, console: Console) -> None:
 def _leaderboard(experiment: Experiment, console: Console) -> None:
     """As many of its columns as fit: a number broken over two lines is read as two."""
     shown = markdown.top(experiments.leaderboard(experiment), SHOWN)
-    numbers, names = list(markdown.HEADS), knobs(experiment.students)
+    numbers, names = list(markdown.HEADS), [*knobs(experiment.students), *diagnoses(experiment.students)]
     droppable = [*DROPPED, *reversed(names)]
     table = _table("Leaderboard", markdown.board(shown, numbers))
     while droppable and not _fits(table, console):

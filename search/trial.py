@@ -88,7 +88,8 @@ def _finish(student: Student, lesson: Lesson, folder: Path, epoch: Epoch) -> Non
     storage.write(records.weights_file(folder, student.key), epoch.state.weights)
     row: dict[str, Any] = {"test_accuracy": scores.accuracy, "test_loss": scores.loss, "reason": None}
     row["agreement"] = None if teacher is None else agreement(logits, teacher)
-    row["diagnosis"] = diagnose(output, labels)
+    omit = student.recipe.train.omit
+    row["diagnosis"] = diagnose(output, labels, omit.classes if omit else ())
     _close(folder, student.key, "finished", row)
 
 

@@ -28,7 +28,7 @@ class Scored(NamedTuple):
     """Answers, and how good they are on each split."""
 
     answers: Answers
-    scores: dict[str, float]
+    scores: dict[str, Any]
 
 
 def answer(model: nn.Module, data: Dataset) -> Scored:
@@ -37,7 +37,7 @@ def answer(model: nn.Module, data: Dataset) -> Scored:
     said = {name: respond(model, tensor(split.images, where)) for name, split in _splits(data)}
     logits: dict[str, Any] = {name: output.logits.cpu().numpy() for name, output in said.items()}
     test = diagnose(said["test"], tensor(data.test.labels, where))
-    return Scored(Answers(**logits), _scores(logits, data) | test)
+    return Scored(Answers(**logits), {**_scores(logits, data), "diagnosis": test})
 
 
 def averaged(members: Sequence[Answers], data: Dataset) -> Scored:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
 from trainables.output import Output
 from trainables.subclasses import prediction_entropy, utilisation_entropy
 
 
-def diagnose(output: Output, labels: Tensor) -> dict[str, float]:
+def diagnose(output: Output, labels: Tensor, omitted: Sequence[int] = ()) -> dict[str, float]:
     """Figures by name from the answers to a whole split and its labels [n]; none for a network of a single part.
 
     Of subclasses: the entropies of Müller et al. 2020, in bits. Of students with a selector: accuracies and how often
-    each was chosen, as fractions.
+    each was chosen, as fractions. Of classes that were omitted from training: the accuracy on their images.
     """
     found: dict[str, float] = {}
+    if omitted:
+        missing = torch.isin(labels, torch.tensor(omitted, device=labels.device))
+        found["omitted_accuracy"] = (output.logits.argmax(-1) == labels)[missing].double().mean().item()
     features = output.features
     if "subclasses" in features:
         found |= _subclasses(features["subclasses"])

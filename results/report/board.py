@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pandas
 
 from results import grids, markdown, words
-from results.students import knobs
+from results.students import diagnoses, knobs
 
 FEW = 12  # values of a knob to pick from; of one with more, a range is asked for
 
@@ -48,7 +48,7 @@ class Board(NamedTuple):
 def board(lines: pandas.DataFrame, students: pandas.DataFrame) -> Board:
     """The lines of results.tables.leaderboard as text and as what to sort by."""
     names, (heads, *texts) = knobs(students), markdown.board(lines)
-    columns = ["rank", "stage", *names, *markdown.HEADS]
+    columns = ["rank", "stage", *names, *markdown.HEADS, *diagnoses(students)]
     found = [
         Line(
             line["stage"],

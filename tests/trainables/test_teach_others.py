@@ -96,7 +96,7 @@ def test_subclasses_are_answered_and_measured(kd_cache: Path, recipe: Make, smal
     (taught,) = heard(wanting, small)[2]
     assert answers(taught).train.shape == (200, 10)
     assert answers(taught).features["subclasses"].shape == (200, count)
-    assert {"prediction_entropy", "utilisation_entropy"} <= taught.record.keys()
+    assert {"prediction_entropy", "utilisation_entropy"} <= taught.record["diagnosis"].keys()
     assert wanting.network.subclasses == subclasses and wanting.baseline().network.subclasses is None
 
 
