@@ -4,7 +4,7 @@ import pandas
 import pytest
 
 import results
-from results import experiment, tables
+from results import experiment, markdown, tables
 
 HALF = {"method.alpha": 0.5, "method.temperature": 4}
 
@@ -80,3 +80,25 @@ def test_matching_asks_for_missing_labels_too():
     table = pandas.DataFrame({"a": [1, 1.0, float("nan")], "b": ["x", "y", "x"]}, dtype=object)
     assert tables.matching(table, {"a": 1}).index.tolist() == [0, 1]
     assert tables.matching(table, {"a": None, "b": "x"}).index.tolist() == [2]
+
+
+def test_what_the_parts_did_is_averaged_and_shown(full):
+    students = results.read(full)
+    students["diagnosis.oracle_accuracy"] = students["test_accuracy"] + 0.01
+    students["diagnosis.prediction_entropy"] = 0.25
+    lines = tables.leaderboard(students)
+    assert (lines["diagnosis.oracle_accuracy"] - lines["test_accuracy"]).iloc[0] == pytest.approx(0.01)
+    heads, first, *_ = markdown.board(lines)
+    assert heads[-2:] == ["oracle accuracy %", "prediction entropy bits"] and first[-1] == "0.25"
+    assert "oracle_accuracy" not in "".join(heads)
+
+
+def test_who_stands_behind_a_teacher_is_told_apart(full):
+    known = {"values": {}, "parameters": 10, "seed": 0}
+    alone = {"a": known | {"key": "a", "test_accuracy": 0.9}}
+    behind = {name: known | {"key": name, "test_accuracy": 0.5, "behind": "a"} for name in "bc"}
+    behind["d"] = behind["b"] | {"parameters": 99}
+    lines = tables.leaderboard(results.read(full), teachers=alone | behind)
+    found = lines[lines["stage"].isin(["teacher", tables.BEHIND])]
+    assert found["stage"].tolist() == ["teacher", tables.BEHIND, tables.BEHIND]
+    assert found["test_accuracy"].tolist() == [0.9, 0.5, 0.5] and found["n"].tolist() == [1, 2, 1]
