@@ -115,10 +115,11 @@ def head(number: str) -> str:
 
 def _texts(line: pandas.Series, names: list[str], numbers: Sequence[str]) -> list[str]:
     rank = "–" if pandas.isna(line["rank"]) else str(line["rank"])
-    return [rank, line["stage"], *(words.label(line[name]) for name in names), *(_text(line, n) for n in numbers)]
+    return [rank, line["stage"], *(words.label(line[name]) for name in names), *(text(line, n) for n in numbers)]
 
 
-def _text(line: pandas.Series, name: str) -> str:
+def text(line: pandas.Series, name: str) -> str:
+    """One number of a line of the leaderboard as text, in its own unit."""
     value = line[name]
     if name == "left_out" or pandas.isna(value):
         return "–" if pandas.isna(value) else value
