@@ -7,19 +7,16 @@ import sys
 
 from results.rebuild import rebuild
 from results.terminal import console, show
-from spaces.errors import UserError
+from spaces.errors import told
 
 
+@told
 def main(arguments: list[str] | None = None) -> int:
     """Rebuilds and prints; returns the exit code, 2 where the folder is not an experiment."""
     parser = argparse.ArgumentParser(prog="python -m results", description=__doc__)
     parser.add_argument("run", metavar="RUN", help="an experiment folder, such as runs/mnist_hinton")
     folder = parser.parse_args(arguments).run
-    try:
-        show(rebuild(folder), console())
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    show(rebuild(folder), console())
     return 0
 
 

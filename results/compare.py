@@ -11,7 +11,7 @@ from results import experiment as experiments
 from results import markdown, words
 from results.experiment import Experiment
 from results.students import diagnoses, knobs
-from spaces.errors import UserError
+from spaces.errors import UserError, told
 
 HEADS = (
     "experiment",
@@ -89,17 +89,14 @@ def _describe(line: pandas.Series, names: list[str]) -> str:
     return ", ".join(f"{words.short(name, names)} {words.label(line[name])}" for name in known)
 
 
+@told
 def main(arguments: list[str] | None = None) -> int:
     """Prints the comparison; exit code 2 where there is none to make."""
     parser = argparse.ArgumentParser(prog="python -m results.compare", description=__doc__)
     parser.add_argument("runs", metavar="RUN", nargs="+", help="experiment folders on the same data")
     parser.add_argument("--every", action="store_true", help="a line for every configuration, not the best alone")
     given = parser.parse_args(arguments)
-    try:
-        print(compare(given.runs, every=given.every))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    print(compare(given.runs, every=given.every))
     return 0
 
 

@@ -76,7 +76,9 @@ def _teacher_lines(teachers: Mapping[str, Row], knobs: list[str], others: list[s
     """One line for the seeds of each teacher, and of each network that stands behind one."""
     groups: dict[str, list[Row]] = {}
     for teacher in teachers.values():
-        alike = (teacher.get("behind"), teacher.get("parameters"), sorted((teacher.get("values") or {}).items()))
+        # members of one ensemble may have the same network and yet be trained for other numbers of epochs
+        sizes = [teacher.get(name) for name in ("behind", "parameters", "macs", "epochs")]
+        alike = (*sizes, sorted((teacher.get("values") or {}).items()))
         groups.setdefault(repr(alike), []).append(teacher)
     return [_teacher_line(group, knobs, others) for group in groups.values()]
 

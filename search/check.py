@@ -9,10 +9,10 @@ from search.algorithms import SAMPLERS, SCHEDULERS
 from search.plan import grid, longest
 from spaces.domain import Choice
 from spaces.errors import nearest
+from spaces.probe import TRIED
 from spaces.sections import Search
 from spaces.space import Space
-from trainables import hints
-from trainables.check import price
+from trainables.check import complaints, price
 from trainables.data import Dataset
 
 ALGORITHMS = ("grid", *SAMPLERS)
@@ -79,17 +79,15 @@ def reads(scheduler: str, search: Search, epochs: int) -> set[str]:
 
 
 def check_modules(space: Space, data: Dataset) -> None:
-    """Raise UserError where a network cannot be built for the images, or no student is small enough."""
-    recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
-    for recipe in recipes:
-        price(recipe.student.model, data)
-        for teacher in recipe.teacher.members() if recipe.teacher else ():
-            price(teacher.model, data)
-    for values, recipe in zip(space.probes(), recipes, strict=True):
-        for path, message in hints.complaints(recipe, data):
+    """Raise UserError where networks, layers or classes do not go together, or no student is small enough."""
+    whole = space.search.algorithm == "grid" and len(space.cells()) <= TRIED  # some parts only disagree in pairs
+    tried = space.cells() if whole else space.probes()
+    recipes = [space.fill(values, space.seeds[0]) for values in tried]
+    for values, recipe in zip(tried, recipes, strict=True):
+        for path, message in complaints(recipe, data):
             raise space.error(path, message, values)
     if space.search.algorithm == "grid" and not grid(space, data):
-        smallest = min(price(recipe.student.model, data) for recipe in recipes)
+        smallest = min(price(recipe.network, data) for recipe in recipes)
         found = f"a student here has {smallest.parameters:,} parameters and {smallest.macs:,} MACs"
         raise space.error("search.limit", f"no student is within it; {found}")
 

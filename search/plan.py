@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from trainables.batches import steps_per_epoch
 from trainables.check import price
 from trainables.data import Dataset, Split
 from trainables.fit import fit
-from trainables.lesson import Answers, Lesson
+from trainables.rehearsal import rehearsal
 
 STEPS = 4  # timed, after as many to warm up
 
@@ -44,11 +45,10 @@ def plan(space: Space, data: Dataset, workers: int) -> Plan:
         students["baseline"] += len(space.confirm.seeds)
     elif space.search.algorithm != "grid":
         students["baseline"] = len(space.seeds)
-    total, taught = students.total(), teachers(space)
+    total, taught = students.total(), lessons(space)
     first = space.fill(space.probes()[-1], space.seeds[0], space.teacher_seeds[0])
     seconds = total * longest(space) * seconds_per_epoch(first, data) / workers
-    lessons = [each.recipe.taught() for each in taught]
-    teaching = sum(each.train.epochs * seconds_per_epoch(each, data) / workers for each in lessons)
+    teaching = sum(each.train.epochs * seconds_per_epoch(each, data) / workers for each in taught)
     megabytes = total * price(first.network, data).parameters * 4 / 2**20
     return Plan(dict(students), len(taught), total * longest(space), seconds + teaching, megabytes, teaching)
 
@@ -86,6 +86,18 @@ def teachers(space: Space) -> list[Student]:
     return list({teacher_of(each.recipe): each for each in pupils}.values())
 
 
+def lessons(space: Space) -> list[Recipe]:
+    """The recipes by which those teachers are taught, members of ensembles and teachers of assistants among them."""
+    found = {each.key(): each for student in teachers(space) for each in _behind(student.recipe)}
+    return list(found.values())
+
+
+def _behind(recipe: Recipe) -> Iterator[Recipe]:
+    for each in recipe.lessons():
+        yield from _behind(each)
+        yield each
+
+
 def seconds_per_epoch(recipe: Recipe, data: Dataset) -> float:
     """Time a few steps of a training on random images of the right shape, on one processor; nothing is kept.
 
@@ -96,14 +108,12 @@ def seconds_per_epoch(recipe: Recipe, data: Dataset) -> float:
     images = torch.randint(0, 256, (STEPS * size, *data.shape), dtype=torch.uint8, generator=generator).numpy()
     split = Split(images, torch.zeros(STEPS * size, dtype=torch.int64).numpy())
     small = data._replace(train=split, val=Split(images[:1], split.labels[:1]), test=split)
-    logits = torch.zeros(STEPS * size, len(data.classes)).numpy()
-    lesson = Lesson(small, Answers(logits, logits, logits) if recipe.teacher else None)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         # a learning rate that is to be searched may be one at which a student diverges at once
         short = recipe.train.model_copy(update={"epochs": 2, "lr": 1e-6})
-        *_, epoch = fit(recipe.model_copy(update={"train": short}), lesson)
+        *_, epoch = fit(recipe.model_copy(update={"train": short}), rehearsal(recipe, small))
     except Exception:
         return seconds_per_epoch(recipe.baseline(), data) if recipe.teacher else 0.0
     finally:

@@ -44,7 +44,13 @@ def prepare(path: Path, root: Path | None, download: bool, smoke: bool, console:
 
 def _load(space: Space, root: Path | None, download: bool) -> Dataset:
     wanted = space.fill(space.probes()[0], 0).data
-    return datasets.load(wanted.name, root, download=download, **wanted.knobs)
+    try:
+        return datasets.load(wanted.name, root, download=download, **wanted.knobs)
+    except datasets.Missing:
+        raise
+    except UserError as error:
+        path, _, message = str(error).partition(": ")
+        raise (space.error(path, message) if path.startswith("data.") else error) from None
 
 
 def refuse_changes(space: Space, folder: Path, plugins: dict[str, str]) -> None:

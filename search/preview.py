@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from results import words
-from search.plan import Plan, longest, teachers
+from search.plan import Plan, lessons, longest
 from spaces.space import Space
 from trainables import footprint, inert
 from trainables.data import Dataset
@@ -30,13 +30,13 @@ class Stage(NamedTuple):
 def stages(space: Space, data: Dataset, counted: Plan, workers: int) -> Iterator[Stage]:
     """The stages in their order, those with nobody in them left out; of sizes that are searched the largest counts."""
     recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
-    lessons, asked = [each.recipe.taught() for each in teachers(space)], wanted(recipes)
-    if lessons:
-        epochs = sum(each.train.epochs for each in lessons)
-        held = max(footprint.memory(each, data) for each in lessons)
-        networks = [each.network for each in lessons]
+    taught, asked = lessons(space), wanted(recipes)
+    if taught:
+        epochs = sum(each.train.epochs for each in taught)
+        held = max(footprint.memory(each, data) for each in taught)
+        networks = [each.network for each in taught]
         kept = sum(footprint.weights(each, data) + footprint.answers(each, data, asked) for each in networks)
-        yield Stage("teachers", len(lessons), epochs, counted.teaching, held, kept)
+        yield Stage("teachers", len(taught), epochs, counted.teaching, held, kept)
     memory = max(footprint.memory(each, data) for each in recipes)
     weights = max(footprint.weights(each.network, data) for each in recipes)
     total, learning = sum(counted.students.values()), counted.seconds - counted.teaching

@@ -21,7 +21,7 @@ from search import plan, preview
 from search.check import check_resources
 from search.prepare import move_aside, prepare, refuse_changes
 from search.session import INTERRUPTED, Session, conduct
-from spaces.errors import UserError
+from spaces.errors import UserError, told
 from spaces.space import Space
 from trainables import plugin
 from trainables.data import Dataset, Missing, given
@@ -122,14 +122,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 all done, 2 something to put right, 3 some students failed, 130 interrupted."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is an interruption like Ctrl-C
     try:
         return run(**vars(_parser().parse_args(arguments)))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         return INTERRUPTED
 

@@ -26,18 +26,18 @@ def taught(experiment: Experiment, student: Student, asked: Wanted) -> tuple[str
 
     An assistant's own teacher, and the members of an ensemble, are recorded beside it.
     """
-    name, epochs, behind = "teacher", 0, []
+    name, epochs = "teacher", 0
     for item in _heard(experiment, student, asked):
         if isinstance(item, Begun):
             name, epochs = f"teacher {item.model}", item.epochs
             experiment.display.stage(name, epochs)
         elif isinstance(item, Epoch):
             experiment.display.teaching(name, item.epoch, epochs, item.val_accuracy)
-        else:
-            behind.append(item.record)
-    record = behind.pop()
-    for other in behind:
-        records.save_teacher(experiment.folder, {**other, "values": {}, "behind": record["key"]})
+    record = dict(item.record)
+    told = {key for key, _ in experiment.lessons.values()}  # who also teaches students keeps the record of that
+    for other in record.pop("behind"):
+        if other["key"] not in told:
+            records.save_teacher(experiment.folder, {**other, "values": {}, "behind": record["key"]})
     values = {path: label for path, label in student.values.items() if path.split(".")[0] == "teacher"}
     records.save_teacher(experiment.folder, {**record, "values": values})
     return record["key"], item.lesson.teacher

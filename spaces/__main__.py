@@ -9,9 +9,10 @@ from pathlib import Path
 
 from spaces import begin, show
 from spaces.catalogue import default, named
-from spaces.errors import UserError
+from spaces.errors import UserError, told
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 all well, 2 something to put right."""
     parser = argparse.ArgumentParser(prog="python -m spaces", description=__doc__)
@@ -25,11 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     new.add_argument("--model", metavar="M", help="the student's network")
     new.add_argument("file", metavar="FILE", nargs="?", help="a new file; without one the space is printed")
     given = parser.parse_args(arguments)
-    try:
-        print(_answer(given))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    print(_answer(given))
     return 0
 
 

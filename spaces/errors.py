@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import NamedTuple
+from functools import wraps
+from typing import NamedTuple, ParamSpec
 
 
 class UserError(Exception):
     """Something the user can put right: printed without a traceback, exit code 2."""
+
+
+P = ParamSpec("P")
+
+
+def told(main: Callable[P, int]) -> Callable[P, int]:
+    """Have a command line print what the user can put right, without a traceback, and return exit code 2."""
+
+    @wraps(main)
+    def run(*arguments: P.args, **options: P.kwargs) -> int:
+        try:
+            return main(*arguments, **options)
+        except UserError as error:
+            print(error, file=sys.stderr)
+            return 2
+
+    return run
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

@@ -59,7 +59,10 @@ def _settled_teacher(node: Any, precision: str) -> Any:
         return {"choice": [_settled_teacher(option, precision) for option in node["choice"]]}
     if not isinstance(node, dict):
         return node
-    return {**node, "train": _settled_train(node.get("train", {}), precision)}
+    if "ensemble" in node:
+        return {**node, "ensemble": [_settled_teacher(member, precision) for member in node["ensemble"]]}
+    behind = {"teacher": _settled_teacher(node["teacher"], precision)} if "teacher" in node else {}
+    return {**node, **behind, "train": _settled_train(node.get("train", {}), precision)}
 
 
 def _settled_train(node: Any, precision: str) -> Any:

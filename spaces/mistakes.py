@@ -24,7 +24,7 @@ _EXPECTED = {
     "greater_than": "more than {gt}",
     "less_than_equal": "at most {le}",
     "less_than": "less than {lt}",
-    "too_short": "at least one",
+    "too_short": "at least {least}",
     "finite_number": "a finite number",
     "string_pattern_mismatch": "a name that can be a folder's",
 }
@@ -57,7 +57,8 @@ def _message(found: Any, model: type[BaseModel], others: Iterable[str]) -> str:
         expected = f"expected {' or '.join(words)}"
         return f"found {show(found['input'])}, {expected}" + (f"; did you mean {near}?" if near else "")
     if kind in _EXPECTED:
-        return f"found {show(found['input'])}, expected {_EXPECTED[kind].format(**context)}"
+        least = {1: "one", 2: "two"}.get(context.get("min_length", 1), context.get("min_length"))
+        return f"found {show(found['input'])}, expected {_EXPECTED[kind].format(**context, least=least)}"
     return found["msg"]
 
 
@@ -75,11 +76,15 @@ def _mistyped(given: Any, key: str) -> str | None:
 
 def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     for part in loc:
-        annotation = model.model_fields[str(part)].annotation
+        if isinstance(part, int):
+            continue  # a member of an ensemble is a teacher as well
+        annotation = model.model_fields[part].annotation
         kinds = (annotation, *get_args(annotation))
         model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
-    # A file gives the seeds of all students and teachers in lists; a recipe has one of each.
-    return ["seeds" if name == "seed" and model in (Recipe, Teacher) else name for name in model.model_fields]
+    # A file gives the seeds of all students and teachers in lists; a recipe has one of each. Who stands behind a
+    # teacher has one seed in both.
+    listed = model is Recipe or (model is Teacher and loc == ("teacher",))
+    return ["seeds" if name == "seed" and listed else name for name in model.model_fields]
 
 
 def _dotted(loc: tuple[int | str, ...]) -> str:

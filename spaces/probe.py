@@ -76,8 +76,8 @@ def _prune(tree: dict[str, Any], error: ValidationError) -> None:
         loc = wrong["loc"][:-1] if wrong["type"] == "missing" else wrong["loc"]
         node: Any = tree
         for part in loc[:-1]:
-            node = node.get(part, {})
-        if loc:
+            node = node.get(part) if isinstance(node, dict) else None
+        if loc and isinstance(node, dict):  # not below a list, which belongs to the template
             node.pop(loc[-1], None)
 
 

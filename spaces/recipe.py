@@ -6,8 +6,10 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator, model_validator
 from pydantic_core import PydanticCustomError
+
+from spaces.label import show
 
 Natural = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -39,10 +41,20 @@ class Data(Named):
     name: str = "mnist"
 
 
+def _number_or_list(value: Any, validate: Any) -> Any:
+    try:
+        return validate(value)
+    except ValidationError:  # one mistake, not one for the number and one for the list
+        expected = "a whole number from 1, or a list with one for each class"
+        raise PydanticCustomError("counts", "found {0}, expected {1}", {"0": show(value), "1": expected}) from None
+
+
 class Model(Named):
     """A network, in the form in which trainables.models builds it; `subclasses` is a number for all or each class."""
 
-    subclasses: Count | Annotated[list[Count], Field(min_length=1)] | None = None
+    subclasses: Annotated[
+        Count | Annotated[list[Count], Field(min_length=1)] | None, WrapValidator(_number_or_list)
+    ] = None
 
 
 class Method(Named):
@@ -95,6 +107,23 @@ class Teacher(Part):
     ensemble: Annotated[list[Teacher], Field(min_length=2)] | None = None
     seed: Natural = 0
 
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Teacher:
+        fields = Teacher.model_fields.items()
+        others = [
+            name for name, field in fields if name not in ("ensemble", "seed") and getattr(self, name) != field.default
+        ]
+        if self.ensemble and others:
+            raise conflict(others[0], "beside an ensemble nobody reads it; write it into each member")
+        for index, member in enumerate(self.ensemble or ()):
+            if member.ensemble:
+                raise conflict(f"ensemble.{index}.ensemble", "an ensemble inside an ensemble; expected one list")
+            if member.seed:
+                raise conflict(f"ensemble.{index}.seed", "members are numbered anew; write teacher.seeds")
+        if self.teacher is not None and "method" not in self.model_fields_set:
+            raise conflict("method", "missing; by what method does this assistant learn from its teacher?")
+        return self
+
     def members(self) -> list[Teacher]:
         """Return the teachers whose probabilities are averaged; equal ones still differ, for each has its own seed."""
         found = self.ensemble or [self]
@@ -131,7 +160,7 @@ class Recipe(Part):
         own = self.student.model
         if own.subclasses is not None or self.teacher is None:
             return own
-        return own.model_copy(update={"subclasses": self.teacher.model.subclasses})
+        return own.model_copy(update={"subclasses": self.taught().network.subclasses})
 
     def key(self) -> str:
         """Return 16 hexadecimal digits that depend on the content alone; 1.0 and 1 count as the same number.
@@ -166,6 +195,11 @@ class Recipe(Part):
             train=teacher.train,
             seed=_apart(teacher.seed),
         )
+
+    def lessons(self) -> list[Recipe]:
+        """Return the recipes by which its teacher is taught: one, one for each member of an ensemble, or none."""
+        members = self.teacher.members() if self.teacher else []
+        return [self.model_copy(update={"teacher": each}).taught() for each in members]
 
 
 def conflict(path: str, message: str) -> PydanticCustomError:

@@ -8,7 +8,10 @@ TRIALS = 2
 
 
 def shrunk(tree: dict[str, Any]) -> dict[str, Any]:
-    """Return the tree with one epoch, one seed and two trials; a grid keeps the first two options of each choice."""
+    """Return the tree with one epoch, one seed and two trials.
+
+    A grid keeps the first two options of each choice, but every option that is a method or network of its own.
+    """
     small = {**tree, "seeds": tree.get("seeds", [0])[:1], "train": _short(tree.get("train", {}))}
     small["teacher"] = _teacher(tree.get("teacher", {}))
     search = tree.get("search", {})
@@ -27,7 +30,10 @@ def _teacher(node: Any) -> Any:
     if "choice" in node:
         return {"choice": [_teacher(option) for option in node["choice"]]}
     seeds = {"seeds": node["seeds"][:1]} if "seeds" in node else {}
-    return {**node, "train": _short(node.get("train", {})), **seeds}
+    behind = {"teacher": _teacher(node["teacher"])} if "teacher" in node else {}
+    behind |= {"ensemble": [_teacher(member) for member in node["ensemble"]]} if "ensemble" in node else {}
+    train = {} if "ensemble" in node else {"train": _short(node.get("train", {}))}
+    return {**node, **train, **seeds, **behind}
 
 
 def _short(train: Any) -> Any:
@@ -38,5 +44,7 @@ def _short(train: Any) -> Any:
 
 def _few(node: Any) -> Any:
     if isinstance(node, dict) and isinstance(node.get("choice"), list):
-        return {"choice": [_few(option) for option in node["choice"][:TRIALS]]}
+        options = node["choice"]
+        whole = any(isinstance(option, dict) for option in options)
+        return {"choice": [_few(option) for option in (options if whole else options[:TRIALS])]}
     return {key: _few(item) for key, item in node.items()} if isinstance(node, dict) else node

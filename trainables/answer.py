@@ -19,7 +19,7 @@ from trainables.device import device, tensor
 from trainables.diagnose import diagnose
 from trainables.evaluate import BATCH, predict, respond, score
 from trainables.lesson import Answers, Wanted
-from trainables.output import activations, layer, prepare
+from trainables.output import activations, has, prepare
 
 LARGEST = 2048  # values per image of a layer that is kept; a larger one is asked for in every step
 
@@ -58,20 +58,11 @@ def more(folder: Path, model: nn.Module, data: Dataset, answers: Answers, asked:
     features = {
         name: cache.kept(folder, f"layer-{name}", partial(_layer, model, images, name))
         for name in (*asked.layers, *getattr(model, "answers", ()))
-        if _has(model, name) and _size(model, data, name) <= LARGEST
+        if has(model, name) and _size(model, data, name) <= LARGEST
     }
     to_ask = bool(asked.jitters and features) or any(name not in features for name in asked.layers)
     weights = {name: value.cpu().numpy() for name, value in model.state_dict().items()} if to_ask else {}
     return answers._replace(shifted=shifted, features=features, weights=weights)
-
-
-def _has(model: nn.Module, name: str) -> bool:
-    """Whether there is such a layer: students of another teacher may have asked for it."""
-    try:
-        layer(model, name)
-    except AttributeError:
-        return False
-    return True
 
 
 @torch.no_grad()

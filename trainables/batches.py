@@ -63,8 +63,8 @@ def _always(answers: Answers) -> list[str]:
 
 def _teacher(recipe: Recipe, lesson: Lesson) -> nn.Module:
     """The teacher itself, from the weights that came with its answers."""
-    assert recipe.teacher is not None and lesson.teacher is not None
-    model = build(recipe.teacher.model, lesson.data.shape, len(lesson.data.classes))
+    assert lesson.teacher is not None
+    model = build(recipe.taught().network, lesson.data.shape, len(lesson.data.classes))
     model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in lesson.teacher.weights.items()})
     return model.eval().requires_grad_(False)
 

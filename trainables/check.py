@@ -1,4 +1,4 @@
-"""A recipe against the real signatures and modules, before anything is trained."""
+"""A recipe against the real signatures, data and modules, before anything is trained."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Any
 import torch
 
 from spaces.errors import Complaint, UserError, close, nearest
-from spaces.recipe import Model, Named, Recipe, Teacher
+from spaces.recipe import Method, Model, Named, Recipe, Teacher, Train
+from trainables import hints
 from trainables.cost import Cost, cost
 from trainables.data import DATA, Dataset
-from trainables.knobs import problems
+from trainables.device import tensor
+from trainables.knobs import FirstStage, marked, problems
 from trainables.methods import METHODS, unaided
 from trainables.models import MODELS, build
+from trainables.omitted import correct
 from trainables.teach import weights_file
 
 
@@ -22,6 +25,7 @@ def judge(recipe: Recipe) -> Iterator[Complaint]:
     yield from _named("data", recipe.data, DATA, "data set")
     yield from _named("student.model", recipe.student.model, MODELS, "model")
     yield from _named("method", recipe.method, METHODS, "method")
+    yield from _stages("method", recipe.method, recipe.train)
     if recipe.teacher is not None:
         yield from _teacher("teacher", recipe.teacher)
 
@@ -30,6 +34,7 @@ def _teacher(path: str, teacher: Teacher) -> Iterator[Complaint]:
     """The same of a teacher, and of those it learnt from or consists of."""
     yield from _named(f"{path}.model", teacher.model, MODELS, "model")
     yield from _named(f"{path}.method", teacher.method, METHODS, "method")
+    yield from _stages(f"{path}.method", teacher.method, teacher.train)
     if teacher.weights:
         yield from _file(path, teacher.weights)
     named = "name" in teacher.method.model_fields_set and teacher.method.name in METHODS
@@ -52,11 +57,61 @@ def _named(path: str, part: Named, known: Mapping[str, Callable[..., Any]], kind
         yield f"{path}.{knob}", message
 
 
+def _stages(path: str, method: Method, train: Train) -> Iterator[Complaint]:
+    """Whether a method of two stages comes to its second."""
+    knobs = marked(METHODS[method.name], FirstStage) if method.name in METHODS else ()
+    for knob in knobs:
+        given = method.knobs.get(knob)
+        if isinstance(given, int) and given >= train.epochs:
+            reason = "the second stage, in which classes are learnt, would never come"
+            yield (
+                f"{path}.{knob}",
+                f"found {given}, expected fewer than the {train.epochs} epochs of training: {reason}",
+            )
+
+
 def _file(path: str, weights: str) -> Iterator[Complaint]:
     try:
         weights_file(weights)
     except UserError as error:
         yield f"{path}.weights", str(error).removeprefix("teacher.weights: ")
+
+
+def complaints(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
+    """Say what only the real data and networks show to be wrong with a student, or with whoever stands behind it."""
+    found = list(_behind(recipe, data)) or list(_unbuilt(recipe, data))
+    yield from found or [*hints.complaints(recipe, data), *_omit(recipe, data)]
+
+
+def _behind(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
+    for index, own in enumerate(recipe.lessons()):
+        place = f"teacher.ensemble.{index}" if recipe.teacher and recipe.teacher.ensemble else "teacher"
+        for path, message in complaints(own, data):
+            yield f"{place}.{path.removeprefix('student.')}", message
+
+
+def _unbuilt(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
+    try:
+        price(recipe.network, data)
+    except UserError as error:
+        yield "student.model", str(error)
+
+
+def _omit(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
+    """What is wrong with the classes that are left out, and whether the biases of this network can be corrected."""
+    omit, classes = recipe.train.omit, len(data.classes)
+    if omit is None:
+        return
+    if beyond := [number for number in omit.classes if number >= classes]:
+        yield "train.omit.classes", f"found {beyond[0]}, expected classes from 0 to {classes - 1}"
+    elif len(set(omit.classes)) == classes:
+        yield "train.omit.classes", f"all {classes} classes are left out, and nothing is left to train on"
+    elif omit.correct_bias:
+        images, labels = (tensor(array[:10], torch.device("cpu")) for array in data.val)
+        try:
+            correct(build(recipe.network, data.shape, classes), images, labels, omit.classes)
+        except ValueError as error:
+            yield "train.omit.correct_bias", str(error).removeprefix("train.omit.correct_bias: ")
 
 
 def price(model: Model, data: Dataset) -> Cost:

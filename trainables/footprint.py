@@ -15,7 +15,7 @@ from trainables.data import Dataset
 from trainables.evaluate import BATCH
 from trainables.lesson import Wanted, wanted
 from trainables.models import build
-from trainables.output import activations
+from trainables.output import activations, has
 
 FLOAT = 4  # bytes
 
@@ -31,7 +31,7 @@ def memory(recipe: Recipe, data: Dataset) -> int:
     scoring = min(BATCH, len(data.val.labels)) * 2 * max(given) * FLOAT
     held = data.train.images.nbytes + data.val.images.nbytes
     if recipe.teacher is not None and recipe.method.name != "none":
-        held += answers(recipe.teacher.members()[0].model, data, wanted([recipe]))
+        held += answers(recipe.lessons()[0].network, data, wanted([recipe]))
     return held + weights(recipe.network, data) * (2 + _moments(recipe.train)) + max(training, scoring)
 
 
@@ -57,7 +57,7 @@ def _network(model: Model, data: Dataset) -> nn.Module:
 def _sizes(model: Model, data: Dataset, layers: Iterable[str]) -> list[int]:
     """How many values these layers give for one image."""
     images, network = torch.zeros(1, *data.shape, device="meta"), _network(model, data)
-    return [activations(network, images, [name])[name].numel() for name in layers]
+    return [activations(network, images, [name])[name].numel() for name in layers if has(network, name)]
 
 
 @torch.no_grad()

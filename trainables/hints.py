@@ -68,7 +68,7 @@ def between(recipe: Recipe, data: Dataset) -> nn.Module | None:
     if asked.regressor is None or recipe.teacher is None:
         return None
     with torch.device("meta"):
-        teacher = build(recipe.teacher.model, data.shape, len(data.classes))
+        teacher = build(recipe.taught().network, data.shape, len(data.classes))
         student = build(recipe.network, data.shape, len(data.classes))
         hint = _shape(teacher, data, asked.teacher[0])
         guided = _shape(student, data, asked.student[0])
@@ -89,10 +89,12 @@ def complaints(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
         yield f"method.{marked(function, TeacherLayer)[0]}", "an ensemble has no layers of its own; name one teacher"
         return
     with torch.device("meta"):
-        networks = [build(model, data.shape, len(data.classes)) for model in (recipe.network, recipe.teacher.model)]
+        networks = [build(each.network, data.shape, len(data.classes)) for each in (recipe, recipe.taught())]
     pairs = [(marked(function, StudentLayer), asked.student), (marked(function, TeacherLayer), asked.teacher)]
     wrong = [
-        each for model, (knobs, names) in zip(networks, pairs, strict=True) for each in _absent(model, knobs, names)
+        each
+        for model, (knobs, names) in zip(networks, pairs, strict=True)
+        for each in _absent(model.eval(), data, knobs, names)
     ]
     yield from wrong
     if not wrong:
@@ -102,10 +104,15 @@ def complaints(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
             yield "method.regressor", str(error)
 
 
-def _absent(model: nn.Module, knobs: tuple[str, ...], names: tuple[str, ...]) -> Iterator[Complaint]:
-    known = [name for name, _ in model.named_modules() if name]
+@torch.no_grad()
+def _absent(model: nn.Module, data: Dataset, knobs: tuple[str, ...], names: tuple[str, ...]) -> Iterator[Complaint]:
+    """Layers, by knob, that a network on the device "meta" does not have or that give nothing."""
+    known, images = [name for name, _ in model.named_modules() if name], torch.zeros(1, *data.shape, device="meta")
     for knob, name in zip(knobs, names, strict=True):
         try:
-            layer(model, name)
+            given = activations(model, images, [name])
         except AttributeError:
             yield f"method.{knob}", f"no layer {name} in this network{nearest(name, known)}"
+        else:
+            if name not in given:
+                yield f"method.{knob}", f"{name} only holds other layers; name one of them"

@@ -59,6 +59,8 @@ class Pair(NamedTuple):
 def findings(space: Space, data: Dataset) -> Iterator[Finding]:
     """Try each searched knob of method, student and training; a UserError where a student cannot be trained at all."""
     bench = _bench(space, data)
+    for values in space.probes():  # whether anything is searched or not
+        _learnt(space, bench, space.fill(values, space.seeds[0]).canonical(), 1)
     for path in space.knobs:
         if path.split(".")[0] in PARTS and path not in UNTRIED:
             yield _finding(space, bench, path)

@@ -48,5 +48,7 @@ def wanted(recipes: Iterable[Recipe]) -> Wanted:
     """What the students of these recipes together ask of their teacher."""
     found = list(recipes)
     layers = {layer for recipe in found for layer in needs(recipe.method).teacher}
-    jitters = {recipe.train.jitter for recipe in found if recipe.method.name != "none" and recipe.train.jitter}
+    # Of a space these are probes, not all its students: a jitter may stand beside no method here and one there.
+    listening = any(recipe.method.name != "none" for recipe in found)
+    jitters = {recipe.train.jitter for recipe in found if listening and recipe.train.jitter}
     return Wanted(tuple(sorted(layers)), tuple(sorted(jitters)))

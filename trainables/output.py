@@ -39,6 +39,15 @@ def layer(model: nn.Module, name: str) -> nn.Module:
         return inner.get_submodule(name)
 
 
+def has(model: nn.Module, name: str) -> bool:
+    """Whether a network has such a layer; those that a method asks for may be those of another teacher."""
+    try:
+        layer(model, name)
+    except AttributeError:
+        return False
+    return True
+
+
 def observe(model: nn.Module, inputs: Tensor, layers: Sequence[str] = ()) -> Output:
     """Run a model on prepared inputs and keep the outputs of the named layers, and of those it always answers with."""
     features: dict[str, Tensor] = {}

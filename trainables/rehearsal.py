@@ -23,7 +23,7 @@ def rehearsal(recipe: Recipe, data: Dataset) -> Lesson:
     """All that a student of this recipe may ask of its teacher, always the same for the same networks and data."""
     if recipe.teacher is None:
         return Lesson(data, None)
-    model = build(recipe.teacher.members()[0].model, data.shape, len(data.classes), recipe.teacher.seed)
+    model = build(recipe.lessons()[0].network, data.shape, len(data.classes), recipe.teacher.seed)
     asked = wanted([recipe])
     train, subclasses = _logits(model, data, len(data.train.labels))
     known = _features(model, data, asked.layers) | subclasses

@@ -23,7 +23,7 @@ from trainables.models import build
 from trainables.plugin import fingerprint
 
 # Raised whenever a change to the training code changes what a teacher learns: older caches are then left alone.
-TRAINING_VERSION = 2
+TRAINING_VERSION = 3
 
 
 class Begun(NamedTuple):
@@ -41,7 +41,7 @@ class Taught(NamedTuple):
 
 
 Lecture = Iterator[Begun | Epoch | Taught]
-Training = Generator[Begun | Epoch | Taught, None, tuple[int, float]]  # it returns epochs and seconds
+Training = Generator[Begun | Epoch, None, tuple[int, float, list[dict[str, Any]]]]
 NOTHING = Wanted()
 
 
@@ -64,17 +64,13 @@ def key(recipe: Recipe, data: Dataset) -> str:
 def teach(recipe: Recipe, data: Dataset, asked: Wanted = NOTHING) -> Lecture:
     """Yield the epochs of a recipe's teacher as it is trained, and last what it taught; from the cache, only that.
 
-    What the members of an ensemble and the teacher of an assistant taught is yielded before. However many processes
-    ask at once, one trains and the others wait for it.
+    Who stands behind it, an assistant's own teacher or the members of an ensemble, is in the record under `behind`.
+    However many processes ask at once, one trains and the others wait for it.
     """
     members = []
     for member in _members(recipe):
-        for item in _one(member, data, asked):
-            yield item
-        assert isinstance(item, Taught)
-        members.append(item)
-    if len(members) > 1:
-        yield _together(key(recipe, data), recipe, data, members)
+        members.append((yield from _one(member, data, asked)))
+    yield members[0] if len(members) == 1 else _together(key(recipe, data), recipe, data, members)
 
 
 def _members(recipe: Recipe) -> list[Recipe]:
@@ -83,7 +79,7 @@ def _members(recipe: Recipe) -> list[Recipe]:
     return [recipe.model_copy(update={"teacher": each}) for each in recipe.teacher.members()]
 
 
-def _one(recipe: Recipe, data: Dataset, asked: Wanted) -> Lecture:
+def _one(recipe: Recipe, data: Dataset, asked: Wanted) -> Generator[Begun | Epoch, None, Taught]:
     """One teacher, from the cache or taught, with what its students ask of it."""
     assert recipe.teacher is not None
     name = key(recipe, data)
@@ -95,29 +91,34 @@ def _one(recipe: Recipe, data: Dataset, asked: Wanted) -> Lecture:
         found = cache.read(folder)
         if found is None:
             epochs, seconds = 0, 0.0
+            behind: list[dict[str, Any]] = []
             if recipe.teacher.weights:
                 load_weights(model, weights_file(recipe.teacher.weights))
             elif own.train.epochs:
-                epochs, seconds = yield from _train(own, data, folder / "checkpoint.safetensors", model)
+                epochs, seconds, behind = yield from _train(own, data, folder / "checkpoint.safetensors", model)
             answers, scores = answer(model, data)
             record = {"key": name, "seed": recipe.teacher.seed, "epochs": epochs, **scores}
-            record |= {"train_seconds": seconds, **cost(model, data.shape)._asdict()}
+            record |= {"train_seconds": seconds, **cost(model, data.shape)._asdict(), "behind": behind}
             cache.write(folder, dict(model.state_dict()), answers, record)
         else:
             answers, record = found
             model.load_state_dict(cache.weights(folder))
         answers = more(folder, model, data, answers, asked)
-    yield Taught(Lesson(data, answers), {**record, "cached": found is not None})
+    return Taught(Lesson(data, answers), {**record, "cached": found is not None})
 
 
 def _train(own: Recipe, data: Dataset, unfinished: Path, model: nn.Module) -> Training:
-    """Train a teacher, going on from its last epoch where an earlier process was stopped; its epochs and seconds."""
-    lesson = Lesson(data, None)
+    """Train a teacher, going on from its last epoch where an earlier process was stopped.
+
+    It returns the number of epochs, their seconds, and the records of those behind this teacher.
+    """
+    lesson, behind = Lesson(data, None), []
     if own.teacher is not None:
         for item in teach(own, data, wanted([own])):
-            yield item
-        assert isinstance(item, Taught)
-        lesson = item.lesson
+            if isinstance(item, Taught):
+                lesson, behind = item.lesson, _records(item)
+            else:
+                yield item
     try:
         start = checkpoint.load(unfinished) if unfinished.exists() else None
     except UserError:
@@ -128,7 +129,12 @@ def _train(own: Recipe, data: Dataset, unfinished: Path, model: nn.Module) -> Tr
         yield epoch
     state = checkpoint.load(unfinished)
     model.load_state_dict(state.weights)
-    return state.epoch, state.seconds
+    return state.epoch, state.seconds, behind
+
+
+def _records(taught: Taught) -> list[dict[str, Any]]:
+    """The records of those behind a teacher, and its own."""
+    return [*taught.record["behind"], taught.record | {"behind": []}]
 
 
 def _together(name: str, recipe: Recipe, data: Dataset, members: list[Taught]) -> Taught:
@@ -143,6 +149,7 @@ def _together(name: str, recipe: Recipe, data: Dataset, members: list[Taught]) -
     }
     for total in ("epochs", "train_seconds", "parameters", "macs"):
         record[total] = sum(each.record[total] for each in members)
+    record["behind"] = [known for each in members for known in _records(each)]
     return Taught(Lesson(data, found.answers), record)
 
 

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from results.export import write
-from spaces.errors import UserError
+from spaces.errors import told
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exports and says where to; returns the exit code, 2 where there is something to put right."""
     parser = argparse.ArgumentParser(prog="python -m results.export", description=__doc__)
@@ -20,11 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--data", metavar="DIR", help="where data sets lie (otherwise as in the experiment, $KD_DATA, a cache folder)")
     add("--plugin", metavar="FILE.py", action="append", default=[], dest="plugins", help="those of the experiment")
     given = parser.parse_args(arguments)
-    try:
-        written = write(**vars(given))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    written = write(**vars(given))
     for student in written:
         print(f"{student.folder}\n  {student.verified}")
     if len(written) < given.top:

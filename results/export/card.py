@@ -12,7 +12,7 @@ from results import grids, markdown, tables, words
 from results.experiment import Experiment
 from results.students import knobs
 from spaces import document
-from spaces.recipe import Named, Recipe
+from spaces.recipe import Model, Named, Recipe
 
 HEADS = ["", "test %", "validation %", "n", "parameters", "MACs", "agreement with teacher %"]
 
@@ -28,7 +28,7 @@ from trainables.models import build
 from trainables.storage import read_weights
 {register}
 recipe = load("recipe.yaml").fill({{}}, seed={seed}, teacher_seed={teacher_seed})
-model = build(recipe.student.model, shape={shape}, classes={classes})
+model = build(recipe.network, shape={shape}, classes={classes})
 model.load_state_dict(read_weights(Path("student.safetensors")))
 images = torch.randint(0, 256, (7, *{shape}), dtype=torch.uint8)
 logits = predict(model, images)
@@ -90,16 +90,18 @@ def card(experiment: Experiment, student: Exported) -> str:
 
 def _what(experiment: Experiment, student: Exported) -> str:
     recipe, row = student.recipe, student.row
-    taught = f"distilled from {_named(recipe.teacher.model)}" if recipe.teacher else "trained on the labels alone"
+    teachers = " and ".join(_named(each.network) for each in recipe.lessons())
+    taught = f"distilled from {teachers}" if teachers else "trained on the labels alone"
     return (
-        f"{_named(recipe.student.model)}, {taught} by the method {_named(recipe.method)}; "
+        f"{_named(recipe.network)}, {taught} by the method {_named(recipe.method)}; "
         f"{row['parameters']:,} parameters, {row['macs']:,} multiply-accumulates per image. "
         f"Student {row['trial']}, seed {row['seed']}, stage {row['stage']}."
     )
 
 
 def _named(part: Named) -> str:
-    values = ", ".join(f"{name} {value}" for name, value in part.knobs.items())
+    subclasses = {"subclasses": part.subclasses} if isinstance(part, Model) and part.subclasses else {}
+    values = ", ".join(f"{name} {value}" for name, value in (part.knobs | subclasses).items())
     return f"{part.name} ({values})" if values else part.name
 
 

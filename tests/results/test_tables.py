@@ -102,3 +102,10 @@ def test_who_stands_behind_a_teacher_is_told_apart(full):
     found = lines[lines["stage"].isin(["teacher", tables.BEHIND])]
     assert found["stage"].tolist() == ["teacher", tables.BEHIND, tables.BEHIND]
     assert found["test_accuracy"].tolist() == [0.9, 0.5, 0.5] and found["n"].tolist() == [1, 2, 1]
+
+
+def test_members_of_one_network_trained_for_other_epochs_are_two_lines(full):
+    known = {"values": {}, "parameters": 10, "macs": 9, "seed": 0, "test_accuracy": 0.5, "behind": "a"}
+    members = {name: known | {"key": name, "epochs": epochs} for name, epochs in {"b": 1, "c": 2}.items()}
+    lines = tables.leaderboard(results.read(full), teachers=members)
+    assert lines["epochs"][lines["stage"] == tables.BEHIND].tolist() == [1, 2]

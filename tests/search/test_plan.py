@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from search.plan import fits, grid, local_workers, longest, plan, seconds_per_epoch, teachers
+from search.plan import fits, grid, lessons, local_workers, longest, plan, seconds_per_epoch, teachers
+from spaces.recipe import Recipe
 
 PLAIN = {"name": "hinton", "alpha": 0.5, "temperature": 4}
 WIDTHS = {"model": {"name": "mlp", "hidden": {"choice": [[8], [32]]}}}
@@ -69,6 +72,29 @@ def test_teachers_may_be_options_themselves(space):
     options = [{"model": {"name": "mlp", "hidden": [8]}}, {"model": {"name": "cnn", "padding": "same"}}]
     found = teachers(space(teacher={"choice": options}, method=PLAIN))
     assert [each.recipe.teacher.model.name for each in found] == ["mlp", "cnn"]
+
+
+def test_everybody_who_stands_behind_a_teacher_is_counted_once(space, digits):
+    plain = {"model": {"name": "mlp", "hidden": [8]}, "train": {"epochs": 2}}
+    behind = {"model": {"name": "mlp", "hidden": [16]}, "train": {"epochs": 3}}
+    assistant = {**plain, "method": PLAIN, "teacher": behind}
+    options = [behind, assistant, {"ensemble": [plain, assistant]}]
+    tiny = space(teacher={"choice": json.loads(json.dumps(options))}, method=PLAIN)  # without YAML's aliases
+    assert sorted(each.train.epochs for each in lessons(tiny)) == [2, 2, 2, 3]
+    assert plan(tiny, digits, 1).teachers == 4
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"method": {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu1"}},
+        {"method": PLAIN, "train": {"jitter": 1}},
+    ],
+)
+def test_what_is_asked_of_a_teacher_is_timed(space, digits, parts, monkeypatch):
+    monkeypatch.setattr(Recipe, "baseline", lambda recipe: pytest.fail("timed without its teacher"))
+    teacher = {"model": {"name": "mlp", "hidden": [8]}}
+    assert seconds_per_epoch(space(teacher=teacher, **parts).fill({}, 0), digits) > 0
 
 
 @pytest.mark.parametrize("method", [{"name": "none"}, {**PLAIN, "alpha": 0}])

@@ -148,3 +148,9 @@ def test_a_folder_in_use_is_not_moved(tmp_path):
     with FileLock(folder / ".lock"), pytest.raises(UserError, match="another run is at work there"):
         move_aside(folder)
     assert folder.is_dir()
+
+
+def test_wrong_groups_are_told_with_their_line(write, tmp_path, spoken):
+    path = write(tmp_path / "x.yaml", data={"name": "digits", "groups": [[0, 1], [2, 3]]})
+    with pytest.raises(UserError, match=r"x.yaml:\d+: data.groups: class 4 is in no group"):
+        prepare(path, None, False, False, spoken)

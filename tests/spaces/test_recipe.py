@@ -50,6 +50,12 @@ def test_baseline() -> None:
     assert taught.canonical() is taught
 
 
+def test_subclasses_are_passed_on_by_an_assistant() -> None:
+    behind = {"model": {"name": "cnn", "subclasses": 3}}
+    own = recipe(teacher={"model": {"name": "mlp"}, "method": {"name": "subclass"}, "teacher": behind})
+    assert own.taught().network.subclasses == own.network.subclasses == 3
+
+
 def test_the_teacher_is_a_recipe() -> None:
     teacher = recipe(teacher={"model": {"name": "cnn"}, "train": {"epochs": 3, "jitter": 2}, "seed": 5}).taught()
     assert (teacher.student.model.name, teacher.train.epochs, teacher.train.jitter) == ("cnn", 3, 2)

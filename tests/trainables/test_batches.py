@@ -89,6 +89,12 @@ def test_views_change_with_the_epoch_and_the_seed(kd_cache: Path, recipe: Make, 
     assert not torch.equal(first[0].images, seen(recipe(jitter=2, seed=1), lesson, 1)[0].images)
 
 
+def test_probes_of_a_space_ask_for_every_jitter(recipe: Make) -> None:
+    kd = {"name": "hinton", "alpha": 0.5, "temperature": 4.0}
+    probes = [recipe(), recipe(None, kd, teacher={}), recipe(jitter=2)]  # and there is a student with both
+    assert wanted(probes).jitters == (2,) and wanted(probes[::2]).jitters == ()
+
+
 def test_the_teacher_is_not_asked_after_the_hints(kd_cache: Path, recipe: Make, small: Dataset) -> None:
     fitnets = {"name": "fitnets", "alpha": 0.5, "temperature": 4.0, "guided": "relu1", "hint": "relu3"}
     wanting = recipe(None, fitnets | {"hint_epochs": 1}, teacher={"model": {"name": "cnn"}, "train": TRAIN})

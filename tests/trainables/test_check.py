@@ -10,7 +10,7 @@ import pytest
 
 from spaces.errors import UserError
 from spaces.recipe import Model, Recipe
-from trainables.check import judge, price
+from trainables.check import complaints, judge, price
 from trainables.cost import Cost
 from trainables.data import Dataset
 from trainables.models import MODELS
@@ -68,6 +68,66 @@ def test_every_part_is_judged() -> None:
 def test_a_file_of_weights_that_is_there(tmp_path: Path) -> None:
     (tmp_path / "w.pth").touch()
     assert list(judge(tree(teacher={"weights": str(tmp_path / "w.pth")}))) == []
+
+
+def test_a_method_that_never_comes_to_its_second_stage() -> None:
+    fitnets = {**HINTON, "name": "fitnets", "guided": "relu1", "hint": "relu3", "hint_epochs": 2}
+    assistant = {"method": fitnets, "teacher": {}, "train": {"epochs": 1}}
+    assert list(judge(tree(method=fitnets, train={"epochs": 3}))) == []
+    found = judge(tree(method=fitnets, train={"epochs": 2}, teacher=assistant))
+    assert [path for path, _ in found] == ["method.hint_epochs", "teacher.method.hint_epochs"]
+
+
+ROUTED = {"name": "routed", "width": 2, "students": [MLP, MLP]}
+HINT = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu1"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "path", "said"),
+    [
+        ({"train": {"omit": {"classes": [3, 12]}}}, "train.omit.classes", "found 12, expected classes from 0 to 9"),
+        ({"train": {"omit": {"classes": [*range(10)]}}}, "train.omit.classes", "all 10 classes are left out"),
+        (
+            {"train": {"omit": {"classes": [3], "correct_bias": True}}, "student": {"model": MLP | {"subclasses": 2}}},
+            "train.omit.correct_bias",
+            "the network does not end in a linear layer",
+        ),
+        (
+            {"train": {"omit": {"classes": [3], "correct_bias": True}}, "student": {"model": ROUTED}},
+            "train.omit.correct_bias",
+            "the network does not end in a linear layer",
+        ),
+        ({"teacher": {"model": MLP | {"subclasses": [2, 2]}}}, "teacher.model", "found 2 numbers, expected one for"),
+        (
+            {"teacher": {"model": MLP | {"subclasses": 2}}, "student": {"model": ROUTED}},
+            "student.model",
+            "not in a network of several students",
+        ),
+        (
+            {"teacher": {"model": MLP, "method": HINT | {"guided": "relu7"}, "teacher": {"model": MLP}}},
+            "teacher.method.guided",
+            "no layer relu7 in this network; did you mean relu1?",
+        ),
+        (
+            {"teacher": {"model": MLP, "method": HINT, "teacher": {"model": MLP | {"subclasses": [2]}}}},
+            "teacher.teacher.model",
+            "found 1 numbers",
+        ),
+        (
+            {"teacher": {"ensemble": [{"model": MLP}, {"model": MLP | {"subclasses": [2]}}]}},
+            "teacher.ensemble.1.model",
+            "found 1 numbers",
+        ),
+    ],
+)
+def test_one_complaint_of_what_data_and_networks_show(digits: Dataset, parts: Any, path: str, said: str) -> None:
+    ((where, message),) = complaints(tree(**parts), digits)
+    assert where == path and said in message
+
+
+def test_data_and_networks_that_go_together(digits: Dataset) -> None:
+    omit = {"classes": [3], "correct_bias": True}
+    assert list(complaints(tree(train={"omit": omit}, teacher={"model": MLP, "train": {"omit": omit}}), digits)) == []
 
 
 def model(name: str, **knobs: Any) -> Model:

@@ -98,12 +98,12 @@ def test_arrays_are_never_written_to(recipe: Make, run: Run, digits: Dataset) ->
     run(recipe(None, HINTON, teacher={}), Lesson(data, answers))
     run(recipe(jitter=2), Lesson(data, None))
     assert data.fingerprint() == digits.fingerprint()
-    assert all((answer == 1).all() for answer in answers)
+    assert all((answer == 1).all() for answer in answers[:3])
 
 
 def test_read_only_arrays_give_no_warning(recipe: Make, run: Run, digits: Dataset) -> None:
     answers = Answers(*(np.ones((len(split.labels), 10), np.float32) for split in digits[:3]))
-    for answer in answers:
+    for answer in answers[:3]:
         answer.setflags(write=False)
     assert not digits.train.images.flags.writeable
     run(recipe(None, HINTON, teacher={}, epochs=1), Lesson(digits, answers))

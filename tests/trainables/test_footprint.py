@@ -53,5 +53,10 @@ def test_what_is_asked_for_beside_the_logits_is_counted(digits: Dataset) -> None
     assert answers(model, digits, Wanted(jitters=(1,))) - plain == 1097 * 9 * 10 * 4
 
 
+def test_layers_of_other_teachers_take_nothing(digits: Dataset) -> None:
+    model = recipe().student.model
+    assert answers(model, digits, Wanted(("pool2",))) == answers(model, digits, Wanted())
+
+
 def test_weights_are_those_of_the_network(digits: Dataset) -> None:
     assert weights(recipe().network, digits) == NETWORK

@@ -84,6 +84,20 @@ def test_wrong_layers_are_named(digits: Dataset, recipe: Make, changes: dict, pa
     assert where == path and said in message
 
 
+def test_what_only_holds_layers_gives_no_hint(digits: Dataset, recipe: Make) -> None:
+    several = {"name": "ensemble", "members": 2, "of": {"name": "mlp", "hidden": [16]}}
+    ((where, message),) = complaints(recipe(several, FITNETS | {"guided": "members"}, teacher=CNN), digits)
+    assert (where, message) == ("method.guided", "members only holds other layers; name one of them")
+
+
+def test_an_assistant_has_the_subclasses_of_its_teacher(digits: Dataset, recipe: Make) -> None:
+    behind = {"model": {"name": "mlp", "hidden": [8], "subclasses": 2}}
+    assistant = {"model": {"name": "mlp", "hidden": [8]}, "method": {"name": "subclass"}, "teacher": behind}
+    hint = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "logits"}
+    found = between(recipe({"name": "mlp", "hidden": [16]}, hint, teacher=assistant), digits)
+    assert found is not None and found(torch.zeros(3, 16)).shape == (3, 20)
+
+
 def test_right_layers_are_not_complained_about(digits: Dataset, recipe: Make) -> None:
     assert list(complaints(recipe({"name": "mlp", "hidden": [16]}, FITNETS, teacher=CNN), digits)) == []
     assert list(complaints(recipe(), digits)) == []

@@ -34,6 +34,12 @@ def space(tmp_path: Path) -> Callable[..., Space]:
     return loaded
 
 
+def test_a_student_without_knobs_is_tried_as_well(space: Callable[..., Space], digits: Dataset) -> None:
+    wrong = space(method={**HINTON, "name": "routed"}, search={"algorithm": "grid"})
+    with pytest.raises(UserError, match="method: routed cannot train this student: 'students'"):
+        list(findings(wrong, digits))
+
+
 def only(space: Space, data: Dataset) -> Finding:
     (found,) = findings(space, data)
     return found
@@ -50,7 +56,7 @@ def only(space: Space, data: Dataset) -> Finding:
         ("train", "warmup", {"int": [0, 2]}),
         ("train", "precision", {"choice": ["float32", "bfloat16"]}),
         ("train", "jitter", {"choice": [0, 1]}),
-        ("train", "omit", {"choice": [[3], [4]]}),
+        ("train", "omit", {"choice": [{"classes": [3]}, {"classes": [4]}]}),
         ("method", "alpha", {"uniform": [0, 1]}),
         ("method", "temperature", {"loguniform": [1, 64]}),
     ],

@@ -73,7 +73,7 @@ def test_the_record(undisturbed: Taught, pupil: Make, digits: Dataset) -> None:
     assert (record["seed"], record["epochs"]) == (0, 3)
     assert (record["parameters"], record["macs"]) == (64 * 32 + 32 + 320 + 10, 64 * 32 + 320)
     assert record["train_seconds"] > 0
-    for name, split, logits in zip(("train", "val", "test"), digits[:3], answers(undisturbed), strict=True):
+    for name, split, logits in zip(("train", "val", "test"), digits[:3], answers(undisturbed)[:3], strict=True):
         assert record[f"{name}_accuracy"] == pytest.approx((logits.argmax(1) == split.labels).mean())
         assert record[f"{name}_accuracy"] > 0.8
 
@@ -82,7 +82,7 @@ def test_weights_that_are_kept_give_the_answers_that_are_kept(kd_cache: Path, pu
     _, result = taught(pupil(), digits)
     network = build(pupil().teacher.model, digits.shape, 10)
     network.load_state_dict(storage.read(kd_cache / result.record["key"] / "weights.safetensors")[0])
-    for split, logits in zip(digits[:3], answers(result), strict=True):
+    for split, logits in zip(digits[:3], answers(result)[:3], strict=True):
         expected = predict(network, tensor(split.images, torch.device("cpu"))).numpy()
         assert logits.dtype == np.float32 and np.array_equal(logits, expected)
 
@@ -131,7 +131,7 @@ def test_another_plugin_is_another_teacher(pupil: Make, digits: Dataset, monkeyp
 @pytest.mark.parametrize("epochs", [1, 2, 3])
 def test_killed_it_goes_on(kd_cache: Path, pupil: Make, digits: Dataset, undisturbed: Taught, epochs: int) -> None:
     interrupted = teach(pupil(), digits)
-    for _ in range(epochs):
+    for _ in range(1 + epochs):  # the first says that it begins
         next(interrupted)
     interrupted.close()  # type: ignore[attr-defined]
     rest, result = taught(pupil(), digits)
@@ -146,7 +146,7 @@ def test_a_damaged_checkpoint_costs_its_epochs(
     kd_cache: Path, pupil: Make, digits: Dataset, undisturbed: Taught, damage: bytes | None
 ) -> None:
     interrupted = teach(pupil(), digits)
-    next(interrupted)
+    next(interrupted), next(interrupted)
     interrupted.close()  # type: ignore[attr-defined]
     (path,) = kd_cache.rglob("checkpoint.safetensors")
     path.write_bytes(path.read_bytes()[:-1] if damage is None else damage)
@@ -200,7 +200,7 @@ print(len(epochs), last.record["cached"], float(last.lesson.teacher.test.sum(dty
         each.stdin.write("go\n")
         each.stdin.flush()
     total = float(answers(undisturbed).test.sum(dtype="float64"))
-    assert sorted(each.communicate(timeout=120)[0] for each in both) == [f"0 True {total}\n", f"3 False {total}\n"]
+    assert sorted(each.communicate(timeout=120)[0] for each in both) == [f"0 True {total}\n", f"4 False {total}\n"]
 
 
 # What it teaches.

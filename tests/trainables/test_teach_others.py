@@ -46,13 +46,15 @@ def answers(taught: Taught) -> Answers:
 
 def test_an_assistant_learns_from_its_own_teacher(kd_cache: Path, recipe: Make, small: Dataset) -> None:
     wanting = recipe(None, KD, teacher={**SMALL, "method": KD, "teacher": LARGE})
-    begun, epochs, (first, second) = heard(wanting, small)
+    begun, epochs, (second,) = heard(wanting, small)
     assert begun == [Begun("mlp", 2), Begun("mlp", 2)] and len(epochs) == 4
-    assert first.record["key"] == key(recipe(None, KD, teacher=LARGE), small)
-    assert second.record["parameters"] < first.record["parameters"]
+    (first,) = second.record["behind"]
+    assert first["key"] == key(recipe(None, KD, teacher=LARGE), small)
+    assert second.record["parameters"] < first["parameters"]
     alone = heard(recipe(None, KD, teacher=SMALL), small)[2][0]
     assert not np.array_equal(answers(second).train, answers(alone).train)  # it did learn from it
-    assert [each.record["cached"] for each in heard(wanting, small)[2]] == [True]
+    (again,) = heard(wanting, small)[2]
+    assert again.record["cached"] and again.record["behind"] == [first]
 
 
 def test_another_teacher_of_an_assistant_is_another_assistant(recipe: Make, small: Dataset) -> None:
@@ -63,8 +65,10 @@ def test_another_teacher_of_an_assistant_is_another_assistant(recipe: Make, smal
 @pytest.mark.parametrize("jitter", [0, 1])
 def test_an_ensemble_is_the_mean_of_probabilities(kd_cache: Path, recipe: Make, small: Dataset, jitter: int) -> None:
     wanting = recipe(None, KD, teacher={"ensemble": [SMALL, SMALL, LARGE]}, jitter=jitter)
-    *members, together = heard(wanting, small)[2]
-    assert [each.record["seed"] for each in members] == [0, 1, 2]
+    (together,) = heard(wanting, small)[2]
+    members = [heard(recipe(None, KD, teacher=each, jitter=jitter), small)[2][0] for each in wanting.teacher.members()]
+    assert [each["seed"] for each in together.record["behind"]] == [0, 1, 2]
+    assert [each["key"] for each in together.record["behind"]] == [each.record["key"] for each in members]
     for split in ("train", "val", "test"):
         parts = [torch.from_numpy(getattr(answers(each), split)).softmax(-1) for each in members]
         found = torch.from_numpy(getattr(answers(together), split)).softmax(-1)
