@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -48,46 +49,40 @@ def has(model: nn.Module, name: str) -> bool:
     return True
 
 
-def observe(model: nn.Module, inputs: Tensor, layers: Sequence[str] = ()) -> Output:
-    """Run a model on prepared inputs and keep the outputs of the named layers, and of those it always answers with."""
-    features: dict[str, Tensor] = {}
-
-    def keep(name: str):
-        return lambda _module, _inputs, output: features.__setitem__(name, output)
-
-    names = dict.fromkeys((*layers, *getattr(model, "answers", ())))
-    observed = {name: layer(model, name) for name in names}  # all found before any is hooked
-    hooks = [module.register_forward_hook(keep(name)) for name, module in observed.items()]
-    try:
-        return Output(model(inputs), features)
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 class _Enough(Exception):
     """All layers that were asked for have answered."""
 
 
-def activations(model: nn.Module, inputs: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-    """Run a model on prepared inputs only as far as the last of the named layers; their outputs by name."""
+@contextmanager
+def _watched(model: nn.Module, names: Iterable[str], *, stop: bool = False) -> Iterator[dict[str, Tensor]]:
+    """The outputs of layers by name, filled while the model runs; with `stop` it runs no further than the last."""
     features: dict[str, Tensor] = {}
+    observed = {name: layer(model, name) for name in dict.fromkeys(names)}  # all found before any is hooked
 
     def keep(name: str):
         def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
             features[name] = output
-            if len(features) == len(observed):
+            if stop and len(features) == len(observed):
                 raise _Enough
 
         return hook
 
-    observed = {name: layer(model, name) for name in dict.fromkeys(layers)}
     hooks = [module.register_forward_hook(keep(name)) for name, module in observed.items()]
     try:
-        model(inputs)
-    except _Enough:
-        pass
+        yield features
     finally:
-        for hook in hooks:
-            hook.remove()
+        for each in hooks:
+            each.remove()
+
+
+def observe(model: nn.Module, inputs: Tensor, layers: Sequence[str] = ()) -> Output:
+    """Run a model on prepared inputs and keep the outputs of the named layers, and of those it always answers with."""
+    with _watched(model, (*layers, *getattr(model, "answers", ()))) as features:
+        return Output(model(inputs), features)
+
+
+def activations(model: nn.Module, inputs: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    """Run a model on prepared inputs only as far as the last of the named layers; their outputs by name."""
+    with _watched(model, layers, stop=True) as features, suppress(_Enough):
+        model(inputs)
     return features

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from results import compare, records
@@ -26,21 +29,27 @@ def test_every_configuration_has_a_line(full):
     assert lines[-1][3] == "98.00" and "temperature" not in lines[-2][2]
 
 
-def test_what_only_some_were_measured_by_is_a_dash_for_others(full, confirmed):
-    trial = next(iter(records.trials(full)))
-    *_, end = records.rows(full, trial)
-    records.append(full, trial, end | {"diagnosis": {"oracle_accuracy": 0.5}})
-    heads, _, *lines = rows(compare.compare([str(full), str(confirmed)], every=True))
+@pytest.fixture
+def other(confirmed, tmp_path):
+    """A folder of its own, to be changed."""
+    return Path(shutil.copytree(confirmed, tmp_path / "run"))
+
+
+def test_what_only_some_were_measured_by_is_a_dash_for_others(full, other):
+    trial = next(iter(records.trials(other)))
+    *_, end = records.rows(other, trial)
+    records.append(other, trial, end | {"diagnosis": {"oracle_accuracy": 0.5}})
+    heads, _, *lines = rows(compare.compare([str(full), str(other)], every=True))
     assert heads[-1] == "oracle accuracy %"
     assert {line[-1] for line in lines} == {"–", "50.00"}
 
 
 @pytest.mark.parametrize("part", [{"split": "otherwise"}, {"train": 2999}, {"name": "mnist"}])
-def test_other_data_is_refused(full, confirmed, part):
-    about = records.environment(confirmed)
-    records.save_environment(confirmed, about | {"data": about["data"] | part})
+def test_other_data_is_refused(full, other, part):
+    about = records.environment(other)
+    records.save_environment(other, about | {"data": about["data"] | part})
     with pytest.raises(UserError, match="these stand on different data"):
-        compare.compare([str(full), str(confirmed)])
+        compare.compare([str(full), str(other)])
 
 
 def test_what_is_no_experiment_is_said_without_a_trace(tmp_path, capsys):
