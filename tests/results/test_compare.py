@@ -32,7 +32,7 @@ def test_every_configuration_has_a_line(full):
 @pytest.fixture
 def other(confirmed, tmp_path):
     """A folder of its own, to be changed."""
-    return Path(shutil.copytree(confirmed, tmp_path / "run"))
+    return Path(shutil.copytree(confirmed, tmp_path / "copy"))
 
 
 def test_what_only_some_were_measured_by_is_a_dash_for_others(full, other):
