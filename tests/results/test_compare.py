@@ -30,16 +30,16 @@ def test_every_configuration_has_a_line(full):
 
 
 @pytest.fixture
-def other(confirmed, tmp_path):
+def other(full, tmp_path):
     """A folder of its own, to be changed."""
-    return Path(shutil.copytree(confirmed, tmp_path / "copy"))
+    return Path(shutil.copytree(full, tmp_path / "copy"))
 
 
-def test_what_only_some_were_measured_by_is_a_dash_for_others(full, other):
+def test_what_only_some_were_measured_by_is_a_dash_for_others(confirmed, other):
     trial = next(iter(records.trials(other)))
     *_, end = records.rows(other, trial)
     records.append(other, trial, end | {"diagnosis": {"oracle_accuracy": 0.5}})
-    heads, _, *lines = rows(compare.compare([str(full), str(other)], every=True))
+    heads, _, *lines = rows(compare.compare([str(confirmed), str(other)], every=True))
     assert heads[-1] == "oracle accuracy %"
     assert {line[-1] for line in lines} == {"–", "50.00"}
 
