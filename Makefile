@@ -32,7 +32,7 @@ ci-slow: install
 # Every number and picture of the README comes from these commands; DATA is a folder that holds MNIST/raw.
 DATA ?= $(KD_DATA)
 INSERT = $(BIN)/python docs/insert.py README.md
-METHODS = fitnets assistant subclass omitted multistudent
+METHODS = fitnets omitted
 
 .PHONY: numbers readme schema
 
@@ -44,7 +44,7 @@ numbers: install
 	$(BIN)/python -m search.run spaces/mnist_hinton.yaml --data $(DATA)
 	$(BIN)/python -m search.run spaces/mnist_search.yaml --data $(DATA)
 	$(BIN)/python -m search.run spaces/mnist_hinton_teachers.yaml --data $(DATA)
-	for space in $(METHODS:%=mnist_%) mnist2x5_subclass; do $(BIN)/python -m search.run spaces/$$space.yaml --data $(DATA) || exit; done
+	for space in $(METHODS:%=mnist_%); do $(BIN)/python -m search.run spaces/$$space.yaml --data $(DATA) || exit; done
 
 readme: install
 	$(BIN)/python -m results runs/mnist_hinton > /dev/null
@@ -56,7 +56,6 @@ readme: install
 	(grep '^|' runs/mnist_hinton_teachers/table.md; echo; \
 	 grep -E '^\| (rank|---|–)' runs/mnist_hinton_teachers/leaderboard.md) | $(INSERT) teachers
 	$(BIN)/python -m results.compare --every $(METHODS:%=runs/mnist_%) | $(INSERT) methods
-	$(BIN)/python -m results.compare --every runs/mnist2x5_subclass | $(INSERT) halves
 	$(BIN)/python docs/tree.py | $(INSERT) tree
 
 # The screenshots in docs/, taken by the browser tests from a finished experiment.

@@ -27,12 +27,15 @@ def taught(experiment: Experiment, student: Student, asked: Wanted) -> tuple[str
     An assistant's own teacher, and the members of an ensemble, are recorded beside it.
     """
     name, epochs = "teacher", 0
-    for item in _heard(experiment, student, asked):
-        if isinstance(item, Begun):
-            name, epochs = f"teacher {item.model}", item.epochs
-            experiment.display.stage(name, epochs)
-        elif isinstance(item, Epoch):
-            experiment.display.teaching(name, item.epoch, epochs, item.val_accuracy)
+    try:
+        for item in _heard(experiment, student, asked):
+            if isinstance(item, Begun):
+                name, epochs = f"teacher {item.model}", item.epochs
+                experiment.display.stage(name, epochs)
+            elif isinstance(item, Epoch):
+                experiment.display.teaching(name, item.epoch, epochs, item.val_accuracy)
+    except ray.exceptions.RayTaskError as error:
+        raise _told(name, error.cause) from None
     record = dict(item.record)
     told = {key for key, _ in experiment.lessons.values()}  # who also teaches students keeps the record of that
     for other in record.pop("behind"):
@@ -44,15 +47,11 @@ def taught(experiment: Experiment, student: Student, asked: Wanted) -> tuple[str
 
 
 def _heard(experiment: Experiment, student: Student, asked: Wanted) -> Iterator[Any]:
-    """What a teacher's lectures yield, somewhere on the cluster; a UserError where it cannot be taught."""
+    """What a teacher's lectures yield, somewhere on the cluster."""
     threads, gpus = _threads(experiment), min(1, experiment.space.resources.gpus)
     task = _lectures.options(num_cpus=threads, num_gpus=gpus, num_returns="streaming")
     references: Any = task.remote(student.recipe, experiment.data, asked, experiment.plugins, threads)
-    for reference in references:
-        try:
-            yield ray.get(reference)
-        except ray.exceptions.RayTaskError as error:
-            raise _told(error.cause) from None
+    yield from map(ray.get, references)
 
 
 def _threads(experiment: Experiment) -> int:
@@ -61,9 +60,9 @@ def _threads(experiment: Experiment) -> int:
     return max(1, int(max(cpus for cpus, found in cluster.nodes() if found >= gpus)))
 
 
-def _told(cause: Exception) -> UserError:
+def _told(name: str, cause: Exception) -> UserError:
     """What went wrong with a teacher, without the trace of the machine it was on."""
-    return cause if isinstance(cause, UserError) else UserError(f"teacher: {type(cause).__name__}: {cause}")
+    return cause if isinstance(cause, UserError) else UserError(f"{name}: {type(cause).__name__}: {cause}")
 
 
 @ray.remote
