@@ -13,6 +13,7 @@ from search.students import Student, cells, teacher_of
 from spaces import template
 from spaces.recipe import Recipe
 from spaces.space import Space
+from trainables import footprint
 from trainables.batches import steps_per_epoch
 from trainables.check import price
 from trainables.data import Dataset, Split
@@ -49,7 +50,7 @@ def plan(space: Space, data: Dataset, workers: int) -> Plan:
     first = space.fill(space.probes()[-1], space.seeds[0], space.teacher_seeds[0])
     seconds = total * longest(space) * seconds_per_epoch(first, data) / workers
     teaching = sum(each.train.epochs * seconds_per_epoch(each, data) / workers for each in taught)
-    megabytes = total * price(first.network, data).parameters * 4 / 2**20
+    megabytes = total * footprint.weights(first.network, data) / 2**20
     return Plan(dict(students), len(taught), total * longest(space), seconds + teaching, megabytes, teaching)
 
 

@@ -71,4 +71,4 @@ def _lectures(recipe: Recipe, data: Dataset, asked: Wanted, plugins: dict[str, s
     plugin.register(plugins)
     torch.set_num_threads(threads)
     for item in teach(recipe, data, asked):
-        yield item._replace(state=State(item.epoch, 0, {}, {})) if isinstance(item, Epoch) else item
+        yield item._replace(state=State(item.epoch, 0, {}, {}, {})) if isinstance(item, Epoch) else item

@@ -33,7 +33,7 @@ class State(NamedTuple):
     seconds: float  # of training so far, evaluation not counted
     weights: dict[str, Tensor]
     optimiser: dict[str, Tensor]
-    regressor: dict[str, Tensor] = {}  # noqa: RUF012  # read only; of methods with hints, dropped after the last epoch
+    regressor: dict[str, Tensor]  # of methods with hints, empty for others; dropped after the last epoch
 
 
 class Epoch(NamedTuple):

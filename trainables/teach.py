@@ -42,7 +42,7 @@ class Taught(NamedTuple):
 
 Lecture = Iterator[Begun | Epoch | Taught]
 Training = Generator[Begun | Epoch, None, tuple[int, float, list[dict[str, Any]]]]
-NOTHING = Wanted()
+LOGITS_ALONE = Wanted()
 
 
 def key(recipe: Recipe, data: Dataset) -> str:
@@ -61,7 +61,7 @@ def key(recipe: Recipe, data: Dataset) -> str:
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
 
 
-def teach(recipe: Recipe, data: Dataset, asked: Wanted = NOTHING) -> Lecture:
+def teach(recipe: Recipe, data: Dataset, asked: Wanted = LOGITS_ALONE) -> Lecture:
     """Yield the epochs of a recipe's teacher as it is trained, and last what it taught; from the cache, only that.
 
     Who stands behind it, an assistant's own teacher or the members of an ensemble, is in the record under `behind`.

@@ -83,7 +83,7 @@ def test_a_damaged_checkpoint_costs_its_own_epochs_and_nothing_else(alone, folde
 
 
 def test_a_checkpoint_of_another_budget_is_not_gone_on_from(tmp_path):
-    checkpoint.save(tmp_path / "x", State(2, 1.5, {}, {}))
+    checkpoint.save(tmp_path / "x", State(2, 1.5, {}, {}, {}))
     assert trials._start(tmp_path / "x", 2) is None
     start = trials._start(tmp_path / "x", 3)
     assert start is not None and (start.epoch, start.seconds) == (2, 1.5)

@@ -97,8 +97,8 @@ def run() -> Callable[..., list[Epoch]]:
     def ran(recipe: Recipe, lesson: Lesson, start: State | None = None) -> list[Epoch]:
         epochs = []
         for each in fit(recipe, lesson, start=start):
-            weights, optimiser, _ = ({k: v.clone() for k, v in part.items()} for part in each.state[2:])
-            epochs.append(each._replace(seconds=0.0, state=State(each.epoch, 0.0, weights, optimiser)))
+            weights, optimiser, regressor = ({k: v.clone() for k, v in part.items()} for part in each.state[2:])
+            epochs.append(each._replace(seconds=0.0, state=State(each.epoch, 0.0, weights, optimiser, regressor)))
         return epochs
 
     return ran

@@ -14,6 +14,7 @@ STATE = State(
     seconds=0.1 + 0.2,
     weights={"linear1.weight": torch.arange(6.0).reshape(2, 3), "student.bias": torch.ones(2)},
     optimiser={"0.step": torch.tensor(51.0), "0.exp_avg": torch.full((2, 3), 0.5)},
+    regressor={"0.1.bias": torch.zeros(3)},
 )
 
 

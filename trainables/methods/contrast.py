@@ -7,8 +7,7 @@ import math
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from spaces.recipe import Amount
-from trainables.knobs import Positive
+from trainables.knobs import Amount, Positive
 from trainables.methods.subclass import subclasses
 from trainables.methods.terms import standard
 from trainables.output import Output

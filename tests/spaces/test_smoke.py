@@ -1,0 +1,28 @@
+"""A space made small: everything that it does still happens, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from spaces.space import Space
+
+Build = Callable[[str], Space]
+
+
+def test_a_space_without_a_teacher_is_shrunk(space: Build) -> None:
+    text = "teacher: null\nstudent: {model: {name: mlp, hidden: [16]}}\nmethod: {name: none}\n"
+    assert space(text).shrunk().fill({}, 0).teacher is None
+
+
+def test_those_behind_a_teacher_are_shrunk_too(space: Build) -> None:
+    teacher = "teacher: {method: {name: hinton}, teacher: {train: {epochs: 9}}}"
+    small = space(f"{teacher}\nsearch: {{algorithm: grid}}").shrunk().fill({}, 0).teacher
+    assert small and small.teacher and (small.train.epochs, small.teacher.train.epochs) == (1, 1)
+    small = space("teacher: {ensemble: [{train: {epochs: 9}}, {}]}").shrunk().fill({}, 0).teacher
+    assert small and [member.train.epochs for member in small.members()] == [1, 1]
+
+
+def test_a_small_grid_keeps_every_method(space: Build) -> None:
+    text = "method: {choice: [{name: a}, {name: b, k: {choice: [1, 2, 3]}}, {name: c}]}\nsearch: {algorithm: grid}"
+    cells = space(text).shrunk().cells()
+    assert len(cells) == 4
