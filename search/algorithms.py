@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
@@ -13,7 +12,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from results.students import History
-from spaces.sections import Search
+from spaces.sections import Search, rungs
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -49,8 +48,7 @@ class Halving(AsyncHyperBandScheduler):
     def __init__(self, search: Search, epochs: int):
         mode = MODES[search.metric]
         super().__init__("epoch", search.metric, mode, epochs, min(search.grace, epochs), search.reduction)
-        steps = (search.grace * search.reduction**k for k in itertools.count())
-        self.rungs = {*itertools.takewhile(lambda epoch: epoch < epochs, steps), epochs}
+        self.rungs = {*rungs(search.grace, search.reduction, epochs), epochs}
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_add(tune_controller, _student(trial))

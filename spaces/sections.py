@@ -155,3 +155,12 @@ _RULES = (
     ({"confirm", "seeds"}, _fresh_seeds),
     ({"table", "knobs"}, _axes),
 )
+
+
+def rungs(grace: int, reduction: int, epochs: int) -> list[int]:
+    """Return the epochs before the last at which successive halving looks: grace, grace · reduction, …"""
+    found = []
+    while grace < epochs:
+        found.append(grace)
+        grace *= reduction
+    return found

@@ -11,6 +11,7 @@ from results import words
 from results.experiment import Experiment
 from results.report.summary import configuration
 from results.students import knobs
+from spaces.sections import rungs
 
 
 class Rung(NamedTuple):
@@ -60,11 +61,7 @@ def stopping(experiment: Experiment) -> Stopping | None:
 def rung_epochs(experiment: Experiment) -> list[int]:
     """The epochs of ASHA's rungs below the end: grace, grace · reduction, …; none for other schedulers."""
     search, end = experiment.space.search, experiment.students["planned_epochs"].max()
-    epochs, epoch = [], search.grace
-    while search.scheduler == "asha" and epoch < end:
-        epochs.append(epoch)
-        epoch *= search.reduction
-    return epochs
+    return rungs(search.grace, search.reduction, end) if search.scheduler == "asha" else []
 
 
 def _rung(epoch: int, explored: pandas.DataFrame, scores: pandas.DataFrame) -> Rung:
