@@ -20,6 +20,7 @@ HEADS = {
     "epochs": "epochs",
     "parameters": "parameters",
     "macs": "MACs",
+    "latency_ms": "latency ms",
     "agreement": "agreement with teacher %",
     "train_seconds": "training s",
     "left_out": "not counted",
@@ -125,6 +126,8 @@ def text(line: pandas.Series, name: str) -> str:
         return "–" if pandas.isna(value) else value
     if name == "train_seconds":
         return f"{value:.1f}"
+    if name == "latency_ms":
+        return f"{value:.3g}"
     if name.endswith("entropy"):
         return f"{value:.2f}"
     if name in tables.WHOLE:

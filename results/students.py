@@ -13,7 +13,7 @@ from spaces import space
 
 COLUMNS = [
     *("trial", "stage", "status", "seed", "epochs", "val_accuracy", "test_accuracy", "best_epoch", "train_seconds"),
-    *("val_loss", "best_val_accuracy", "agreement", "parameters", "macs", "planned_epochs"),
+    *("val_loss", "best_val_accuracy", "agreement", "parameters", "macs", "latency_ms", "planned_epochs"),
     *("teacher", "teacher_seed", "reason"),
 ]
 WHOLE = {"seed", "epochs", "best_epoch", "parameters", "macs", "planned_epochs", "teacher_seed"}
@@ -98,7 +98,7 @@ def _line(student: History, knobs: list[str]) -> Row:
 
 
 def _outcome(end: Row) -> Row:
-    found = {name: end.get(name) for name in ("test_accuracy", "agreement", "reason")}
+    found = {name: end.get(name) for name in ("test_accuracy", "agreement", "latency_ms", "reason")}
     found |= {f"{DIAGNOSIS}{name}": value for name, value in (end.get("diagnosis") or {}).items()}
     return found | {"status": end.get("status", "running")}
 

@@ -13,7 +13,7 @@ from results.records import Row
 Label = Any
 NUMBERS = [
     *("val_accuracy", "val_loss", "test_accuracy", "test_std", "n", "epochs"),
-    *("parameters", "macs", "agreement", "train_seconds", "left_out"),
+    *("parameters", "macs", "latency_ms", "agreement", "train_seconds", "left_out"),
 ]
 BEHIND = "behind a teacher"  # an assistant's own teacher, a member of an ensemble
 WHOLE = {"n", "epochs", "parameters", "macs"}
@@ -63,7 +63,7 @@ def configurations(students: pandas.DataFrame) -> list[pandas.DataFrame]:
 
 def _line(group: pandas.DataFrame, knobs: list[str], others: list[str]) -> Row:
     done, first = group[group["status"] == "finished"], group.iloc[0]
-    means = {name: done[name].mean() for name in ("val_accuracy", "val_loss", "agreement", "train_seconds", *others)}
+    means = {name: done[name].mean() for name in ("val_accuracy", "val_loss", "agreement", "latency_ms", "train_seconds", *others)}
     test = {"test_accuracy": done["test_accuracy"].mean(), "test_std": done["test_accuracy"].std()}
     copied = {name: first[name] for name in ["stage", *knobs, "parameters", "macs"]}
     rest = group["status"][group["status"] != "finished"].value_counts()

@@ -20,7 +20,7 @@ from results.words import short
 
 SHOWN = 10
 # what is left out first where a terminal is too narrow; knobs follow, the last of the space first
-DROPPED = ("train_seconds", "macs", "parameters", "epochs", "agreement", "left_out", "n")
+DROPPED = ("train_seconds", "macs", "latency_ms", "parameters", "epochs", "agreement", "left_out", "n")
 
 
 def console() -> Console:

@@ -15,7 +15,7 @@ from results import records
 from search.students import Student, opening, teacher_of
 from spaces.errors import UserError
 from trainables import checkpoint, plugin, storage
-from trainables.cost import cost
+from trainables.cost import cost, latency
 from trainables.data import Dataset
 from trainables.device import device, tensor
 from trainables.diagnose import diagnose
@@ -88,6 +88,7 @@ def _finish(student: Student, lesson: Lesson, folder: Path, epoch: Epoch) -> Non
     storage.write(records.weights_file(folder, student.key), epoch.state.weights)
     row: dict[str, Any] = {"test_accuracy": scores.accuracy, "test_loss": scores.loss, "reason": None}
     row["agreement"] = None if teacher is None else agreement(logits, teacher)
+    row["latency_ms"] = latency(model, lesson.data.shape)
     omit = student.recipe.train.omit
     row["diagnosis"] = diagnose(output, labels, omit.classes if omit else ())
     _close(folder, student.key, "finished", row)

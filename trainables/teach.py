@@ -14,7 +14,7 @@ from spaces.errors import UserError
 from spaces.recipe import Recipe
 from trainables import cache, checkpoint, storage
 from trainables.answer import Scored, answer, averaged, more
-from trainables.cost import cost
+from trainables.cost import cost, latency
 from trainables.data import Dataset
 from trainables.device import device
 from trainables.fit import Epoch, fit
@@ -104,7 +104,8 @@ def _one(recipe: Recipe, data: Dataset, asked: Wanted) -> Generator[Begun | Epoc
             answers, record = found
             model.load_state_dict(cache.weights(folder))
         answers = more(folder, model, data, answers, asked)
-    return Taught(Lesson(data, answers), {**record, "cached": found is not None})
+    here = {"cached": found is not None, "latency_ms": latency(model, data.shape)}  # the time is this machine's
+    return Taught(Lesson(data, answers), {**record, **here})
 
 
 def _train(own: Recipe, data: Dataset, unfinished: Path, model: nn.Module) -> Training:
@@ -147,7 +148,7 @@ def _together(name: str, recipe: Recipe, data: Dataset, members: list[Taught]) -
         **found.scores,
         "cached": all(m.record["cached"] for m in members),
     }
-    for total in ("epochs", "train_seconds", "parameters", "macs"):
+    for total in ("epochs", "train_seconds", "parameters", "macs", "latency_ms"):
         record[total] = sum(each.record[total] for each in members)
     record["behind"] = [known for each in members for known in _records(each)]
     return Taught(Lesson(data, found.answers), record)

@@ -9,14 +9,18 @@ import pandas
 from results import words
 from results.report.summary import configuration
 
-COSTS = {"parameters": "parameters", "macs": "multiply-accumulates per image"}
+COSTS = {
+    "parameters": "parameters",
+    "macs": "multiply-accumulates per image",
+    "latency_ms": "milliseconds for one image, in PyTorch on the machine that trained",
+}
 
 
 class Point(NamedTuple):
     """One configuration: its cost, its mean validation accuracy in percent, and what is read on pointing."""
 
     group: str
-    cost: int
+    cost: float
     percent: float
     tip: str
     front: bool
@@ -34,6 +38,9 @@ class Sizes(NamedTuple):
 def sizes(lines: pandas.DataFrame, names: list[str]) -> list[Sizes]:
     """One figure per cost; the teacher is shown and not part of the front."""
     done = lines[(lines["n"] > 0) & lines["val_accuracy"].notna()]
+    # equal networks are equally quick: what differs between them is what else the machine did
+    quickest = done.groupby(["parameters", "macs"], dropna=False)["latency_ms"].transform("min")
+    done = done.assign(latency_ms=quickest)
     return [_sizes(done.dropna(subset=[cost]), cost, names) for cost in COSTS if done[cost].notna().any()]
 
 
@@ -61,11 +68,15 @@ def _point(line: pandas.Series, cost: str, names: list[str], on: bool) -> Point:
     group = "chosen" if not pandas.isna(line["rank"]) and line["rank"] == 1 else stage
     tip = [
         ", ".join(filter(None, [stage, configuration(line, names)])),
-        f"{int(line[cost]):,} {COSTS[cost]}",
+        f"{_cost(line[cost])} {COSTS[cost]}",
         f"validation {words.percent(line['val_accuracy'])} %",
         f"test {words.percent(line['test_accuracy'], line['test_std'])} % (n = {line['n']})",
     ]
-    return Point(group, int(line[cost]), round(100 * float(line["val_accuracy"]), 4), "\n".join(tip), bool(on))
+    return Point(group, float(line[cost]), round(100 * float(line["val_accuracy"]), 4), "\n".join(tip), bool(on))
+
+
+def _cost(cost: float) -> str:
+    return f"{cost:,.0f}" if cost >= 100 else f"{cost:.3g}"
 
 
 def _caption(sizes: int, on: int) -> str:

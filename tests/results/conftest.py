@@ -91,7 +91,7 @@ class Build:
                 kind="end",
                 **{"status": end, "reason": None if scored else "made up"},
                 **{"test_accuracy": goal + self.random.normal(0, self.noise) if scored else None},
-                **{"test_loss": 0.2 if scored else None, "agreement": 0.95 if scored else None},
+                **{"test_loss": 0.2 if scored else None, "latency_ms": 0.25, "agreement": 0.95 if scored else None},
             )
         return trial
 

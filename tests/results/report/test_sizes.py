@@ -23,8 +23,8 @@ def of(folder):
 
 
 def test_a_point_per_configuration_and_the_teacher_off_the_front(full):
-    parameters, macs = of(full)
-    assert (parameters.key, macs.key) == ("parameters", "macs")
+    parameters, macs, latency = of(full)
+    assert (parameters.key, macs.key, latency.key) == ("parameters", "macs", "latency_ms")
     assert len(parameters.points) == 8 and parameters.caption.startswith("All students have the same size")
     teacher = next(point for point in parameters.points if point.group == "teacher")
     assert (teacher.cost, teacher.percent, teacher.front) == (1404682, 98.0, False)

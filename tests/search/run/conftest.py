@@ -157,7 +157,7 @@ def grid(shared: Path, start: Callable[..., Run], slow_space: Callable[..., Path
 
 def numbers(folder: Path) -> tuple[pandas.DataFrame, pandas.DataFrame, dict[str, bytes]]:
     """Everything that must be the same however often a run was cut off: all but the seconds it took."""
-    table = students.read(folder).drop(columns="train_seconds")
+    table = students.read(folder).drop(columns=["train_seconds", "latency_ms"])
     curves = students.epochs(folder).drop(columns=["seconds", "time"])
     weights = {trial: records.weights_file(folder, trial).read_bytes() for trial in records.trials(folder)}
     return table, curves, weights

@@ -76,7 +76,7 @@ def test_the_protocol_says_what_it_stands_on(grid):
 def test_the_record_of_a_teacher(grid):
     ((key, teacher),) = records.teachers(grid).items()
     assert teacher["key"] == key and teacher["epochs"] == 2 and teacher["values"] == {}
-    assert {"val_accuracy", "test_accuracy", "parameters", "macs", "train_seconds", "cached", "seed"} <= teacher.keys()
+    assert {"val_accuracy", "test_accuracy", "parameters", "macs", "latency_ms", "train_seconds", "cached", "seed"} <= teacher.keys()
 
 
 def test_running_again_trains_nothing(grid, tmp_path, start, slow_space, rows):
