@@ -8,6 +8,7 @@ from torch import nn
 
 from trainables.knobs import Rate
 from trainables.models.init import glorot
+from trainables.models.layers import Dropout
 
 
 def cnn(
@@ -31,9 +32,9 @@ def cnn(
     model.add_module("relu2", nn.ReLU())
     model.add_module("pool2", nn.MaxPool2d(2, stride=2))
     model.add_module("flatten", nn.Flatten())
-    model.add_module("dropout1", nn.Dropout(dropout))
+    model.add_module("dropout1", Dropout(dropout))
     model.add_module("dense", nn.Linear(64 * height * width, 128))
     model.add_module("relu3", nn.ReLU())
-    model.add_module("dropout2", nn.Dropout(dropout))
+    model.add_module("dropout2", Dropout(dropout))
     model.add_module("logits", nn.Linear(128, classes))
     return glorot(model)

@@ -8,6 +8,7 @@ from torch import nn
 
 from trainables.knobs import Count, Rate
 from trainables.models.init import glorot
+from trainables.models.layers import Dropout
 
 
 def mlp(
@@ -18,10 +19,10 @@ def mlp(
     widths = [channels * height * width, *hidden]
     model = nn.Sequential()
     model.add_module("flatten", nn.Flatten())
-    model.add_module("dropout0", nn.Dropout(input_dropout))
+    model.add_module("dropout0", Dropout(input_dropout))
     for i, (fan_in, fan_out) in enumerate(pairwise(widths), 1):
         model.add_module(f"linear{i}", nn.Linear(fan_in, fan_out))
         model.add_module(f"relu{i}", nn.ReLU())
-        model.add_module(f"dropout{i}", nn.Dropout(dropout))
+        model.add_module(f"dropout{i}", Dropout(dropout))
     model.add_module("logits", nn.Linear(widths[-1], classes))
     return glorot(model)
