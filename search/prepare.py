@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 
 from results import records
 from search.check import check, check_modules
+from search.environment import started
 from search.session import alone
 from spaces.errors import UserError
 from spaces.extend import changes
@@ -17,35 +21,54 @@ from spaces.space import Space, load
 from trainables import data as datasets
 from trainables.check import judge
 from trainables.data import Dataset
+from trainables.weights import obtain
 
 SMOKE = (256, 64, 64)  # images to train on, validate and test in a smoke test
 
+Loaded = TypeVar("Loaded")
+
 
 def prepare(path: Path, root: Path | None, download: bool, smoke: bool, console: Console) -> tuple[Space, Dataset]:
-    """Load a space and its data, or what its `otherwise` names where there is no data and none was promised."""
+    """Load a space and its data, or what stands in for data that is absent: see `_instead`."""
     space = load(path, judge)
     check(space)
+    real = partial(datasets.load, root=root, download=download)
     try:
-        data = _load(space, root, download)
+        data = _load(space, real)
     except datasets.Missing as missing:
-        other = None if datasets.given(root) else space.fallback()
-        if other is None:
-            raise
-        data = _load(other, root, download)
+        space, data, how = _instead(space, missing, None if datasets.given(root) else real, smoke)
         images = f"{data.name}, {data.sizes['train']:,} training images"
         console.print(f"[bold yellow]Not the data that {escape(str(path))} asks for, but {images}.[/]", soft_wrap=True)
-        console.print(f"{missing}\nUntil then its `otherwise:` block holds.", markup=False, soft_wrap=True)
-        space = other
+        console.print(f"{missing}\n{how}", markup=False, highlight=False, soft_wrap=True)
     if smoke:
         space, data = space.shrunk(), data.take(*SMOKE)
     check_modules(space, data)
+    for values in space.probes():
+        obtain(space.fill(values, space.seeds[0]), data, download=download)
     return space, data
 
 
-def _load(space: Space, root: Path | None, download: bool) -> Dataset:
+def _instead(
+    space: Space, missing: datasets.Missing, real: Callable[..., Dataset] | None, smoke: bool
+) -> tuple[Space, Dataset, str]:
+    """What stands in for absent data, and a sentence about it; raises `missing` where nothing does.
+
+    The space's `otherwise`, loaded by `real` if it may be; in a smoke test images generated in the layout.
+    """
+    other = space.fallback() if real else None
+    if other is not None and real:
+        return other, _load(other, real), "Until then its `otherwise:` block holds."
+    generated = _load(space, datasets.sketched) if smoke else None
+    if generated is None:
+        raise missing
+    return space, generated, "A smoke test makes do with images generated in its layout."
+
+
+def _load(space: Space, loaded: Callable[..., Loaded]) -> Loaded:
+    """What a loader makes of the data that a space asks for; what is wrong with a knob is said with its line."""
     wanted = space.fill(space.probes()[0], 0).data
     try:
-        return datasets.load(wanted.name, root, download=download, **wanted.knobs)
+        return loaded(wanted.name, **wanted.knobs)
     except datasets.Missing:
         raise
     except UserError as error:
@@ -53,13 +76,15 @@ def _load(space: Space, root: Path | None, download: bool) -> Dataset:
         raise (space.error(path, message) if path.startswith("data.") else error) from None
 
 
-def refuse_changes(space: Space, folder: Path, plugins: dict[str, str]) -> None:
+def refuse_changes(space: Space, data: Dataset, folder: Path, plugins: dict[str, str]) -> None:
     """Raise UserError where the folder holds another experiment than this space extends."""
     if not records.space_file(folder).is_file():
         return
     changed = changes(load(records.space_file(folder)), space)
     if records.environment(folder).get("plugins", plugins) != plugins:
         changed.append("--plugin")
+    if not set(records.environment(folder).get("weights", ())) <= set(started(space, data)):
+        changed.append("the files of student.model.weights")
     if changed:
         raise UserError(
             f"{folder} was run with other values of {', '.join(changed)}; only more seeds, choices or trials extend an "

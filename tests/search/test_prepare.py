@@ -12,8 +12,10 @@ from results import records
 from search.prepare import SMOKE, move_aside, prepare, refuse_changes
 from spaces.errors import UserError
 from spaces.space import load
+from trainables import data as datasets
 from trainables.data import Missing
 
+DATA = datasets.load("digits")
 LOST = {"name": "mnist"}  # found in no folder of these tests
 OTHERWISE = {"data": {"name": "digits"}, "train": {"batch_size": 32}}
 
@@ -65,6 +67,37 @@ def test_the_fallback_is_not_taken_where_the_data_is_there(write, tmp_path, spok
     assert heard(spoken) == ""
 
 
+ABSENT = {"name": "cifar10"}  # found in no folder of these tests, but can be generated
+
+
+@pytest.mark.parametrize("promised", [True, False])
+def test_a_smoke_test_makes_do_with_generated_images_and_says_so(write, tmp_path, spoken, promised):
+    path = write(tmp_path / "x.yaml", data=ABSENT)
+    space, data = prepare(path, tmp_path if promised else None, False, True, spoken)
+    assert data.name == "generated cifar10" and data.shape == (3, 32, 32) and tuple(data.sizes.values()) == SMOKE
+    assert space.fill(space.cells()[0], 0).data.name == "cifar10"
+    for words in ("Not the data that", "looked in", "--download", "images generated in its layout"):
+        assert words in heard(spoken)
+    with pytest.raises(Missing):
+        prepare(path, None, False, False, spoken)
+
+
+def test_a_smoke_test_of_what_cannot_be_generated_needs_the_data(write, tmp_path, spoken):
+    with pytest.raises(Missing):
+        prepare(write(tmp_path / "x.yaml", data=LOST), None, False, True, spoken)
+
+
+def test_real_images_are_better_than_generated_ones(write, tmp_path, spoken):
+    path = write(tmp_path / "x.yaml", data=ABSENT, otherwise=OTHERWISE)
+    assert prepare(path, None, False, True, spoken)[1].name == "digits"
+
+
+def test_wrong_groups_of_generated_images_are_told_with_their_line(write, tmp_path, spoken):
+    path = write(tmp_path / "x.yaml", data={**ABSENT, "groups": [["cat"], ["dgo"]]})
+    with pytest.raises(UserError, match=r"x.yaml:\d+: data.groups: dgo is no class of cifar10; did you mean dog?"):
+        prepare(path, None, False, True, spoken)
+
+
 def test_a_smoke_test_is_the_space_in_small(write, tmp_path, spoken):
     path = write(tmp_path / "x.yaml", seeds=[0, 1, 2], train={"epochs": 30, "batch_size": 64})
     space, data = prepare(path, None, False, True, spoken)
@@ -90,7 +123,7 @@ def ran(write, tmp_path):
         changed = {"search": search, "seeds": [0], **parts}
         try:
             space = load(write(tmp_path / "y.yaml", name="x", **changed))
-            refuse_changes(space, folder, {"mine.py": "1"} if plugins is None else plugins)
+            refuse_changes(space, DATA, folder, {"mine.py": "1"} if plugins is None else plugins)
         except UserError as error:
             return str(error)
         return ""
@@ -129,16 +162,17 @@ def test_other_changes_are_refused_by_name(ran, parts, named):
 
 
 def test_a_folder_without_an_experiment_refuses_nothing(space, tmp_path):
-    refuse_changes(space(), tmp_path / "nowhere", {})
+    refuse_changes(space(), DATA, tmp_path / "nowhere", {})
 
 
 def test_moving_aside_deletes_nothing(tmp_path):
     folder = tmp_path / "run"
-    records.append(folder, "a", {"kind": "student"})
+    row = {"kind": "student", "trial": "a", "stage": "explore", "seed": 0}
+    records.append(folder, "a", row)
     aside = move_aside(folder)
     assert aside is not None and aside.parent == tmp_path
     assert not folder.exists()
-    assert records.rows(aside, "a") == [{"kind": "student"}]
+    assert records.rows(aside, "a") == [row]
     assert move_aside(folder) is None
 
 

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from spaces.errors import UserError, nearest
-from trainables.data import digits, idx, mnist, mnist5k
+from trainables.data import (
+    cifar10,
+    cifar100,
+    digits,
+    fashion_mnist,
+    folder,
+    idx,
+    mhist,
+    mnist,
+    mnist5k,
+    tiny_imagenet,
+)
 from trainables.data.dataset import Dataset, Split
 from trainables.data.root import Missing, given, where
+from trainables.data.sketch import SKETCHES
 from trainables.knobs import problems
 
-__all__ = ["DATA", "Dataset", "Loader", "Missing", "Split", "given", "load", "where"]
+__all__ = ["DATA", "Dataset", "Loader", "Missing", "Split", "given", "load", "sketched", "where"]
 
 # A loader takes the data root and whether it may download; its keyword-only arguments are its knobs in YAML.
 Loader = Callable[..., Dataset]
@@ -22,6 +35,12 @@ DATA: dict[str, Loader] = {
     "mnist5k": mnist5k.mnist5k,
     "digits": digits.digits,
     "idx": idx.idx,
+    "fashion_mnist": fashion_mnist.fashion_mnist,
+    "cifar10": cifar10.cifar10,
+    "cifar100": cifar100.cifar100,
+    "tiny_imagenet": tiny_imagenet.tiny_imagenet,
+    "mhist": mhist.mhist,
+    "folder": folder.folder,
 }
 
 
@@ -32,3 +51,13 @@ def load(name: str, root: Path | None = None, *, download: bool = False, **value
     for knob, message in problems(DATA[name], values):
         raise UserError(f"data.{knob}: {message}")
     return DATA[name](where(root), download, **values)
+
+
+def sketched(name: str, **values: Any) -> Dataset | None:
+    """Generated images, written in the layout of a data set and read by its own loader; None where there are none."""
+    if name not in SKETCHES:
+        return None
+    with TemporaryDirectory(prefix="distil-search-") as root:
+        data = DATA[name](Path(root), False, **SKETCHES[name](Path(root), values))
+    source = f"images generated for a smoke test in the layout of {name}, none of its own"
+    return data._replace(name=f"generated {name}", source=source)

@@ -7,14 +7,17 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from spaces.errors import UserError
+from trainables.data.progress import counted
 
 TIMEOUT = 30.0  # seconds without a sign from the server
 DEADLINE = 600.0  # seconds for one file; the time-out alone lets a server drip one byte at a time for ever
+SLOWEST = 100_000  # bytes a second that a larger file is given beyond that
 CHUNK = 2**16  # bytes
 
 
@@ -50,11 +53,13 @@ def _attempt(url: str, part: Path, most: int, verify: Callable[[Path], object]) 
 
 
 def _download(url: str, part: Path, most: int) -> None:
-    end = time.monotonic() + DEADLINE
+    allowed = DEADLINE + most / SLOWEST
+    end = time.monotonic() + allowed
     with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, part.open("wb") as file:
-        while chunk := answer.read1(CHUNK):
+        chunks = iter(partial(answer.read1, CHUNK), b"")
+        for chunk in counted(chunks, answer.length or most, f"fetching {part.name}, bytes", len):
             if time.monotonic() > end:
-                raise TimeoutError(f"not done after {DEADLINE:.0f} seconds")
+                raise TimeoutError(f"not done after {allowed:.0f} seconds")
             if file.tell() + len(chunk) > most:
                 raise OSError(f"sends more than {most:,} bytes")
             file.write(chunk)

@@ -33,9 +33,7 @@ def idx(root: Path, download: bool, *, folder: str, validation: int = 5000, grou
     paths = {name: path for name, path in find(NAMES, (base, base / "raw")).items() if path}
     if absent := [name for name in NAMES if name not in paths]:
         raise Missing(f"idx: no {', '.join(absent)} (.gz or unpacked) in {base}; data.folder lies under --data")
-    train, test = pair(paths[NAMES[0]], paths[NAMES[1]]), pair(paths[NAMES[2]], paths[NAMES[3]])
-    if train.images.shape[1:] != test.images.shape[1:]:
-        raise UserError(f"{paths[NAMES[2]]}: images of {_size(test)}, but those to train on are of {_size(train)}")
+    train, test = four(paths)
     known = np.unique(train.labels)
     if len(strange := np.setdiff1d(test.labels, known)):
         raise UserError(f"{paths[NAMES[3]]}: label {strange[0]} does not occur among the labels to train on")
@@ -48,6 +46,14 @@ def idx(root: Path, download: bool, *, folder: str, validation: int = 5000, grou
         name="idx",
     )
     return grouped(data, groups)
+
+
+def four(paths: dict[str, Path]) -> tuple[Split, Split]:
+    """The images to train on and to test on from the four files of these NAMES, all of one size."""
+    train, test = pair(paths[NAMES[0]], paths[NAMES[1]]), pair(paths[NAMES[2]], paths[NAMES[3]])
+    if train.images.shape[1:] != test.images.shape[1:]:
+        raise UserError(f"{paths[NAMES[2]]}: images of {_size(test)}, but those to train on are of {_size(train)}")
+    return train, test
 
 
 def pair(images: Path, labels: Path) -> Split:

@@ -31,6 +31,20 @@ def user_folder(variable: str, name: str) -> Path:
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "distil-search" / name
 
 
+def kept() -> Path:
+    """What is computed once and kept, teachers' answers and decoded images: $KD_CACHE, else the user's cache folder."""
+    return user_folder("KD_CACHE", "teachers")
+
+
+def missing(name: str, what: str, places: Sequence[Path], get: str) -> Missing:
+    """The error for a data set of which `what` is in none of the places; `get` says where it comes from."""
+    looked = ", ".join(str(place) for place in dict.fromkeys(places))
+    return Missing(
+        f"{name}: no {what}; looked in {looked}; "
+        f"name the folder that holds it by --data DIR or the variable KD_DATA=DIR, {get}"
+    )
+
+
 def find(names: Sequence[str], folders: Sequence[Path]) -> dict[str, Path | None]:
     """The path of each file, as NAME or NAME.gz in the first folder that holds it; None where no folder does."""
     places = {name: [folder / (name + end) for folder in folders for end in ("", ".gz")] for name in names}

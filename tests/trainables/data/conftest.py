@@ -1,11 +1,13 @@
-"""Small data sets in the official idx layout."""
+"""Small data sets in the official idx layout, and a server on this machine."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import struct
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -52,3 +54,47 @@ def official(monkeypatch: pytest.MonkeyPatch, arrays: dict[str, np.ndarray], con
     """Let the tiny files be MNIST's originals."""
     files = {name: mnist.File(arrays[name].shape, hashlib.md5(contents[name]).hexdigest()) for name in contents}
     monkeypatch.setattr(mnist, "FILES", files)
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[str], tuple[int, bytes, float]]], str]]:
+    """Start a server from a function: file name -> status, body, seconds before each byte; gives its address."""
+    monkeypatch.setenv("no_proxy", "*")
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(answer: Callable[[str], tuple[int, bytes, float]]) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body, pause = answer(self.path.lstrip("/"))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                try:
+                    for piece in [body] if not pause else [body[i : i + 1] for i in range(len(body))]:
+                        stopped.wait(pause)
+                        self.wfile.write(piece)
+                except OSError:
+                    pass  # the client has gone
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    stopped = threading.Event()
+    yield start
+    stopped.set()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which decoded images are kept during a test."""
+    folder = tmp_path_factory.mktemp("kept")
+    monkeypatch.setenv("KD_CACHE", str(folder))
+    return folder / "images"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,43 +12,7 @@ import pytest
 from spaces.errors import UserError
 from trainables.data import download, mnist
 
-Serve = Callable[[Callable[[str], tuple[int, bytes, float]]], str]
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Start a server from a function: file name -> status, body, seconds before each byte; gives its address."""
-    monkeypatch.setenv("no_proxy", "*")
-    servers: list[ThreadingHTTPServer] = []
-
-    def start(answer: Callable[[str], tuple[int, bytes, float]]) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                status, body, pause = answer(self.path.lstrip("/"))
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                try:
-                    for piece in [body] if not pause else [body[i : i + 1] for i in range(len(body))]:
-                        stopped.wait(pause)
-                        self.wfile.write(piece)
-                except OSError:
-                    pass  # the client has gone
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}/"
-
-    stopped = threading.Event()
-    yield start
-    stopped.set()
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+Serve = Callable[[Callable[[str], tuple[int, bytes, float]]], str]  # the fixture: answers to requests -> address
 
 
 @pytest.fixture

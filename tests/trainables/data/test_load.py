@@ -36,10 +36,12 @@ def test_a_wrong_name_or_knob_is_refused(tmp_path: Path, name: str, values: dict
 
 @pytest.mark.parametrize("name", DATA)
 def test_absent_files_are_missing_and_embedded_sets_never_are(tmp_path: Path, name: str) -> None:
-    values: dict[str, Any] = {"folder": "x"} if name == "idx" else {}
-    if name in ("mnist", "idx"):
-        with pytest.raises(Missing):
-            load(name, tmp_path, **values)
-    else:
+    values: dict[str, Any] = {"idx": {"folder": "x"}, "folder": {"path": "x"}}.get(name, {})
+    if name in ("mnist5k", "digits"):
         assert isinstance(load(name, tmp_path), Dataset)
+    else:
+        with pytest.raises(Missing) as caught:
+            load(name, tmp_path, **values)
+        assert str(caught.value).startswith(f"{name}: no") or name == "mnist"
+        assert str(tmp_path) in str(caught.value) and "--data" in str(caught.value)
     assert not list(tmp_path.iterdir())  # nothing is fetched or written unasked

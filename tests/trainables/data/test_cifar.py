@@ -1,0 +1,236 @@
+"""CIFAR-10 and CIFAR-100 in both layouts, against torchvision reading the same files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spaces.errors import UserError
+from trainables.data import cifar, cifar10, cifar100, load
+from trainables.data.dataset import Dataset
+from trainables.data.root import Missing
+
+ROOT = Path(__file__).parents[3]
+REAL = Path(os.environ.get("KD_DATA") or ROOT.parent / "shared" / "data")
+real = pytest.mark.skipif(not (REAL / "cifar-10-batches-bin").is_dir(), reason="the real CIFAR-10 is not at hand")
+LAYOUTS = {"cifar10": cifar10.LAYOUT, "cifar100": cifar100.LAYOUT}
+
+
+def content(layout: cifar.Layout, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Labels [n, columns], each of them used, and pixels [n, 3072] of one file; the test file is shorter."""
+    rng = np.random.default_rng([layout.batch, sum(name.encode())])
+    n = 200 if name == layout.test else 300
+    columns = [rng.permutation(np.arange(n) % len(each.classes)) for each in layout.labels]
+    return np.stack(columns, axis=1), rng.integers(0, 256, (n, 3072), dtype=np.uint8)
+
+
+def binary(root: Path, layout: cifar.Layout) -> Path:
+    """The binary layout, byte by byte."""
+    folder = root / layout.binary
+    folder.mkdir()
+    for name in (*layout.train, layout.test):
+        labels, pixels = content(layout, name)
+        records = (struct.pack(f"{len(a)}B", *a) + b.tobytes() for a, b in zip(labels, pixels, strict=True))
+        (folder / f"{name}.bin").write_bytes(b"".join(records))
+    return folder
+
+
+class Python2(pickle._Pickler):  # type: ignore[name-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    """Writes as Python 2 and numpy 1 did, when the published files were made."""
+
+    dispatch: ClassVar = {**pickle._Pickler.dispatch}  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+    def save_bytes(self, value: bytes) -> None:
+        self.write(b"T" + struct.pack("<i", len(value)) + value)
+        self.memoize(value)
+
+    def save_str(self, value: str) -> None:
+        self.save_bytes(value.encode("latin1"))
+
+    def save_global(self, value: Any, name: str | None = None) -> None:
+        module = "numpy.core.multiarray" if value.__name__ == "_reconstruct" else value.__module__
+        self.write(f"c{module}\n{value.__name__}\n".encode())
+        self.memoize(value)
+
+    dispatch[bytes], dispatch[str] = save_bytes, save_str
+
+
+def pickled(value: Any, path: Path) -> str:
+    """Write a pickle of the old kind; its md5."""
+    with path.open("wb") as file:
+        Python2(file, protocol=2).dump(value)
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+def python(root: Path, layout: cifar.Layout, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The python layout, whose md5 is let be the published one."""
+    folder = root / layout.python
+    folder.mkdir()
+    for name in (*layout.train, layout.test):
+        labels, pixels = content(layout, name)
+        columns = {each.key.decode(): column.tolist() for each, column in zip(layout.labels, labels.T, strict=True)}
+        monkeypatch.setitem(layout.md5, name, pickled({"data": pixels, **columns}, folder / name))
+    return folder
+
+
+@pytest.fixture(params=LAYOUTS)
+def layout(request: pytest.FixtureRequest) -> cifar.Layout:
+    return LAYOUTS[request.param]
+
+
+def same(data: Dataset, layout: cifar.Layout, column: int) -> bool:
+    """Whether a data set holds what was written: the test images in order, the others in any."""
+    labels, pixels = content(layout, layout.test)
+    if data.test.labels.tolist() != labels[:, column].tolist() or data.test.images.tobytes() != pixels.tobytes():
+        return False
+    written = [pair for name in layout.train for pair in zip(*reversed(content(layout, name)), strict=True)]
+    found = [pair for split in (data.train, data.val) for pair in zip(*split, strict=True)]
+    return sorted((p.tobytes(), int(n[column])) for p, n in written) == sorted((p.tobytes(), int(n)) for p, n in found)
+
+
+def knobs(layout: cifar.Layout) -> list[tuple[int, dict[str, Any]]]:
+    """The column of labels in a record, and how a space asks for it."""
+    return [(0, {})] if layout.name == "cifar10" else [(1, {}), (1, {"labels": "fine"}), (0, {"labels": "coarse"})]
+
+
+def test_both_layouts_hold_what_was_written(
+    tmp_path: Path, layout: cifar.Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for write in (binary, lambda root, layout: python(root, layout, monkeypatch)):
+        root = tmp_path / write.__name__
+        root.mkdir()
+        folder = write(root, layout)
+        for column, values in knobs(layout):
+            data = load(layout.name, root, validation=100, **values)
+            assert same(data, layout, column)
+            assert data.shape == (3, 32, 32) and data.classes == layout.labels[column].classes
+            assert data.sizes == {"train": 300 * len(layout.train) - 100, "val": 100, "test": 200}
+            assert data.fingerprint() == load(layout.name, folder, validation=100, **values).fingerprint()
+
+
+def test_torchvision_finds_the_same_in_the_python_layout(
+    tmp_path: Path, layout: cifar.Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trainables.vision import torchvision
+
+    folder = python(tmp_path, layout, monkeypatch)
+    theirs = getattr(torchvision.datasets, layout.name.upper())
+    names = [name.encode() for name in layout.labels[-1].classes]
+    meta = {**theirs.meta, "md5": pickled({theirs.meta["key"]: names}, folder / theirs.meta["filename"])}
+    monkeypatch.setattr(theirs, "meta", meta)
+    for part, files in (("train_list", layout.train), ("test_list", (layout.test,))):
+        monkeypatch.setattr(theirs, part, [[name, layout.md5[name]] for name in files])
+    data = load(layout.name, tmp_path, validation=100)
+    test = theirs(tmp_path, train=False)
+    assert (test.data.transpose(0, 3, 1, 2) == data.test.images).all() and test.targets == data.test.labels.tolist()
+    assert tuple(test.classes) == data.classes
+    train = theirs(tmp_path, train=True)
+    ours = [(i.tobytes(), int(n)) for split in (data.train, data.val) for i, n in zip(*split, strict=True)]
+    pairs = zip(train.data.transpose(0, 3, 1, 2), train.targets, strict=True)
+    assert sorted(ours) == sorted((image.tobytes(), label) for image, label in pairs)
+
+
+def test_the_md5_are_torchvisions(layout: cifar.Layout) -> None:
+    from trainables.vision import torchvision
+
+    theirs = getattr(torchvision.datasets, layout.name.upper())
+    assert layout.md5 == dict([*theirs.train_list, *theirs.test_list]) and layout.python == theirs.base_folder
+
+
+def test_the_classes_are_as_many_as_published_in_alphabetical_order() -> None:
+    """CIFAR-10's and the fine ones; two of the coarse ones are not."""
+    assert [len(each) for each in (cifar10.CLASSES, cifar100.FINE, cifar100.COARSE)] == [10, 100, 20]
+    for classes in (cifar10.CLASSES, cifar100.FINE):
+        assert list(classes) == sorted(set(classes))
+
+
+def test_the_binary_layout_is_preferred(tmp_path: Path, layout: cifar.Layout) -> None:
+    binary(tmp_path, layout)
+    (tmp_path / layout.python).mkdir()
+    for name in (*layout.train, layout.test):
+        (tmp_path / layout.python / name).write_bytes(b"")
+    assert "binary" in load(layout.name, tmp_path, validation=100).source
+
+
+FAULTS: dict[str, tuple[Callable[[bytes, int], bytes], str]] = {
+    "empty": (lambda data, width: b"", "0 bytes, expected 1 to"),
+    "one byte short": (lambda data, width: data[:-1], "bytes, expected 1 to"),
+    "one byte long": (lambda data, width: data + b"\0", "bytes, expected 1 to"),
+    "label too high": (
+        lambda data, width: data[: 7 * width] + b"\xc8" * (width - 3072) + data[8 * width - 3072 :],
+        "label 200 at image 7, expected 0 to",
+    ),
+    "too many": (lambda data, width: bytes(width * 50_001), "records, expected 1 to"),
+    "a page": (lambda data, width: b"<html>Welcome to our hotel</html>", "33 bytes, expected 1 to"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_named(tmp_path: Path, layout: cifar.Layout, fault: str) -> None:
+    change, message = FAULTS[fault]
+    folder = binary(tmp_path, layout)
+    for name in (layout.train[-1], layout.test):
+        path = folder / f"{name}.bin"
+        whole = path.read_bytes()
+        path.write_bytes(change(whole, 3072 + len(layout.labels)))
+        with pytest.raises(UserError) as caught:
+            load(layout.name, tmp_path)
+        assert str(caught.value).startswith(f"{path}: ") and message in str(caught.value)
+        path.write_bytes(whole)
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200), st.integers(0, 9000))
+def test_any_truncation_is_refused_or_whole_records(tmp_path: Path, more: bytes, length: int) -> None:
+    layout = cifar10.LAYOUT
+    path = tmp_path / "data_batch_1.bin"
+    path.write_bytes(np.tile(np.arange(3073, dtype=np.uint8) % 10, 3).tobytes()[:length] + more)
+    try:
+        n = len(cifar.records(path, layout, 0).labels)
+        assert n * 3073 == path.stat().st_size > 0
+    except UserError as error:
+        assert str(error).startswith(f"{path}: ")
+
+
+def test_what_is_missing_is_named(tmp_path: Path, layout: cifar.Layout) -> None:
+    with pytest.raises(Missing) as caught:
+        load(layout.name, tmp_path)
+    for word in (layout.binary, layout.python, str(tmp_path), "--data DIR", "KD_DATA=DIR", "--download"):
+        assert word in str(caught.value)
+    (binary(tmp_path, layout) / f"{layout.test}.bin").unlink()
+    with pytest.raises(Missing, match=f"^{layout.name}: no {layout.test}.bin; looked in {tmp_path}"):
+        load(layout.name, tmp_path)
+
+
+def test_an_unpublished_pickle_is_not_opened(
+    tmp_path: Path, layout: cifar.Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = python(tmp_path, layout, monkeypatch)
+    monkeypatch.setitem(layout.md5, layout.train[0], "0" * 32)
+    with pytest.raises(UserError) as caught:
+        load(layout.name, tmp_path)
+    assert str(caught.value).startswith(f"{folder / layout.train[0]}: not opened, for a pickle may run code")
+    assert f"use the binary layout, {layout.binary}/ instead" in str(caught.value)
+
+
+@real
+def test_the_real_one() -> None:
+    """Published numbers stand on these images: nothing here may ever be adjusted."""
+    images = cifar.read(cifar10.LAYOUT, 0, REAL, False).train.images
+    assert hashlib.sha256(images.tobytes()).hexdigest() == (
+        "9d5c2eddadb0deff02c14c350c0385aab7b1d5ff1edfeb4997c8dc8644960111"
+    )
+    data = load("cifar10", REAL)
+    assert (data.sizes["train"], data.sizes["val"]) == (45_000, 5000)
+    assert np.bincount(data.val.labels).tolist() == [500] * 10
+    assert data._replace(test=data.val).fingerprint() == "cedbfcf35e765bc808d2101c29174625"

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import sys
+from io import StringIO
+
+import pytest
+
+from trainables.data import progress
+from trainables.data.progress import counted
+
+
+class Terminal(StringIO):
+    """A standard error that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the clock is half a second later than the one before."""
+    times = iter(range(10**6))
+    monkeypatch.setattr(progress, "monotonic", lambda: next(times) / 2)
+
+
+def said(monkeypatch: pytest.MonkeyPatch, stream: StringIO, items: int) -> str:
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert list(counted(range(items), 1000, "reading")) == list(range(items))
+    return stream.getvalue()
+
+
+@pytest.mark.usefixtures("clock")
+def test_elsewhere_one_line_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said(monkeypatch, StringIO(), 1000) == "reading: 1,000 …\n"
+
+
+@pytest.mark.usefixtures("clock")
+def test_on_a_terminal_a_line_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = said(monkeypatch, Terminal(), 1000).split("\r")
+    assert lines[0] == "" and lines[1] == "reading: 3 of 1,000" and lines[-1] == "reading: 1,000 of 1,000\n"
+    assert len(lines) > 100
+
+
+def test_what_is_done_at_once_is_not_worth_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said(monkeypatch, Terminal(), 1000) == said(monkeypatch, StringIO(), 1000) == ""
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_line_ends_where_the_work_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", stream := Terminal())
+    with pytest.raises(ZeroDivisionError):
+        list(counted((1 // (10 - n) for n in range(20)), 20, "reading"))
+    assert stream.getvalue().endswith("reading: 10 of 20\n")
+
+
+@pytest.mark.usefixtures("clock")
+def test_sizes_are_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", stream := Terminal())
+    assert list(counted([b"abc", b"de", b"f"], 6, "bytes", len)) == [b"abc", b"de", b"f"]
+    assert stream.getvalue().endswith("bytes: 6 of 6\n")

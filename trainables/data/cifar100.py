@@ -1,0 +1,62 @@
+"""CIFAR-100: 50,000 training and 10,000 test images of 100 things, 32 by 32 in colour (Krizhevsky, 2009)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from trainables.data import cifar
+from trainables.data.archive import Archive
+from trainables.data.cut import assemble
+from trainables.data.dataset import Dataset
+from trainables.data.groups import Groups, grouped
+
+_FINE = """
+    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
+    caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant
+    flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree
+    motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate
+    poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake spider
+    squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle
+    wardrobe whale willow_tree wolf woman worm
+"""
+_COARSE = """
+    aquatic_mammals fish flowers food_containers fruit_and_vegetables household_electrical_devices household_furniture
+    insects large_carnivores large_man-made_outdoor_things large_natural_outdoor_scenes large_omnivores_and_herbivores
+    medium_mammals non-insect_invertebrates people reptiles small_mammals trees vehicles_1 vehicles_2
+"""
+FINE, COARSE = tuple(_FINE.split()), tuple(_COARSE.split())
+LAYOUT = cifar.Layout(
+    name="cifar100",
+    binary="cifar-100-binary",
+    python="cifar-100-python",
+    train=("train",),
+    test="test",
+    md5={"train": "16019d7e3df5f24257cddd939b257f8d", "test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},  # torchvision's
+    batch=50_000,
+    labels=(cifar.Labels(b"coarse_labels", COARSE), cifar.Labels(b"fine_labels", FINE)),
+    archive=Archive(
+        "cifar-100-binary.tar.gz",
+        "cifar-100-binary",
+        "03b5dce01913d631647c71ecec9e9cb8",
+        168_513_733,
+        ("https://www.cs.toronto.edu/~kriz/",),
+    ),
+)
+
+
+def cifar100(
+    root: Path,
+    download: bool,
+    *,
+    labels: Literal["fine", "coarse"] = "fine",
+    validation: int = 5000,
+    groups: Groups = None,
+) -> Dataset:
+    """Two files in ROOT/cifar-100-binary or ROOT/cifar-100-python, with the 100 fine or the 20 coarse labels."""
+    column = ("coarse", "fine").index(labels)
+    train, test, source = cifar.read(LAYOUT, column, root, download)
+    classes = LAYOUT.labels[column].classes
+    source = f"{source}, {labels} labels"
+    data = assemble(train, test, validation=validation, classes=classes, source=source, name="cifar100")
+    return grouped(data, groups)

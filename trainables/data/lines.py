@@ -1,0 +1,42 @@
+"""Small text files and folders that describe a data set; what cannot be read is named."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from spaces.errors import UserError
+
+LARGEST = 2**26  # bytes; Tiny-ImageNet's words.txt, the largest, has 2.5 million
+
+
+def text(path: Path) -> str:
+    """A text file in UTF-8, with or without a byte order mark."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+            raise UserError(f"{path}: expected an ordinary file of up to {LARGEST:,} bytes")
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: no UTF-8 text ({error})") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def rows(path: Path, columns: int) -> list[list[str]]:
+    """The lines of a text file, each in so many columns between tabs; empty lines are none."""
+    found = [line.split("\t") for line in text(path).splitlines()]
+    for number, row in enumerate(found, 1):
+        if len(row) != columns and row != [""]:
+            raise UserError(f"{path}:{number}: {len(row)} columns between tabs, expected {columns}")
+    return [[cell.strip() for cell in row] for row in found if row != [""]]
+
+
+def entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, by name; hidden files are left out."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted((each for each in found if not each.name.startswith(".")), key=lambda each: each.name)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read ({error.strerror or error})") from error
