@@ -33,6 +33,7 @@ PARTS: dict[str, type] = {
     "teacher": recipe.Teacher,
     "student": recipe.Student,
     "train": recipe.Train,
+    "top": recipe.Top,
     "search": sections.Search,
     "limit": sections.Limit,
     "confirm": sections.Confirm,

@@ -12,6 +12,7 @@ from spaces.space import Space
 from trainables.data import Dataset
 from trainables.device import describe
 from trainables.methods import formula
+from trainables.weights import digests
 
 PACKAGES = ("ray", "torch", "torchvision", "optuna", "numpy")
 
@@ -37,4 +38,11 @@ def environment(space: Space, data: Dataset, command: str, plugins: dict[str, st
         "loss": "; ".join(formula(name) for name in methods),
         "precision": probes[0].train.precision,
         "plugins": plugins,
+        "weights": started(space, data),
     }
+
+
+def started(space: Space, data: Dataset) -> list[str]:
+    """The contents of the files that students start from, by their sha256."""
+    probes = [space.fill(values, space.seeds[0]) for values in space.probes()]
+    return sorted({each for recipe in probes for each in digests(recipe, data)})

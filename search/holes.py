@@ -25,7 +25,7 @@ def domains(options: list[Schema], kinds: Iterable[str]) -> list[Schema]:
         "choice": options,
         "uniform": [each for each in numbers if each not in whole],
         "loguniform": [_positive(each) for each in numbers if each not in whole],
-        "int": [{**each, "type": "integer"} for each in numbers if _holds_two(each)],
+        "int": [{**each, "type": "integer"} for each in numbers if "enum" not in each and _holds_two(each)],
     }
     return [_domain(kind, ends[kind]) for kind in kinds if ends[kind]]
 

@@ -113,7 +113,7 @@ def seconds_per_epoch(recipe: Recipe, data: Dataset) -> float:
     torch.set_num_threads(1)
     try:
         # a learning rate that is to be searched may be one at which a student diverges at once
-        short = recipe.train.model_copy(update={"epochs": 2, "lr": 1e-6})
+        short = recipe.train.model_copy(update={"epochs": 2, "lr": 1e-6, "top": None})
         *_, epoch = fit(recipe.model_copy(update={"train": short}), rehearsal(recipe, small))
     except Exception:
         return seconds_per_epoch(recipe.baseline(), data) if recipe.teacher else 0.0

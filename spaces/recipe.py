@@ -49,7 +49,13 @@ def _number_or_list(value: Any, validate: Any) -> Any:
         raise PydanticCustomError("counts", "found {0}, expected {1}", {"0": show(value), "1": expected}) from None
 
 
-class Model(Named):
+class Network(Named):
+    """A network, or one inside another; it starts from `weights`, a file or `imagenet`, else from its seed."""
+
+    weights: Annotated[str, Field(min_length=1)] | None = None
+
+
+class Model(Network):
     """A network, in the form in which trainables.models builds it; `subclasses` is a number for all or each class."""
 
     subclasses: Annotated[
@@ -70,8 +76,23 @@ class Omit(Part):
     correct_bias: bool = False
 
 
+Layers = Annotated[list[str], Field(min_length=1)]
+
+
+class Top(Part):
+    """A first phase of some epochs, at a rate of its own, in which only these layers train."""
+
+    epochs: Count
+    layers: Layers
+    lr: Annotated[float, Field(gt=0)]
+
+
 class Train(Part):
-    """How a network is trained; `warmup` is in epochs, `jitter` the largest shift of an image in pixels."""
+    """How a network is trained; `warmup` is in epochs, `jitter` the largest shift of an image in pixels.
+
+    Where `layers` are named only they train, and the others stay as they are, the statistics of batch norm included;
+    `top` is a first phase with layers of its own. Warm-up and schedule run over all epochs.
+    """
 
     epochs: Natural = 12
     batch_size: Count = 256
@@ -85,11 +106,16 @@ class Train(Part):
     jitter: Natural = 0
     max_norm: Annotated[float, Field(gt=0)] | None = None
     omit: Omit | None = None
+    layers: Layers | None = None
+    top: Top | None = None
 
     @model_validator(mode="after")
-    def _momentum_is_used(self) -> Train:
+    def _parts_agree(self) -> Train:
         if self.optimizer != "sgd" and self.momentum != Train.model_fields["momentum"].default:
             raise conflict("momentum", f"only sgd takes it, and the optimizer here is {self.optimizer}")
+        if self.top and self.top.epochs >= self.epochs:
+            expected = f"fewer than the {self.epochs} epochs of training: the second phase would never come"
+            raise conflict("top.epochs", f"found {self.top.epochs}, expected {expected}")
         return self
 
 
@@ -120,6 +146,8 @@ class Teacher(Part):
                 raise conflict(f"ensemble.{index}.ensemble", "an ensemble inside an ensemble; expected one list")
             if member.seed:
                 raise conflict(f"ensemble.{index}.seed", "members are numbered anew; write teacher.seeds")
+        if self.weights and self.model.weights:
+            raise conflict("model.weights", "the teacher is read whole from teacher.weights; name one of the two")
         if self.teacher is not None and "method" not in self.model_fields_set:
             raise conflict("method", "missing; by what method does this assistant learn from its teacher?")
         return self

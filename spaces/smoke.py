@@ -12,8 +12,9 @@ def shrunk(tree: dict[str, Any]) -> dict[str, Any]:
 
     A grid keeps the first two options of each choice, but every option that is a method or network of its own.
     """
+    tree = _unpublished(tree)
     small = {**tree, "seeds": tree.get("seeds", [0])[:1], "train": _short(tree.get("train", {}))}
-    small["teacher"] = _teacher(tree.get("teacher", {}))
+    small["teacher"] = _teacher(small.get("teacher", {}))
     search = tree.get("search", {})
     if "trials" in search:
         small["search"] = {**search, "trials": TRIALS}
@@ -39,7 +40,25 @@ def _teacher(node: Any) -> Any:
 def _short(train: Any) -> Any:
     if "choice" in train:
         return {"choice": [_short(option) for option in train["choice"]]}
+    if train.get("top"):
+        return {**train, "epochs": 2, "warmup": 0, "top": _first(train["top"])}
     return {**train, "epochs": 1, "warmup": 0}
+
+
+def _first(top: Any) -> Any:
+    """A first phase of one epoch."""
+    if "choice" in top:
+        return {"choice": [option and _first(option) for option in top["choice"]]}
+    return {**top, "epochs": 1}
+
+
+def _unpublished(node: Any) -> Any:
+    """The same without weights that would have to be fetched: a smoke test starts from a seed instead."""
+    if isinstance(node, list):
+        return [_unpublished(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: _unpublished(each) for key, each in node.items() if (key, each) != ("weights", "imagenet")}
 
 
 def _few(node: Any) -> Any:

@@ -9,7 +9,7 @@ import torch
 
 from spaces.errors import Complaint, UserError, close, nearest
 from spaces.recipe import Method, Model, Named, Recipe, Teacher, Train
-from trainables import hints
+from trainables import hints, phases, weights
 from trainables.cost import Cost, cost
 from trainables.data import DATA, Dataset
 from trainables.device import tensor
@@ -80,7 +80,11 @@ def _file(path: str, weights: str) -> Iterator[Complaint]:
 def complaints(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
     """Say what only the real data and networks show to be wrong with a student, or with whoever stands behind it."""
     found = list(_behind(recipe, data)) or list(_unbuilt(recipe, data))
-    yield from found or [*hints.complaints(recipe, data), *_omit(recipe, data)]
+    if found:
+        yield from found
+        return
+    for part in (hints.complaints, phases.complaints, weights.complaints, _omit):
+        yield from part(recipe, data)
 
 
 def _behind(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:

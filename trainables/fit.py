@@ -23,7 +23,9 @@ from trainables.methods import METHODS, needs
 from trainables.models import build
 from trainables.omitted import correct
 from trainables.output import Moment, Output, observe, prepare
+from trainables.phases import release
 from trainables.seeding import derive
+from trainables.weights import begin
 
 
 class State(NamedTuple):
@@ -68,14 +70,16 @@ def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterat
     where, data, train = device(), lesson.data, recipe.train
     pupil = _pupil(recipe, data, where)
     optimiser = optim.optimizer(pupil.whole(), train)
-    if start is not None:
+    if start is None:
+        begin(pupil.model)
+    else:
         _restore(pupil, optimiser, start)
     given = material(recipe, lesson, where)
     val_images, val_labels = (tensor(array, where) for array in data.val)
     first, spent = (start.epoch + 1, start.seconds) if start else (1, 0.0)
     for epoch in range(first, train.epochs + 1):
         began = perf_counter()
-        if epoch == needs(recipe.method).first_stage + 1:  # what the first stage was about must not steer the second
+        if epoch in _starts(recipe):  # what was learnt for another loss, or by fewer layers, must not steer the rest
             optimiser = optim.optimizer(pupil.whole(), train)
         loss = _train_epoch(pupil, optimiser, recipe, given, epoch)
         if train.omit and train.omit.correct_bias and epoch == train.epochs:
@@ -88,6 +92,12 @@ def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterat
         state = _state(epoch, spent, pupil, optimiser)
         rate = optimiser.param_groups[0]["lr"]
         yield Epoch(epoch, loss, scores.loss, scores.accuracy, rate, seconds, state)
+
+
+def _starts(recipe: Recipe) -> set[int]:
+    """The epochs before which the optimiser begins anew: those after a first stage, and after a first phase."""
+    top = recipe.train.top
+    return {needs(recipe.method).first_stage + 1, top.epochs + 1 if top else 1}
 
 
 def _pupil(recipe: Recipe, data: Dataset, where: torch.device) -> Pupil:
@@ -120,6 +130,7 @@ def _train_epoch(pupil: Pupil, optimiser: Optimizer, recipe: Recipe, given: Mate
     steps = steps_per_epoch(train, len(given.kept))
     total = torch.zeros((), device=where)
     pupil.model.train()
+    release(pupil.model, train, epoch)
     for step, batch in enumerate(batches(recipe, given, epoch, steps)):
         for group in optimiser.param_groups:
             group["lr"] = optim.rate(train, (epoch - 1) * steps + step, steps)
@@ -145,9 +156,12 @@ def _answer(pupil: Pupil, inputs: Tensor, layers: tuple[str, ...]) -> Output:
 
 @torch.no_grad()
 def _limit_norms(model: nn.Module, train: Train) -> None:
-    """Scale down the incoming weights of any unit whose norm exceeds `max_norm` (the constraint of Hinton et al.)."""
+    """Scale down the incoming weights of any unit whose norm exceeds `max_norm` (the constraint of Hinton et al.).
+
+    Layers that do not train are left alone.
+    """
     if train.max_norm is None:
         return
     for module in model.modules():
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear) and module.weight.requires_grad:
             module.weight.copy_(torch.renorm(module.weight, 2, 0, train.max_norm))

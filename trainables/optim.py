@@ -37,12 +37,14 @@ def optimizer(model: nn.Module, train: Train) -> Optimizer:
 def rate(train: Train, step: int, steps: int) -> float:
     """The learning rate at a step, counted from 0, of an epoch-long number of steps: linear warm-up, then the schedule.
 
-    The schedule runs over the full number of epochs, whether or not the training is stopped early.
+    The schedule runs over the full number of epochs, whether or not the training is stopped early; a first phase has
+    its own rate in place of the training's.
     """
     warmup, total = train.warmup * steps, train.epochs * steps
+    lr = train.top.lr if train.top and step < train.top.epochs * steps else train.lr
     if step < warmup:
-        return train.lr * (step + 1) / warmup
-    return train.lr * SCHEDULES[train.schedule]((step - warmup) / max(1, total - warmup))
+        return lr * (step + 1) / warmup
+    return lr * SCHEDULES[train.schedule]((step - warmup) / max(1, total - warmup))
 
 
 def flatten(optimiser: Optimizer) -> dict[str, Tensor]:

@@ -60,10 +60,11 @@ def _watched(model: nn.Module, names: Iterable[str], *, stop: bool = False) -> I
     observed = {name: layer(model, name) for name in dict.fromkeys(names)}  # all found before any is hooked
 
     def keep(name: str):
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
             features[name] = output
             if stop and len(features) == len(observed):
                 raise _Enough
+            return output.clone()  # what follows may work in place
 
         return hook
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from spaces.errors import UserError
 from spaces.recipe import Recipe
-from trainables import cache, checkpoint, storage
+from trainables import cache, checkpoint
 from trainables.answer import Scored, answer, averaged, more
 from trainables.cost import cost, latency
 from trainables.data import Dataset
@@ -21,6 +21,8 @@ from trainables.fit import Epoch, fit
 from trainables.lesson import Lesson, Wanted, wanted
 from trainables.models import build
 from trainables.plugin import fingerprint
+from trainables.published import digest
+from trainables.weights import begin, digests, load_weights, weights_file
 
 # Raised whenever a change to the training code changes what a teacher learns: older caches are then left alone.
 TRAINING_VERSION = 4
@@ -46,7 +48,7 @@ LOGITS_ALONE = Wanted()
 
 
 def key(recipe: Recipe, data: Dataset) -> str:
-    """What a teacher's answers depend on, as 16 hex digits: its recipe, the data, the code and its weights file."""
+    """What a teacher's answers depend on, as 16 hex digits: its recipe, the data, the code and its files of weights."""
     if recipe.teacher is None:
         raise ValueError("a recipe without a teacher")
     if recipe.teacher.ensemble:
@@ -57,7 +59,8 @@ def key(recipe: Recipe, data: Dataset) -> str:
         if own.teacher is not None:
             parts.append(key(own, data))
         if recipe.teacher.weights:
-            parts.append(hashlib.sha256(weights_file(recipe.teacher.weights).read_bytes()).hexdigest())
+            parts.append(digest(weights_file(recipe.teacher.weights)))
+        parts += digests(own, data)
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
 
 
@@ -92,6 +95,7 @@ def _one(recipe: Recipe, data: Dataset, asked: Wanted) -> Generator[Begun | Epoc
         if found is None:
             epochs, seconds = 0, 0.0
             behind: list[dict[str, Any]] = []
+            began = begin(model)
             if recipe.teacher.weights:
                 load_weights(model, weights_file(recipe.teacher.weights))
             elif own.train.epochs:
@@ -99,6 +103,8 @@ def _one(recipe: Recipe, data: Dataset, asked: Wanted) -> Generator[Begun | Epoc
             answers, scores = answer(model, data)
             record = {"key": name, "seed": recipe.teacher.seed, "epochs": epochs, **scores}
             record |= {"train_seconds": seconds, **cost(model, data.shape)._asdict(), "behind": behind}
+            if began:
+                record["weights"] = [each._asdict() for each in began]
             cache.write(folder, dict(model.state_dict()), answers, record)
         else:
             answers, record = found
@@ -152,27 +158,3 @@ def _together(name: str, recipe: Recipe, data: Dataset, members: list[Taught]) -
         record[total] = sum(each.record[total] for each in members)
     record["behind"] = [known for each in members for known in _records(each)]
     return Taught(Lesson(data, found.answers), record)
-
-
-def weights_file(name: str) -> Path:
-    """The file of `teacher: {weights: …}`; a UserError where it is not there."""
-    path = Path(name).expanduser()
-    if not path.is_file():
-        raise UserError(f"teacher.weights: {path}: no such file")
-    return path
-
-
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Fill a network with weights from a file; a UserError names the tensors that do not fit."""
-    weights, own = storage.read_weights(path), model.state_dict()
-    wrong = [f"{name} is missing" for name in own.keys() - weights.keys()]
-    wrong += [f"{name} is not in the model" for name in weights.keys() - own.keys()]
-    wrong += [
-        f"{name} is {list(weights[name].shape)}, expected {list(own[name].shape)}"
-        for name in own.keys() & weights.keys()
-        if weights[name].shape != own[name].shape
-    ]
-    if wrong:
-        shown = "; ".join(sorted(wrong)[:4])
-        raise UserError(f"teacher.weights: {path}: does not fit teacher.model ({len(wrong)} tensors: {shown})")
-    model.load_state_dict(weights)

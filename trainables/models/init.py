@@ -13,3 +13,16 @@ def glorot(model: nn.Module) -> nn.Module:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     return model
+
+
+def he(model: nn.Module) -> nn.Module:
+    """Normal weights of He et al. (2015), scaled by what goes out of each convolution, as deep ReLU networks start.
+
+    Linear layers keep torch's weights; returns the same model.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return model

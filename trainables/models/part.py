@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ValidationError
 from torch import nn
 
+from spaces import recipe
 from spaces.errors import Complaint, nearest
 from spaces.mistakes import complaints
-from spaces.recipe import Named, conflict
 from trainables.knobs import problems
 
 
@@ -18,9 +18,9 @@ def wrong(part: dict[str, Any]) -> list[Complaint]:
     from trainables.models import MODELS  # which imports this module
 
     try:
-        model = Named.model_validate(part)
+        model = recipe.Network.model_validate(part)
     except ValidationError as error:
-        return list(complaints(error, Named))
+        return list(complaints(error, recipe.Network))
     if model.name not in MODELS:
         return [("name", f"{model.name} is no model{nearest(model.name, MODELS)}")]
     return problems(MODELS[model.name], model.knobs)
@@ -28,15 +28,16 @@ def wrong(part: dict[str, Any]) -> list[Complaint]:
 
 def network(part: dict[str, Any], shape: tuple[int, int, int], classes: int) -> nn.Module:
     """Build a part, its weights drawn from torch's global generator: each one built begins differently."""
-    from trainables.models import MODELS  # which imports this module
+    from trainables.models import create  # which imports this module
 
-    model = Named.model_validate(part)
-    return MODELS[model.name](shape, classes, **model.knobs)
+    return create(recipe.Network.model_validate(part), shape, classes)
 
 
 def _sound(part: dict[str, Any]) -> dict[str, Any]:
     if found := wrong(part):
-        raise ValidationError.from_exception_data("part", [{"type": conflict(*each), "input": part} for each in found])
+        raise ValidationError.from_exception_data(
+            "part", [{"type": recipe.conflict(*each), "input": part} for each in found]
+        )
     return part
 
 

@@ -24,7 +24,8 @@ def routed(
     """Students of any kind and a selector; an image gets the answer of the student that the selector trusts most.
 
     `width` is that of the selector's first convolution (32 in the project, on images of 224 by 224 pixels). No gradient
-    of the logits reaches the selector: it learns only from a method that asks for its answers.
+    of the logits reaches the selector: it learns only from a method that asks for its answers. Hint layers: `students`,
+    `selector`, and those of each student behind its place, as `students.0` is the first's.
     """
     return Routed((network(each, shape, classes) for each in students), selector(shape, len(students), width))
 

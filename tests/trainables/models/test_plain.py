@@ -1,0 +1,92 @@
+"""The plain networks of the assistants paper, layer by layer, and the one of three layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from spaces.recipe import Model
+from trainables.cost import cost
+from trainables.models import build
+
+CIFAR = (3, 32, 32)
+# Mirzadeh et al. 2020, appendix: what each of their networks for CIFAR-10 consists of
+PAPER = {
+    2: "C16 P C16 P FC10",
+    4: "C16 C16 P C32 C32 P FC10",
+    6: "C16 C16 P C32 C32 P C64 C64 P FC10",
+    8: "C16 C16 P C32 C32 P C64 C64 P C128 C128 P FC64 FC10",
+    10: "C32 C32 P C64 C64 P C128 C128 P C256 C256 C256 C256 P FC128 FC10",
+}
+
+
+def network(shape: tuple[int, int, int] = CIFAR, classes: int = 10, **tree: Any) -> nn.Module:
+    with torch.device("meta"):
+        return build(Model.model_validate({"name": "plain_cnn", **tree}), shape, classes).eval()
+
+
+def spelt(model: nn.Module) -> str:
+    """A network in the letters of the paper."""
+    letters = {
+        nn.Conv2d: lambda each: f"C{each.out_channels}",
+        nn.MaxPool2d: lambda _: "P",
+        nn.Linear: lambda each: f"FC{each.out_features}",
+    }
+    return " ".join(letters[type(each)](each) for each in model if type(each) in letters)
+
+
+@pytest.mark.parametrize("size", PAPER)
+def test_the_networks_of_the_paper(size: int) -> None:
+    assert spelt(network(size=size)) == PAPER[size]
+
+
+def test_those_for_100_classes_are_twice_as_wide() -> None:
+    assert spelt(network(size=4, width=2, classes=100)) == "C32 C32 P C64 C64 P FC100"
+
+
+def test_each_convolution_is_normalised_and_rectified() -> None:
+    kinds = [type(each) for each in network(size=10)]
+    for i, kind in enumerate(kinds):
+        if kind is nn.Conv2d:
+            assert kinds[i + 1 : i + 3] == [nn.BatchNorm2d, nn.ReLU]
+
+
+def test_the_size_of_the_smallest() -> None:
+    # Two convolutions with biases and batch norm, and a linear layer on 8x8 pixels.
+    expected = (9 * 3 * 16 + 16 + 32) + (9 * 16 * 16 + 16 + 32) + (16 * 64 * 10 + 10)
+    assert cost(network(size=2), CIFAR).parameters == expected
+
+
+@pytest.mark.parametrize(("size", "side"), [(2, 4), (8, 16)])
+def test_too_few_pixels(size: int, side: int) -> None:
+    network((1, side, side), size=size)
+    with pytest.raises(ValueError, match=f"at least {side} pixels both ways"):
+        network((1, side - 1, 28), size=size)
+
+
+def test_three_layers() -> None:
+    assert spelt(network((1, 28, 28), name="cnn3")) == "C32 P C64 P C128 P FC10"
+    assert spelt(network((1, 28, 28), name="cnn3", width=8)) == "C8 P C16 P C32 P FC10"
+
+
+@pytest.mark.parametrize("tree", [{"name": "cnn3"}, {"name": "plain_cnn"}, {"name": "resnet_cifar"}], ids=str)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_normalised_images_are_what_the_first_layer_sees(tree: dict[str, Any], channels: int) -> None:
+    shape = (channels, 8, 8)
+    plain, ours = (
+        build(Model.model_validate(tree | {"normalise": each}), shape, 10).eval() for each in ("none", "cifar")
+    )
+    images = torch.rand(2, *shape)
+    colours = (0.507, 0.487, 0.441), (0.267, 0.256, 0.276)
+    mean, std = (torch.tensor(each if channels == 3 else [sum(each) / 3])[:, None, None] for each in colours)
+    torch.testing.assert_close(ours(images), plain((images - mean) / std))
+    assert not torch.equal(ours(images), plain(images))
+
+
+def test_their_normalisation_is_exported_with_them() -> None:
+    tree = {"name": "resnet_cifar", "depth": 8, "preactivation": True, "shortcut": "pad", "normalise": "cifar"}
+    model, images = build(Model.model_validate(tree), CIFAR, 10).eval(), torch.rand(3, *CIFAR)
+    torch.testing.assert_close(torch.export.export(model, (images,)).module()(images), model(images))
