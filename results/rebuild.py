@@ -17,7 +17,8 @@ from results.report.page import page
 def rebuild(folder: Folder) -> Experiment:
     """Writes every result file and returns what they were made from; raises UserError where there is no experiment.
 
-    TensorBoard's logs are written anew only when the search is done: until then they are the search's own.
+    TensorBoard's logs and the journal are brought up to date only when the search is done: until then they are the
+    search's own.
     """
     experiment = experiments.load(folder)
     students.write(folder, experiment.students)
@@ -29,6 +30,7 @@ def rebuild(folder: Folder) -> Experiment:
         _write_table(experiment, table)
     if not experiment.running:
         _write_board(experiment)
+        _write_journal(experiment)
     records.replace(records.report_file(folder), page(experiment))
     return experiment
 
@@ -62,6 +64,13 @@ def _write_board(experiment: Experiment) -> None:
     if records.heatmap_file(experiment.folder).exists() and experiment.space.table is not None:
         board.image("heatmap", records.heatmap_file(experiment.folder))
     board.close()
+
+
+def _write_journal(experiment: Experiment) -> None:
+    # here, because whoever only reads an experiment has no need of Optuna
+    from results.journal import Journal
+
+    Journal(experiment.folder, experiment.space).tell_all(students.histories(experiment.folder))
 
 
 def _write_student(board: tensorboard.Board, student: students.History, knobs: list[str]) -> None:

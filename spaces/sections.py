@@ -76,6 +76,20 @@ class Resources(Part):
     workers: Count | None = None
 
 
+class Track(Part):
+    """Who else is told of a search: `mlflow` is a tracking URI, MLflow's own default where only its name is written."""
+
+    mlflow: str | None = None
+
+
+def _by_name(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    if given not in Track.model_fields:
+        raise conflict("", f"unknown tracker {given}{nearest(given, Track.model_fields)}")
+    return {given: None}
+
+
 class Sections(Part):
     """Everything at the top level of a file that is not part of the recipe."""
 
@@ -86,6 +100,9 @@ class Sections(Part):
     confirm: Confirm | None = None
     table: Table | None = None
     resources: Resources = Resources()
+    track: Annotated[
+        Track | None, BeforeValidator(_by_name, json_schema_input_type=Literal["mlflow"] | Track | None)
+    ] = None
 
 
 class TeacherSeeds(Part):

@@ -16,7 +16,7 @@ from spaces.label import show
 from spaces.mistakes import complaints as explained
 from spaces.probe import Judge
 from spaces.recipe import Recipe
-from spaces.sections import Confirm, Resources, Search, Sections, Table, TeacherSeeds, complaints
+from spaces.sections import Confirm, Resources, Search, Sections, Table, TeacherSeeds, Track, complaints
 from spaces.template import Parser, Suggest, Values
 
 PARTS = ("data", "teacher", "student", "method", "train")
@@ -35,6 +35,7 @@ class Space:
     confirm: Confirm | None
     table: Table | None
     resources: Resources
+    track: Track | None
     template: dict[str, Any]
     document: Document = field(compare=False, repr=False)
 
@@ -152,6 +153,7 @@ def _space(document: Document, sections: Sections, teacher_seeds: list[int], hol
         confirm=sections.confirm,
         table=sections.table,
         resources=sections.resources,
+        track=sections.track,
         template=holed,
         document=document,
     )
