@@ -1,22 +1,29 @@
-"""`python -m results RUN`: tables, pictures and report page of a finished or running experiment, from its rows."""
+"""`python -m results RUN`: tables, pictures and report page of a finished or running experiment, from its rows.
+
+`python -m results compare RUN [RUN …]` puts several experiments into one table.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
+from results.compare.__main__ import main as compare
 from results.rebuild import rebuild
 from results.terminal import console, show
 from spaces.errors import told
 
 
 @told
-def main(arguments: list[str] | None = None) -> int:
-    """Rebuilds and prints; returns the exit code, 2 where the folder is not an experiment."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Rebuilds and prints, or compares; returns the exit code, 2 where a folder is not an experiment."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["compare"]:
+        return compare(given[1:])
     parser = argparse.ArgumentParser(prog="python -m results", description=__doc__)
     parser.add_argument("run", metavar="RUN", help="an experiment folder, such as runs/mnist_hinton")
-    folder = parser.parse_args(arguments).run
-    show(rebuild(folder), console())
+    show(rebuild(parser.parse_args(given).run), console())
     return 0
 
 

@@ -122,7 +122,7 @@ def _cell(members: pandas.DataFrame, place: dict[str, Label]) -> pandas.DataFram
 
 def _best(score: numpy.ndarray, full: numpy.ndarray, alone: numpy.ndarray) -> numpy.ndarray:
     """Marks the best by validation among the full cells: one, or all that show the same baseline."""
-    best = numpy.zeros(score.shape, bool)
+    best, full = numpy.zeros(score.shape, bool), full & ~numpy.isnan(score)
     if full.any():
         best[tuple(numpy.argwhere(full & (score == score[full].min()))[0])] = True
     return alone & full & (score == score[best].min()) if (best & alone).any() else best

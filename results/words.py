@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy
@@ -22,6 +23,12 @@ def label(value: Any) -> str:
     if pandas.isna(value):
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def configuration(values: Mapping[str, Any], knobs: list[str]) -> str:
+    """The knobs that something has, in the order of `knobs`: `alpha 0.5, temperature 4`."""
+    known = [name for name in knobs if name in values and not pandas.isna(values[name])]
+    return ", ".join(f"{short(name, knobs)} {label(values[name])}" for name in known)
 
 
 def percent(mean: float, std: float = float("nan")) -> str:
