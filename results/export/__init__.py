@@ -12,10 +12,11 @@ from typing import NamedTuple
 from results import experiment as experiments
 from results import records, students, tables
 from results.experiment import Experiment
-from results.export import files
+from results.export import files, speed
 from results.export.card import Exported, card, space
 from results.export.exam import Exam, sit
 from results.export.files import CARD, NAMES, ONNX, RECIPE, WEIGHTS
+from results.export.speed import Speed
 from results.export.staging import refuse, staged
 from results.export.verify import verify
 from results.records import Folder, Row
@@ -95,13 +96,15 @@ def _student(
     model = files.model(records.weights_file(experiment.folder, trial), recipe, test.shape, len(test.classes))
     folder.mkdir(exist_ok=True)
     storage.write(folder / WEIGHTS, dict(model.state_dict()), {"recipe": recipe.model_dump_json(), "trial": trial})
-    (folder / ONNX).write_bytes(files.onnx_bytes(model, test.shape))
+    (folder / ONNX).write_bytes(files.onnx_bytes(model, test.shape, test.classes))
     (folder / RECIPE).write_text(space(recipe, f"{experiment.space.name[:80]}-{trial[:8]}"))
     plugins = experiment.environment.get("plugins", {})
     for name, source in plugins.items():
         records.replace(folder / "plugins" / name, source)
     verified = verify(folder, model, recipe, rows.end, test)
     row = experiment.students[experiment.students["trial"] == trial].iloc[0]
-    about = Exported(place, recipe, row, test.shape, test.classes, list(plugins), test.flags, verified)
+    speeds: dict[str, Speed | None] = {"this student": speed.measure((folder / ONNX).read_bytes(), test.shape)}
+    speeds |= speed.teachers(recipe, test.shape, len(test.classes))
+    about = Exported(place, recipe, row, test.shape, test.classes, list(plugins), test.flags, verified, speeds)
     (folder / CARD).write_text(card(experiment, about))
     return verified

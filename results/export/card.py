@@ -10,6 +10,8 @@ import pandas
 
 from results import grids, markdown, tables, words
 from results.experiment import Experiment
+from results.export import files, speed
+from results.export.speed import Speed
 from results.students import knobs
 from spaces import document
 from spaces.recipe import Model, Named, Recipe
@@ -37,20 +39,24 @@ print(logits.argmax(-1))
 
 ONNX = """\
 ```python
+import json
+
 import numpy
 import onnxruntime
 
 session = onnxruntime.InferenceSession("student.onnx", providers=["CPUExecutionProvider"])
+classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
 images = numpy.random.default_rng(0).integers(0, 256, (7, *{shape}), dtype=numpy.uint8)
 (logits,) = session.run(["logits"], {{"images": images}})
-print(logits.argmax(-1))
+print([classes[index] for index in logits.argmax(-1)])
 ```"""
 
 
 class Exported(NamedTuple):
     """One student to be explained: its recipe, its row of results.students, and how it was found and verified.
 
-    `shape` is that of an image; `flags` are what the command that reproduces it needs beside the recipe.
+    `shape` is that of an image; `flags` are what the command that reproduces it needs beside the recipe; `speeds` are
+    its own and its teachers'.
     """
 
     place: int
@@ -61,6 +67,7 @@ class Exported(NamedTuple):
     plugins: Sequence[str]
     flags: Sequence[str]
     verified: str
+    speeds: dict[str, Speed | None]
 
 
 def space(recipe: Recipe, name: str) -> str:
@@ -79,9 +86,10 @@ def card(experiment: Experiment, student: Exported) -> str:
         f"# {experiment.space.name}: {rank}",
         _what(experiment, student),
         "## Numbers\n\n" + _numbers(experiment, student),
+        "## Size and speed\n\n" + speed.table(student.speeds),
         "## Load\n\n" + _shapes(student),
         "The weights, with this project installed:\n\n" + _load(student),
-        "The ONNX file, with nothing but onnxruntime; preprocessing is in the graph:\n\n"
+        "The ONNX file, with nothing but onnxruntime; the classes are in its metadata:\n\n"
         + ONNX.format(shape=student.shape),
         "## Reproduce\n\n" + _reproduce(student),
     ]
@@ -115,7 +123,7 @@ def _numbers(experiment: Experiment, student: Exported) -> str:
         _line("this student", row.to_frame().T),
         _line("its configuration, all seeds", peers),
         _line("baseline: the same without a teacher", paired if len(paired) else alone),
-        *([_teacher(experiment.teachers[row["teacher"]])] if row["teacher"] in experiment.teachers else []),
+        *([_teacher(experiment.teachers[row["teacher_key"]])] if row["teacher_key"] in experiment.teachers else []),
     ]
     notes = [
         *markdown.protocol(experiment),
@@ -142,11 +150,9 @@ def _teacher(known: dict[str, Any]) -> list[str]:
 
 
 def _shapes(student: Exported) -> str:
-    size = ", ".join(map(str, student.shape))
     return (
-        f"Images are uint8 `[batch, channels, height, width]`, here `[batch, {size}]`, any batch; preprocessing only "
-        f"divides them by 255. Logits are float32 `[batch, {len(student.classes)}]`, in the order of the classes "
-        f"{', '.join(student.classes)}."
+        f"Images are {files.images(student.shape)} Any batch will do. Logits are float32 "
+        f"`[batch, {len(student.classes)}]`, in the order of the classes {', '.join(student.classes)}."
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
+import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
@@ -43,8 +46,11 @@ def model(path: Path, recipe: Recipe, shape: tuple[int, int, int], classes: int)
     return fresh.eval()
 
 
-def onnx_bytes(model: nn.Module, shape: tuple[int, int, int]) -> bytes:
-    """An ONNX file for any batch, weights and preprocessing in it; a UserError where torch cannot write the model."""
+def onnx_bytes(model: nn.Module, shape: tuple[int, int, int], classes: Sequence[str]) -> bytes:
+    """An ONNX file for any batch, weights and preprocessing in it; a UserError where torch cannot write the model.
+
+    Its metadata say in words what its images are, and name the classes as a JSON list.
+    """
     example = torch.zeros(2, *shape, dtype=torch.uint8)
     try:
         with warnings.catch_warnings():
@@ -67,7 +73,18 @@ def onnx_bytes(model: nn.Module, shape: tuple[int, int, int]) -> bytes:
     graph = written.graph
     for part in (written, graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *graph.value_info):
         del part.metadata_props[:]  # the exporter's notes, with paths of this machine
+    onnx.helper.set_model_props(written, {"images": images(shape), "classes": json.dumps(list(classes))})
     return written.SerializeToString()
+
+
+def images(shape: tuple[int, int, int]) -> str:
+    """What a student takes, in words."""
+    channels, height, width = shape
+    colours = {1: "grey levels", 3: "red, green and blue"}.get(channels, f"{channels} channels")
+    return (
+        f"uint8 [batch, {channels}, {height}, {width}]: {colours} from 0 to 255, as decoded; an image of another size "
+        "is resized until it covers this one, and its centre cut out. The graph divides by 255 itself."
+    )
 
 
 def run_onnx(path: Path, images: Tensor) -> Tensor:

@@ -1,0 +1,85 @@
+"""Who is exported, with what, and what the command says."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from results import records, students, tables
+from results.export import export
+from results.export.__main__ import main
+from spaces import space
+from spaces.errors import UserError
+from trainables import data as datasets
+from trainables import plugin
+
+ROOT = Path(__file__).parents[3]
+PLUGIN = """\
+from torch import nn
+
+from trainables.models import MODELS
+
+
+def narrow(shape, classes, *, width: int = 4):
+    channels, height, across = shape
+    last = nn.Linear(width * height * across, classes)
+    return nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.Flatten(), last)
+
+
+MODELS["narrow"] = narrow
+"""
+
+
+def test_the_best_by_validation_is_exported_each_into_its_folder(trained, tmp_path):
+    found = export(trained, tmp_path / "best", top=2)
+    assert found == [tmp_path / "best" / "1", tmp_path / "best" / "2"]
+    keys = [space.load(folder / "recipe.yaml") for folder in found]
+    assert [s.fill({}, s.seeds[0]).key() for s in keys] == tables.best(students.read(trained), 2)
+
+
+def test_a_plugin_model_is_exported_with_its_plugin(tmp_path, clean, python, train):
+    file = tmp_path / "narrow_net.py"
+    file.write_text(PLUGIN)
+    sources = plugin.read([file])
+    plugin.register(sources)
+    small = datasets.load("digits").take(128, 40, 50)
+    folder = train(tmp_path / "run", "{name: narrow, width: 3}", small, sources)
+    with pytest.raises(UserError, match=r"was run with --plugin narrow_net\.py; expected the same"):
+        export(folder)
+    (exported,) = export(folder, plugins=[file])
+    assert (exported / "plugins" / "narrow_net.py").read_text() == PLUGIN
+    text = (exported / "card.md").read_text()
+    assert "search.run recipe.yaml --plugin plugins/narrow_net.py\n" in text
+    for block in re.findall(r"```python\n(.*?)```", text, re.S):
+        assert python("-c", block, cwd=exported).stderr == ""
+    export(folder, plugins=[file])  # one with plugins is replaced, too
+    file.write_text(PLUGIN + "\n")
+    with pytest.raises(UserError, match="not as the experiment was run"):
+        export(folder, plugins=[file])
+
+
+def test_nothing_ranked_nothing_exported(copy):
+    for trial in records.trials(copy):
+        if records.rows(copy, trial)[0]["stage"] != "baseline":
+            shutil.rmtree(records.trial_folder(copy, trial))
+    with pytest.raises(UserError, match="no configuration is ranked"):
+        export(copy)
+
+
+def test_the_command_says_where_and_is_silent_otherwise(copy, tmp_path, python):
+    done = python("-m", "results.export", str(copy), "--to", "best", "--top", "9", cwd=tmp_path)
+    lines = done.stdout.splitlines()
+    assert done.stderr == ""
+    assert lines[0] == str(tmp_path / "best" / "1") and lines[1].startswith("  Reloaded from both files")
+    assert lines[-1] == "Only 2 of 9: no more configurations are ranked." and len(lines) == 5
+    assert main([str(tmp_path / "missing")]) == 2
+    with pytest.raises(SystemExit):
+        main([str(copy), "--top", "0"])
+
+
+def test_an_exporting_interpreter_needs_no_ray_and_no_search(python):
+    script = "import sys, results.export\nprint([n for n in ('ray', 'search', 'optuna') if n in sys.modules])"
+    assert python("-c", script, cwd=ROOT).stdout.strip() == "[]"
