@@ -32,31 +32,38 @@ ci-slow: install
 # Every number and picture of the README comes from these commands; DATA is a folder that holds MNIST/raw.
 DATA ?= $(KD_DATA)
 INSERT = $(BIN)/python docs/insert.py README.md
-METHODS = fitnets omitted
+MEASURED = mnist_fitnets mnist_omitted mnist_subclass mnist2x5_subclass mnist_assistant mnist_multistudent mnist_ensemble
 
-.PHONY: numbers readme schema
+.PHONY: numbers readme schema docs faults
 
 # What editors complete and `python -m spaces` reads, from the models and the registries; a test demands that it is fresh.
 schema: install
 	$(BIN)/python -m search.schema
 
+docs: install
+	$(BIN)/python -m sphinx -W -q -b html docs docs/_build/html
+
 numbers: install
 	$(BIN)/python -m search.run spaces/mnist_hinton.yaml --data $(DATA)
 	$(BIN)/python -m search.run spaces/mnist_search.yaml --data $(DATA)
 	$(BIN)/python -m search.run spaces/mnist_hinton_teachers.yaml --data $(DATA)
-	for space in $(METHODS:%=mnist_%); do $(BIN)/python -m search.run spaces/$$space.yaml --data $(DATA) || exit; done
+	for space in $(MEASURED); do $(BIN)/python -m search.run spaces/$$space.yaml --data $(DATA) || exit; done
 
 readme: install
 	$(BIN)/python -m results runs/mnist_hinton > /dev/null
 	grep -v '^# ' runs/mnist_hinton/table.md | $(INSERT) table
 	cp runs/mnist_hinton/heatmap.png docs/mnist_hinton.png
 	$(BIN)/python -m results.published runs/mnist_hinton docs/published/ece1512_001_run_b.csv | $(INSERT) published
-	$(BIN)/python -m results.compare runs/mnist_hinton runs/mnist_search | $(INSERT) search
+	$(BIN)/python -m results compare --best runs/mnist_hinton runs/mnist_search | $(INSERT) search
 	$(BIN)/python -m results runs/mnist_hinton_teachers > /dev/null
 	(grep '^|' runs/mnist_hinton_teachers/table.md; echo; \
 	 grep -E '^\| (rank|---|–)' runs/mnist_hinton_teachers/leaderboard.md) | $(INSERT) teachers
-	$(BIN)/python -m results.compare --every $(METHODS:%=runs/mnist_%) | $(INSERT) methods
+	$(MAKE) $(MEASURED:%=readme-%)
 	$(BIN)/python docs/tree.py | $(INSERT) tree
+
+# One experiment's table, from its folder in runs/.
+readme-%: install
+	$(BIN)/python -m results compare --every runs/$* | $(INSERT) $*
 
 # The screenshots in docs/, taken by the browser tests from a finished experiment.
 .PHONY: pictures
