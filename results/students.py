@@ -14,10 +14,10 @@ from spaces import space
 COLUMNS = [
     *("trial", "stage", "status", "seed", "epochs", "val_accuracy", "test_accuracy", "best_epoch", "train_seconds"),
     *("val_loss", "best_val_accuracy", "agreement", "parameters", "macs", "latency_ms", "planned_epochs"),
-    *("teacher", "teacher_seed", "reason"),
+    *("teacher_key", "teacher_seed", "reason"),
 ]
 WHOLE = {"seed", "epochs", "best_epoch", "parameters", "macs", "planned_epochs", "teacher_seed"}
-WORDS = {"trial", "stage", "status", "teacher", "reason"}
+WORDS = {"trial", "stage", "status", "teacher_key", "reason"}
 DIAGNOSIS = "diagnosis."  # begins the names of figures that only some networks have
 EPOCH_COLUMNS = ["trial", "epoch", "train_loss", "val_loss", "val_accuracy", "lr", "seconds", "time"]
 
@@ -94,6 +94,7 @@ def _current(rows: Iterable[Row]) -> list[Row]:
 def _line(student: History, knobs: list[str]) -> Row:
     start, end = student.start, student.end
     copied = {name: start.get(name) for name in COLUMNS if name in start}
+    copied["teacher_key"] = start.get("teacher")  # "teacher" is a knob where whole teachers are the options
     return copied | _progress(student.epochs) | _outcome(end) | labels(start, knobs)
 
 

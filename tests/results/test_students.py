@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pandas
 import pytest
@@ -25,7 +26,7 @@ def test_one_row_per_student_in_the_promised_order(full):
 def test_the_baseline_has_alpha_0_and_no_temperature(full):
     baseline = results.read(full).query("stage == 'baseline'")
     assert list(baseline["method.alpha"]) == [0, 0, 0]
-    assert baseline["method.temperature"].isna().all() and baseline["teacher"].isna().all()
+    assert baseline["method.temperature"].isna().all() and baseline["teacher_key"].isna().all()
 
 
 def test_students_csv_comes_back(full, tmp_path):
@@ -93,3 +94,16 @@ def test_a_student_whose_first_line_is_torn_has_not_begun(empty):
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"kind": "student", "trial": "torn"})[:-1])
     assert len(results.read(made.folder)) == 0
+
+
+def test_whole_teachers_as_options_are_a_knob(empty):
+    """The column for who taught a student once hid the knob of the same name, and two teachers passed for one."""
+    made = empty()
+    file = records.space_file(made.folder)
+    options = "teacher: {choice: [{model: {name: mlp, hidden: [4]}}, {model: {name: mlp, hidden: [8]}}]}\n"
+    file.write_text(re.sub(r"(?m)^teacher:.*\n", options, file.read_text()))
+    for name in ("teacher-1", "teacher-2"):
+        made.student("explore", {**VALUES, "teacher": name}, 0)
+    table = results.read(made.folder)
+    assert sorted(table["teacher"]) == ["teacher-1", "teacher-2"] and "teacher" in students.knobs(table)
+    assert table["teacher_key"].nunique() == 1

@@ -42,7 +42,7 @@ def test_the_baseline_is_trained_once_per_seed_without_a_teacher(lines):
     alone = lines[lines["stage"] == "baseline"]
     assert sorted(alone["seed"]) == [0, 1]
     assert set(alone["method.alpha"]) == {0}
-    assert alone[["method.temperature", "teacher", "agreement"]].isna().all(axis=None)
+    assert alone[["method.temperature", "teacher_key", "agreement"]].isna().all(axis=None)
 
 
 def test_every_other_cell_has_its_seeds_and_a_teacher(grid, lines):
@@ -50,7 +50,7 @@ def test_every_other_cell_has_its_seeds_and_a_teacher(grid, lines):
     cells = taught.groupby(["method.alpha", "method.temperature"])["seed"].apply(sorted)
     assert cells.to_dict() == {(0.5, 1): [0, 1], (0.5, 4): [0, 1]}
     (teacher,) = records.teachers(grid)
-    assert set(taught["teacher"]) == {teacher}
+    assert set(taught["teacher_key"]) == {teacher}
     assert taught["agreement"].between(0, 1).all()
 
 
@@ -76,7 +76,16 @@ def test_the_protocol_says_what_it_stands_on(grid):
 def test_the_record_of_a_teacher(grid):
     ((key, teacher),) = records.teachers(grid).items()
     assert teacher["key"] == key and teacher["epochs"] == 2 and teacher["values"] == {}
-    assert {"val_accuracy", "test_accuracy", "parameters", "macs", "latency_ms", "train_seconds", "cached", "seed"} <= teacher.keys()
+    assert {
+        "val_accuracy",
+        "test_accuracy",
+        "parameters",
+        "macs",
+        "latency_ms",
+        "train_seconds",
+        "cached",
+        "seed",
+    } <= teacher.keys()
 
 
 def test_running_again_trains_nothing(grid, tmp_path, start, slow_space, rows):
