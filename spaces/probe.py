@@ -23,10 +23,16 @@ def mistakes(template: Any, lines: dict[str, int], broken: set[str], judge: Judg
     """Yield one mistake for each place in the file; what lies at or below a broken hole has been reported before."""
     told: set[tuple[str, str]] = set()
     for values, path, message in _complaints(template, judge):
-        place = (locate(template, path, values), path)
+        place = (_place(template, path, message, values), path)
         if place not in told and not any(f"{path}.".startswith(f"{hole}.") for hole in broken):
             told.add(place)
             yield Mistake(line(lines, place[0]), path, message)
+
+
+def _place(template: Any, path: str, message: str, values: Values) -> str:
+    """Where in the file a mistake stands; an unknown key is one mistake however many options lie below it."""
+    parent, _, key = path.rpartition(".")
+    return join(locate(template, parent, values), key) if "unknown key" in message else locate(template, path, values)
 
 
 def recipe_tree(template: Any, values: Values, seed: int, teacher_seed: int) -> dict[str, Any]:
