@@ -31,10 +31,13 @@ def cost(model: nn.Module, shape: tuple[int, int, int]) -> Cost:
 
 @torch.no_grad()
 def latency(model: nn.Module, shape: tuple[int, int, int]) -> float:
-    """Milliseconds in which a network answers one image of this shape: the quickest of 20 times, in float32."""
-    training, image = model.training, torch.zeros(1, *shape, device=next(model.parameters()).device)
+    """Milliseconds in which a network answers one image of this shape: the quickest of 20 times, float32, one thread."""
+    training, threads = model.training, torch.get_num_threads()
+    image = torch.zeros(1, *shape, device=next(model.parameters()).device)
     model.eval()
+    torch.set_num_threads(1)
     quickest = min(_seconds(model, image) for _ in range(20))
+    torch.set_num_threads(threads)
     model.train(training)
     return 1000 * quickest
 

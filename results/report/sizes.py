@@ -12,7 +12,7 @@ from results.report.summary import configuration
 COSTS = {
     "parameters": "parameters",
     "macs": "multiply-accumulates per image",
-    "latency_ms": "milliseconds for one image, in PyTorch on the machine that trained",
+    "latency_ms": "milliseconds for one image, in PyTorch on one thread of the machine that trained",
 }
 
 
