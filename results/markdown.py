@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pandas
@@ -13,6 +14,7 @@ from results.grids import Grid
 from results.students import DIAGNOSIS, knobs
 
 SHOWN = 30
+BAR = r"\|"
 HEADS = {
     "val_accuracy": "validation %",
     "test_accuracy": "test %",
@@ -195,14 +197,19 @@ def _best(grid: Grid, rows: str, columns: str) -> str:
 
 
 def _page(title: str, above: list[str], table: list[list[str]], below: list[str]) -> str:
-    return "\n".join([f"# {title}", "", *_bullets(above), *lines(table), "", *_bullets(below)])
+    return "\n".join([f"# {_plain(title)}", "", *_bullets(above), *lines(table), "", *_bullets(below)])
 
 
 def lines(table: list[list[str]]) -> list[str]:
     """A table, its heads first, as lines of Markdown."""
-    head, *rest = (f"| {' | '.join(line)} |" for line in table)
+    head, *rest = (f"| {' | '.join(_plain(cell).replace('|', BAR) for cell in line)} |" for line in table)
     return [head, "|" + " --- |" * len(table[0]), *rest]
 
 
 def _bullets(lines: list[str]) -> list[str]:
-    return [*(f"- {line}" for line in lines), ""]
+    return [*(f"- {_plain(line)}" for line in lines), ""]
+
+
+def _plain(text: str) -> str:
+    """Words that somebody chose must not become HTML, nor end a line."""
+    return re.sub(r"<(?=[a-zA-Z/!?])", r"\\<", " ".join(text.split("\n")))

@@ -63,7 +63,10 @@ def configurations(students: pandas.DataFrame) -> list[pandas.DataFrame]:
 
 def _line(group: pandas.DataFrame, knobs: list[str], others: list[str]) -> Row:
     done, first = group[group["status"] == "finished"], group.iloc[0]
-    means = {name: done[name].mean() for name in ("val_accuracy", "val_loss", "agreement", "latency_ms", "train_seconds", *others)}
+    means = {
+        name: done[name].mean()
+        for name in ("val_accuracy", "val_loss", "agreement", "latency_ms", "train_seconds", *others)
+    }
     test = {"test_accuracy": done["test_accuracy"].mean(), "test_std": done["test_accuracy"].std()}
     copied = {name: first[name] for name in ["stage", *knobs, "parameters", "macs"]}
     rest = group["status"][group["status"] != "finished"].value_counts()

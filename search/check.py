@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any, cast
 
 from search.algorithms import SAMPLERS, SCHEDULERS
@@ -32,6 +33,8 @@ def check(space: Space) -> None:
     if space.search.algorithm != "grid":
         _check_adaptive(space)
     _check_stopping(space)
+    if space.track and find_spec("mlflow") is None:
+        raise space.error("track", "needs a package that is not installed: pip install mlflow")
     for path, domain in space.domains:
         if path.split(".")[0] == "data":
             reason = "numbers on different data cannot be compared; write one space for each"

@@ -8,15 +8,16 @@ import signal
 import socket
 import tempfile
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from search.access import demand, keep
+from search.lifeline import watched
+from search.preflight import preflight
 from spaces.errors import UserError
 from trainables.data import Dataset
 
@@ -24,18 +25,20 @@ ROOM = 512 * 2**20  # bytes beside the data: answers, results
 
 
 @contextmanager
-def connected(address: str | None, folder: Path, data: Dataset) -> Iterator[None]:
-    """Be connected to Ray inside this block, with room for the data that all students share.
+def connected(address: str | None, folder: Path, data: Dataset, insecure: bool = False) -> Iterator[None]:
+    """Be connected to Ray inside this block, with room for the data that all students share; raise Lost if Ray dies.
 
     Without an address Ray is started for this run alone and ends with it, so that it never joins a cluster it finds.
+    A cluster without a token is only joined where that is said to be wanted.
     """
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong with students is said from their rows
     if address is None:
-        with _private(sum(array.nbytes for split in data[:3] for array in split)):
+        with _started(sum(array.nbytes for split in data[:3] for array in split)), watched():
             yield
         return
     try:
         _knock(address)
+        demand(address, insecure)
         _init(address=address)
     except (ConnectionError, ValueError) as error:
         raise UserError(
@@ -43,10 +46,11 @@ def connected(address: str | None, folder: Path, data: Dataset) -> Iterator[None
             "ray start --head --port=6379"
         ) from None
     try:
-        _preflight(folder)
-        yield
+        preflight(folder)
+        with watched():
+            yield
     finally:
-        ray.shutdown()
+        _leave()
 
 
 def _knock(address: str) -> None:
@@ -63,19 +67,44 @@ def _knock(address: str) -> None:
 
 
 @contextmanager
-def _private(shared: int) -> Iterator[None]:
+def _started(shared: int) -> Iterator[None]:
     temporary = tempfile.mkdtemp(prefix="kd-")  # short: Ray puts sockets in it, whose paths may have 107 characters
     try:
-        _init(
-            address="local",
-            include_dashboard=False,
-            object_store_memory=ROOM + 4 * shared,
-            _temp_dir=temporary,
-        )
+        _begin(object_store_memory=ROOM + 4 * shared, _temp_dir=temporary)
         yield
     finally:
-        ray.shutdown()
+        _leave()
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _begin(**options: Any) -> None:
+    """Start Ray on this machine; a UserError where it does not come up."""
+    keep()
+    try:
+        _init(address="local", include_dashboard=False, **options)
+    except Exception as error:  # Ray raises bare exceptions here
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"Ray does not start: {reason} Is the machine very busy, or short of memory or disk?") from None
+
+
+def _leave() -> None:
+    """Shut Ray down, whoever presses Ctrl-C meanwhile: half a shutdown would leave processes behind."""
+    with undisturbed():
+        ray.shutdown()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let SIGINT and SIGTERM pass inside this block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _init(**options: Any) -> None:
@@ -84,39 +113,6 @@ def _init(**options: Any) -> None:
     ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)
-
-
-@ray.remote(num_cpus=0)
-def _echo(path: str, answer: str) -> str:
-    """Read a file of the experiment folder on a node and write one back."""
-    question = Path(path).read_text()
-    Path(answer).write_text(question)
-    return question
-
-
-def _preflight(folder: Path) -> None:
-    """Make sure every node reads and writes the experiment folder; a UserError names those that do not."""
-    nonce = uuid.uuid4().hex
-    question = folder / f".question-{nonce}"
-    question.write_text(nonce)
-    failures = []
-    for node in (node for node in ray.nodes() if node["Alive"]):
-        answer = folder / f".answer-{nonce}-{node['NodeID'][:8]}"
-        strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        try:
-            ray.get(_echo.options(scheduling_strategy=strategy).remote(str(question), str(answer)), timeout=60)
-            if answer.read_text() != nonce:
-                failures.append(node["NodeManagerAddress"])
-        except (ray.exceptions.RayError, OSError):
-            failures.append(node["NodeManagerAddress"])
-        finally:
-            answer.unlink(missing_ok=True)
-    question.unlink()
-    if failures:
-        raise UserError(
-            f"--out {folder}: not shared with {', '.join(failures)}; expected a folder that every node of the cluster "
-            "reads and writes under the same path, with this program installed there"
-        )
 
 
 def nodes() -> list[tuple[float, float]]:

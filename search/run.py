@@ -39,6 +39,7 @@ def run(
     smoke_test: bool = False,
     fresh: bool = False,
     plugins: Sequence[str | Path] = (),
+    insecure_cluster: bool = False,
     console: Console | None = None,
 ) -> int:
     """Search a space file and write its results; return the exit code, raise UserError for what the user can put right.
@@ -63,14 +64,15 @@ def run(
     precision = records.environment(folder).get("auto_precision") or fastest_precision()
     searched = searched.resolved(precision)
     if not fresh:
-        refuse_changes(searched, folder, sources)
+        refuse_changes(searched, dataset, folder, sources)
     if address is None:
         check_resources(searched, [(os.cpu_count() or 1, torch.cuda.device_count())])
     _print_plan(searched, dataset, folder, console, check)
     if check:
         return 0
     command = f"python -m search.run {shlex.quote(str(space))}" + _flags(data, out, address, smoke_test, plugins)
-    return conduct(Session(searched, dataset, folder, sources, address, precision, command), console)
+    command += " --insecure-cluster" * insecure_cluster
+    return conduct(Session(searched, dataset, folder, sources, address, precision, command, insecure_cluster), console)
 
 
 def _print_plan(space: Space, data: Dataset, folder: Path, console: Console, whole: bool) -> None:
@@ -108,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--download", action="store_true", help="fetch a data set that is missing")
     add("--out", metavar="DIR", help="the experiment's folder (otherwise runs/NAME)")
     add("--address", metavar="ADDR", help="a Ray cluster, such as HOST:6379 (otherwise this machine alone)")
+    add("--insecure-cluster", action="store_true", help="join a cluster that asks for no token")
     add("--check", action="store_true", help="check the space and print the plan, train nothing")
     add("--smoke-test", action="store_true", help="a minute's version of the space, into runs/NAME.smoke")
     add("--fresh", action="store_true", help="move an old folder aside and start anew")
@@ -124,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
 
 @told
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line: 0 all done, 2 something to put right, 3 some students failed, 130 interrupted."""
+    """The command line: 0 all done, 2 something to put right, 3 some students failed, 4 Ray died, 130 interrupted."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is an interruption like Ctrl-C
     try:
         return run(**vars(_parser().parse_args(arguments)))

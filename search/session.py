@@ -15,22 +15,29 @@ from results import records
 from results.rebuild import rebuild
 from results.tensorboard import Board
 from results.terminal import show
-from search import cluster, engine
+from search import cluster, engine, tracking
 from search.algorithms import MODES
 from search.check import check_resources
 from search.display import Display
 from search.environment import environment
+from search.lifeline import Lost
+from search.mend import mend
 from search.tuner import Experiment
+from spaces import disk
 from spaces.domain import Choice
 from spaces.errors import UserError
 from spaces.space import Space
 from trainables.data import Dataset
 
-FAILED, INTERRUPTED = 3, 130  # exit codes
+FAILED, LOST, INTERRUPTED = 3, 4, 130  # exit codes
+RESTARTS = 3  # of a Ray of our own that died
 
 
 class Session(NamedTuple):
-    """What to run, on what, where, in which precision where the space says auto, and the command that does it."""
+    """What to run, on what, where, in which precision where the space says auto, and the command that does it.
+
+    `insecure` lets it join a cluster that has no token.
+    """
 
     space: Space
     data: Dataset
@@ -39,17 +46,21 @@ class Session(NamedTuple):
     address: str | None
     precision: str
     command: str
+    insecure: bool = False
 
 
 def conduct(session: Session, console: Console) -> int:
     """Train all students that are not done, then write and show the results; return the exit code."""
     session.folder.mkdir(parents=True, exist_ok=True)
-    with alone(session.folder):
+    with disk.room(session.folder), alone(session.folder):
+        for damage in mend(session.folder):
+            console.print(damage, highlight=False, markup=False, soft_wrap=True)
         code = _train(session, console)
-        if code == INTERRUPTED:
+        if code in (INTERRUPTED, LOST):
             console.print(f"\nInterrupted. To go on: {session.command}", highlight=False, markup=False, soft_wrap=True)
-        experiment = rebuild(session.folder)
-        show(experiment, console)
+        with cluster.undisturbed():
+            experiment = rebuild(session.folder)
+            show(experiment, console)
         return code or (FAILED if "failed" in set(experiment.students["status"]) else 0)
 
 
@@ -74,16 +85,37 @@ def _train(session: Session, console: Console) -> int:
     records.replace(records.space_file(folder), space.dump())
     records.save_environment(folder, about)
     deadline = began + space.search.hours * 3600 - spent if space.search.hours else float("inf")
+    trackers = tracking.begin(space, folder, lambda line: console.print(line, markup=False, soft_wrap=True))
     board = Board(folder, {path: list(d.labels) if isinstance(d, Choice) else None for path, d in space.domains})
     display = Display(console, space.search.metric, MODES[space.search.metric])
     try:
-        with cluster.connected(session.address, folder, data), display:
-            check_resources(space, cluster.nodes())
-            engine.run(Experiment(space, data, folder, session.plugins, display, board, {}), deadline)
+        experiment = Experiment(space, data, folder, session.plugins, display, board, trackers, {})
+        _stages(experiment, session, deadline)
         about["wall_seconds"] = spent + time.time() - began  # its absence says that the run is not over
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Lost as lost:
+        console.print(f"\n{lost}.", highlight=False, markup=False, soft_wrap=True)
+        return LOST
     finally:
         board.close()
+        trackers.close(folder, done="wall_seconds" in about)
         records.save_environment(folder, about | {"spent_seconds": spent + time.time() - began})
     return 0
+
+
+def _stages(experiment: Experiment, session: Session, deadline: float) -> None:
+    """Run all stages; where a Ray of our own dies, another goes on from the rows, a bounded number of times."""
+    for restart in range(1, RESTARTS + 2):
+        try:
+            joined = cluster.connected(session.address, session.folder, session.data, session.insecure)
+            with joined, experiment.display:
+                check_resources(experiment.space, cluster.nodes())
+                # Answers lie in the memory of the Ray they came from: another one asks the teachers' cache again.
+                engine.run(experiment._replace(lessons={}), deadline)
+            return
+        except Lost as lost:
+            if session.address is not None or restart > RESTARTS:
+                raise
+            line = f"{lost}; it is started anew, and students go on from their last epochs"
+            experiment.display.console.print(line, highlight=False, markup=False, soft_wrap=True)

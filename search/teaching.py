@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -12,6 +14,7 @@ from results import records
 from search import cluster
 from search.students import Student
 from search.tuner import Experiment
+from search.watch import RETRIES
 from spaces.errors import UserError
 from spaces.recipe import Recipe
 from trainables import plugin
@@ -29,7 +32,9 @@ def taught(experiment: Experiment, student: Student, asked: Wanted) -> tuple[str
     name, epochs = "teacher", 0
     try:
         for item in _heard(experiment, student, asked):
-            if isinstance(item, Begun):
+            if isinstance(item, str):
+                experiment.display.console.print(item, highlight=False, markup=False, soft_wrap=True)
+            elif isinstance(item, Begun):
                 name, epochs = f"teacher {item.model}", item.epochs
                 experiment.display.stage(name, epochs)
             elif isinstance(item, Epoch):
@@ -47,11 +52,24 @@ def taught(experiment: Experiment, student: Student, asked: Wanted) -> tuple[str
 
 
 def _heard(experiment: Experiment, student: Student, asked: Wanted) -> Iterator[Any]:
-    """What a teacher's lectures yield, somewhere on the cluster."""
+    """What a teacher's lectures yield, somewhere on the cluster, and a line for whatever a person should know.
+
+    Where the process of a teacher dies, another goes on from its last epoch. Ray's own retry would not do: it counts
+    what was yielded, and a teacher that goes on yields less.
+    """
     threads, gpus = _threads(experiment), min(1, experiment.space.resources.gpus)
-    task = _lectures.options(num_cpus=threads, num_gpus=gpus, num_returns="streaming")
-    references: Any = task.remote(student.recipe, experiment.data, asked, experiment.plugins, threads)
-    yield from map(ray.get, references)
+    task = _lectures.options(num_cpus=threads, num_gpus=gpus, num_returns="streaming", max_retries=0)
+    for retry in range(1, RETRIES + 2):
+        try:
+            references: Any = task.remote(student.recipe, experiment.data, asked, experiment.plugins, threads)
+            yield from map(ray.get, references)
+            return
+        except ray.exceptions.RayTaskError:
+            raise
+        except ray.exceptions.RayError as error:
+            if retry > RETRIES:
+                raise UserError(f"teacher: its worker process died {retry} times: {_first_line(error)}") from None
+            yield f"teacher: its worker process died; it goes on from its last epoch (retry {retry} of {RETRIES})"
 
 
 def _threads(experiment: Experiment) -> int:
@@ -65,10 +83,33 @@ def _told(name: str, cause: Exception) -> UserError:
     return cause if isinstance(cause, UserError) else UserError(f"{name}: {type(cause).__name__}: {cause}")
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 @ray.remote
 def _lectures(recipe: Recipe, data: Dataset, asked: Wanted, plugins: dict[str, str], threads: int) -> Iterator:
-    """Yield what `teach` does: epochs without their state, which nobody needs here, and last what was taught."""
+    """Yield what `teach` does: epochs without their state, which nobody needs here, and last what was taught.
+
+    Warnings are yielded as strings, for nobody reads the log of this process.
+    """
     plugin.register(plugins)
     torch.set_num_threads(threads)
-    for item in teach(recipe, data, asked):
-        yield item._replace(state=State(item.epoch, 0, {}, {}, {})) if isinstance(item, Epoch) else item
+    with _warnings() as lines:
+        for item in teach(recipe, data, asked):
+            yield from (lines.pop(0) for _ in list(lines))
+            yield item._replace(state=State(item.epoch, 0, {}, {}, {})) if isinstance(item, Epoch) else item
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """The lines that the training code logs inside this block, as they come."""
+    lines: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("trainables")
+    logger.addHandler(handler)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)

@@ -12,8 +12,9 @@ import torch
 from ray import tune
 
 from results import records
+from results.students import history
+from search.mend import holds
 from search.students import Student, opening, teacher_of
-from spaces.errors import UserError
 from trainables import checkpoint, plugin, storage
 from trainables.cost import cost, latency
 from trainables.data import Dataset
@@ -23,6 +24,7 @@ from trainables.evaluate import agreement, respond, score
 from trainables.fit import Diverged, Epoch, State, fit
 from trainables.lesson import Answers, Lesson
 from trainables.models import build
+from trainables.weights import begin
 
 
 def trial(
@@ -53,27 +55,32 @@ def trial(
 
 
 def _train(student: Student, lesson: Lesson, folder: Path) -> None:
-    """Train from the last checkpoint, if there is one; the end is on disk before the last epoch is reported."""
+    """Train from the last checkpoint, if there is one; the end is on disk before the last epoch is reported.
+
+    A row is written before its checkpoint: whoever dies between them trains that epoch again, and no row is missing.
+    """
     path, epochs = records.checkpoint_file(folder, student.key), student.recipe.train.epochs
-    for epoch in fit(student.recipe, lesson, start=_start(path, epochs)):
-        if epoch.epoch < epochs:  # whoever dies while it is scored trains its last epoch again, not all of them
-            checkpoint.save(path, epoch.state)
+    for epoch in fit(student.recipe, lesson, start=_start(student, folder)):
         row = {"kind": "epoch", **epoch._asdict(), "time": time.time()}
         del row["state"]
         records.append(folder, student.key, row)
-        if epoch.epoch == epochs:
+        if epoch.epoch < epochs:  # whoever dies while it is scored trains its last epoch again, not all of them
+            checkpoint.save(path, epoch.state)
+        else:
             _finish(student, lesson, folder, epoch)
         # Ray may end the thread here, when the scheduler stops the student.
         tune.report(row)
 
 
-def _start(path: Path, epochs: int) -> State | None:
-    """Where to go on from: one epoch before the end at most, so that the last one is always trained and scored."""
-    try:
-        state = checkpoint.load(path) if path.exists() else None
-    except UserError:
-        return None  # a damaged checkpoint costs its own epochs, nothing else
-    return state if state is not None and state.epoch < epochs else None
+def _start(student: Student, folder: Path) -> State | None:
+    """Where to go on from: a checkpoint all of whose epochs have their rows, one epoch before the end at most.
+
+    So the last epoch is always trained and scored.
+    """
+    state = checkpoint.resume(records.checkpoint_file(folder, student.key))
+    if state is None or state.epoch >= student.recipe.train.epochs:
+        return None
+    return state if holds(history(folder, student.key), state.epoch) else None
 
 
 def _finish(student: Student, lesson: Lesson, folder: Path, epoch: Epoch) -> None:
@@ -96,12 +103,20 @@ def _finish(student: Student, lesson: Lesson, folder: Path, epoch: Epoch) -> Non
 
 def _opening(student: Student, teacher: str | None, lesson: Lesson) -> dict[str, Any]:
     model = build(student.recipe.network, lesson.data.shape, len(lesson.data.classes))
-    return {**opening(student), "teacher": teacher, **cost(model, lesson.data.shape)._asdict(), "time": time.time()}
+    started = [each._asdict() for each in begin(model)]
+    return {
+        **opening(student),
+        "teacher": teacher,
+        **({"weights": started} if started else {}),
+        **cost(model, lesson.data.shape)._asdict(),
+        "time": time.time(),
+    }
 
 
 def _close(folder: Path, key: str, status: str, row: dict[str, Any]) -> None:
     records.append(folder, key, {"kind": "end", "status": status, **row, "time": time.time()})
-    records.checkpoint_file(folder, key).unlink(missing_ok=True)
+    if status != "failed":  # whoever failed is tried again, from where it was
+        records.checkpoint_file(folder, key).unlink(missing_ok=True)
 
 
 def _one_line(error: Exception) -> str:

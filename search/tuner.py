@@ -12,13 +12,12 @@ from ray.tune.progress_reporter import TrialProgressCallback
 
 from results.tensorboard import Board
 from search.display import Display
+from search.tracking import Trackers
 from search.trial import trial
-from search.watch import Watch
+from search.watch import RETRIES, Watch
 from spaces.space import Space
 from trainables.data import Dataset
 from trainables.lesson import Answers
-
-RETRIES = 3  # of a student whose worker process died
 
 
 class Experiment(NamedTuple):
@@ -30,6 +29,7 @@ class Experiment(NamedTuple):
     plugins: dict[str, str]
     display: Display
     board: Board
+    trackers: Trackers
     lessons: dict[str, tuple[str, Answers]]  # name and answers of each teacher, by students.teacher_of
 
 
@@ -47,7 +47,7 @@ def train(experiment: Experiment, config: tune.TuneConfig, param_space: dict[str
         folder=experiment.folder,
         threads=max(1, int(resources.cpus)),
     )
-    watch = Watch(experiment.space, experiment.folder, experiment.display, experiment.board)
+    watch = Watch(experiment.space, experiment.folder, experiment.display, experiment.board, experiment.trackers)
     with tempfile.TemporaryDirectory(prefix="kd-tune-") as storage:
         run_config = tune.RunConfig(
             name="stage",

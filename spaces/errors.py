@@ -8,9 +8,23 @@ from difflib import get_close_matches
 from functools import wraps
 from typing import NamedTuple, ParamSpec
 
+MOST = 50  # mistakes that are told of one file
+
 
 class UserError(Exception):
     """Something the user can put right: printed without a traceback, exit code 2."""
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
+
+
+def visible(text: str) -> str:
+    """Return text in which what a terminal would obey, such as an escape sequence in a file's words, is spelt out."""
+    return "".join(each if each.isprintable() or each == "\n" else _spelt(each) for each in text)
+
+
+def _spelt(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 P = ParamSpec("P")
@@ -61,6 +75,8 @@ class Mistake(NamedTuple):
 
 
 def report(file: str, mistakes: Iterable[Mistake]) -> UserError:
-    """Return one error that names every mistake, one line each, in the order of the file."""
+    """Return one error that names the mistakes, one line each, in the order of the file; of very many the first."""
     unique = sorted(dict.fromkeys(mistakes), key=lambda mistake: mistake.line)
-    return UserError("\n".join(f"{file}:{line}: {path + ': ' if path else ''}{text}" for line, path, text in unique))
+    told = [f"{file}:{line}: {path + ': ' if path else ''}{text}" for line, path, text in unique[:MOST]]
+    more = [f"{file}: and {len(unique) - MOST:,} more mistakes"] if len(unique) > MOST else []
+    return UserError("\n".join(told + more))

@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -34,12 +35,14 @@ def in_small(words: list[str]) -> list[str]:
 
 @pytest.mark.slow
 def test_every_command_runs_as_printed(tmp_path):
-    (tmp_path / "spaces").symlink_to(ROOT / "spaces")
+    for folder in ("spaces", "examples"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    Image.new("L", (28, 28)).save(tmp_path / "picture.png")
     environment = {**os.environ, "KD_CACHE": str(tmp_path / "cache"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     environment.pop("KD_DATA", None)
     ran = 0
     for words in commands():
-        if words[0] in ("make", "tensorboard"):
+        if words[0] in ("make", "tensorboard", "optuna-dashboard"):
             continue
         done = subprocess.run(
             in_small(words), cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240

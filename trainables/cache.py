@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spaces import disk
 from spaces.errors import UserError
 from trainables import storage
-from trainables.data.root import user_folder
+from trainables.data import root
 from trainables.lesson import Answers
 
 SPLITS = ("train", "val", "test")
 TENSORS = ("weights.safetensors", "answers.safetensors")
+LOG = logging.getLogger(__name__)
 
 
 def folder() -> Path:
     """Where teachers are kept: $KD_CACHE, else the user's cache folder."""
-    return user_folder("KD_CACHE", "teachers")
+    return root.kept()
 
 
 def write(teacher: Path, weights: dict[str, Tensor], answers: Answers, record: dict[str, Any]) -> None:
@@ -33,26 +35,44 @@ def write(teacher: Path, weights: dict[str, Tensor], answers: Answers, record: d
     logits = {name: torch.from_numpy(array) for name, array in zip(SPLITS, answers[:3], strict=True)}
     storage.write(teacher / "answers.safetensors", logits)
     sums = {name: _sum((teacher / name).read_bytes()) for name in TENSORS} | {"record": _sum(_text(record))}
-    temporary = teacher / f".record.{os.getpid()}"
-    temporary.write_text(json.dumps({"record": record, "sha256": sums}, indent=2))
-    temporary.replace(teacher / "record.json")
+    disk.replace(teacher / "record.json", json.dumps({"record": record, "sha256": sums}, indent=2).encode())
     (teacher / "checkpoint.safetensors").unlink(missing_ok=True)
 
 
 def read(teacher: Path) -> tuple[Answers, dict[str, Any]] | None:
-    """A kept teacher's answers and record; None where it is absent, unfinished or altered since it was written."""
+    """A kept teacher's answers and record; None where it is absent, unfinished or altered since it was written.
+
+    Sweeps away what a killed process left half-written beside it, and warns of what was altered.
+    """
+    disk.sweep(teacher)
     try:
-        content = json.loads((teacher / "record.json").read_text())
-        record, sums = content["record"], content["sha256"]
-        own = _sum(_text(record))
-        # The first records were kept without a sum of their own.
-        if sums.get("record", own) != own or any(_sum((teacher / name).read_bytes()) != sums[name] for name in TENSORS):
-            return None
-        tensors, _ = storage.read(teacher / "answers.safetensors")
-        logits: dict[str, Any] = {name: value.numpy() for name, value in tensors.items()}
-        return Answers(**logits), record
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
+        content = (teacher / "record.json").read_bytes()
+    except OSError:
         return None
+    try:
+        return _whole(teacher, content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, UserError) as reason:
+        LOG.warning("%s: damaged (%s); this teacher is taught again", teacher, _in_short(reason))
+        return None
+
+
+def _whole(teacher: Path, content: bytes) -> tuple[Answers, dict[str, Any]]:
+    """What was kept, where every file is as it was when its record was written; a ValueError names one that is not."""
+    kept = json.loads(content)
+    record, sums = kept["record"], kept["sha256"]
+    own = _sum(_text(record))
+    if sums.get("record", own) != own:  # the first records were kept without a sum of their own
+        raise ValueError("record.json does not fit its checksum")
+    for name in TENSORS:
+        if _sum((teacher / name).read_bytes()) != sums[name]:
+            raise ValueError(f"{name} does not fit its checksum")
+    tensors, _ = storage.read(teacher / "answers.safetensors")
+    logits: dict[str, Any] = {name: value.numpy() for name, value in tensors.items()}
+    return Answers(**logits), record
+
+
+def _in_short(reason: Exception) -> str:
+    return str(reason).splitlines()[0] if isinstance(reason, ValueError | OSError) and str(reason) else "not whole"
 
 
 def weights(teacher: Path) -> dict[str, Tensor]:
@@ -63,15 +83,13 @@ def weights(teacher: Path) -> dict[str, Tensor]:
 def kept(teacher: Path, name: str, make: Callable[[], Tensor]) -> np.ndarray:
     """One more thing that a teacher says, kept beside the others; made where it is absent or altered."""
     path = teacher / f"{name}.safetensors"
-    try:
-        tensors, note = storage.read(path)
-        found = tensors["said"].numpy()
-        if note.get("sha256") == _sum(found.tobytes()):
-            return found
-    except (KeyError, UserError):
-        pass
+    if path.exists():
+        try:
+            return storage.read(path)[0]["said"].numpy()
+        except (KeyError, UserError):
+            LOG.warning("%s: damaged; it is made again", path)
     made = make().contiguous()
-    storage.write(path, {"said": made}, {"sha256": _sum(made.numpy().tobytes())})
+    storage.write(path, {"said": made})
     return made.numpy()
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from spaces.errors import UserError
 from trainables import storage
 from trainables.fit import State
+
+LOG = logging.getLogger(__name__)
 
 
 def save(path: Path, state: State) -> None:
@@ -26,6 +29,15 @@ def load(path: Path) -> State:
         raise UserError(f"{path}: not a checkpoint of a training") from None
     parts = (_under(f"{part}.", tensors) for part in ("student", "optimiser", "regressor"))
     return State(epoch, seconds, *parts)
+
+
+def resume(path: Path) -> State | None:
+    """The state to go on from, or None where there is none; one that is damaged is said and counts as none."""
+    try:
+        return load(path) if path.exists() else None
+    except UserError as error:
+        LOG.warning("%s; it is trained again from its first epoch", error)
+        return None
 
 
 def _under(prefix: str, tensors: dict) -> dict:

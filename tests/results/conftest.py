@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -130,6 +131,12 @@ def write_grid(
         for alpha, temperature in itertools.product([a for a in alphas if a], temperatures):
             build.student("explore", {"method.alpha": alpha, "method.temperature": temperature}, seed)
     return build
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> SimpleNamespace:
+    """What writes experiments, for tests that want several of them or spaces of their own."""
+    return SimpleNamespace(Build=Build, space=space, write_grid=write_grid)
 
 
 @pytest.fixture

@@ -11,7 +11,13 @@ from results import records
 from spaces.errors import UserError
 
 ROWS = [
-    {"kind": "student", "trial": "a", "values": {"method.alpha": 0.5, "data.name": "mnist\n5k"}},
+    {
+        "kind": "student",
+        "trial": "a",
+        "stage": "explore",
+        "seed": 0,
+        "values": {"method.alpha": 0.5, "data.name": "mnist\n5k"},
+    },
     {"kind": "epoch", "epoch": 1, "val_accuracy": 0.91, "train_loss": 1.25e-7},
     {"kind": "epoch", "epoch": 2, "val_accuracy": 0.93, "train_loss": None},
     {"kind": "end", "status": "failed", "reason": 'ümlaut ‖ } { " \\'},
@@ -25,11 +31,14 @@ def test_rows_come_back_in_order(tmp_path):
     assert records.trials(tmp_path) == ["a"]
 
 
-def test_one_line_a_row(tmp_path):
+def test_one_line_a_row_that_ends_in_its_checksum(tmp_path):
     for row in ROWS:
         records.append(tmp_path, "a", row)
     lines = records.rows_file(tmp_path, "a").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == ROWS
+    assert [{**row, "crc": json.loads(line)["crc"]} for row, line in zip(ROWS, lines, strict=True)] == [
+        json.loads(line) for line in lines
+    ]
+    assert all(len(json.loads(line)["crc"]) == 8 and line.endswith('"}') for line in lines)
 
 
 def test_nothing_written_is_nothing_read(tmp_path):
@@ -39,20 +48,86 @@ def test_nothing_written_is_nothing_read(tmp_path):
     assert records.teachers(tmp_path) == {}
 
 
-SCALARS = st.none() | st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.text() | st.integers(-99, 99) | st.floats(allow_nan=False, allow_infinity=False, width=16)
+FREE = st.dictionaries(st.text().filter(lambda name: name not in {*records.TYPES, "kind", "crc"}), SCALARS)
+WRITTEN = st.lists(FREE, min_size=1, max_size=4)
 
 
-@given(cut=st.integers(min_value=0), rows=st.lists(st.dictionaries(st.text(), SCALARS)))
+def whole(folder, rows):
+    """The rows as written, and their file."""
+    written = [{**row, "kind": "epoch", "epoch": number} for number, row in enumerate(rows, 1)]
+    for row in written:
+        records.append(folder, "a", row)
+    return written, records.rows_file(folder, "a")
+
+
+@given(cut=st.integers(min_value=0), rows=WRITTEN)
 def test_any_truncation_reads_as_a_prefix(tmp_path_factory, cut, rows):
-    folder = tmp_path_factory.mktemp("cut")
-    written = [{**row, "kind": "epoch"} for row in rows]
-    path = records.rows_file(folder, "a")
-    path.parent.mkdir(parents=True)
-    whole = b"".join(json.dumps(row).encode() + b"\n" for row in written)
-    path.write_bytes(whole[: cut % (len(whole) + 1)])
-    read = records.rows(folder, "a")
+    written, path = whole(tmp_path_factory.mktemp("cut"), rows)
+    content = path.read_bytes()
+    path.write_bytes(content[: cut % (len(content) + 1)])
+    read = records.rows(path.parents[2], "a")
     assert read == written[: len(read)]
     assert len(read) >= path.read_bytes().count(b"\n")
+
+
+@given(rows=WRITTEN, place=st.integers(min_value=0), mask=st.integers(1, 255))
+def test_no_flipped_byte_is_believed(tmp_path_factory, rows, place, mask):
+    """A row is what was written or is not read; only the checksum's own name may be misspelt beside true fields."""
+    written, path = whole(tmp_path_factory.mktemp("flip"), rows)
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] ^= mask
+    path.write_bytes(content)
+    folder = path.parents[2]
+    read = records.rows(folder, "a")
+    assert all(any(row.items() >= true.items() for true in written) for row in read)
+    assert len(written) - 2 <= len(read) <= len(written)
+    assert len(read) == len(written) or records.damaged(folder, "a")
+
+
+def test_every_flipped_bit_of_a_number_is_found(tmp_path):
+    records.append(tmp_path, "a", {"kind": "epoch", "epoch": 7, "val_accuracy": 0.8125})
+    path = records.rows_file(tmp_path, "a")
+    content = path.read_bytes()
+    for bit in range(8 * content.index(b', "crc')):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        assert records.rows(tmp_path, "a") == [] and records.damaged(tmp_path, "a")
+
+
+def test_rows_of_earlier_versions_have_no_checksum(tmp_path):
+    path = records.rows_file(tmp_path, "a")
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    assert records.rows(tmp_path, "a") == ROWS and records.damaged(tmp_path, "a") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"kind": "epoch"}',
+        '{"kind": "epoch", "epoch": "1"}',
+        '{"kind": "epoch", "epoch": 1e300}',
+        f'{{"kind": "epoch", "epoch": {10**30}}}',
+        '{"kind": "epoch", "epoch": 1, "val_accuracy": NaN}',
+        '{"kind": "epoch", "epoch": 1, "val_accuracy": "0.9"}',
+        '{"kind": "end", "status": null}',
+        '{"kind": "student", "trial": "../../b", "stage": "explore", "seed": 0}',
+        '{"kind": "student", "trial": "b", "stage": "explore", "seed": 0}',
+        '{"kind": "other"}',
+        '{"kind": ["epoch"], "epoch": 1}',
+        "[" * 100_000,
+        "\0\0\0",
+        "[]",
+        "null",
+    ],
+)
+def test_a_row_that_is_none_is_not_read(tmp_path, line):
+    records.append(tmp_path, "a", ROWS[1])
+    with open(records.rows_file(tmp_path, "a"), "a") as file:
+        file.write(line + "\n")
+    assert records.rows(tmp_path, "a") == [ROWS[1]] and records.damaged(tmp_path, "a") == [2]
 
 
 def test_a_half_written_line_does_not_spoil_the_next(tmp_path):
@@ -60,12 +135,21 @@ def test_a_half_written_line_does_not_spoil_the_next(tmp_path):
     with open(records.rows_file(tmp_path, "a"), "a") as file:
         file.write('{"kind": "epoch", "epo')
     records.append(tmp_path, "a", ROWS[1])
-    assert records.rows(tmp_path, "a") == ROWS[:2]
+    assert records.rows(tmp_path, "a") == ROWS[:2] and records.damaged(tmp_path, "a") == [2]
+
+
+def test_a_full_disk_is_told_by_the_file_and_the_bytes_that_it_needs(tmp_path, monkeypatch):
+    records.append(tmp_path, "a", ROWS[0])
+    monkeypatch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    for write in (lambda: records.append(tmp_path, "a", ROWS[1]), lambda: records.replace(tmp_path / "x.md", "new")):
+        with pytest.raises(UserError, match=rf"{tmp_path}.*: No space left on device: \d+ bytes needed, [\d,]+ free"):
+            write()
 
 
 def test_numbers_json_does_not_know_become_null(tmp_path):
-    records.append(tmp_path, "a", {"kind": "epoch", "train_loss": float("nan"), "val_loss": float("inf")})
-    assert records.rows(tmp_path, "a") == [{"kind": "epoch", "train_loss": None, "val_loss": None}]
+    row = {"kind": "epoch", "epoch": 1, "train_loss": float("nan"), "val_loss": float("inf")}
+    records.append(tmp_path, "a", row)
+    assert records.rows(tmp_path, "a") == [row | {"train_loss": None, "val_loss": None}]
 
 
 def test_replace_leaves_the_old_file_where_writing_fails(tmp_path, monkeypatch):
@@ -96,3 +180,14 @@ def test_a_folder_without_a_space_is_no_experiment(tmp_path):
         records.check(tmp_path)
     with pytest.raises(UserError, match="no such folder"):
         records.check(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b"9" * 5000])
+def test_a_damaged_environment_or_teacher_is_named(tmp_path, content):
+    for path, read in [
+        (records.environment_file(tmp_path), records.environment),
+        (records.teacher_file(tmp_path, "k"), records.teachers),
+    ]:
+        records.replace(path, content)
+        with pytest.raises(UserError, match=f"{path}: damaged .*; remove it and run the search again"):
+            read(tmp_path)

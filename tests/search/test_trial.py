@@ -12,6 +12,8 @@ from search.trial import trial
 from trainables import checkpoint
 from trainables.fit import State
 
+checkpoint_save = checkpoint.save
+
 
 class Died(BaseException):
     """What a SIGKILL would be, if it could be caught."""
@@ -44,10 +46,11 @@ def test_rows_of_a_student_from_beginning_to_end(alone, folder):
 @pytest.mark.parametrize(
     ("dying", "place", "rows"),
     [
-        (lambda row: row["epoch"] == 2, "report", ["student", 1, 2, "student", 3, "end"]),
+        (lambda row: row["epoch"] == 2, "tune.report", ["student", 1, 2, "student", 3, "end"]),
+        (lambda path, state: state.epoch == 2, "checkpoint.save", ["student", 1, 2, "student", 2, 3, "end"]),
         (lambda *last: True, "_finish", ["student", 1, 2, 3, "student", 3, "end"]),
     ],
-    ids=["after an epoch", "while it is scored"],
+    ids=["after an epoch", "between its row and its checkpoint", "while it is scored"],
 )
 def test_a_student_that_died_goes_on_from_its_last_epoch_to_the_same_end(
     alone, folder, tmp_path, monkeypatch, dying, place, rows
@@ -55,9 +58,10 @@ def test_a_student_that_died_goes_on_from_its_last_epoch_to_the_same_end(
     def die(*arguments):
         if dying(*arguments):
             raise Died
+        return checkpoint_save(*arguments) if place == "checkpoint.save" else None
 
     with monkeypatch.context() as killed, pytest.raises(Died):
-        killed.setattr(trials.tune if place == "report" else trials, place, die)
+        killed.setattr(f"search.trial.{place}", die)
         alone()
     name = alone()
     assert kinds(folder, name) == rows
@@ -70,7 +74,8 @@ def test_a_student_that_died_goes_on_from_its_last_epoch_to_the_same_end(
     assert [[row[key] for key in scores] for row in broken.epochs] == [
         [row[key] for key in scores] for row in whole.epochs
     ]
-    assert {**broken.end, "time": 0} == {**whole.end, "time": 0}
+    measured = {"time": 0, "latency_ms": 0}
+    assert {**broken.end, **measured} == {**whole.end, **measured}
     assert (tmp_path / "kept" / "student.safetensors").read_bytes() == records.weights_file(folder, name).read_bytes()
 
 
@@ -82,12 +87,27 @@ def test_a_damaged_checkpoint_costs_its_own_epochs_and_nothing_else(alone, folde
     assert kinds(folder, name) == ["student", 1, 2, 3, "end"]
 
 
-def test_a_checkpoint_of_another_budget_is_not_gone_on_from(tmp_path):
-    checkpoint.save(tmp_path / "x", State(2, 1.5, {}, {}, {}))
-    assert trials._start(tmp_path / "x", 2) is None
-    start = trials._start(tmp_path / "x", 3)
-    assert start is not None and (start.epoch, start.seconds) == (2, 1.5)
-    assert trials._start(tmp_path / "nothing", 3) is None
+@pytest.mark.parametrize(("epochs", "rows", "start"), [(2, 2, None), (3, 2, 2), (3, 1, None), (3, 0, None)])
+def test_a_checkpoint_counts_within_the_budget_and_with_the_rows_of_its_epochs(
+    space, trained, folder, epochs, rows, start
+):
+    recipe = space(train={"epochs": epochs})
+    baseline = student(recipe, "baseline", {"method.alpha": 0, "method.temperature": 1}, 0, 0)
+    assert trials._start(baseline, folder) is None
+    trained(baseline, [0.5] * rows, status=None)
+    checkpoint.save(records.checkpoint_file(folder, baseline.key), State(2, 1.5, {}, {}, {}))
+    state = trials._start(baseline, folder)
+    assert (state and state.epoch) == start
+
+
+def test_who_failed_goes_on_from_its_last_epoch(alone, folder, monkeypatch):
+    with monkeypatch.context() as failing:
+        failing.setattr(trials.tune, "report", lambda row: 1 / 0 if row["epoch"] == 2 else None)
+        name = alone()
+    assert kinds(folder, name) == ["student", 1, 2, "end"] and records.checkpoint_file(folder, name).exists()
+    alone()
+    assert kinds(folder, name) == ["student", 1, 2, "end", "student", 3, "end"]
+    assert not records.checkpoint_file(folder, name).exists()
 
 
 @pytest.mark.parametrize(("message", "said"), [("a\nb", "a"), ("", ""), ("  x [batch] ", "x [batch]")])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from spaces.errors import nearest
+from spaces.errors import UserError, nearest
 from spaces.recipe import Recipe
 
 Errors = Callable[..., list[str]]
@@ -211,3 +211,17 @@ def test_a_mistake_only_together_with_otherwise(errors: Errors) -> None:
     text = "train: {optimizer: sgd, momentum: 0.5}\nsearch: {}\notherwise: {train: {optimizer: adam}}"
     assert "only sgd takes it" in errors(text)[0]
     assert errors(text)[0].endswith("(together with otherwise)")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb ümlaut 漢 🧪", "a\nb ümlaut 漢 🧪"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("\u202etxt\r", "\\u202etxt\\r"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_spelt_out(text: str, shown: str) -> None:
+    assert str(UserError(text)) == shown
+    str(UserError(text)).encode()

@@ -11,6 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spaces import disk
 from trainables import cache
 from trainables.lesson import Answers
 
@@ -43,8 +44,42 @@ def test_keeping_it_ends_its_checkpoint(teacher: Path) -> None:
     assert not (teacher / "checkpoint.safetensors").exists()
 
 
-def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
+def test_nothing_is_found_where_nothing_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert cache.read(tmp_path / "nothing") is None
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_was_altered_is_said_in_one_line(teacher: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    whole = (teacher / name).read_bytes()
+    (teacher / name).write_bytes(whole[:-9] + b"8" + whole[-8:])
+    assert cache.read(teacher) is None
+    (line,) = caplog.messages
+    assert line.startswith(f"{teacher}: damaged") and "taught again" in line and "\n" not in line
+
+
+def test_what_a_killed_process_left_is_swept(teacher: Path) -> None:
+    left = teacher / f".answers.safetensors.{disk.HOST}.4194999.ab12cd34.part"
+    left.touch()
+    assert is_whole(cache.read(teacher)) and not left.exists()
+
+
+def test_what_else_a_teacher_says_is_made_once_and_again_where_it_is_altered(
+    teacher: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made: list[int] = []
+
+    def make() -> torch.Tensor:
+        made.append(1)
+        return torch.arange(6.0)
+
+    for _ in range(2):
+        assert cache.kept(teacher, "hints", make).tolist() == [0, 1, 2, 3, 4, 5]
+    assert len(made) == 1 and caplog.messages == []
+    path = teacher / "hints.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert cache.kept(teacher, "hints", make).tolist() == [0, 1, 2, 3, 4, 5]
+    assert len(made) == 2 and caplog.messages == [f"{path}: damaged; it is made again"]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from spaces.errors import UserError
 from trainables import checkpoint, storage
@@ -47,3 +49,29 @@ def test_other_tensors_are_refused_by_name(tmp_path: Path) -> None:
     storage.write(path, {"student.weight": torch.ones(2)})
     with pytest.raises(UserError, match=str(path)):
         checkpoint.load(path)
+
+
+def test_a_damaged_one_is_said_and_counts_as_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "state"
+    assert checkpoint.resume(path) is None and caplog.messages == []
+    checkpoint.save(path, STATE)
+    found = checkpoint.resume(path)
+    assert found is not None and found.epoch == 3 and caplog.messages == []
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert checkpoint.resume(path) is None
+    (line,) = caplog.messages
+    assert line.startswith(f"{path}: damaged") and "trained again from its first epoch" in line
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(min_value=0), mask=st.integers(1, 255))
+def test_no_flipped_byte_is_trained_on(tmp_path: Path, place: int, mask: int) -> None:
+    path = tmp_path / "state"
+    checkpoint.save(path, STATE)
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] ^= mask
+    path.write_bytes(content)
+    found = checkpoint.resume(path)
+    assert found is None or (
+        found[:2] == STATE[:2] and all(torch.equal(found.weights[name], STATE.weights[name]) for name in STATE.weights)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from spaces.errors import UserError
@@ -73,8 +75,8 @@ def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.Monk
         raise OSError(28, "No space left on device")
 
     storage.write(path, {"a": torch.ones(3)})
-    monkeypatch.setattr(storage.os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=f"{path}: No space left on device: .* bytes needed"):
         storage.write(path, {"a": torch.zeros(3)})
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     assert storage.read(path)[0]["a"].tolist() == [1, 1, 1]
@@ -87,6 +89,49 @@ def test_any_truncation_is_refused(path: Path) -> None:
         path.write_bytes(whole[:length])
         with pytest.raises(UserError, match=str(path)):
             storage.read(path)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_no_flipped_byte_is_believed(path: Path, data: st.DataObject) -> None:
+    """Only one in the name of the seal itself can pass, and that alters no tensor and no note of ours."""
+    tensors, note = {"a": torch.arange(5.0), "b": torch.ones(2, 2)}, {"epoch": "3", "seconds": "0.25"}
+    storage.write(path, tensors, note)
+    whole = bytearray(path.read_bytes())
+    place = data.draw(st.integers(0, len(whole) - 1))
+    whole[place] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(whole)
+    try:
+        found, noted = storage.read(path)
+    except UserError as error:
+        assert str(path) in str(error)
+    else:
+        assert all(torch.equal(found[name], value) for name, value in tensors.items())
+        assert noted.items() >= note.items()
+
+
+def test_every_bit_of_a_tensor_is_under_the_seal(path: Path) -> None:
+    storage.write(path, {"a": torch.arange(5.0)})
+    whole = path.read_bytes()
+    for bit in range(8 * 5 * 4):
+        flipped = bytearray(whole)
+        flipped[len(whole) - 1 - bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        with pytest.raises(UserError, match=f"{path}: damaged"):
+            storage.read(path)
+
+
+@pytest.mark.parametrize("note", [None, {"epoch": "3"}])
+def test_a_file_without_a_seal_is_taken_as_it_is(path: Path, note: dict[str, str] | None) -> None:
+    path.write_bytes(save({"a": torch.ones(3)}, note))
+    tensors, noted = storage.read(path)
+    assert tensors["a"].tolist() == [1, 1, 1] and noted == (note or {})
+
+
+@given(st.dictionaries(st.sampled_from([storage.SEAL, "x", f'"{storage.SEAL}":"{storage.OPEN}"']), NAMES, max_size=3))
+def test_no_note_can_pass_for_the_seal(path: Path, note: dict[str, str]) -> None:
+    storage.write(path, {f'"{storage.SEAL}":"{storage.OPEN}"': torch.ones(3)}, note)
+    assert storage.read(path)[1] == {name: value for name, value in note.items() if name != storage.SEAL}
 
 
 @settings(deadline=None)

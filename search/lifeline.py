@@ -1,0 +1,92 @@
+"""Whether Ray itself is alive: where its master or this node's raylet dies, a run learns of it within seconds.
+
+Left alone, Tune waits for either, up to a minute, and then Ray ends the process without a word.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+PULSE = 1.0  # seconds between two looks
+PATIENCE = 5.0  # seconds in which a busy machine must answer
+STRIKES = 3  # silences in a row; a refusal is an answer, and final
+
+
+class Lost(Exception):
+    """Ray itself died under a run."""
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Raise Lost inside this block soon after Ray died, whatever the main thread waits for.
+
+    Other threads cannot be interrupted: there, what Ray does by itself must do.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    line = _Lifeline()
+    line.start()
+    try:
+        yield
+    except (KeyboardInterrupt, Exception) as error:
+        dead = line.dead or (isinstance(error, ray.exceptions.RayError) and line.look())
+        if dead:
+            raise Lost(f"Ray's {dead} died") from None
+        raise
+    finally:
+        line.let_go()
+
+
+class _Lifeline(threading.Thread):
+    """Looks after Ray and, when it is dead, interrupts the main thread as Ctrl-C would."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True, name="lifeline")
+        context = ray.get_runtime_context()
+        here = next(node for node in ray.nodes() if node["NodeID"] == context.get_node_id())
+        raylet = f"{here['NodeManagerAddress']}:{here['NodeManagerPort']}"
+        self.places = {"raylet": raylet, "master (GCS)": context.gcs_address}
+        self.dead: str | None = None
+        self.over, self.lock = threading.Event(), threading.Lock()
+
+    def run(self) -> None:
+        while not self.over.wait(PULSE):
+            if dead := self.look():
+                self._cut(dead)
+                return
+
+    def look(self) -> str | None:
+        """The name of what is dead, or None."""
+        return next((name for name, place in self.places.items() if not answers(place)), None)
+
+    def _cut(self, dead: str) -> None:
+        with self.lock:
+            if not self.over.is_set():
+                self.dead = dead
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def let_go(self) -> None:
+        """Look no more."""
+        with self.lock:
+            self.over.set()
+
+
+def answers(place: str) -> bool:
+    """Whether anybody listens at HOST:PORT."""
+    host, _, port = place.rpartition(":")
+    for _ in range(STRIKES):
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+            return True
+        except ConnectionError:
+            return False
+        except OSError:
+            continue
+    return False

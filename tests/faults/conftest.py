@@ -1,0 +1,56 @@
+"""What the tests of search share is used here too; what each fault did is counted for tests/faults/README.md."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+HERE = Path(__file__).parent
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # on a machine that others keep busy
+sys.path.insert(0, str(HERE))  # mutations.py
+
+
+def _load(name: str, path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, HERE.parent / path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_search, _run = _load("faults_search", "search/conftest.py"), _load("faults_run", "search/run/conftest.py")
+shared, own_places, write, digits = _search.shared, _search.own_places, _search.write, _search.digits
+space, trained, folder = _search.space, _search.trained, _search.folder
+start, grid, same, rows = _run.start, _run.grid, _run.same, _run.rows
+
+
+@pytest.fixture(scope="session")
+def slow_space(write: Callable[..., Path]) -> Callable[..., Path]:
+    """The slow table of the tests of search, in which any part may be another."""
+    return lambda folder, **parts: write(folder / "slow.yaml", **{"table": _run.TABLE, **_run.SLOW, **parts})
+
+
+
+FULL = bool(os.environ.get("KD_FAULTS"))  # as `make faults` runs them: every moment, every try
+
+
+@pytest.fixture(scope="session")
+def tally() -> Callable[..., None]:
+    """Notes a line for the table of faults: tries, students or pieces lost, epochs that were trained again."""
+
+    def note(fault: str, *, tries: int, lost: int = 0, repeated: int | None = None, note: str = "") -> None:
+        if FULL:
+            line = {"fault": fault, "tries": tries, "lost": lost, "repeated": repeated, "note": note}
+            with open(os.environ["KD_FAULTS"], "a") as file:
+                file.write(json.dumps(line) + "\n")
+        assert lost == 0, f"{fault}: {lost} lost"
+
+    return note

@@ -1,0 +1,79 @@
+"""Files of an experiment cut or altered: each is found, done again alone, and said."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from random import Random
+
+import pytest
+from conftest import FULL
+from test_driver import trained
+
+from results import records
+
+
+def flip(path: Path, random: Random) -> None:
+    """Alter one byte in the second half of a file, where tensors lie."""
+    content = bytearray(path.read_bytes())
+    content[random.randrange(len(content) // 2, len(content))] ^= random.randrange(1, 256)
+    path.write_bytes(content)
+
+
+def cut(path: Path, random: Random) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: random.randrange(1, len(content) - 1)])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_what_is_damaged_is_done_again_alone_and_said(grid, shared, tmp_path, start, slow_space, same, rows, tally):
+    """Six students: weights flipped, weights cut, rows flipped, rows cut; two are sound and must not be touched."""
+    pieces = repeated = 0
+    for number in range(3 if FULL else 1):
+        random = Random(number)
+        folder = shutil.copytree(grid, tmp_path / f"run{number}")
+        names = random.sample(records.trials(folder), 6)
+        damage = [
+            (records.weights_file, flip),
+            (records.weights_file, cut),
+            (records.rows_file, flip),
+            (records.rows_file, cut),
+        ]
+        paths = [place(folder, name) for name, (place, _) in zip(names, damage, strict=False)]
+        for path, (_, spoil) in zip(paths, damage, strict=True):
+            spoil(path, random)
+        before = rows(folder)
+        run = start(slow_space(tmp_path), folder)
+        assert run.wait() == 0, run.said()
+        said = run.said()
+        # a file of rows cut between two lines has no damaged line, only fewer rows
+        assert all(str(path) in said or path == paths[3] for path in paths)
+        assert said.count("trained again") in (3, 4)
+        same(folder, grid)
+        assert all(rows(folder)[name] == before[name] for name in names[4:])
+        repeated += trained(folder) - sum(sum(row["kind"] == "epoch" for row in each) for each in before.values())
+        pieces += len(paths)
+    tally(
+        "weights and rows cut or flipped",
+        tries=pieces,
+        repeated=repeated,
+        note="the epochs of the damaged students alone",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["weights.safetensors", "answers.safetensors", "record.json"])
+def test_an_altered_teacher_is_taught_again_and_said(name, tmp_path, shared, start, slow_space, tally):
+    teacher = {"model": {"name": "mlp", "hidden": [70 + len(name)]}, "train": {"epochs": 1}}
+    space = slow_space(tmp_path, teacher=teacher, seeds=[0], train={"epochs": 1}, table=None)
+    before = set(shared.glob("teachers/*"))
+    assert start(space, tmp_path / "first").wait() == 0
+    (kept,) = set(shared.glob("teachers/*")) - before
+    flip(kept / name, Random(name))
+    run = start(space, tmp_path / "second")
+    assert run.wait() == 0, run.said()
+    assert f"{kept}: damaged" in run.said() and "this teacher is taught again" in run.said()
+    first, second = (next(iter(records.teachers(tmp_path / each).values())) for each in ("first", "second"))
+    assert not second["cached"] and first["val_accuracy"] == second["val_accuracy"]
+    tally(f"a teacher's {name} altered", tries=1)

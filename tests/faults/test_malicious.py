@@ -1,0 +1,247 @@
+"""Files that somebody wrote to do harm: nothing in them is run, leaves its folder, or is taken for markup."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pickle
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from results import records, students
+from results.journal import Journal
+from results.rebuild import rebuild
+from search.mend import mend
+from search.students import cells
+from spaces.errors import UserError
+from spaces.space import load
+from trainables import cache, checkpoint, storage
+from trainables.data import idx
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted(path for part in ("spaces", "trainables", "results", "search") for path in (ROOT / part).rglob("*.py"))
+
+# What may turn bytes into code, and the only places that do, each for a reason given in SECURITY.md.
+DANGEROUS = {"pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle", "runpy", "code"}
+ALLOWED = {
+    "trainables/storage.py": "the name of an exception",
+    "trainables/data/pickled.py": "published archives, after their checksum, by an unpickler that knows arrays alone",
+    "trainables/plugin.py": "files that the user names on the command line",
+}
+
+
+def calls(path: Path) -> Iterator[str]:
+    """The dangerous modules and calls in a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names]
+            yield from (name for name in names if name.partition(".")[0] in DANGEROUS)
+        elif isinstance(node, ast.Call):
+            called, keywords = ast.unparse(node.func), {each.arg: ast.unparse(each.value) for each in node.keywords}
+            if called in ("eval", "exec", "yaml.load", "yaml.unsafe_load", "os.system", "pandas.read_pickle"):
+                yield called
+            if called == "torch.load" and keywords.get("weights_only") != "True":
+                yield called
+            if keywords.get("allow_pickle", "False") != "False" or keywords.get("shell", "False") != "False":
+                yield called
+
+
+def test_nothing_but_the_named_places_turns_bytes_into_code() -> None:
+    found = {str(path.relative_to(ROOT)): set(calls(path)) for path in SOURCES}
+    assert {name for name, what in found.items() if what} <= ALLOWED.keys(), found
+
+
+class Trap:
+    """Pickled, it touches a file when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def pickled(touched: Path) -> bytes:
+    return pickle.dumps({"weight": torch.ones(2), "record": Trap(touched)})
+
+
+def saved(touched: Path) -> bytes:
+    place = touched.with_name("saved")
+    torch.save({"weight": torch.ones(2), "trap": Trap(touched)}, place)
+    return place.read_bytes()
+
+
+def kept_teacher(path: Path) -> None:
+    for name in ("record.json", "weights.safetensors", "answers.safetensors"):
+        (path.parent / name).write_bytes(path.read_bytes())
+    assert cache.read(path.parent) is None
+    cache.weights(path.parent)
+
+
+def rows(path: Path) -> None:
+    place = records.rows_file(path.parent, "a")
+    place.parent.mkdir(parents=True)
+    place.write_bytes(path.read_bytes())
+    assert records.rows(path.parent, "a") == [] and list(students.histories(path.parent)) == []
+    mend(path.parent)
+    raise UserError("nothing was read")
+
+
+def environment(path: Path) -> None:
+    records.environment_file(path.parent).write_bytes(path.read_bytes())
+    records.environment(path.parent)
+
+
+def a_journal(path: Path) -> None:
+    space = path.with_name("space.yaml")
+    space.write_text("data: {name: digits}\nstudent: {model: {name: mlp}}\nmethod: {name: none}\n")
+    records.journal_file(path.parent).write_bytes(path.read_bytes())
+    Journal(path.parent, load(space)).tell_all([])
+    raise UserError("the journal was begun anew")
+
+
+LOADERS: dict[str, Callable[[Path], Any]] = {
+    "tensors": storage.read,
+    "somebody's weights": storage.read_weights,
+    "a checkpoint": checkpoint.load,
+    "a kept teacher": kept_teacher,
+    "rows": rows,
+    "the environment": environment,
+    "a space": load,
+    "idx images": lambda path: idx.read(path, 3),
+    "the journal of Optuna": a_journal,
+}
+
+
+@pytest.mark.parametrize("harm", [pickled, saved])
+@pytest.mark.parametrize("loader", LOADERS)
+def test_a_loader_refuses_a_pickle_and_runs_nothing(tmp_path: Path, loader: str, harm: Callable[[Path], bytes]) -> None:
+    touched = tmp_path / "touched"
+    place = tmp_path / "place" / "x.safetensors"
+    place.parent.mkdir()
+    place.write_bytes(harm(touched))
+    with pytest.raises(UserError):
+        LOADERS[loader](place)
+    assert not touched.exists()
+
+
+def test_the_traps_would_work(tmp_path: Path) -> None:
+    for number, harm in enumerate((pickled, saved)):
+        touched = tmp_path / str(number)
+        content = harm(touched)
+        if harm is pickled:
+            pickle.loads(content)
+        else:
+            torch.load(tmp_path / "saved", weights_only=False)
+        assert touched.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!!python/object/apply:os.system ['touch {touched}']",
+        "a: !!python/object/new:pathlib.Path ['{touched}']",
+        "name: !!python/name:os.system",
+        "teacher: {{weights: !!python/object/apply:pathlib.Path.touch ['{touched}']}}",
+        "a: !import os",
+    ],
+)
+def test_a_tag_in_a_space_runs_nothing(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text.format(touched=tmp_path / "touched"))
+    with pytest.raises(UserError, match=r"x\.yaml:1"):
+        load(path)
+    assert not (tmp_path / "touched").exists()
+
+
+# Paths.
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/b", "..", ".", ".hidden", "a\\b", "a\nb", "a\0b"])
+def test_the_name_of_a_space_stays_one_folder(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "x.yaml"
+    content = {
+        "name": name,
+        "data": {"name": "digits"},
+        "student": {"model": {"name": "mlp"}},
+        "method": {"name": "none"},
+    }
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="name"):
+        load(path)
+
+
+@pytest.mark.parametrize("named", ["../../elsewhere", "/tmp/x", "other", "..", ""])
+def test_a_row_cannot_speak_of_another_folder(tmp_path: Path, named: str) -> None:
+    row = {"kind": "student", "trial": named, "stage": "explore", "seed": 0, "values": {}}
+    records.append(tmp_path, "mine", row)
+    assert records.rows(tmp_path, "mine") == [] and records.damaged(tmp_path, "mine") == [1]
+
+
+def test_a_linked_student_is_swept_nowhere_else(tmp_path: Path) -> None:
+    """Nothing outside of the folder is removed or written when it is opened."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    victim = outside / ".x.elsewhere.4194999.ab12cd34.part"
+    victim.touch()
+    (tmp_path / "run" / "trials").mkdir(parents=True)
+    (tmp_path / "run" / "trials" / "link").symlink_to(outside)
+    assert mend(tmp_path / "run") == [] and [path.name for path in outside.iterdir()] == [victim.name]
+
+
+# Names that are shown.
+
+EVIL = "<script>alert(1)</script>|`x`|[red]</td>\"'><img src=x onerror=alert(2)>"
+
+
+@pytest.fixture
+def named(space, trained, folder) -> Path:
+    """An experiment in which everything that may be text is an attack."""
+    tiny = space(name="x<script>alert(1)<|script>", table={"rows": "method.alpha", "columns": "method.temperature"})
+    for number, each in enumerate(cells(tiny, tiny.cells(), "explore", [0, 1])):
+        status = "failed" if number == 1 else "finished"
+        trained(each, [0.3, 0.6, 0.8], status, **({"reason": EVIL} if number == 1 else {"test_accuracy": 0.75}))
+    records.replace(records.space_file(folder), tiny.dump())
+    data = {"name": EVIL, "train": 10, "val": 10, "test": 10, "classes": [EVIL, "1"], "source": EVIL, "split": EVIL}
+    about = {
+        "command": EVIL,
+        "started": "2026-01-02T03:04:05+00:00",
+        "device": EVIL,
+        "cores": 1,
+        "versions": {EVIL: EVIL},
+    }
+    about |= {"data": {**data, "shape": [1, 8, 8]}, "loss": EVIL, "precision": EVIL, "plugins": {"x.py": EVIL}}
+    records.save_environment(folder, {**about, "wall_seconds": 1.0})
+    return folder
+
+
+@pytest.fixture
+def written(named: Path) -> Path:
+    rebuild(named)
+    return named
+
+
+def test_names_are_words_in_the_report(written: Path) -> None:
+    page = records.report_file(written).read_text()
+    assert "alert(1)" in page  # it is shown
+    assert not re.search(r"<script>\s*alert\(1\)|<img src=x", page)
+
+
+def test_names_break_no_table_in_markdown(written: Path) -> None:
+    for path in written.glob("*.md"):
+        text = path.read_text()
+        assert not re.search(r"(?<!\\)<script>|(?<!\\)<img ", text), path
+        tables = [line for line in text.splitlines() if line.startswith("|")]
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in tables}
+        assert len(widths) <= 2, path  # the board, and what was not counted
+
+
+def test_every_file_stays_in_the_folder(written: Path) -> None:
+    resolved = [path.resolve() for path in written.rglob("*")]
+    assert all(path.is_relative_to(written.resolve()) for path in resolved)
+    assert all(re.fullmatch(r"[\w.\-]+", path.name) for path in written.rglob("*")), "a name went into a file name"

@@ -1,0 +1,188 @@
+"""Ray's own processes are killed: workers, raylet, master, a node of two."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import FULL
+from test_driver import trained
+
+from results import records
+
+ROOT = Path(__file__).parents[2]
+
+
+def strike(run, title: str) -> bool:
+    """SIGKILL for one process of a run whose command begins like this; False where there is none."""
+    found = [each for each in run.family() if each.title.split(" ")[0].endswith(title)]
+    if found:
+        os.kill(found[0].pid, signal.SIGKILL)
+    return bool(found)
+
+
+@pytest.mark.slow
+def test_a_student_whose_worker_dies_goes_on_and_the_retry_is_shown(grid, tmp_path, start, slow_space, same, tally):
+    space, folder, tries = slow_space(tmp_path), tmp_path / "run", 3 if FULL else 1
+    run = start(space, folder)
+    for number in range(1, tries + 1):
+        run.until(lambda number=number: trained(folder) >= 5 * number)
+        assert strike(run, "ray::ImplicitFunc.train")
+    assert run.wait() == 0, run.said()
+    assert run.said().count("its worker process died; it goes on from its last epoch (retry ") == tries
+    same(folder, grid)
+    repeated = trained(folder) - trained(grid)
+    assert repeated <= tries
+    tally("SIGKILL of a worker", tries=tries, repeated=repeated)
+
+
+@pytest.mark.slow
+def test_a_worker_that_always_dies_is_given_up_and_the_others_go_on(tmp_path, start, write, tally):
+    plugin = tmp_path / "deadly.py"
+    plugin.write_text(DEADLY)
+    method = {"name": "deadly", "alpha": 1, "strength": {"choice": [1, 3]}}
+    space = write(tmp_path / "x.yaml", method=method, train={"epochs": 2, "batch_size": 64})
+    run = start(space, tmp_path / "run", "--plugin", str(plugin))
+    assert run.wait() == 3, run.said()
+    lines = records.students_file(tmp_path / "run").read_text()
+    assert "its worker process died 4 times" in lines and lines.count("finished") == 2
+    assert run.said().count("(retry ") == 3
+    tally("a student whose worker always dies", tries=4, note="three retries, then failed with its reason")
+
+
+DEADLY = '''
+"""A method that ends its process, as an operating system short of memory would."""
+import os
+import sys
+
+from torch.nn.functional import cross_entropy
+
+from trainables.methods import METHODS
+
+
+def deadly(student, teacher, labels, *, alpha: float, strength: float):
+    """Cross-entropy."""
+    if strength == 3 and sys.argv[0].endswith("default_worker.py"):
+        os.kill(os.getpid(), 9)
+    return strength * cross_entropy(student.logits, labels, reduction="none")
+
+
+METHODS["deadly"] = deadly
+'''
+
+
+@pytest.mark.slow
+def test_a_teacher_whose_process_dies_goes_on(tmp_path, shared, start, slow_space, tally):
+    teacher = {"model": {"name": "mlp", "hidden": [91]}, "train": {"epochs": 12, "batch_size": 8}}
+    space, folder = slow_space(tmp_path, teacher=teacher, seeds=[0]), tmp_path / "run"
+    before = set(shared.glob("teachers/*"))
+    run = start(space, folder)
+    run.until(
+        lambda: any((path / "checkpoint.safetensors").exists() for path in set(shared.glob("teachers/*")) - before)
+    )
+    assert strike(run, "ray::_lectures")
+    assert run.wait() == 0, run.said()
+    assert "its worker process died; it goes on from its last epoch (retry 1 of 3)" in run.said()
+    (teacher,) = records.teachers(folder).values()
+    assert teacher["epochs"] == 12
+    tally("SIGKILL of the process that teaches", tries=1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("title", "said"), [("raylet", "Ray's raylet died"), ("gcs_server", "Ray's master (GCS) died")]
+)
+def test_a_dead_ray_is_noticed_and_started_anew(title, said, grid, tmp_path, start, slow_space, same, tally):
+    space, folder, tries, slowest = slow_space(tmp_path), tmp_path / "run", 2 if FULL else 1, 0.0
+    run = start(space, folder)
+    for number in range(1, tries + 1):
+        run.until(lambda number=number: trained(folder) >= 6 * number)
+        assert strike(run, title)
+        began = time.monotonic()
+        run.until(lambda number=number: run.said().count(said) == number, 60)
+        slowest = max(slowest, time.monotonic() - began)
+    assert run.wait() == 0, run.said()
+    assert slowest < 30
+    assert run.alone(60) == set()
+    same(folder, grid)
+    repeated = trained(folder) - trained(grid)
+    assert repeated <= 2 * tries
+    tally(
+        f"SIGKILL of {title}", tries=tries, repeated=repeated, note=f"said after {slowest:.1f} s at most, Ray restarted"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_ray_that_dies_again_and_again_ends_the_run_with_its_tables(tmp_path, start, slow_space, tally):
+    space, folder = slow_space(tmp_path, train={"epochs": 40, "batch_size": 2}), tmp_path / "run"
+    run = start(space, folder)
+    for number in range(1, 5):
+        run.until(lambda: any(each.title.startswith("ray::ImplicitFunc") for each in run.family()))
+        assert strike(run, "raylet")
+        if number < 4:
+            run.until(lambda number=number: run.said().count("Ray's raylet died; it is started anew") == number, 60)
+    assert run.wait(60) == 4, run.said()
+    assert f"To go on: python -m search.run {space} --out {folder}" in run.said()
+    assert records.students_file(folder).is_file() and "Traceback" not in run.said()
+    assert run.alone(60) == set()
+    tally("a raylet that dies four times", tries=4, note="exit 4 with tables and the command that resumes")
+
+
+# A cluster of two nodes whose second dies when told to; it ends with its standard input.
+NODES = """
+import sys
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20})
+second = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+print(cluster.address, flush=True)
+sys.stdin.readline()
+cluster.remove_node(second, allow_graceful=False)
+print("removed", flush=True)
+sys.stdin.read()
+cluster.shutdown()
+"""
+
+
+@pytest.fixture
+def nodes(tmp_path) -> Iterator[subprocess.Popen[str]]:
+    with open(tmp_path / "cluster.txt", "w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", NODES],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+            cwd=ROOT,
+        )
+    yield process
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.close()
+    process.wait(60)
+    process.stdout.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_students_of_a_dead_node_move(nodes, grid, tmp_path, start, slow_space, same, tally):
+    address = next(line.strip() for line in nodes.stdout if line.count(":") == 1 and line.strip()[-1].isdigit())
+    space, folder = slow_space(tmp_path), tmp_path / "run"
+    run = start(space, folder, "--address", address)
+    run.until(lambda: trained(folder) >= 5)
+    nodes.stdin.write("now\n")
+    nodes.stdin.flush()
+    assert any("removed" in line for line in nodes.stdout)
+    assert run.wait() == 0, run.said()
+    same(folder, grid)
+    repeated = trained(folder) - trained(grid)
+    assert repeated <= 2
+    tally("a node of two dies", tries=1, repeated=repeated)

@@ -1,0 +1,56 @@
+"""Students that raise, diverge or run out of memory: their own trouble, told in their rows, and counted nowhere."""
+
+from __future__ import annotations
+
+import pandas
+import pytest
+
+from results import records
+
+PLUGIN = '''
+"""A method that fails in one way or another."""
+import torch
+from torch.nn.functional import cross_entropy
+
+from trainables.methods import METHODS
+
+
+def troubled(student, teacher, labels, *, alpha: float, strength: float):
+    """Cross-entropy, or worse."""
+    if strength == 2:
+        raise RuntimeError("made up")
+    if strength == 3:
+        torch.empty(2**50)
+    if strength == 4:
+        return student.logits.sum(1) * float("nan")
+    return cross_entropy(student.logits, labels, reduction="none")
+
+
+METHODS["troubled"] = troubled
+'''
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plugin") / "troubled.py"
+    path.write_text(PLUGIN)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["grid", "tpe"])
+def test_trouble_stays_with_its_student(algorithm, plugin, tmp_path, start, write, tally):
+    method = {"name": "troubled", "alpha": 1, "strength": {"choice": [1, 2, 3, 4]}}
+    search = {"algorithm": "grid"} if algorithm == "grid" else {"algorithm": "tpe", "trials": 4, "scheduler": "asha"}
+    space = write(tmp_path / "x.yaml", method=method, search=search, train={"epochs": 2, "batch_size": 64})
+    run = start(space, tmp_path / "run", "--plugin", str(plugin))
+    assert run.wait() == 3, run.said()
+    assert "Traceback" not in run.said()
+    lines = pandas.read_csv(records.students_file(tmp_path / "run"))
+    tried = lines[lines["stage"] == "explore"].set_index("method.strength")
+    assert tried["status"].to_dict() == {1: "finished", 2: "failed", 3: "failed", 4: "diverged"}
+    assert "made up" in tried["reason"][2] and "memory" in tried["reason"][3] and "loss nan" in tried["reason"][4]
+    board = pandas.read_csv(records.leaderboard_file(tmp_path / "run", "csv"))
+    ranked = board[board["stage"] == "explore"].dropna(subset="rank")
+    assert ranked["n"].tolist() == [1]
+    tally(f"a student that raises, one without memory, one with NaN: {algorithm}", tries=3, note="others finished")

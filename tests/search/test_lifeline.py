@@ -1,0 +1,101 @@
+"""A run learns of Ray's death, whatever it waits for."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import pytest
+
+from search import lifeline
+from search.lifeline import Lost, answers, watched
+
+
+@pytest.fixture
+def listening():
+    server = socket.create_server(("127.0.0.1", 0))
+    yield server
+    server.close()
+
+
+def place(server: socket.socket) -> str:
+    return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_who_listens_answers_and_who_is_gone_does_not(listening):
+    there = place(listening)
+    assert answers(there)
+    listening.close()
+    began = time.monotonic()
+    assert not answers(there) and time.monotonic() - began < 1
+
+
+def test_a_busy_machine_has_some_patience_left(monkeypatch):
+    tries = []
+
+    def slow(*_, **__):
+        tries.append(1)
+        raise TimeoutError
+
+    monkeypatch.setattr(lifeline.socket, "create_connection", slow)
+    assert not answers("127.0.0.1:1") and len(tries) == lifeline.STRIKES
+
+
+@pytest.fixture
+def ray(listening, monkeypatch):
+    """A Ray whose master and raylet are one socket."""
+    monkeypatch.setattr(lifeline, "PULSE", 0.02)
+
+    def init(self):
+        threading.Thread.__init__(self, daemon=True)
+        self.places, self.dead = {"raylet": place(listening)}, None
+        self.over, self.lock = threading.Event(), threading.Lock()
+
+    monkeypatch.setattr(lifeline._Lifeline, "__init__", init)
+    return listening
+
+
+def test_its_death_interrupts_the_main_thread(ray):
+    began = time.monotonic()
+    with pytest.raises(Lost, match="Ray's raylet died"), watched():
+        threading.Timer(0.1, ray.close).start()
+        time.sleep(20)
+    assert time.monotonic() - began < 5
+
+
+def test_an_end_in_peace_is_no_death(ray):
+    with watched():
+        pass
+    ray.close()
+    time.sleep(0.1)
+
+
+def test_ctrl_c_and_errors_stay_what_they_are(ray):
+    for error in (KeyboardInterrupt, ValueError):
+        with pytest.raises(error), watched():
+            raise error
+
+
+def test_an_error_of_ray_s_own_is_its_death_where_it_is_dead(ray):
+    with pytest.raises(Lost), watched():
+        ray.close()
+        raise lifeline.ray.exceptions.WorkerCrashedError
+
+
+def test_an_error_of_ray_s_own_is_itself_where_it_is_alive(ray):
+    with pytest.raises(lifeline.ray.exceptions.WorkerCrashedError), watched():
+        raise lifeline.ray.exceptions.WorkerCrashedError
+
+
+def test_another_thread_is_not_interrupted(ray):
+    seen = []
+
+    def work():
+        with watched():
+            seen.append(threading.enumerate())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen and not any(isinstance(each, lifeline._Lifeline) for each in seen[0])

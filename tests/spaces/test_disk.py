@@ -1,0 +1,126 @@
+"""Files are whole or absent, and what killed processes left is swept."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spaces import disk
+from spaces.errors import UserError
+
+
+def test_text_and_folders_appear(tmp_path: Path) -> None:
+    disk.replace(tmp_path / "a" / "x", b"old")
+    disk.replace(tmp_path / "a" / "x", b"new")
+    assert (tmp_path / "a" / "x").read_bytes() == b"new"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+@pytest.mark.parametrize("place", ["os.fsync", "tempfile.mkstemp", "pathlib.Path.mkdir"])
+def test_a_full_disk_is_told_and_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, place: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    disk.replace(tmp_path / "x", b"old")
+    with monkeypatch.context() as broken:
+        broken.setattr(place, full)
+        with pytest.raises(
+            UserError, match=rf"^{tmp_path}/x: {os.strerror(number)}: 5,000 bytes needed, [\d,]+ free; "
+        ):
+            disk.replace(tmp_path / "x", b"n" * 5000)
+    assert [path.name for path in tmp_path.iterdir()] == ["x"] and (tmp_path / "x").read_bytes() == b"old"
+
+
+def test_other_errors_are_themselves(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"ot a directory|File exists"):
+        disk.replace(tmp_path / "file" / "x", b"")
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from spaces import disk
+from spaces.errors import UserError
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    disk.replace(Path(sys.argv[1]), bytes(2000))
+except UserError as error:
+    print(error)
+"""
+
+
+def test_a_limit_of_the_system_is_a_full_disk(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path / "x")], capture_output=True, text=True)
+    assert "x: File too large: 2,000 bytes needed" in done.stdout, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from spaces import disk
+
+os.fsync = lambda file: (print(os.getpid(), flush=True), signal.pause())
+disk.replace(Path(sys.argv[1]), b"half")
+"""
+
+
+@pytest.fixture
+def writing(tmp_path: Path):
+    """A process in the middle of writing a file, and the part it has written."""
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "a" / "x")], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    (part,) = (tmp_path / "a").iterdir()
+    yield process, part
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path, writing) -> None:
+    process, part = writing
+    disk.replace(tmp_path / "a" / "whole", b"")
+    (tmp_path / "a" / ".lock").touch()
+    assert disk.sweep(tmp_path) == [] and part.exists()
+    process.kill()
+    process.wait()
+    assert disk.sweep(tmp_path) == [part]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [".lock", "whole"]
+
+
+NAMES: dict[str, Callable[[], str]] = {
+    "of another machine": lambda: ".x.elsewhere.1.ab12cd34.part",
+    "of an earlier version": lambda: ".student.safetensors.4194999",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_another_machine_left_is_swept_after_a_day(tmp_path: Path, name: str) -> None:
+    left = tmp_path / NAMES[name]()
+    left.touch()
+    assert disk.sweep(tmp_path) == []
+    os.utime(left, times=(time.time() - 25 * 3600,) * 2)
+    assert disk.sweep(tmp_path) == [left]
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    left = outside / f".x.{disk.HOST}.4194999.ab12cd34.part"
+    left.touch()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".link").symlink_to(outside)
+    assert disk.sweep(tmp_path / "run") == [] and left.exists()
