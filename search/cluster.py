@@ -8,7 +8,7 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -89,21 +89,32 @@ def _begin(**options: Any) -> None:
 
 def _leave() -> None:
     """Shut Ray down, whoever presses Ctrl-C meanwhile: half a shutdown would leave processes behind."""
-    with undisturbed():
-        ray.shutdown()
+    with undisturbed() as ignore:
+        leaving = threading.Thread(target=ray.shutdown)
+        leaving.start()
+        while leaving.is_alive():
+            leaving.join(0.02)
+            ignore()  # again: in its shutdown Ray gives SIGTERM back to the system, which would end this process
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Let SIGINT and SIGTERM pass inside this block."""
+def undisturbed() -> Iterator[Callable[[], object]]:
+    """Let SIGINT and SIGTERM pass inside this block; what it yields ignores them anew."""
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
-    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
+    both = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(each) for each in both]
+
+    def ignore() -> None:
+        for each in both:
+            signal.signal(each, signal.SIG_IGN)
+
+    ignore()
     try:
-        yield
+        yield ignore
     finally:
-        for each, handler in before.items():
+        for each, handler in zip(both, before, strict=True):
             signal.signal(each, handler)
 
 

@@ -38,7 +38,6 @@ def slow_space(write: Callable[..., Path]) -> Callable[..., Path]:
     return lambda folder, **parts: write(folder / "slow.yaml", **{"table": _run.TABLE, **_run.SLOW, **parts})
 
 
-
 FULL = bool(os.environ.get("KD_FAULTS"))  # as `make faults` runs them: every moment, every try
 
 

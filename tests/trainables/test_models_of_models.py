@@ -169,5 +169,5 @@ def test_they_export_for_any_batch(tree: dict[str, Any], shape: tuple[int, int, 
     storage.write(tmp_path / files.WEIGHTS, trained.state_dict())
     wanted = Recipe.model_validate({"student": {"model": tree}})
     assert torch.equal(files.Network(files.model(tmp_path / files.WEIGHTS, wanted, shape, 10))(images), expected)
-    (tmp_path / files.ONNX).write_bytes(files.onnx_bytes(trained, shape))
+    (tmp_path / files.ONNX).write_bytes(files.onnx_bytes(trained, shape, []))
     torch.testing.assert_close(files.run_onnx(tmp_path / files.ONNX, images), expected, rtol=1e-4, atol=1e-5)
