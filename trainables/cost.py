@@ -31,7 +31,7 @@ def cost(model: nn.Module, shape: tuple[int, int, int]) -> Cost:
 
 @torch.no_grad()
 def latency(model: nn.Module, shape: tuple[int, int, int]) -> float:
-    """Milliseconds in which a network answers one image of this shape: the quickest of 20 times, float32, one thread."""
+    """Milliseconds in which a network answers one image of this shape: the quickest of 20, float32, one thread."""
     training, threads = model.training, torch.get_num_threads()
     image = torch.zeros(1, *shape, device=next(model.parameters()).device)
     model.eval()
