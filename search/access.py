@@ -40,6 +40,7 @@ def demand(address: str, insecure: bool) -> None:
         _close(file)
     has = bool(os.environ.get(TOKEN)) or (file.is_file() and file.stat().st_size > 0)
     if insecure:
+        os.environ.setdefault(MODE, "disabled")  # or Ray would ask for the token that happens to lie here, and wait
         return
     if os.environ.get(MODE, "token") != "token" or not has:
         raise UserError(

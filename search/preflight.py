@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from search.access import MODE
 from spaces.errors import UserError
 
 PACKAGES = ("ray", "torch", "torchvision", "numpy", "pydantic", "safetensors")
@@ -41,6 +43,11 @@ def program() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}, "code": code()}
 
 
+def authentication() -> str:
+    """What this process asks of those who talk to it: token, or disabled."""
+    return os.environ.get(MODE, "disabled").lower()
+
+
 def code() -> str:
     """The sources of this program as 12 hex digits."""
     root = Path(__file__).parents[1]
@@ -57,13 +64,13 @@ def _version(name: str) -> str:
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def _answer(question: str, answer: str) -> tuple[dict[str, str], str | None]:
-    """On a node: its program, and why the folder is not the driver's, or None."""
+def _answer(question: str, answer: str) -> tuple[dict[str, str], str, str | None]:
+    """On a node: its program, whether it asks for a token, and why the folder is not the driver's, or None."""
     try:
         Path(answer).write_text(Path(question).read_text())
     except OSError as error:
-        return program(), error.strerror or str(error)
-    return program(), None
+        return program(), authentication(), error.strerror or str(error)
+    return program(), authentication(), None
 
 
 def _ask(node: str, question: Path) -> tuple[Path, Any]:
@@ -75,13 +82,18 @@ def _ask(node: str, question: Path) -> tuple[Path, Any]:
 def _judge(answer: Path, reference: Any, here: dict[str, str]) -> Iterator[str]:
     """What is wrong with one node."""
     try:
-        there, fault = ray.get(reference, timeout=SECONDS)
+        there, mode, fault = ray.get(reference, timeout=SECONDS)
     except ray.exceptions.RayTaskError as error:
         yield f"this program does not run there ({error.cause}); install the same version of it"
         return
     except ray.exceptions.RayError as error:
         yield f"does not answer ({type(error).__name__}); start Ray there anew, or take it from the cluster"
         return
+    if mode != authentication():  # its answers about students would be refused, and everybody would wait
+        yield (
+            f"{MODE} is {mode} there and {authentication()} here; start its Ray with {MODE}={authentication()}, "
+            "or, where nobody else can reach it, join it by --insecure-cluster"
+        )
     wrong = [f"{name} {there.get(name)}, here {own}" for name, own in here.items() if there.get(name) != own]
     if wrong:
         yield f"{'; '.join(wrong)}; install the same versions"

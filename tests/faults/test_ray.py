@@ -153,7 +153,9 @@ cluster.shutdown()
 
 
 @pytest.fixture
-def nodes(tmp_path) -> Iterator[subprocess.Popen[str]]:
+def nodes(tmp_path, monkeypatch) -> Iterator[subprocess.Popen[str]]:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
     with open(tmp_path / "cluster.txt", "w") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", NODES],

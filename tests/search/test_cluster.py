@@ -30,6 +30,8 @@ sys.stdin.read()
 cluster.shutdown()
 """
 
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
@@ -41,7 +43,7 @@ def address(tmp_path_factory) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=said,
             text=True,
-            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+            env={**os.environ, **TOKEN, "RAY_USAGE_STATS_ENABLED": "0"},
             cwd=ROOT,
         )
     assert process.stdin is not None and process.stdout is not None
@@ -56,7 +58,7 @@ def address(tmp_path_factory) -> Iterator[str]:
 
 def search(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "search.run", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=200)
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **TOKEN}, capture_output=True, text=True, timeout=200)
 
 
 @pytest.mark.slow

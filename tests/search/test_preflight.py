@@ -8,10 +8,10 @@ import pytest
 import ray
 
 from search import preflight
-from search.preflight import code, program
+from search.preflight import authentication, code, program
 from spaces.errors import UserError
 
-HERE = program()
+HERE, MODE = program(), authentication()
 NODES = [{"Alive": True, "NodeID": f"{n}" * 56, "NodeManagerAddress": f"10.0.0.{n}"} for n in (1, 2)]
 NODES += [{"Alive": False, "NodeID": "3" * 56, "NodeManagerAddress": "10.0.0.3"}]
 
@@ -19,19 +19,19 @@ NODES += [{"Alive": False, "NodeID": "3" * 56, "NodeManagerAddress": "10.0.0.3"}
 @pytest.fixture
 def nodes(tmp_path, monkeypatch):
     """A cluster of two living nodes; `second` is what the second one answers, or raises."""
-    second: list = [(HERE, None)]
+    second: list = [(HERE, MODE, None)]
 
     def ask(node: str, question: Path):
         answer = question.with_name(question.name.replace("question", "answer") + node[:8])
-        said = second[0] if node.startswith("2") else (HERE, None)
-        if isinstance(said, tuple) and said[1] is None:
+        said = second[0] if node.startswith("2") else (HERE, MODE, None)
+        if isinstance(said, tuple) and said[2] is None:
             answer.write_text(question.read_text())
         return answer, said
 
     def get(said, timeout):
         if isinstance(said, Exception):
             raise said
-        return said[0], None if said[1] == "unseen" else said[1]
+        return *said[:2], None if said[2] == "unseen" else said[2]
 
     monkeypatch.setattr(preflight.ray, "nodes", lambda: NODES)
     monkeypatch.setattr(preflight.ray, "get", get)
@@ -51,16 +51,21 @@ def nodes(tmp_path, monkeypatch):
 
 
 def test_nodes_that_are_alike_may_train(nodes):
-    assert nodes((HERE, None)) == ""
+    assert nodes((HERE, MODE, None)) == ""
 
 
 @pytest.mark.parametrize(
     ("said", "found", "mend"),
     [
-        ((HERE, "Permission denied"), "the folder is not shared (Permission denied)", "under the same path"),
-        ((HERE, "unseen"), "the folder is not shared (what it writes there is not seen here)", "under the same path"),
-        (({**HERE, "torch": "1.0"}, None), f"torch 1.0, here {HERE['torch']}", "install the same versions"),
-        (({**HERE, "code": "0"}, None), f"code 0, here {HERE['code']}", "install the same versions"),
+        ((HERE, MODE, "Permission denied"), "the folder is not shared (Permission denied)", "under the same path"),
+        (
+            (HERE, MODE, "unseen"),
+            "the folder is not shared (what it writes there is not seen here)",
+            "under the same path",
+        ),
+        (({**HERE, "torch": "1.0"}, MODE, None), f"torch 1.0, here {HERE['torch']}", "install the same versions"),
+        (({**HERE, "code": "0"}, MODE, None), f"code 0, here {HERE['code']}", "install the same versions"),
+        ((HERE, "other", None), f"RAY_AUTH_MODE is other there and {MODE} here", "by --insecure-cluster"),
         (ray.exceptions.GetTimeoutError("slow"), "does not answer (GetTimeoutError)", "take it from the cluster"),
         (ray.exceptions.NodeDiedError("gone"), "does not answer (NodeDiedError)", "take it from the cluster"),
     ],
