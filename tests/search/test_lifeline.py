@@ -46,6 +46,7 @@ def test_a_busy_machine_has_some_patience_left(monkeypatch):
 def ray(listening, monkeypatch):
     """A Ray whose master and raylet are one socket."""
     monkeypatch.setattr(lifeline, "PULSE", 0.02)
+    monkeypatch.setattr(lifeline, "PATIENCE", 0.2)  # nobody accepts: on a slow machine the queue of the socket fills up
 
     def init(self):
         threading.Thread.__init__(self, daemon=True)
