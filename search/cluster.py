@@ -25,15 +25,17 @@ ROOM = 512 * 2**20  # bytes beside the data: answers, results
 
 
 @contextmanager
-def connected(address: str | None, folder: Path, data: Dataset, insecure: bool = False) -> Iterator[None]:
+def connected(
+    address: str | None, folder: Path, data: Dataset, last_resort: Callable[[str], object], insecure: bool = False
+) -> Iterator[None]:
     """Be connected to Ray inside this block, with room for the data that all students share; raise Lost if Ray dies.
 
     Without an address Ray is started for this run alone and ends with it, so that it never joins a cluster it finds.
-    A cluster without a token is only joined where that is said to be wanted.
+    A cluster without a token is only joined where that is said to be wanted. For `last_resort` see lifeline.watched.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong with students is said from their rows
     if address is None:
-        with _started(sum(array.nbytes for split in data[:3] for array in split)), watched():
+        with _started(sum(array.nbytes for split in data[:3] for array in split)), watched(last_resort):
             yield
         return
     try:
@@ -47,7 +49,7 @@ def connected(address: str | None, folder: Path, data: Dataset, insecure: bool =
         ) from None
     try:
         preflight(folder)
-        with watched():
+        with watched(last_resort):
             yield
     finally:
         _leave()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import ray
@@ -16,6 +16,7 @@ import ray
 PULSE = 1.0  # seconds between two looks
 PATIENCE = 5.0  # seconds in which a busy machine must answer
 STRIKES = 3  # silences in a row; a refusal is an answer, and final
+GRACE = 10.0  # seconds that the main thread has to answer an interrupt
 
 
 class Lost(Exception):
@@ -23,15 +24,17 @@ class Lost(Exception):
 
 
 @contextmanager
-def watched() -> Iterator[None]:
+def watched(last_resort: Callable[[str], object]) -> Iterator[None]:
     """Raise Lost inside this block soon after Ray died, whatever the main thread waits for.
 
-    Other threads cannot be interrupted: there, what Ray does by itself must do.
+    Where it waits inside of Ray for the master itself, nothing can interrupt it until Ray ends the process: then
+    `last_resort` is called, from another thread, with the name of what died. Threads that are not the main one cannot
+    be interrupted at all: there, what Ray does by itself must do.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    line = _Lifeline()
+    line = _Lifeline(last_resort)
     line.start()
     try:
         yield
@@ -47,8 +50,9 @@ def watched() -> Iterator[None]:
 class _Lifeline(threading.Thread):
     """Looks after Ray and, when it is dead, interrupts the main thread as Ctrl-C would."""
 
-    def __init__(self) -> None:
+    def __init__(self, last_resort: Callable[[str], object]) -> None:
         super().__init__(daemon=True, name="lifeline")
+        self.last_resort = last_resort
         context = ray.get_runtime_context()
         here = next(node for node in ray.nodes() if node["NodeID"] == context.get_node_id())
         raylet = f"{here['NodeManagerAddress']}:{here['NodeManagerPort']}"
@@ -60,6 +64,8 @@ class _Lifeline(threading.Thread):
         while not self.over.wait(PULSE):
             if dead := self.look():
                 self._cut(dead)
+                if not self.over.wait(GRACE):
+                    self.last_resort(dead)
                 return
 
     def look(self) -> str | None:

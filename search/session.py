@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,10 +57,10 @@ def conduct(session: Session, console: Console) -> int:
     session.folder.mkdir(parents=True, exist_ok=True)
     with disk.room(session.folder), alone(session.folder):
         for damage in mend(session.folder):
-            console.print(damage, highlight=False, markup=False, soft_wrap=True)
+            _say(console, damage)
         code = _train(session, console)
         if code in (INTERRUPTED, LOST):
-            console.print(f"\nInterrupted. To go on: {session.command}", highlight=False, markup=False, soft_wrap=True)
+            _say(console, f"\nInterrupted. To go on: {session.command}")
         with cluster.undisturbed():
             experiment = rebuild(session.folder)
             show(experiment, console)
@@ -95,7 +98,7 @@ def _train(session: Session, console: Console) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Lost as lost:
-        console.print(f"\n{lost}.", highlight=False, markup=False, soft_wrap=True)
+        _say(console, f"\n{lost}.")
         return LOST
     finally:
         board.close()
@@ -108,7 +111,8 @@ def _stages(experiment: Experiment, session: Session, deadline: float) -> None:
     """Run all stages; where a Ray of our own dies, another goes on from the rows, a bounded number of times."""
     for restart in range(1, RESTARTS + 2):
         try:
-            joined = cluster.connected(session.address, session.folder, session.data, session.insecure)
+            give_up = partial(_give_up, session, experiment.display)
+            joined = cluster.connected(session.address, session.folder, session.data, give_up, session.insecure)
             with joined, experiment.display:
                 check_resources(experiment.space, cluster.nodes())
                 # Answers lie in the memory of the Ray they came from: another one asks the teachers' cache again.
@@ -117,5 +121,22 @@ def _stages(experiment: Experiment, session: Session, deadline: float) -> None:
         except Lost as lost:
             if session.address is not None or restart > RESTARTS:
                 raise
-            line = f"{lost}; it is started anew, and students go on from their last epochs"
-            experiment.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
+            _say(
+                experiment.display.console,
+                f"{lost}; it is started anew, and students go on from their last epochs",
+            )
+
+
+def _give_up(session: Session, display: Display, dead: str) -> None:
+    """End this process, with the tables of what there is: its main thread waits for a Ray that will never answer."""
+    try:
+        display.progress.stop()
+        _say(display.console, f"\nRay's {dead} died. To go on: {session.command}")
+        rebuild(session.folder)
+    finally:
+        sys.stdout.flush()
+        os._exit(LOST)
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -112,7 +112,7 @@ def test_a_stranger_does_not_join_a_ray_of_our_own(nobody: Path, tmp_path: Path,
         environment = {**os.environ, **given}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250)
 
-    with connected(None, tmp_path, digits):
+    with connected(None, tmp_path, digits, print):
         known = strange()
         others = [strange(RAY_AUTH_TOKEN="0" * 64), strange(RAY_AUTH_MODE="disabled")]
     assert "joined" in known.stdout, known.stderr

@@ -96,6 +96,6 @@ def test_an_address_where_nobody_answers_ends_the_run_soon_with_one_line(write, 
 def test_a_wrong_address_is_named(digits, tmp_path, wrong):
     began = time.monotonic()
     said = f"--address {wrong}: no Ray cluster answers there"
-    with pytest.raises(UserError, match=said), cluster.connected(wrong, tmp_path, digits):
+    with pytest.raises(UserError, match=said), cluster.connected(wrong, tmp_path, digits, print):
         pass
     assert time.monotonic() - began < 30

@@ -48,8 +48,9 @@ def ray(listening, monkeypatch):
     monkeypatch.setattr(lifeline, "PULSE", 0.02)
     monkeypatch.setattr(lifeline, "PATIENCE", 0.2)  # nobody accepts: on a slow machine the queue of the socket fills up
 
-    def init(self):
+    def init(self, last_resort):
         threading.Thread.__init__(self, daemon=True)
+        self.last_resort = last_resort
         self.places, self.dead = {"raylet": place(listening)}, None
         self.over, self.lock = threading.Event(), threading.Lock()
 
@@ -59,14 +60,14 @@ def ray(listening, monkeypatch):
 
 def test_its_death_interrupts_the_main_thread(ray):
     began = time.monotonic()
-    with pytest.raises(Lost, match="Ray's raylet died"), watched():
+    with pytest.raises(Lost, match="Ray's raylet died"), watched(print):
         threading.Timer(0.1, ray.close).start()
         time.sleep(20)
     assert time.monotonic() - began < 5
 
 
 def test_an_end_in_peace_is_no_death(ray):
-    with watched():
+    with watched(print):
         pass
     ray.close()
     time.sleep(0.1)
@@ -74,29 +75,42 @@ def test_an_end_in_peace_is_no_death(ray):
 
 def test_ctrl_c_and_errors_stay_what_they_are(ray):
     for error in (KeyboardInterrupt, ValueError):
-        with pytest.raises(error), watched():
+        with pytest.raises(error), watched(print):
             raise error
 
 
 def test_an_error_of_ray_s_own_is_its_death_where_it_is_dead(ray):
-    with pytest.raises(Lost), watched():
+    with pytest.raises(Lost), watched(print):
         ray.close()
         raise lifeline.ray.exceptions.WorkerCrashedError
 
 
 def test_an_error_of_ray_s_own_is_itself_where_it_is_alive(ray):
-    with pytest.raises(lifeline.ray.exceptions.WorkerCrashedError), watched():
+    with pytest.raises(lifeline.ray.exceptions.WorkerCrashedError), watched(print):
         raise lifeline.ray.exceptions.WorkerCrashedError
 
 
 def test_another_thread_is_not_interrupted(ray):
-    seen = []
+    seen, before = [], {*threading.enumerate()}  # those of earlier tests may still be ending
 
     def work():
-        with watched():
-            seen.append(threading.enumerate())
+        with watched(print):
+            seen.append({*threading.enumerate()} - before)
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
     assert seen and not any(isinstance(each, lifeline._Lifeline) for each in seen[0])
+
+
+def test_who_cannot_be_interrupted_has_a_last_resort(ray, monkeypatch):
+    """Stands for a main thread that waits inside of Ray: its interrupt comes to nothing."""
+    monkeypatch.setattr(lifeline, "GRACE", 0.1)
+    monkeypatch.setattr(lifeline.signal, "pthread_kill", lambda *_: None)
+    seen = []
+    with watched(seen.append):
+        time.sleep(0.2)
+        assert seen == []
+        ray.close()
+        time.sleep(1)
+    assert seen == ["raylet"]
