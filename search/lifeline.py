@@ -16,6 +16,7 @@ import ray
 PULSE = 1.0  # seconds between two looks
 PATIENCE = 5.0  # seconds in which a busy machine must answer
 STRIKES = 3  # silences in a row; a refusal is an answer, and final
+KNOCK = signal.SIGUSR1  # not SIGINT, which a shell lets its background jobs ignore
 GRACE = 10.0  # seconds that the main thread has to answer an interrupt
 
 
@@ -34,6 +35,7 @@ def watched(last_resort: Callable[[str], object]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    before = signal.signal(KNOCK, signal.default_int_handler)
     line = _Lifeline(last_resort)
     line.start()
     try:
@@ -45,6 +47,7 @@ def watched(last_resort: Callable[[str], object]) -> Iterator[None]:
         raise
     finally:
         line.let_go()
+        signal.signal(KNOCK, before)
 
 
 class _Lifeline(threading.Thread):
@@ -76,7 +79,7 @@ class _Lifeline(threading.Thread):
         with self.lock:
             if not self.over.is_set():
                 self.dead = dead
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                signal.pthread_kill(threading.main_thread().ident or 0, KNOCK)
 
     def let_go(self) -> None:
         """Look no more."""

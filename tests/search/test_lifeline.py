@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 import time
@@ -58,11 +59,16 @@ def ray(listening, monkeypatch):
     return listening
 
 
-def test_its_death_interrupts_the_main_thread(ray):
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])
+def test_its_death_interrupts_the_main_thread(ray, handler, monkeypatch):
+    """A shell lets the jobs that it starts in the background ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, handler)
+    monkeypatch.setattr(lifeline, "GRACE", 60)
     began = time.monotonic()
     with pytest.raises(Lost, match="Ray's raylet died"), watched(print):
         threading.Timer(0.1, ray.close).start()
         time.sleep(20)
+    signal.signal(signal.SIGINT, before)
     assert time.monotonic() - began < 5
 
 
