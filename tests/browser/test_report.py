@@ -32,7 +32,7 @@ def test_it_opens_from_disk_without_a_complaint_and_asks_for_nothing(screen):
     plots = screen.page.locator(".plot .main-svg").evaluate_all(
         "all => new Set(all.map(e => e.closest('.plot').id)).size"
     )
-    assert plots == screen.page.locator(".plot").count() == 6
+    assert plots == screen.page.locator(".plot").count() == 7
 
 
 def test_a_head_sorts_its_column_either_way_by_mouse_and_keyboard(screen):
