@@ -50,7 +50,10 @@ def plan(space: Space, data: Dataset, workers: int) -> Plan:
     first = space.fill(space.probes()[-1], space.seeds[0], space.teacher_seeds[0])
     seconds = total * longest(space) * seconds_per_epoch(first, data) / workers
     teaching = sum(each.train.epochs * seconds_per_epoch(each, data) / workers for each in taught)
-    megabytes = total * footprint.weights(first.network, data) / 2**20
+    networks = [space.fill(values, 0).network for values in space.probes()]
+    megabytes = (
+        total * max(footprint.weights(each, data) for each in networks) / 2**20
+    )  # of the largest, as their stages
     return Plan(dict(students), len(taught), total * longest(space), seconds + teaching, megabytes, teaching)
 
 
