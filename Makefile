@@ -70,3 +70,8 @@ readme-%: install
 .PHONY: pictures
 pictures: install
 	KD_BROWSER=required KD_PICTURES=runs/mnist_hinton $(BIN)/python -m pytest -m slow tests/browser/test_pictures.py
+
+# How fast a search is on this machine, beside the notebook loop and plain Ray Tune: about 15 minutes on two quiet cores.
+.PHONY: bench
+bench: install
+	$(BIN)/python -m benchmarks --data $(DATA)
