@@ -1,4 +1,4 @@
-"""`python examples/photos.py DIR ROOT`: 10,000 photographs of CIFAR-10 below ROOT as PNG files, a folder for each of 4 classes."""
+"""`python examples/photos.py DIR ROOT`: 10,000 CIFAR-10 photographs below ROOT as PNG files, a folder per class of four."""
 
 from __future__ import annotations
 

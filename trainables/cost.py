@@ -34,7 +34,7 @@ def cost(model: nn.Module, shape: tuple[int, int, int]) -> Cost:
 
 
 def macs(model: Model, shape: tuple[int, int, int], classes: int) -> int:
-    """Count the multiply-accumulates of a network that is described, without its weights; 0 where it cannot be built."""
+    """Count the multiply-accumulates of a network from its description alone; 0 where it cannot be built."""
     try:
         with torch.device("meta"):
             return cost(build(model, shape, classes), shape).macs
