@@ -1,4 +1,4 @@
-"""`python examples/photos.py DIR ROOT`: 10,000 CIFAR-10 photographs below ROOT as PNG files, a folder per class of four."""
+"""`python examples/photos.py DIR ROOT`: 10,000 CIFAR-10 photographs below ROOT as PNG files, a folder per class."""
 
 from __future__ import annotations
 
