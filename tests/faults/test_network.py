@@ -103,7 +103,6 @@ sleep infinity
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 def test_two_nodes_with_addresses_and_disks_of_their_own(inside, grid, shared, tmp_path, slow_space, same, tally):
     space, out, logs = slow_space(tmp_path), tmp_path / "run", (tmp_path / "head.txt", tmp_path / "other.txt")
     known = {"head": HEAD, "other": OTHER, "port": PORT, "flags": tmp_path, "python": sys.executable}
