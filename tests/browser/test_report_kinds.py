@@ -24,7 +24,7 @@ SIZES = {"[64]": 50_890, "[256]": 203_530, "[400,400]": 478_410, "[784,784]": 1_
 
 
 def drawn(screen) -> None:
-    screen.page.wait_for_selector("html[data-drawn]", timeout=60_000)
+    screen.page.wait_for_selector("html[data-drawn]")
 
 
 def test_a_running_search_says_so_and_a_reload_shows_the_newest(look, synthetic, tmp_path):
