@@ -34,6 +34,7 @@ PARTS: dict[str, type] = {
     "student": recipe.Student,
     "train": recipe.Train,
     "omit": recipe.Omit,
+    "augment": recipe.Augment,
     "top": recipe.Top,
     "search": sections.Search,
     "limit": sections.Limit,
