@@ -63,7 +63,9 @@ def plan(space: Space, data: Dataset, workers: int) -> Plan:
     each = longest(space) * own.epoch + len(data.test.labels) * own.image + EACH
     seconds = START + -(-total // workers) * each
     teaching = sum(_lecture(each, data) for each in lessons(space, _untaught(space, data)))
-    megabytes = total * footprint.weights(first.network, data) / 2**20
+    networks = (space.fill(values, 0).network for values in space.probes())
+    largest = max(footprint.weights(each, data) for each in networks)  # as `--check` says stage by stage
+    megabytes = total * largest / 2**20
     return Plan(dict(students), len(taught), total * longest(space), seconds + teaching, megabytes, teaching)
 
 

@@ -147,4 +147,3 @@ def test_validation_and_test_are_part_of_the_time(space, digits):
     recipe = space(method=PLAIN).fill({}, 0)
     found = pace(recipe, digits)
     assert found.epoch > len(digits.val.labels) * found.image > 0
-
