@@ -1,7 +1,7 @@
 """The loop of the notebooks: torchvision's MNIST through a DataLoader, the teacher run at every step, float32, Adam.
 
 `python -m benchmarks.loop '{"root": …}'` trains a teacher if there is none yet and then students, one after another,
-and prints one JSON object: what a notebook would have shown. It shares no code with the packages it is compared to.
+and prints one JSON object: what a notebook would have shown. It shares no code with what it is compared to.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 from torch.utils.data import DataLoader, Subset
-from torchvision.datasets import MNIST
-from torchvision.transforms import ToTensor
+
+from trainables.vision import torchvision
+
+MNIST, ToTensor = torchvision.datasets.MNIST, torchvision.transforms.ToTensor
 
 
 @dataclass
