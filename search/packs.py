@@ -18,10 +18,13 @@ FULL = 2e11  # multiply-accumulates of a step that keep a GPU busy; more of them
 
 def packs(space: Space, data: Dataset, students: Iterable[Student]) -> list[Pack]:
     """Every student once, in packs of likes, in the order of the first of each."""
-    alike: dict[object, list[Student]] = defaultdict(list)
-    for each in students:
+    alike: dict[str, list[Student]] = defaultdict(list)
+    order: dict[str, int] = {}
+    for place, each in enumerate(students):
+        order[each.key] = place
         alike[likeness(each.recipe) or each.key].append(each)
-    return [pack for some in alike.values() for pack in _cut(some, largest(space, some[0].recipe, data))]
+    made = [pack for some in alike.values() for pack in _cut(some, largest(space, some[0].recipe, data))]
+    return sorted(made, key=lambda pack: order[pack.students[0].key])  # whole seeds first
 
 
 def largest(space: Space, recipe: Recipe, data: Dataset) -> int:
