@@ -43,8 +43,7 @@ def trial(
     """
     plugin.register(plugins)
     torch.set_num_threads(threads)
-    # A worker that died may have left some of a pack behind that are done.
-    students = [each for each in config["pack"].students if status(history(folder, each.key)) not in DONE]
+    students = [each for each in config["pack"].students if not _over(each, folder)]
     if students:
         taught = students[0].recipe.teacher
         name, answers = lessons[teacher_of(students[0].recipe)] if taught else (None, None)
@@ -52,6 +51,16 @@ def trial(
         for student in students:
             records.append(folder, student.key, _opening(student, name, lesson))
         _train(students, lesson, folder)
+
+
+def _over(student: Student, folder: Path) -> bool:
+    """Whether a student ended before its worker died, and Ray was not told; then it is told now."""
+    past = history(folder, student.key)
+    if past is None or status(past) not in DONE:
+        return False
+    if past.epochs:
+        tune.report({"trial": student.key, **past.epochs[-1]})
+    return True
 
 
 def _train(students: Sequence[Student], lesson: Lesson, folder: Path) -> None:

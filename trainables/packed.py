@@ -17,7 +17,7 @@ from torch.nn import Linear
 
 from spaces.recipe import Recipe
 from trainables import optim
-from trainables.batches import Batch, Material, batches, material, steps_per_epoch
+from trainables.batches import Batch, Material, batches, material, mean, steps_per_epoch
 from trainables.broadcast import Broadcast
 from trainables.device import autocast, device, tensor
 from trainables.evaluate import BATCH, Scores, score
@@ -148,7 +148,8 @@ def _losses(students: Stack, shared: Shared, batch: Batch, kept: Mapping[str, Te
             learner.get_submodule(name).kept = each
         with autocast(recipe.train, inputs.device):
             student = functional_call(learner, tensors, (inputs, layers))
-        return loss_of(student, teacher, labels, *when, **shared.fixed, **knobs).mean()
+        losses = loss_of(student, teacher, labels, *when, **shared.fixed, **knobs)
+        return mean(losses, labels, shared.given.weights)
 
     taught = batch.teacher and Output(*_each(shared, batch.teacher.logits, batch.teacher.features))
     inputs, labels = _each(shared, prepare(batch.images), batch.labels)

@@ -177,7 +177,7 @@ def test_a_pack_that_died_goes_on_with_whoever_is_not_done(pack, folder, monkeyp
         ["student", 1, 2, "student", 2, 3, "end"],
         ["student", 1, "student", 2, 3, "end"],
     ]
-    assert pack() == (names, [])  # all are done
+    assert pack() == (names, names)  # all are done, which is told once more
 
 
 @pytest.mark.parametrize(
@@ -208,3 +208,13 @@ def test_who_diverges_in_a_pack_is_the_only_one(pack, space, digits, folder, mon
     ends = [records.rows(folder, each.key)[-1] for each in mixed]
     assert [end["status"] for end in ends] == ["finished", "diverged"]
     assert "in epoch 1" in ends[1]["reason"]
+
+
+def test_a_student_that_ended_before_ray_heard_of_it_is_not_trained_again(alone, folder, monkeypatch):
+    """Its node died in between: Ray tries it again, and is told of its last epoch."""
+    name, told = alone(), []
+    before = records.rows(folder, name)
+    monkeypatch.setattr(trials.tune, "report", told.append)
+    alone()
+    assert records.rows(folder, name) == before
+    assert [row["epoch"] for row in told] == [3]

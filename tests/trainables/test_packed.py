@@ -128,18 +128,23 @@ def test_every_network_of_packs_is_tried() -> None:
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 def test_over_rates_and_decays(recipe: Make, lesson: Lesson, optimizer: str, schedule: str) -> None:
     rates = [(0.01, 0.0), (0.003, 0.05), (0.01, 0.05)]
-    recipes = [
-        recipe(
-            DROPPING, HINTON, teacher={}, lr=lr, weight_decay=decay, optimizer=optimizer, schedule=schedule, warmup=1
-        )
-        for lr, decay in rates
-    ]
+    train = {
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "milestones": [2] if schedule == "step" else None,
+        "warmup": 1,
+    }
+    recipes = [recipe(DROPPING, HINTON, teacher={}, lr=lr, weight_decay=decay, **train) for lr, decay in rates]
     assert_same(together(recipes, lesson), apart(recipes, lesson))
 
 
-@pytest.mark.parametrize(
-    "train", [{"jitter": 1}, {"max_norm": 0.5}, {"omit": {"classes": [3]}}, {"batch_size": 5000}], ids=str
-)
+TRAININGS: list[dict[str, Any]] = [
+    *({"jitter": 1}, {"augment": {"views": 3, "crop": 1, "rotate": 10}}, {"class_weights": [*range(1, 11)]}),
+    *({"max_norm": 0.5}, {"omit": {"classes": [3]}}, {"batch_size": 5000}),
+]
+
+
+@pytest.mark.parametrize("train", TRAININGS, ids=str)
 def test_over_trainings(recipe: Make, digits: Dataset, train: dict[str, Any]) -> None:
     recipes = grid(recipe, DROPPING, [HINTON, HINTON | {"alpha": 0.9}], **{"epochs": 2} | train)
     lesson = rehearsal(recipes[0], digits.take(320, 50, 50))
