@@ -142,7 +142,7 @@ def pack(space, digits, folder, monkeypatch):
     return train
 
 
-def test_each_of_a_pack_has_the_rows_of_one_alone(pack, alone, folder):
+def test_each_of_a_pack_has_the_rows_of_one_alone(alone, pack, folder):
     names, told = pack()
     assert sorted(told) == sorted(names * 3)
     for name in names:
