@@ -69,11 +69,16 @@ class Table(Part):
 
 
 class Resources(Part):
-    """What one student may use; `workers` is how many are trained at once, as many as fit where it is not given."""
+    """What one worker may use; `workers` is how many there are, as many as fit where it is not given.
+
+    `pack` is how many students of a grid a worker trains as one at most: with `auto`, one on a processor, and as many
+    as fill a GPU.
+    """
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
     workers: Count | None = None
+    pack: Literal["auto"] | Count = "auto"
 
 
 class Track(Part):
