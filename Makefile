@@ -80,7 +80,11 @@ readme-%: install
 pictures: install
 	KD_BROWSER=required KD_PICTURES=runs/mnist_hinton $(BIN)/python -m pytest -m slow tests/browser/test_pictures.py
 
-# How fast a search is on this machine, beside the notebook loop and plain Ray Tune: about 15 minutes on two quiet cores.
-.PHONY: bench
+# How fast a search is on this machine, beside the notebook loop and plain Ray Tune: some 15 to 30 minutes on two quiet cores.
+.PHONY: bench readme-bench
 bench: install
 	$(BIN)/python -m benchmarks --data $(DATA)
+
+readme-bench: install
+	$(BIN)/python -m benchmarks.table runs/bench/results.json | $(BIN)/python docs/insert.py benchmarks/README.md bench
+	$(BIN)/python -m benchmarks.table runs/bench/results.json | $(INSERT) bench
