@@ -13,11 +13,11 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianSt
 
 from results.students import History
 from search.students import Pack
-from spaces.sections import Search, rungs
+from spaces.sections import METRICS, Search, rungs
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-MODES = {"val_accuracy": "max", "val_loss": "min"}
+MODES = {name: "min" if name.endswith("loss") else "max" for name in METRICS}
 
 
 def tpe(search: Search, seed: int) -> BaseSampler:

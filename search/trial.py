@@ -156,7 +156,7 @@ def _finish(student: Student, lesson: Lesson, folder: Path, epoch: Epoch) -> Non
     scores = score(logits, labels)
     teacher = None if lesson.teacher is None else tensor(lesson.teacher.test, where)
     storage.write(records.weights_file(folder, student.key), epoch.state.weights)
-    row: dict[str, Any] = {"test_accuracy": scores.accuracy, "test_loss": scores.loss, "reason": None}
+    row: dict[str, Any] = {f"test_{name}": value for name, value in scores._asdict().items()} | {"reason": None}
     row["agreement"] = None if teacher is None else agreement(logits, teacher)
     row["latency_ms"] = latency(model, lesson.data.shape)
     omit = student.recipe.train.omit

@@ -13,6 +13,7 @@ from spaces.recipe import Count, Natural, Part, conflict
 from spaces.template import domains, size
 
 LARGEST_GRID = 100_000  # cells
+METRICS = ("val_accuracy", "val_loss", "val_macro_f1", "val_auc")  # what may be searched on
 
 
 def _unique(seeds: list[int]) -> list[int]:
@@ -25,12 +26,12 @@ def _unique(seeds: list[int]) -> list[int]:
 def _searchable(metric: Any) -> Any:
     if isinstance(metric, str) and metric.startswith("test"):
         reason = f"{metric} cannot be searched on: the test set is only shown, or its numbers would flatter the winner"
-        raise conflict("", f"{reason}; expected val_accuracy or val_loss")
+        raise conflict("", f"{reason}; expected {', '.join(METRICS[:-1])} or {METRICS[-1]}")
     return metric
 
 
 Seeds = Annotated[list[Natural], Field(min_length=1), AfterValidator(_unique)]
-Metric = Annotated[Literal["val_accuracy", "val_loss"], BeforeValidator(_searchable)]
+Metric = Annotated[Literal[*METRICS], BeforeValidator(_searchable)]
 
 
 class Limit(Part):
