@@ -21,6 +21,7 @@ from trainables.fit import fit
 from trainables.rehearsal import rehearsal
 
 STEPS = 4  # timed, after as many to warm up
+WORK = 4 * 10**9  # multiply-accumulates of a forward pass in each of them, at most, unless two images take more
 
 
 class Plan(NamedTuple):
@@ -104,7 +105,8 @@ def seconds_per_epoch(recipe: Recipe, data: Dataset) -> float:
 
     What fails here will fail as a student, which says so in its rows; the baseline is timed in its place.
     """
-    size = min(recipe.train.batch_size, len(data.train.labels))
+    whole = min(recipe.train.batch_size, len(data.train.labels))
+    size = min(whole, max(2, WORK // max(1, price(recipe.network, data).macs)))
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (STEPS * size, *data.shape), dtype=torch.uint8, generator=generator).numpy()
     split = Split(images, torch.zeros(STEPS * size, dtype=torch.int64).numpy())
@@ -113,13 +115,13 @@ def seconds_per_epoch(recipe: Recipe, data: Dataset) -> float:
     torch.set_num_threads(1)
     try:
         # a learning rate that is to be searched may be one at which a student diverges at once
-        short = recipe.train.model_copy(update={"epochs": 2, "lr": 1e-6, "top": None})
+        short = recipe.train.model_copy(update={"epochs": 2, "lr": 1e-6, "top": None, "batch_size": size})
         *_, epoch = fit(recipe.model_copy(update={"train": short}), rehearsal(recipe, small))
     except Exception:
         return seconds_per_epoch(recipe.baseline(), data) if recipe.teacher else 0.0
     finally:
         torch.set_num_threads(threads)
-    return epoch.seconds / STEPS * steps_per_epoch(recipe.train, len(data.train.labels))
+    return epoch.seconds / STEPS * whole / size * steps_per_epoch(recipe.train, len(data.train.labels))
 
 
 def local_workers(space: Space) -> int:

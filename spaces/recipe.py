@@ -49,6 +49,14 @@ def _number_or_list(value: Any, validate: Any) -> Any:
         raise PydanticCustomError("counts", "found {0}, expected {1}", {"0": show(value), "1": expected}) from None
 
 
+def _balanced_or_list(value: Any, validate: Any) -> Any:
+    try:
+        return validate(value)
+    except ValidationError:  # one mistake, as above
+        expected = "balanced, or a list with a number above 0 for each class"
+        raise PydanticCustomError("weights", "found {0}, expected {1}", {"0": show(value), "1": expected}) from None
+
+
 class Network(Named):
     """A network, or one inside another; it starts from `weights`, a file or `imagenet`, else from its seed."""
 
@@ -78,6 +86,7 @@ class Omit(Part):
 
 Layers = Annotated[list[str], Field(min_length=1)]
 Milestones = Annotated[list[Count], Field(min_length=1)]
+Weights = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
 
 
 class Top(Part):
@@ -88,12 +97,38 @@ class Top(Part):
     lr: Annotated[float, Field(gt=0)]
 
 
+class Augment(Part):
+    """Seeded changes to the training images: each has `views` versions, the same for teachers and for students.
+
+    `crop` is the largest shift in pixels, `rotate` the largest angle in degrees, `shear` the largest slope, and
+    `colour` the largest relative change of brightness, contrast and saturation.
+    """
+
+    views: Count = 16
+    crop: Natural = 0
+    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    shear: Annotated[float, Field(ge=0, le=1)] = 0.0
+    colour: Annotated[float, Field(ge=0, le=1)] = 0.0
+    seed: Natural = 0
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Augment:
+        if self.model_fields_set <= {"views", "seed"}:
+            raise conflict("", "nothing to change images by; expected crop, flip, rotate, shear or colour")
+        return self
+
+
+Policy = int | Augment  # every shift by up to so many pixels, or seeded views
+
+
 class Train(Part):
     """How a network is trained; `warmup` is in epochs, `jitter` the largest shift of an image in pixels.
 
-    Where `layers` are named only they train, and the others stay as they are, the statistics of batch norm included;
-    `top` is a first phase with layers of its own. Warm-up and schedule run over all epochs; `step` divides the rate by
-    ten after each number of epochs in `milestones`.
+    With `augment` images are shown in seeded views. `class_weights` weigh the loss of each image by its class: a number
+    for each class, or `balanced` for the inverse of how frequent it is. Where `layers` are named only they train, and
+    the others stay as they are, the statistics of batch norm included; `top` is a first phase with layers of its own.
+    Warm-up and schedule run over all epochs; `step` divides the rate by ten after each number of epochs in `milestones`.
     """
 
     epochs: Natural = 12
@@ -107,6 +142,8 @@ class Train(Part):
     warmup: Natural = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     jitter: Natural = 0
+    augment: Augment | None = None
+    class_weights: Annotated[Literal["balanced"] | Weights | None, WrapValidator(_balanced_or_list)] = None
     max_norm: Annotated[float, Field(gt=0)] | None = None
     omit: Omit | None = None
     layers: Layers | None = None
@@ -122,7 +159,14 @@ class Train(Part):
         if self.top and self.top.epochs >= self.epochs:
             expected = f"fewer than the {self.epochs} epochs of training: the second phase would never come"
             raise conflict("top.epochs", f"found {self.top.epochs}, expected {expected}")
+        if self.jitter and self.augment:
+            raise conflict("jitter", "augment has it too: remove jitter and write augment.crop")
         return self
+
+    @property
+    def policy(self) -> Policy | None:
+        """Return what changes the images from epoch to epoch, None where nothing does."""
+        return self.augment or self.jitter or None
 
 
 class Teacher(Part):

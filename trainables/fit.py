@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from spaces.recipe import Recipe, Train
 from trainables import optim
-from trainables.batches import Material, batches, material, steps_per_epoch
+from trainables.batches import Material, batches, material, mean, steps_per_epoch
 from trainables.data import Dataset
 from trainables.device import autocast, device, tensor
 from trainables.evaluate import predict, score
@@ -136,7 +136,8 @@ def _train_epoch(pupil: Pupil, optimiser: Optimizer, recipe: Recipe, given: Mate
             group["lr"] = optim.rate(train, (epoch - 1) * steps + step, steps)
         with autocast(train, where):
             student = _answer(pupil, prepare(batch.images), layers)
-        loss = loss_of(student, batch.teacher, batch.labels, *when, **knobs).mean()
+        losses = loss_of(student, batch.teacher, batch.labels, *when, **knobs)
+        loss = mean(losses, batch.labels, given.weights)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
