@@ -1,4 +1,4 @@
-"""`python examples/photos.py DIR ROOT`: 10,000 photographs of CIFAR-10 below ROOT as PNG files, a folder for each of 4 classes."""
+"""`python examples/photos.py DIR ROOT`: 10,000 animals of CIFAR-10, which lies in ROOT, as PNG files in a folder each."""
 
 from __future__ import annotations
 
