@@ -1,4 +1,4 @@
-"""`python examples/photos.py DIR ROOT`: 10,000 animals of CIFAR-10, which lies in ROOT, as PNG files in a folder each."""
+"""`python examples/photos.py DIR ROOT`: 10,000 animals of CIFAR-10, found in ROOT, as PNG files by class."""
 
 from __future__ import annotations
 

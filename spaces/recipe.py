@@ -128,7 +128,8 @@ class Train(Part):
     With `augment` images are shown in seeded views. `class_weights` weigh the loss of each image by its class: a number
     for each class, or `balanced` for the inverse of how frequent it is. Where `layers` are named only they train, and
     the others stay as they are, the statistics of batch norm included; `top` is a first phase with layers of its own.
-    Warm-up and schedule run over all epochs; `step` divides the rate by ten after each number of epochs in `milestones`.
+    Warm-up and schedule run over all epochs; `step` divides the rate by
+    ten after each number of epochs in `milestones`.
     """
 
     epochs: Natural = 12
