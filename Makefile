@@ -29,6 +29,15 @@ test: lint types unit
 ci-slow: install
 	$(BIN)/python -m pytest -m slow
 
+# Every fault in full, and tests/faults/README.md written of it; fails unless nothing was lost.
+.PHONY: faults audit
+faults: install
+	$(BIN)/python tests/faults/table.py
+
+# The pinned packages against the published advisories; without a way to the database it says so, and that nothing was audited.
+audit: install
+	$(BIN)/python deploy/audit.py
+
 # Every number and picture of the README and of docs/experiments.md comes from these commands; DATA is a folder that holds MNIST/raw.
 DATA ?= $(KD_DATA)
 INSERT = $(BIN)/python docs/insert.py README.md
@@ -36,7 +45,7 @@ PAGE = $(BIN)/python docs/insert.py docs/experiments.md
 MEASURED = mnist_fitnets mnist_omitted mnist_subclass mnist2x5_subclass mnist_assistant mnist_multistudent mnist_ensemble
 IMAGES = cifar10_plain tiny_imagenet_squeezenet folder_animals  # DATA holds their images, made by hand: see the spaces' heads
 
-.PHONY: numbers readme schema docs faults
+.PHONY: numbers readme schema docs
 
 # What editors complete and `python -m spaces` reads, from the models and the registries; a test demands that it is fresh.
 schema: install
@@ -74,3 +83,8 @@ readme-%: install
 .PHONY: pictures
 pictures: install
 	KD_BROWSER=required KD_PICTURES=runs/mnist_hinton $(BIN)/python -m pytest -m slow tests/browser/test_pictures.py
+
+# How fast a search is on this machine, beside the notebook loop and plain Ray Tune: about 15 minutes on two quiet cores.
+.PHONY: bench
+bench: install
+	$(BIN)/python -m benchmarks --data $(DATA)

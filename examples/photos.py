@@ -1,4 +1,4 @@
-"""`python examples/photos.py DIR ROOT`: 10,000 animals of CIFAR-10, found in ROOT, as PNG files by class."""
+"""`python examples/photos.py DIR ROOT`: 10,000 CIFAR-10 photographs below ROOT as PNG files, a folder per class."""
 
 from __future__ import annotations
 

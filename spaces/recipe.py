@@ -85,8 +85,8 @@ class Omit(Part):
 
 
 Layers = Annotated[list[str], Field(min_length=1)]
-Milestones = Annotated[list[Count], Field(min_length=1)]
 Weights = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+Milestones = Annotated[list[Count], Field(min_length=1)]
 
 
 class Top(Part):
@@ -128,8 +128,7 @@ class Train(Part):
     With `augment` images are shown in seeded views. `class_weights` weigh the loss of each image by its class: a number
     for each class, or `balanced` for the inverse of how frequent it is. Where `layers` are named only they train, and
     the others stay as they are, the statistics of batch norm included; `top` is a first phase with layers of its own.
-    Warm-up and schedule run over all epochs; `step` divides the rate by
-    ten after each number of epochs in `milestones`.
+    Warm-up and schedule run over all epochs; `step` divides the rate by ten after each of the `milestones`, in epochs.
     """
 
     epochs: Natural = 12
