@@ -22,7 +22,7 @@ from trainables.lesson import Lesson
 from trainables.methods import METHODS, needs
 from trainables.models import build
 from trainables.omitted import correct
-from trainables.output import Moment, Output, observe, prepare
+from trainables.output import Moment, Output, observe, prepare, voices
 from trainables.phases import release
 from trainables.seeding import derive
 from trainables.weights import begin
@@ -136,7 +136,9 @@ def _train_epoch(pupil: Pupil, optimiser: Optimizer, recipe: Recipe, given: Mate
             group["lr"] = optim.rate(train, (epoch - 1) * steps + step, steps)
         with autocast(train, where):
             student = _answer(pupil, prepare(batch.images), layers)
-        loss = loss_of(student, batch.teacher, batch.labels, *when, **knobs).mean()
+        heard = voices(student)
+        losses = [loss_of(each, batch.teacher, batch.labels, *when, **knobs).mean() for each in heard]
+        loss = sum(losses[1:], losses[0]) / len(losses)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
