@@ -8,7 +8,7 @@ from typing import NamedTuple
 from results import words
 from search.plan import Plan, lessons, longest
 from spaces.space import Space
-from trainables import footprint, inert
+from trainables import augment, footprint, inert
 from trainables.data import Dataset
 from trainables.lesson import wanted
 from trainables.methods import formula
@@ -49,6 +49,7 @@ def stages(space: Space, data: Dataset, counted: Plan, workers: int) -> Iterator
 def lines(space: Space, data: Dataset, counted: Plan, workers: int) -> Iterator[str]:
     """The preview as lines of text; a UserError where a student cannot be trained."""
     yield from _table(list(stages(space, data, counted, workers)), min(workers, sum(counted.students.values())))
+    yield from _views(space, data)
     methods = [space.fill(values, 0).method.name for values in space.probes()]
     for name in dict.fromkeys(methods):
         yield f"  loss      {name}: {formula(name)}"
@@ -65,6 +66,15 @@ def _table(found: list[Stage], workers: int) -> Iterator[str]:
         f"            memory: the tensors of {workers} at once, beside some 400 MB of libraries in each process; "
         "disk: weights and answers"
     )
+
+
+def _views(space: Space, data: Dataset) -> Iterator[str]:
+    """What the answers to all views of the images take, of each teacher, for each policy of the students."""
+    asked = wanted([space.fill(values, space.seeds[0]) for values in space.probes()])
+    for policy in asked.policies:
+        size = max(1, round(footprint.of_views(policy, data) / MB))
+        shown = f"{augment.views(policy):,} of each of {len(data.train.labels):,} images"
+        yield f"  views     {shown}: a teacher's answers to them take {size:,} MB"
 
 
 def _knobs(found: list[inert.Finding]) -> Iterator[str]:

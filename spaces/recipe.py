@@ -49,6 +49,14 @@ def _number_or_list(value: Any, validate: Any) -> Any:
         raise PydanticCustomError("counts", "found {0}, expected {1}", {"0": show(value), "1": expected}) from None
 
 
+def _balanced_or_list(value: Any, validate: Any) -> Any:
+    try:
+        return validate(value)
+    except ValidationError:  # one mistake, as above
+        expected = "balanced, or a list with a number above 0 for each class"
+        raise PydanticCustomError("weights", "found {0}, expected {1}", {"0": show(value), "1": expected}) from None
+
+
 class Network(Named):
     """A network, or one inside another; it starts from `weights`, a file or `imagenet`, else from its seed."""
 
@@ -77,6 +85,8 @@ class Omit(Part):
 
 
 Layers = Annotated[list[str], Field(min_length=1)]
+Weights = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+Milestones = Annotated[list[Count], Field(min_length=1)]
 
 
 class Top(Part):
@@ -87,11 +97,38 @@ class Top(Part):
     lr: Annotated[float, Field(gt=0)]
 
 
+class Augment(Part):
+    """Seeded changes to the training images: each has `views` versions, the same for teachers and for students.
+
+    `crop` is the largest shift in pixels, `rotate` the largest angle in degrees, `shear` the largest slope, and
+    `colour` the largest relative change of brightness, contrast and saturation.
+    """
+
+    views: Count = 16
+    crop: Natural = 0
+    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    shear: Annotated[float, Field(ge=0, le=1)] = 0.0
+    colour: Annotated[float, Field(ge=0, le=1)] = 0.0
+    seed: Natural = 0
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Augment:
+        if self.model_fields_set <= {"views", "seed"}:
+            raise conflict("", "nothing to change images by; expected crop, flip, rotate, shear or colour")
+        return self
+
+
+Policy = int | Augment  # every shift by up to so many pixels, or seeded views
+
+
 class Train(Part):
     """How a network is trained; `warmup` is in epochs, `jitter` the largest shift of an image in pixels.
 
-    Where `layers` are named only they train, and the others stay as they are, the statistics of batch norm included;
-    `top` is a first phase with layers of its own. Warm-up and schedule run over all epochs.
+    With `augment` images are shown in seeded views. `class_weights` weigh the loss of each image by its class: a number
+    for each class, or `balanced` for the inverse of how frequent it is. Where `layers` are named only they train, and
+    the others stay as they are, the statistics of batch norm included; `top` is a first phase with layers of its own.
+    Warm-up and schedule run over all epochs; `step` divides the rate by ten after each of the `milestones`, in epochs.
     """
 
     epochs: Natural = 12
@@ -100,10 +137,13 @@ class Train(Part):
     lr: Annotated[float, Field(gt=0)] = 0.001
     weight_decay: Amount = 0.0
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    schedule: Literal["constant", "cosine", "linear", "step"] = "constant"
+    milestones: Milestones | None = None
     warmup: Natural = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     jitter: Natural = 0
+    augment: Augment | None = None
+    class_weights: Annotated[Literal["balanced"] | Weights | None, WrapValidator(_balanced_or_list)] = None
     max_norm: Annotated[float, Field(gt=0)] | None = None
     omit: Omit | None = None
     layers: Layers | None = None
@@ -113,10 +153,20 @@ class Train(Part):
     def _parts_agree(self) -> Train:
         if self.optimizer != "sgd" and self.momentum != Train.model_fields["momentum"].default:
             raise conflict("momentum", f"only sgd takes it, and the optimizer here is {self.optimizer}")
+        if (self.schedule == "step") != bool(self.milestones):
+            only = "after how many epochs does it fall?" if self.schedule == "step" else "only schedule: step reads it"
+            raise conflict("milestones", f"{'missing' if self.milestones is None else 'found'}; {only}")
         if self.top and self.top.epochs >= self.epochs:
             expected = f"fewer than the {self.epochs} epochs of training: the second phase would never come"
             raise conflict("top.epochs", f"found {self.top.epochs}, expected {expected}")
+        if self.jitter and self.augment:
+            raise conflict("jitter", "augment has it too: remove jitter and write augment.crop")
         return self
+
+    @property
+    def policy(self) -> Policy | None:
+        """Return what changes the images from epoch to epoch, None where nothing does."""
+        return self.augment or self.jitter or None
 
 
 class Teacher(Part):

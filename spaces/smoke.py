@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 TRIALS = 2
+VIEWS = 2
 
 
 def shrunk(tree: dict[str, Any]) -> dict[str, Any]:
-    """Return the tree with one epoch, one seed and two trials.
+    """Return the tree with one epoch, one seed, two trials, and two views of each image.
 
     A grid keeps the first two options of each choice, but every option that is a method or network of its own.
     """
@@ -40,16 +41,19 @@ def _teacher(node: Any) -> Any:
 def _short(train: Any) -> Any:
     if "choice" in train:
         return {"choice": [_short(option) for option in train["choice"]]}
+    short = {**train, "epochs": 1, "warmup": 0}
     if train.get("top"):
-        return {**train, "epochs": 2, "warmup": 0, "top": _first(train["top"])}
-    return {**train, "epochs": 1, "warmup": 0}
+        short |= {"epochs": 2, "top": _with(train["top"], "epochs", 1)}
+    if train.get("augment"):
+        short["augment"] = _with(train["augment"], "views", VIEWS)
+    return short
 
 
-def _first(top: Any) -> Any:
-    """A first phase of one epoch."""
-    if "choice" in top:
-        return {"choice": [option and _first(option) for option in top["choice"]]}
-    return {**top, "epochs": 1}
+def _with(part: Any, key: str, number: int) -> Any:
+    """A part with this number, or each option of a choice; what is absent stays so."""
+    if "choice" in part:
+        return {"choice": [option and _with(option, key, number) for option in part["choice"]]}
+    return {**part, key: number}
 
 
 def _unpublished(node: Any) -> Any:

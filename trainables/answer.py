@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from spaces.recipe import Policy
 from trainables import cache
-from trainables.augment import shift, views
+from trainables.augment import name as named
+from trainables.augment import show, views
 from trainables.data import Dataset, Split
 from trainables.device import device, tensor
 from trainables.diagnose import diagnose
@@ -21,6 +23,8 @@ from trainables.evaluate import BATCH, predict, respond, score
 from trainables.lesson import Answers, Wanted
 from trainables.output import activations, has, prepare
 
+FLOAT = 4  # bytes
+MOST = 2**28  # bytes of the logits of views in float32; of more, half are kept
 LARGEST = 2048  # values per image of a layer that is kept; a larger one is asked for in every step
 
 
@@ -43,34 +47,46 @@ def answer(model: nn.Module, data: Dataset) -> Scored:
 def averaged(members: Sequence[Answers], data: Dataset) -> Scored:
     """The mean of several teachers' probabilities, as logits, for every image and view."""
     parts: dict[str, Any] = {name: _mean([getattr(each, name) for each in members]) for name, _ in _splits(data)}
-    shifted = {pixels: _mean([each.shifted[pixels] for each in members]) for pixels in members[0].shifted}
-    return Scored(Answers(**parts, shifted=shifted), _scores(parts, data))
+    shown = {policy: _mean([each.views[policy] for each in members], compact) for policy in members[0].views}
+    return Scored(Answers(**parts, views=shown), _scores(parts, data))
 
 
 def more(folder: Path, model: nn.Module, data: Dataset, answers: Answers, asked: Wanted) -> Answers:
     """Add what students ask for beside the logits, from the cache or computed and kept there."""
     images = tensor(data.train.images, device())
     model.eval()
-    shifted = {
-        pixels: cache.kept(folder, f"shifted-{pixels}", partial(_shifted, model, images, pixels))
-        for pixels in asked.jitters
+    shown = {
+        policy: cache.kept(folder, named(policy), partial(_shown, model, images, policy)) for policy in asked.policies
     }
     features = {
         name: cache.kept(folder, f"layer-{name}", partial(_layer, model, images, name))
         for name in (*asked.layers, *getattr(model, "answers", ()))
         if has(model, name) and _size(model, data, name) <= LARGEST
     }
-    to_ask = bool(asked.jitters and features) or any(name not in features for name in asked.layers)
+    to_ask = bool(asked.policies and features) or any(name not in features for name in asked.layers)
     weights = {name: value.cpu().numpy() for name, value in model.state_dict().items()} if to_ask else {}
-    return answers._replace(shifted=shifted, features=features, weights=weights)
+    return answers._replace(views=shown, features=features, weights=weights)
 
 
 @torch.no_grad()
-def _shifted(model: nn.Module, images: Tensor, pixels: int) -> Tensor:
+def _shown(model: nn.Module, images: Tensor, policy: Policy) -> Tensor:
     """Logits [views, n, classes] of images in all their views."""
-    n = len(images)
-    each = (torch.full((n,), view) for view in range(views(pixels)))
-    return torch.stack([predict(model, shift(images, pixels, view)).cpu() for view in each])
+    parts = torch.arange(len(images), device=images.device).split(BATCH)
+    each = [
+        torch.cat(
+            [predict(model, show(images[part], policy, torch.full_like(part, view), part)).cpu() for part in parts]
+        )
+        for view in range(views(policy))
+    ]
+    return compact(torch.stack(each))
+
+
+def compact(logits: Tensor) -> Tensor:
+    """Logits of views as they are kept: in float16 where they are many and none is too large for it."""
+    if logits.numel() * FLOAT <= MOST:
+        return logits
+    half = logits.half()
+    return half if half.isfinite().all() else logits
 
 
 @torch.no_grad()
@@ -85,10 +101,10 @@ def _size(model: nn.Module, data: Dataset, name: str) -> int:
     return math.prod(activations(model, torch.zeros(1, *data.shape, device=device()), [name])[name].shape[1:])
 
 
-def _mean(logits: Sequence[np.ndarray]) -> np.ndarray:
+def _mean(logits: Sequence[np.ndarray], kept: Callable[[Tensor], Tensor] = torch.clone) -> np.ndarray:
     """The logarithm of the mean probabilities: what softens and pools like logits."""
-    found = torch.stack([torch.from_numpy(each).log_softmax(-1) for each in logits])
-    return (found.logsumexp(0) - math.log(len(logits))).numpy()
+    found = torch.stack([torch.from_numpy(each).float().log_softmax(-1) for each in logits])
+    return kept(found.logsumexp(0) - math.log(len(logits))).numpy()
 
 
 def _scores(logits: dict[str, np.ndarray], data: Dataset) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from spaces.recipe import Recipe, Train
-from trainables.augment import draw, shift
+from trainables.augment import draw, show
 from trainables.device import autocast, tensor
 from trainables.lesson import Answers, Lesson
 from trainables.methods import needs
@@ -29,6 +29,7 @@ class Material(NamedTuple):
     features: dict[str, Tensor]  # of the teacher's layers that were kept, [n, ...]
     teacher: nn.Module | None  # to be asked for its other layers
     asked: tuple[str, ...]
+    weights: Tensor | None  # of the classes, [classes]; None where all images count alike
 
 
 class Batch(NamedTuple):
@@ -45,15 +46,39 @@ def material(recipe: Recipe, lesson: Lesson, where: torch.device) -> Material:
     images, labels = (tensor(array, where) for array in data.train)
     shown = ~np.isin(data.train.labels, train.omit.classes if train.omit else [])
     kept = torch.from_numpy(np.flatnonzero(shown))
+    weights = class_weights(train, labels[kept.to(where)], len(data.classes))
     if answers is None or recipe.method.name == "none":
-        return Material(images, labels, kept, None, {}, None, ())
-    logits = answers.shifted[train.jitter] if train.jitter else answers.train[None]
+        return Material(images, labels, kept, None, {}, None, (), weights)
+    logits = answers.views[train.policy] if train.policy else answers.train[None]
     layers = [*needs(recipe.method).teacher, *_always(answers)]
-    features = {} if train.jitter else {name: answers.features[name] for name in layers if name in answers.features}
+    features = {} if train.policy else {name: answers.features[name] for name in layers if name in answers.features}
     asked = tuple(name for name in layers if name not in features)
     teacher = _teacher(recipe, lesson).to(where) if asked else None
     held = {name: tensor(array, where) for name, array in features.items()}
-    return Material(images, labels, kept, tensor(logits, where), held, teacher, asked)
+    return Material(images, labels, kept, tensor(logits, where), held, teacher, asked, weights)
+
+
+def class_weights(train: Train, labels: Tensor, classes: int) -> Tensor | None:
+    """The weight of each class, [classes], by the labels [n] that are trained on; None where all count alike.
+
+    Balanced is n / (k n_c), where n_c of n images are of class c and k classes occur: then each class weighs the same,
+    and an image 1 on average. A class that does not occur weighs nothing.
+    """
+    if train.class_weights is None:
+        return None
+    if train.class_weights != "balanced":
+        return torch.tensor(train.class_weights, device=labels.device)
+    counts = torch.bincount(labels, minlength=classes).float()
+    weights = len(labels) / ((counts > 0).sum() * counts)
+    return torch.where(counts > 0, weights, 0.0)
+
+
+def mean(losses: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+    """The mean of losses [batch], each weighed by its class: the sum of w·loss over the sum of w."""
+    if weights is None:
+        return losses.mean()
+    each = weights[labels]
+    return (each * losses).sum() / each.sum()
 
 
 def _always(answers: Answers) -> list[str]:
@@ -69,18 +94,25 @@ def _teacher(recipe: Recipe, lesson: Lesson) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
-def batches(recipe: Recipe, given: Material, epoch: int, steps: int) -> Iterator[Batch]:
-    """The batches of one epoch, in the order and the views of this seed and epoch."""
-    train, where = recipe.train, given.images.device
-    order = given.kept[torch.randperm(len(given.kept), generator=generator(recipe.seed, "order", epoch))]
-    shifts = generator(recipe.seed, "jitter", epoch)
+def batches(
+    recipe: Recipe, given: Material, epoch: int, steps: int, seeds: Sequence[int] | None = None
+) -> Iterator[Batch]:
+    """The batches of one epoch, in the order and the views of this seed and epoch.
+
+    Of several seeds those of each step come as one, [seeds · batch], one seed after another.
+    """
+    train, where, seeds = recipe.train, given.images.device, seeds or [recipe.seed]
+    n = len(given.kept)
+    orders = [given.kept[torch.randperm(n, generator=generator(seed, "order", epoch))] for seed in seeds]
+    drawn = [generator(seed, "jitter", epoch) for seed in seeds]
     if not needs(recipe.method).hints(epoch):
         given = given._replace(features={}, teacher=None)
-    for index in order.to(where).split(train.batch_size)[:steps]:
-        images, view = given.images[index], None
-        if train.jitter:
-            view = draw(len(index), train.jitter, shifts)
-            images = shift(images, train.jitter, view)
+    for each in torch.stack(orders).to(where).split(train.batch_size, 1)[:steps]:
+        index, view = each.flatten(), None
+        images = given.images[index]
+        if train.policy:
+            view = torch.cat([draw(each.shape[1], train.policy, source) for source in drawn])
+            images = show(images, train.policy, view, index)
         yield Batch(images, given.labels[index], _answer(recipe, given, index, images, view))
 
 

@@ -83,7 +83,7 @@ def complaints(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
     if found:
         yield from found
         return
-    for part in (hints.complaints, phases.complaints, weights.complaints, _omit):
+    for part in (hints.complaints, phases.complaints, weights.complaints, _omit, _weighed):
         yield from part(recipe, data)
 
 
@@ -116,6 +116,13 @@ def _omit(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
             correct(build(recipe.network, data.shape, classes), images, labels, omit.classes)
         except ValueError as error:
             yield "train.omit.correct_bias", str(error).removeprefix("train.omit.correct_bias: ")
+
+
+def _weighed(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
+    """Whether each class has a weight."""
+    given, classes = recipe.train.class_weights, len(data.classes)
+    if isinstance(given, list) and len(given) != classes:
+        yield "train.class_weights", f"found {len(given)} weights, expected one for each of the {classes} classes"
 
 
 def price(model: Model, data: Dataset) -> Cost:

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from spaces.recipe import Recipe, Train
 from trainables import optim
-from trainables.batches import Material, batches, material, steps_per_epoch
+from trainables.batches import Material, batches, material, mean, steps_per_epoch
 from trainables.data import Dataset
 from trainables.device import autocast, device, tensor
 from trainables.evaluate import predict, score
@@ -68,7 +68,7 @@ class Pupil(NamedTuple):
 def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterator[Epoch]:
     """Train one student by its recipe, or go on from a state; raises Diverged when the loss is no longer finite."""
     where, data, train = device(), lesson.data, recipe.train
-    pupil = _pupil(recipe, data, where)
+    pupil = fresh(recipe, data, where)
     optimiser = optim.optimizer(pupil.whole(), train)
     if start is None:
         begin(pupil.model)
@@ -79,7 +79,7 @@ def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterat
     first, spent = (start.epoch + 1, start.seconds) if start else (1, 0.0)
     for epoch in range(first, train.epochs + 1):
         began = perf_counter()
-        if epoch in _starts(recipe):  # what was learnt for another loss, or by fewer layers, must not steer the rest
+        if epoch in restarts(recipe):  # what was learnt for another loss, or by fewer layers, must not steer the rest
             optimiser = optim.optimizer(pupil.whole(), train)
         loss = _train_epoch(pupil, optimiser, recipe, given, epoch)
         if train.omit and train.omit.correct_bias and epoch == train.epochs:
@@ -94,13 +94,13 @@ def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterat
         yield Epoch(epoch, loss, scores.loss, scores.accuracy, rate, seconds, state)
 
 
-def _starts(recipe: Recipe) -> set[int]:
+def restarts(recipe: Recipe) -> set[int]:
     """The epochs before which the optimiser begins anew: those after a first stage, and after a first phase."""
     top = recipe.train.top
     return {needs(recipe.method).first_stage + 1, top.epochs + 1 if top else 1}
 
 
-def _pupil(recipe: Recipe, data: Dataset, where: torch.device) -> Pupil:
+def fresh(recipe: Recipe, data: Dataset, where: torch.device) -> Pupil:
     """A fresh student on the device, and a fresh regressor where its method asks for one."""
     model = build(recipe.network, data.shape, len(data.classes), recipe.seed)
     model.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
@@ -135,10 +135,9 @@ def _train_epoch(pupil: Pupil, optimiser: Optimizer, recipe: Recipe, given: Mate
         for group in optimiser.param_groups:
             group["lr"] = optim.rate(train, (epoch - 1) * steps + step, steps)
         with autocast(train, where):
-            student = _answer(pupil, prepare(batch.images), layers)
-        heard = voices(student)
-        losses = [loss_of(each, batch.teacher, batch.labels, *when, **knobs).mean() for each in heard]
-        loss = sum(losses[1:], losses[0]) / len(losses)
+            student = answer(pupil, prepare(batch.images), layers)
+        each = [loss_of(voice, batch.teacher, batch.labels, *when, **knobs) for voice in voices(student)]
+        loss = mean(sum(each[1:], each[0]) / len(each), batch.labels, given.weights)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -147,7 +146,7 @@ def _train_epoch(pupil: Pupil, optimiser: Optimizer, recipe: Recipe, given: Mate
     return (total / steps).item()
 
 
-def _answer(pupil: Pupil, inputs: Tensor, layers: tuple[str, ...]) -> Output:
+def answer(pupil: Pupil, inputs: Tensor, layers: tuple[str, ...]) -> Output:
     """What a student says of prepared images; a regressor maps the layer that its method looks at."""
     student = observe(pupil.model, inputs, layers)
     features = dict(student.features)

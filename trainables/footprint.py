@@ -8,16 +8,14 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from spaces.recipe import Model, Recipe, Train
-from trainables.answer import LARGEST
+from spaces.recipe import Model, Policy, Recipe, Train
+from trainables.answer import FLOAT, LARGEST, MOST
 from trainables.augment import views
 from trainables.data import Dataset
 from trainables.evaluate import BATCH
 from trainables.lesson import Wanted, wanted
 from trainables.models import build
 from trainables.output import activations, has
-
-FLOAT = 4  # bytes
 
 
 def memory(recipe: Recipe, data: Dataset) -> int:
@@ -43,9 +41,15 @@ def weights(model: Model, data: Dataset) -> int:
 def answers(teacher: Model, data: Dataset, asked: Wanted) -> int:
     """Bytes of a teacher's answers: logits of all images, and what students ask for beside them."""
     classes, sizes = len(data.classes), _sizes(teacher, data, asked.layers)
-    shifted = sum(map(views, asked.jitters)) * classes
     kept = sum(size for size in sizes if size <= LARGEST)
-    return FLOAT * (sum(data.sizes.values()) * classes + len(data.train.labels) * (shifted + kept))
+    shown = sum(of_views(policy, data) for policy in asked.policies)
+    return FLOAT * (sum(data.sizes.values()) * classes + len(data.train.labels) * kept) + shown
+
+
+def of_views(policy: Policy, data: Dataset) -> int:
+    """Bytes of a teacher's logits for all views of the training images."""
+    whole = FLOAT * views(policy) * len(data.train.labels) * len(data.classes)
+    return whole if whole <= MOST else whole // 2
 
 
 def _network(model: Model, data: Dataset) -> nn.Module:

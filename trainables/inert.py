@@ -27,7 +27,10 @@ PARTS = ("method", "student", "train")
 UNTRIED = {"train.epochs"}  # epochs are counted, whatever else happens
 EPOCHS = 2  # after a first stage; a schedule or a decay shows in the second
 ALONE = "where alpha is 0 the student learns alone"
-LATER = {"train.max_norm": "no weights are as long as that yet, so it may count later"}
+LATER = {
+    "train.max_norm": "no weights are as long as that yet, so it may count later",
+    "train.class_weights": "the few images tried are as many of each class; those that are trained on may not be",
+}
 
 Weights = dict[str, Tensor]
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spaces.recipe import Recipe
+from spaces.recipe import Policy, Recipe
+from trainables.augment import name
 from trainables.data import Dataset
 from trainables.methods import needs
 
@@ -16,23 +17,24 @@ NOTHING: Mapping = MappingProxyType({})
 
 
 class Wanted(NamedTuple):
-    """What students ask of a teacher beside its logits: activations of layers, and answers to shifted images."""
+    """What students ask of a teacher beside its logits: activations of layers, and answers to views of the images."""
 
     layers: tuple[str, ...] = ()
-    jitters: tuple[int, ...] = ()  # the largest shift in pixels
+    policies: tuple[Policy, ...] = ()
 
 
 class Answers(NamedTuple):
     """A teacher's logits [n, classes], float32, for every image of each split, in the data set's order.
 
-    `shifted` holds logits [views, n, classes] of the training images by jitter; `features` activations [n, ...] of
-    their layers, as far as they are small enough to be kept; `weights` the teacher itself, to ask it for the others.
+    `views` holds logits [views, n, classes] of the training images by policy, in float16 where they are large;
+    `features` activations [n, ...] of their layers, as far as they are small enough to be kept; `weights` the teacher
+    itself, to ask it for the others.
     """
 
     train: np.ndarray
     val: np.ndarray
     test: np.ndarray
-    shifted: Mapping[int, np.ndarray] = NOTHING
+    views: Mapping[Policy, np.ndarray] = NOTHING
     features: Mapping[str, np.ndarray] = NOTHING
     weights: Mapping[str, np.ndarray] = NOTHING
 
@@ -48,7 +50,7 @@ def wanted(recipes: Iterable[Recipe]) -> Wanted:
     """What the students of these recipes together ask of their teacher."""
     found = list(recipes)
     layers = {layer for recipe in found for layer in needs(recipe.method).teacher}
-    # Of a space these are probes, not all its students: a jitter may stand beside no method here and one there.
+    # Of a space these are probes, not all its students: a policy may stand beside no method here and one there.
     listening = any(recipe.method.name != "none" for recipe in found)
-    jitters = {recipe.train.jitter for recipe in found if listening and recipe.train.jitter}
-    return Wanted(tuple(sorted(layers)), tuple(sorted(jitters)))
+    policies = {recipe.train.policy for recipe in found if listening and recipe.train.policy}
+    return Wanted(tuple(sorted(layers)), tuple(sorted(policies, key=name)))

@@ -28,12 +28,13 @@ def rehearsal(recipe: Recipe, data: Dataset) -> Lesson:
     train, subclasses = _logits(model, data, len(data.train.labels))
     known = _features(model, data, asked.layers) | subclasses
     val, test = (_logits(model, data, len(split.labels))[0] for split in (data.val, data.test))
-    shifted = {jitter: torch.stack([train] * views(jitter)).numpy() for jitter in asked.jitters}
+    # One answer to all views, whose number may be large; expanded it takes no memory.
+    shown = {policy: train.expand(views(policy), -1, -1).numpy() for policy in asked.policies}
     answers = Answers(
         train=train.numpy(),
         val=val.numpy(),
         test=test.numpy(),
-        shifted=shifted,
+        views=shown,
         features={name: each.numpy() for name, each in known.items()},
         weights={name: value.cpu().numpy() for name, value in model.state_dict().items()},
     )

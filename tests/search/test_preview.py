@@ -56,3 +56,9 @@ def test_every_formula_of_a_choice_of_methods_is_told_once(space, digits):
     choice = {"choice": [{"name": "none"}, {"name": "hinton", "alpha": {"choice": [0.5, 1]}, "temperature": 4}]}
     told = [line for line in lines(space(method=choice), digits, COUNTED, 1) if line.startswith("  loss")]
     assert [line.split()[1] for line in told] == ["none:", "hinton:"]
+
+
+def test_what_the_answers_to_all_views_take_is_told(space, digits):
+    train = {"augment": {"views": 32, "flip": "horizontal"}}
+    (line,) = [line for line in lines(space(train=train), digits, COUNTED, 1) if line.startswith("  views")]
+    assert line == "  views     32 of each of 1,097 images: a teacher's answers to them take 1 MB"

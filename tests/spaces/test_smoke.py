@@ -22,6 +22,15 @@ def test_those_behind_a_teacher_are_shrunk_too(space: Build) -> None:
     assert small and [member.train.epochs for member in small.members()] == [1, 1]
 
 
+def test_few_views_are_shown(space: Build) -> None:
+    views = "{views: 64, flip: horizontal}"
+    text = f"teacher: {{train: {{augment: {views}}}}}\ntrain: {{augment: {{choice: [null, {views}]}}}}\n"
+    small = space(f"{text}search: {{algorithm: grid}}").shrunk()
+    recipes = [small.fill(cell, 0) for cell in small.cells()]
+    assert all(each.teacher and each.teacher.train.augment.views == 2 for each in recipes)
+    assert [each.train.augment and each.train.augment.views for each in recipes] == [None, 2]
+
+
 def test_a_small_grid_keeps_every_method(space: Build) -> None:
     text = "method: {choice: [{name: a}, {name: b, k: {choice: [1, 2, 3]}}, {name: c}]}\nsearch: {algorithm: grid}"
     cells = space(text).shrunk().cells()

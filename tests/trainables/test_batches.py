@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from sklearn.utils.class_weight import compute_class_weight
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from spaces.recipe import Recipe
-from trainables.batches import Batch, batches, material
+from trainables.answer import compact
+from trainables.batches import Batch, batches, class_weights, material, mean
 from trainables.data import Dataset
 from trainables.evaluate import respond
 from trainables.fit import Epoch
@@ -23,6 +29,7 @@ Make = Callable[..., Recipe]
 CPU = torch.device("cpu")
 CNN = {"name": "cnn", "subclasses": 2}
 TRAIN = {"epochs": 1, "batch_size": 64, "precision": "float32"}
+AUGMENT = {"views": 3, "crop": 1, "flip": "horizontal", "rotate": 15.0, "shear": 0.1, "colour": 0.2}
 HINT = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu3"}
 
 
@@ -51,11 +58,13 @@ def asked(recipe: Recipe, batch: Batch, data: Dataset, kd_cache: Path) -> Output
     return respond(model, batch.images, ["relu3"])
 
 
-@pytest.mark.parametrize("jitter", [0, 1])
+@pytest.mark.parametrize("policy", [{}, {"jitter": 1}, {"augment": AUGMENT}], ids=["none", "jitter", "augment"])
 @pytest.mark.parametrize("method", ["hinton", "hint", "subclass"])
-def test_answers_belong_to_the_images(kd_cache: Path, recipe: Make, small: Dataset, method: str, jitter: int) -> None:
+def test_answers_belong_to_the_images(
+    kd_cache: Path, recipe: Make, small: Dataset, method: str, policy: dict[str, Any]
+) -> None:
     knobs = HINT if method == "hint" else {"name": method, "alpha": 0.5, "temperature": 4.0}
-    wanting = recipe(None, knobs, teacher={"model": CNN, "train": TRAIN}, jitter=jitter)
+    wanting = recipe(None, knobs, teacher={"model": CNN, "train": TRAIN}, **policy)
     lesson = lesson_of(wanting, small)
     for batch in seen(wanting, lesson):
         truth, said = asked(wanting, batch, small, kd_cache), batch.teacher
@@ -97,10 +106,55 @@ def test_views_change_with_the_epoch_and_the_seed(kd_cache: Path, recipe: Make, 
     assert not torch.equal(first[0].images, seen(recipe(jitter=2, seed=1), lesson, 1)[0].images)
 
 
+def losses(recipe: Recipe, lesson: Lesson, data: Dataset, kd_cache: Path) -> tuple[Tensor, Tensor]:
+    """The loss of a student that only listens to its teacher, by kept answers and by those of the teacher itself."""
+    student = build(recipe.network, data.shape, len(data.classes), 0).eval()
+    kept, live = [], []
+    for batch in seen(recipe, lesson):
+        own = respond(student, batch.images)
+        assert batch.teacher is not None
+        for found, teacher in ((kept, batch.teacher), (live, asked(recipe, batch, data, kd_cache))):
+            found.append(METHODS["hinton"](own, teacher, batch.labels, alpha=1.0, temperature=4.0))
+    return torch.cat(kept), torch.cat(live)
+
+
+ALONE = {"name": "hinton", "alpha": 1.0, "temperature": 4.0}
+BOLD = {"model": {"name": "cnn"}, "train": TRAIN | {"epochs": 5, "lr": 0.01}}
+
+
+def test_the_canary_sings(kd_cache: Path, recipe: Make, small: Dataset) -> None:
+    """With alpha = 1, kept answers give the loss of the teacher asked anew; those of other images or views do not."""
+    wanting = recipe(None, ALONE, teacher=BOLD, augment=AUGMENT)
+    lesson = lesson_of(wanting, small)
+    kept, live = losses(wanting, lesson, small, kd_cache)
+    torch.testing.assert_close(kept, live, rtol=1e-4, atol=1e-5)
+    assert lesson.teacher is not None and wanting.train.policy is not None
+    logits = lesson.teacher.views[wanting.train.policy]
+    for wrong in (np.roll(logits, 1, axis=1), np.roll(logits, 1, axis=0)):
+        answers = lesson.teacher._replace(views={wanting.train.policy: wrong})
+        kept, live = losses(wanting, lesson._replace(teacher=answers), small, kd_cache)
+        assert (kept - live).abs().mean() > 0.01 * live.mean()
+
+
+def test_many_views_are_kept_in_half_the_bytes(
+    kd_cache: Path, recipe: Make, small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainables.answer.MOST", 1000)
+    wanting = recipe(None, ALONE, teacher=BOLD, augment=AUGMENT)
+    lesson = lesson_of(wanting, small)
+    assert lesson.teacher is not None and lesson.teacher.views[wanting.train.policy].dtype == np.float16
+    kept, live = losses(wanting, lesson, small, kd_cache)
+    assert kept.dtype == torch.float32
+    # 11 bits of each logit: within 2^-11 of the largest, and T² KL moves by at most T times twice as much
+    largest = float(np.abs(lesson.teacher.views[wanting.train.policy]).max())
+    assert 0 < (kept - live).abs().max() < 2 * 4.0 * largest / 2**11
+    assert compact(torch.full((2, 2000), 1e5)).dtype == torch.float32  # no infinities
+
+
 def test_probes_of_a_space_ask_for_every_jitter(recipe: Make) -> None:
     kd = {"name": "hinton", "alpha": 0.5, "temperature": 4.0}
     probes = [recipe(), recipe(None, kd, teacher={}), recipe(jitter=2)]  # and there is a student with both
-    assert wanted(probes).jitters == (2,) and wanted(probes[::2]).jitters == ()
+    assert wanted(probes).policies == (2,) and wanted(probes[::2]).policies == ()
 
 
 def test_the_teacher_is_not_asked_after_the_hints(kd_cache: Path, recipe: Make, small: Dataset) -> None:
@@ -139,3 +193,40 @@ def test_every_method_trains_through_the_loop(
     epochs = run(wanting, lesson_of(wanting, small))
     first, last = epochs[0], epochs[-1]  # stages have losses of their own, and so few images may mislead on others
     assert last.train_loss < first.train_loss or last.val_loss < first.val_loss
+
+
+UNEVEN = torch.tensor([0] * 50 + [1] * 10 + [3] * 20)
+
+
+def test_balanced_weights_are_those_of_scikit_learn(recipe: Make) -> None:
+    found = class_weights(recipe(class_weights="balanced").train, UNEVEN, 4)
+    present = np.unique(UNEVEN)
+    truth = compute_class_weight("balanced", classes=present, y=UNEVEN.numpy())
+    assert found is not None
+    torch.testing.assert_close(found[present].double(), torch.from_numpy(truth))
+    assert found[2] == 0 and found[UNEVEN].mean().item() == pytest.approx(1)
+
+
+def test_weights_of_ones_own_are_taken_as_they_are(recipe: Make) -> None:
+    found = class_weights(recipe(class_weights=[1.0, 2.0, 0.5, 4.0]).train, UNEVEN, 4)
+    assert found is not None and found.tolist() == [1, 2, 0.5, 4]
+    assert class_weights(recipe().train, UNEVEN, 4) is None
+
+
+def test_a_weighted_mean_is_that_of_torch() -> None:
+    logits, weights = torch.randn(len(UNEVEN), 4, generator=torch.Generator().manual_seed(0)), torch.arange(1.0, 5.0)
+    losses = cross_entropy(logits, UNEVEN, reduction="none")
+    torch.testing.assert_close(mean(losses, UNEVEN, weights), cross_entropy(logits, UNEVEN, weights))
+    assert torch.equal(mean(losses, UNEVEN, None), losses.mean())
+
+
+def test_weighing_a_class_has_it_named_more_often(
+    kd_cache: Path, recipe: Make, run: Callable[..., list[Epoch]], small: Dataset
+) -> None:
+    named = []
+    for weight in (1.0, 50.0):
+        wanting = recipe({"name": "mlp", "hidden": [16]}, epochs=4, class_weights=[weight] + [1.0] * 9)
+        student = build(wanting.network, small.shape, 10)
+        student.load_state_dict(run(wanting, Lesson(small, None))[-1].state.weights)
+        named.append((respond(student, torch.from_numpy(small.val.images)).logits.argmax(-1) == 0).sum().item())
+    assert named[1] > named[0]

@@ -86,6 +86,11 @@ HINT = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu1"}
     ("parts", "path", "said"),
     [
         ({"train": {"omit": {"classes": [3, 12]}}}, "train.omit.classes", "found 12, expected classes from 0 to 9"),
+        (
+            {"train": {"class_weights": [1.0, 2.0]}},
+            "train.class_weights",
+            "found 2 weights, expected one for each of the 10",
+        ),
         ({"train": {"omit": {"classes": [*range(10)]}}}, "train.omit.classes", "all 10 classes are left out"),
         (
             {"train": {"omit": {"classes": [3], "correct_bias": True}}, "student": {"model": MLP | {"subclasses": 2}}},

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from spaces.recipe import Recipe
+from spaces.recipe import Augment, Recipe
 from trainables.data import Dataset
-from trainables.footprint import answers, memory, weights
+from trainables.footprint import answers, memory, of_views, weights
 from trainables.lesson import Wanted
 
 HELD = (1097 + 300) * 64  # bytes of the digits' images
@@ -50,7 +50,13 @@ def test_a_student_holds_its_teachers_answers(digits: Dataset) -> None:
 def test_what_is_asked_for_beside_the_logits_is_counted(digits: Dataset) -> None:
     model, plain = recipe().network, answers(recipe().network, digits, Wanted())
     assert answers(model, digits, Wanted(layers=("relu1",))) - plain == 1097 * 16 * 4
-    assert answers(model, digits, Wanted(jitters=(1,))) - plain == 1097 * 9 * 10 * 4
+    assert answers(model, digits, Wanted(policies=(1,))) - plain == 1097 * 9 * 10 * 4
+
+
+def test_many_views_take_half(digits: Dataset) -> None:
+    few, many = Augment(views=16, crop=1), Augment(views=6400, crop=1)
+    assert of_views(few, digits) == 16 * 1097 * 10 * 4
+    assert of_views(many, digits) == 6400 * 1097 * 10 * 2
 
 
 def test_layers_of_other_teachers_take_nothing(digits: Dataset) -> None:

@@ -56,6 +56,8 @@ def only(space: Space, data: Dataset) -> Finding:
         ("train", "warmup", {"int": [0, 2]}),
         ("train", "precision", {"choice": ["float32", "bfloat16"]}),
         ("train", "jitter", {"choice": [0, 1]}),
+        ("train", "augment", {"choice": [None, {"flip": "horizontal"}]}),
+        ("train", "class_weights", {"choice": [None, [1.0] * 9 + [2.0]]}),
         ("train", "omit", {"choice": [{"classes": [3]}, {"classes": [4]}]}),
         ("method", "alpha", {"uniform": [0, 1]}),
         ("method", "temperature", {"loguniform": [1, 64]}),
@@ -65,6 +67,15 @@ def test_a_knob_that_works_is_alive(space, digits: Dataset, part: str, knob: str
     base = {"train": {"batch_size": 32}, "method": HINTON}[part]
     found = only(space(**{part: {**base, knob: domain}}), digits)
     assert (found.path, found.alive, found.reason) == (f"{part}.{knob}", True, "")
+
+
+@pytest.mark.parametrize("amount", ["crop", "rotate", "shear", "colour", "views", "seed"])
+def test_each_number_of_a_policy_is_alive(space, digits: Dataset, amount: str) -> None:
+    whole = amount in ("crop", "views", "seed")
+    policy = {"flip": "vertical", amount: {"choice": [1, 2] if whole else [0.2, 0.5]}}
+    if amount == "rotate":
+        policy["rotate"] = {"choice": [0.0, 20.0]}
+    assert only(space(train={"batch_size": 32, "augment": policy}), digits).alive
 
 
 def test_a_network_and_a_whole_method_are_alive(space, digits: Dataset) -> None:
@@ -90,6 +101,8 @@ def test_a_knob_that_never_counts_is_found_with_its_reason(space, digits: Datase
     assert only(space(method=method), digits) == Finding("method.temperature", False, ("1", "4"), ALONE)
     late = only(space(train={"batch_size": 32, "max_norm": {"uniform": [100, 200]}}), digits)
     assert not late.alive and "may count later" in late.reason
+    even = only(space(train={"batch_size": 50, "class_weights": {"choice": [None, "balanced"]}}), digits)
+    assert even.alive or "as many of each class" in even.reason
 
 
 def test_a_tuned_value_that_never_reaches_the_loss_is_found(space, digits: Dataset, monkeypatch) -> None:
@@ -130,5 +143,5 @@ def test_a_rehearsal_answers_whatever_is_asked_and_always_the_same(space, digits
     first, again = (rehearsal(recipe, small).teacher for _ in range(2))
     assert first is not None and again is not None
     assert first.train.shape == (20, 10) and first.val.shape == (10, 10) and (first.train == again.train).all()
-    assert first.shifted[1].shape == (9, 20, 10) and first.features["relu1"].shape == (20, 8)
+    assert first.views[1].shape == (9, 20, 10) and first.features["relu1"].shape == (20, 8)
     assert rehearsal(recipe.baseline(), small).teacher is None

@@ -76,10 +76,8 @@ def test_an_ensemble_is_the_mean_of_probabilities(kd_cache: Path, recipe: Make, 
     assert together.record["parameters"] == sum(each.record["parameters"] for each in members)
     assert together.record["epochs"] == 6 and together.record["key"] not in {m.record["key"] for m in members}
     if jitter:
-        parts = [torch.from_numpy(answers(each).shifted[1]).softmax(-1) for each in members]
-        torch.testing.assert_close(
-            torch.from_numpy(answers(together).shifted[1]).softmax(-1), torch.stack(parts).mean(0)
-        )
+        parts = [torch.from_numpy(answers(each).views[1]).softmax(-1) for each in members]
+        torch.testing.assert_close(torch.from_numpy(answers(together).views[1]).softmax(-1), torch.stack(parts).mean(0))
 
 
 def test_an_untrained_teacher_is_as_it_was_initialised(kd_cache: Path, recipe: Make, small: Dataset) -> None:
@@ -114,6 +112,6 @@ def test_what_was_altered_is_made_again(kd_cache: Path, recipe: Make, small: Dat
     content[-3] ^= 1
     path.write_bytes(content)
     after = heard(wanting, small)[2][0]
-    assert np.array_equal(answers(before).shifted[1], answers(after).shifted[1])
+    assert np.array_equal(answers(before).views[1], answers(after).views[1])
     assert np.array_equal(answers(before).features["relu1"], answers(after).features["relu1"])
     assert path.read_bytes() != bytes(content)
