@@ -22,7 +22,7 @@ from trainables.lesson import Lesson
 from trainables.methods import METHODS, needs
 from trainables.models import build
 from trainables.omitted import correct
-from trainables.output import Moment, Output, observe, prepare
+from trainables.output import Moment, Output, observe, prepare, voices
 from trainables.phases import release
 from trainables.seeding import derive
 from trainables.weights import begin
@@ -139,8 +139,8 @@ def _train_epoch(pupil: Pupil, optimiser: Optimizer, recipe: Recipe, given: Mate
             group["lr"] = optim.rate(train, (epoch - 1) * steps + step, steps)
         with autocast(train, where):
             student = answer(pupil, prepare(batch.images), layers)
-        losses = loss_of(student, batch.teacher, batch.labels, *when, **knobs)
-        loss = mean(losses, batch.labels, given.weights)
+        each = [loss_of(voice, batch.teacher, batch.labels, *when, **knobs) for voice in voices(student)]
+        loss = mean(sum(each[1:], each[0]) / len(each), batch.labels, given.weights)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
