@@ -63,7 +63,7 @@ def _range(lines: pandas.DataFrame) -> str:
 def keep(experiment: Experiment, file: Path) -> None:
     """Write what a run found over what the file says of that experiment, or below."""
     own = found(experiment)
-    lines = {line["experiment"]: line for line in _read(file).to_dict("records")} if file.is_file() else {}
+    lines = {line["experiment"]: line for line in _read(file)} if file.is_file() else {}
     lines[own["experiment"]] = own
     table = pandas.DataFrame(list(lines.values()), columns=pandas.Index(KEPT))
     records.replace(file, table.to_csv(index=False))
@@ -71,8 +71,8 @@ def keep(experiment: Experiment, file: Path) -> None:
 
 def overview(published: Path, measured: Path) -> str:
     """The table as Markdown: ours, and after a bar what was published; what was not run says what that needs."""
-    ours = {line["experiment"]: line for line in _read(measured).to_dict("records")}
-    theirs = _read(published).to_dict("records")
+    ours = {line["experiment"]: line for line in _read(measured)}
+    theirs = _read(published)
     if unknown := ours.keys() - {line["experiment"] for line in theirs}:
         raise UserError(f"{published}: has no line for {min(unknown)}, which {measured} has")
     return "\n".join(markdown.lines([list(HEADS), *(_line(line, ours.get(line["experiment"])) for line in theirs)]))
@@ -84,9 +84,10 @@ def _line(published: dict[str, str], own: dict[str, str] | None) -> list[str]:
     return [published["experiment"], published["source"] or "–", *cells, *rest]
 
 
-def _read(file: Path) -> pandas.DataFrame:
-    """A file of text cells; lines that start with # are notes."""
-    return pandas.read_csv(file, comment="#", dtype=str, keep_default_na=False)
+def _read(file: Path) -> list[dict[str, str]]:
+    """The lines of a file of text cells; those that start with # are notes."""
+    table = pandas.read_csv(file, comment="#", dtype=str, keep_default_na=False)
+    return [{str(name): cell for name, cell in line.items()} for line in table.to_dict("records")]
 
 
 @told

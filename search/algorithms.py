@@ -122,7 +122,8 @@ def replay(scheduler: Any, histories: Iterable[History]) -> None:
     told: list[tuple[float, Any, dict[str, Any]]] = []
     for past in histories:
         name = past.start["trial"]
-        stand_in = SimpleNamespace(trial_id=name, config={"pack": Pack((SimpleNamespace(key=name),))})
+        alone: Any = (SimpleNamespace(key=name),)
+        stand_in = SimpleNamespace(trial_id=name, config={"pack": Pack(alone)})
         scheduler.on_trial_add(None, stand_in)
         told += [(row.get("time", 0.0), stand_in, row) for row in past.epochs]
     for _, stand_in, row in sorted(told, key=lambda item: item[0]):
