@@ -65,15 +65,17 @@ def name(pid: int) -> str:
 
 @contextmanager
 def watched(pid: int, every: float = 1.0) -> Iterator[dict[str, list[int]]]:
-    """Private bytes, sample by sample, of a process ("driver") and of its trials' workers by their ids."""
+    """Private bytes, sample by sample, of a search ("driver") at a process or below it, and of its workers by id."""
     found: dict[str, list[int]] = {"driver": []}
     over = threading.Event()
 
     def look() -> None:
         while not over.wait(every):
-            found["driver"].append(private(pid))
-            for each in below(pid):
-                if "ImplicitFunc" in name(each) or "::trial" in name(each):
+            named = {each: name(each) for each in (pid, *below(pid))}
+            drivers = [private(each) for each, command in named.items() if "search.run" in command]
+            found["driver"].append(max(drivers, default=0))
+            for each, command in named.items():
+                if command.startswith("ray::") and not command.startswith(("ray::IDLE", "ray::_lectures")):
                     found.setdefault(str(each), []).append(private(each))
 
     watcher = threading.Thread(target=look)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
@@ -35,6 +38,9 @@ def _side_by_side(results: dict[str, Any]) -> Iterator[Sequence[object]]:
         "test % notebook / Ray / ours",
     )
     for size, tests in TESTS.items():
+        if any(name not in results for name in _names(size)):
+            yield size, *["not measured"] * 7
+            continue
         loop, ray, ours = _three(results, size)
         seconds = [_notebook(loop), _ray(ray), _ours(ours)]
         hours = " / ".join(f"{3600 / each:,.0f}" for each in seconds)
@@ -46,7 +52,12 @@ def _side_by_side(results: dict[str, Any]) -> Iterator[Sequence[object]]:
 
 
 def _three(results: dict[str, Any], size: str) -> tuple[Any, Any, Any]:
-    return results[f"notebook, {size}"], results[f"plain Ray, {size}"], results[f"{size}, 2 workers"]
+    loop, ray, ours = (results[name] for name in _names(size))
+    return loop, ray, ours
+
+
+def _names(size: str) -> tuple[str, str, str]:
+    return f"notebook, {size}", f"plain Ray, {size}", f"{size}, 2 workers"
 
 
 def _accuracies(found: dict[str, Any]) -> list[float]:
@@ -97,28 +108,89 @@ def fraction(found: dict[str, Any], rate: float) -> float:
 def _goals(results: dict[str, Any]) -> Iterator[Sequence[object]]:
     """Each goal of the two-core table, beside what was measured."""
     yield "goal", "wanted", "measured", "reached"
-    for name, wanted, measured, reached in _measures(results):
-        yield name, wanted, measured, "yes" if reached else "no"
+    for name, wanted, needed, measure in GOALS:
+        if any(each not in results for each in needed):
+            yield name, wanted, "not measured", "–"
+        else:
+            shown, reached = measure(results)
+            yield name, wanted, shown, "yes" if reached else "no"
 
 
-def _measures(results: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
-    loop, ray, large = _three(results, "60,000 images")
-    times, rays = _notebook(loop) / _ours(large), _ray(ray) / _ours(large)
-    walls = _notebook(loop) * large["students"] / large["wall"]
-    yield "training seconds per student-epoch, against the notebook loop", "≥ 20×", f"{times:.1f}×", times >= 20
-    yield "the same by the wall of a command of 10 student-epochs", "≥ 14×", f"{walls:.1f}×", walls >= 14
-    yield "training seconds per student-epoch, against plain Ray Tune", "≥ 15×", f"{rays:.1f}×", rays >= 15
-    part = fraction(large, results["rates"][results["precision"]])
-    name = f"part of the measured {results['precision']} matrix-product rate"
-    yield name, "≥ 45 % of bfloat16's", f"{100 * part:.0f} %", part >= 0.45 and results["precision"] == "bfloat16"
+def _against_notebook(results: dict[str, Any]) -> tuple[str, bool]:
+    loop, _, ours = _three(results, ALL)
+    return _times(_notebook(loop) / _ours(ours), 20)
+
+
+def _by_the_wall(results: dict[str, Any]) -> tuple[str, bool]:
+    loop, _, ours = _three(results, ALL)
+    return _times(_notebook(loop) * ours["students"] / ours["wall"], 14)
+
+
+def _against_ray(results: dict[str, Any]) -> tuple[str, bool]:
+    _, ray, ours = _three(results, ALL)
+    return _times(_ray(ray) / _ours(ours), 15)
+
+
+def _of_the_rate(results: dict[str, Any]) -> tuple[str, bool]:
+    precision = results["precision"]
+    part = fraction(results[LARGE], results["rates"][precision])
+    return f"{100 * part:.0f} % of {precision}'s", part >= 0.45 and precision == "bfloat16"
+
+
+def _not_trained(results: dict[str, Any]) -> tuple[str, bool]:
     share = results["60 students of seconds"]["share"]
-    yield "share not trained, 60 students of some 2 s", "≤ 10 %", f"{100 * share:.0f} %", share <= 0.1
+    return f"{100 * share:.0f} %", share <= 0.1
+
+
+def _passes(results: dict[str, Any]) -> tuple[str, bool]:
     few, many = results["passes"]["2"], results["passes"]["8"]
-    yield "teacher passes per image, 2 | 8 students", "1", f"{few:.2f} \\| {many:.2f}", few == many == 1
-    extra = large["worker"] - results["bare"] / MB
-    yield "private memory of a worker over the bare imports", "≤ 300 MB", f"{extra:.0f} MB", extra <= 300
-    trivial = results["1,000 trivial students"]
-    yield "seconds per trivial student, 1,000 of them", "≤ 0.1 s", f"{trivial['each']:.3f} s", trivial["each"] <= 0.1
-    yield "growth of the driver meanwhile", "≤ 100 MB", f"{trivial['growth']:.0f} MB", trivial["growth"] <= 100
-    taught = results["notebook, 60,000 images"]["teacher"]["seconds"] / results["teacher"]["seconds"]
-    yield "teaching the CNN, seconds per epoch, against the notebook loop", "≥ 3×", f"{taught:.1f}×", taught >= 3
+    return f"{few:.2f} and {many:.2f}", few == many == 1
+
+
+def _memory(results: dict[str, Any]) -> tuple[str, bool]:
+    extra = results[LARGE]["worker"] - results["bare"] / MB
+    return f"{extra:.0f} MB", extra <= 300
+
+
+def _trivial(results: dict[str, Any]) -> tuple[str, bool]:
+    each = results["1,000 trivial students"]["each"]
+    return f"{each:.3f} s", each <= 0.1
+
+
+def _driver(results: dict[str, Any]) -> tuple[str, bool]:
+    growth = results["1,000 trivial students"]["growth"]
+    return f"{growth:.0f} MB", growth <= 100
+
+
+def _teaching(results: dict[str, Any]) -> tuple[str, bool]:
+    return _times(results[f"notebook, {ALL}"]["teacher"]["seconds"] / results["teacher"]["seconds"], 3)
+
+
+def _times(found: float, wanted: float) -> tuple[str, bool]:
+    return f"{found:.1f}×", found >= wanted
+
+
+ALL = "60,000 images"
+LARGE = f"{ALL}, 2 workers"
+# What is wanted of two cores, the parts of a benchmark that it takes, and how it is drawn from them.
+GOALS: list[tuple[str, str, tuple[str, ...], Callable[[dict[str, Any]], tuple[str, bool]]]] = [
+    ("training seconds per student-epoch, against the notebook loop", "≥ 20×", _names(ALL), _against_notebook),
+    ("the same by the wall of a command of 10 student-epochs", "≥ 14×", _names(ALL), _by_the_wall),
+    ("training seconds per student-epoch, against plain Ray Tune", "≥ 15×", _names(ALL), _against_ray),
+    ("part of the measured matrix-product rate", "≥ 45 % of bfloat16's", (LARGE, "rates"), _of_the_rate),
+    ("share not trained, 60 students of some 2 s", "≤ 10 %", ("60 students of seconds",), _not_trained),
+    ("teacher passes per image, for 2 and for 8 students", "1", ("passes",), _passes),
+    ("private memory of a worker over the bare imports", "≤ 300 MB", (LARGE, "bare"), _memory),
+    ("seconds per trivial student, 1,000 of them", "≤ 0.1 s", ("1,000 trivial students",), _trivial),
+    ("growth of the driver meanwhile", "≤ 100 MB", ("1,000 trivial students",), _driver),
+    (
+        "teaching the CNN, seconds per epoch, against the notebook loop",
+        "≥ 3×",
+        (f"notebook, {ALL}", "teacher"),
+        _teaching,
+    ),
+]
+
+
+if __name__ == "__main__":
+    print(markdown(json.loads(Path(sys.argv[1]).read_text())))

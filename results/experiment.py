@@ -11,6 +11,8 @@ from results import grids, records, students, tables
 from results.records import Folder, Row
 from spaces import space
 
+UNEVEN = 1.5  # times as many training images of the largest class as of the smallest
+
 
 class Experiment(NamedTuple):
     """A folder's contents: the space as run, what it stands on, teachers by key, one row per student and per epoch."""
@@ -24,8 +26,14 @@ class Experiment(NamedTuple):
 
     @property
     def metric(self) -> str:
-        """What configurations are chosen by: val_accuracy or val_loss."""
+        """What configurations are chosen by: val_accuracy, val_loss, val_macro_f1 or val_auc."""
         return self.space.search.metric
+
+    @property
+    def uneven(self) -> bool:
+        """Whether accuracy alone would mislead, as classes are of unequal size, or F1 or AUC was chosen by."""
+        by_size = self.environment.get("data", {}).get("imbalance")
+        return self.metric in tables.UNEVEN or (isinstance(by_size, int | float) and by_size >= UNEVEN)
 
     @property
     def running(self) -> bool:

@@ -18,6 +18,11 @@ BAR = r"\|"
 HEADS = {
     "val_accuracy": "validation %",
     "test_accuracy": "test %",
+    "val_macro_f1": "validation macro F1 %",
+    "val_auc": "validation AUC %",
+    "test_macro_f1": "test macro F1 %",
+    "test_auc": "test AUC %",
+    "test_f1": "test F1 %",
     "n": "n",
     "epochs": "epochs",
     "parameters": "parameters",
@@ -27,6 +32,13 @@ HEADS = {
     "train_seconds": "training s",
     "left_out": "not counted",
 }
+PLAIN = tuple(name for name in HEADS if name not in tables.UNEVEN)  # where accuracy says enough
+
+
+def numbers(experiment: Experiment) -> list[str]:
+    """The numbers that are shown: F1 and AUC where accuracy alone would mislead, F1 of one class for two classes."""
+    classes = len(experiment.environment.get("data", {}).get("classes", ()))
+    return [name for name in HEADS if name != "test_f1" or classes == 2] if experiment.uneven else list(PLAIN)
 
 
 def protocol(experiment: Experiment) -> list[str]:
@@ -91,8 +103,22 @@ def leaderboard(experiment: Experiment) -> str:
         + deviation(experiment.students),
         "n counts finished students; those not counted are in the last column.",
     ]
+    notes += uneven(experiment)
     notes += [f"{more} more configurations are in leaderboard.csv."] * (more > 0)
-    return _page(f"{experiment.space.name}: leaderboard", protocol(experiment), board(shown), notes)
+    return _page(
+        f"{experiment.space.name}: leaderboard", protocol(experiment), board(shown, numbers(experiment)), notes
+    )
+
+
+def uneven(experiment: Experiment) -> list[str]:
+    """What F1 and AUC are, where they are shown."""
+    shown, classes = numbers(experiment), experiment.environment.get("data", {}).get("classes", ())
+    if "test_auc" not in shown:
+        return []
+    several = "the mean over the classes, each against the rest"
+    area = f"of class {classes[1]} against {classes[0]}" if len(classes) == 2 else several
+    alone = f"; F1 is that of class {classes[1]}" if "test_f1" in shown else ""
+    return [f"Macro F1 is the mean of F1 over the classes{alone}. AUC is taken from probabilities, {area}."]
 
 
 def top(lines: pandas.DataFrame, most: int) -> pandas.DataFrame:
@@ -101,7 +127,7 @@ def top(lines: pandas.DataFrame, most: int) -> pandas.DataFrame:
     return lines.loc[sorted([*lines.index[~marked][:most], *lines.index[marked]])]
 
 
-def board(lines: pandas.DataFrame, numbers: Sequence[str] = tuple(HEADS)) -> list[list[str]]:
+def board(lines: pandas.DataFrame, numbers: Sequence[str] = PLAIN) -> list[list[str]]:
     """Lines of a leaderboard as text, the heads first, with the named numbers."""
     others = [name for name in lines.columns if name.startswith(DIAGNOSIS)]
     fixed = {*HEADS, *others, "rank", "stage", "val_loss", "test_std"}

@@ -34,6 +34,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("train_loss", "val_loss", "val_accuracy", "lr", "seconds", "latency_ms"), NUMBER),
     **dict.fromkeys(("test_accuracy", "test_loss", "agreement"), NUMBER),
     "time": (int, float),
+    **dict.fromkeys(("val_macro_f1", "val_auc", "test_macro_f1", "test_auc", "test_f1"), NUMBER),
     **dict.fromkeys(("trial", "stage", "status", "file"), (str,)),
     **dict.fromkeys(("reason", "teacher"), WORDS),
     **dict.fromkeys(("values", "suggested", "diagnosis"), (dict, type(None))),

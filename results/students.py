@@ -14,12 +14,16 @@ from spaces import space
 COLUMNS = [
     *("trial", "stage", "status", "seed", "epochs", "val_accuracy", "test_accuracy", "best_epoch", "train_seconds"),
     *("val_loss", "best_val_accuracy", "agreement", "parameters", "macs", "latency_ms", "planned_epochs"),
+    *("val_macro_f1", "val_auc", "test_macro_f1", "test_auc", "test_f1"),
     *("teacher_key", "teacher_seed", "reason"),
 ]
 WHOLE = {"seed", "epochs", "best_epoch", "parameters", "macs", "planned_epochs", "teacher_seed"}
 WORDS = {"trial", "stage", "status", "teacher_key", "reason"}
 DIAGNOSIS = "diagnosis."  # begins the names of figures that only some networks have
-EPOCH_COLUMNS = ["trial", "epoch", "train_loss", "val_loss", "val_accuracy", "lr", "seconds", "time"]
+UNEVEN = ("test_macro_f1", "test_auc", "test_f1")  # what classes of unequal size ask for
+EPOCH_COLUMNS = [
+    *("trial", "epoch", "train_loss", "val_loss", "val_accuracy", "val_macro_f1", "val_auc", "lr", "seconds", "time"),
+]
 
 
 UNSAID: Row = {"values": {}, "suggested": None, "planned_epochs": None, "time": 0.0}  # in rows of earlier versions
@@ -110,7 +114,7 @@ def _line(student: History, knobs: list[str]) -> Row:
 
 
 def _outcome(end: Row) -> Row:
-    found = {name: end.get(name) for name in ("test_accuracy", "agreement", "latency_ms", "reason")}
+    found = {name: end.get(name) for name in ("test_accuracy", *UNEVEN, "agreement", "latency_ms", "reason")}
     found |= {f"{DIAGNOSIS}{name}": value for name, value in (end.get("diagnosis") or {}).items()}
     return found | {"status": end.get("status", "running")}
 
@@ -122,7 +126,7 @@ def _progress(rows: list[Row]) -> Row:
     return {
         "epochs": last.get("epoch", 0),
         "val_accuracy": last.get("val_accuracy"),
-        "val_loss": last.get("val_loss"),
+        **{name: last.get(name) for name in ("val_loss", "val_macro_f1", "val_auc")},
         "best_epoch": best.get("epoch"),
         "best_val_accuracy": best.get("val_accuracy"),
         "train_seconds": sum(row.get("seconds") or 0.0 for row in rows),

@@ -11,10 +11,13 @@ from results import students as student_rows
 from results.records import Row
 
 Label = Any
+UNEVEN = ("val_macro_f1", "val_auc", *student_rows.UNEVEN)  # what classes of unequal size ask for
 NUMBERS = [
     *("val_accuracy", "val_loss", "test_accuracy", "test_std", "n", "epochs"),
+    *UNEVEN,
     *("parameters", "macs", "latency_ms", "agreement", "train_seconds", "left_out"),
 ]
+MEANS = ("val_accuracy", "val_loss", *UNEVEN, "agreement", "latency_ms", "train_seconds")
 BEHIND = "behind a teacher"  # an assistant's own teacher, a member of an ensemble
 WHOLE = {"n", "epochs", "parameters", "macs"}
 
@@ -63,10 +66,7 @@ def configurations(students: pandas.DataFrame) -> list[pandas.DataFrame]:
 
 def _line(group: pandas.DataFrame, knobs: list[str], others: list[str]) -> Row:
     done, first = group[group["status"] == "finished"], group.iloc[0]
-    means = {
-        name: done[name].mean()
-        for name in ("val_accuracy", "val_loss", "agreement", "latency_ms", "train_seconds", *others)
-    }
+    means = {name: done[name].mean() for name in (*MEANS, *others)}
     test = {"test_accuracy": done["test_accuracy"].mean(), "test_std": done["test_accuracy"].std()}
     copied = {name: first[name] for name in ["stage", *knobs, "parameters", "macs"]}
     rest = group["status"][group["status"] != "finished"].value_counts()
@@ -88,7 +88,7 @@ def _teacher_lines(teachers: Mapping[str, Row], knobs: list[str], others: list[s
 
 def _teacher_line(group: list[Row], knobs: list[str], others: list[str]) -> Row:
     table, values = pandas.DataFrame(group), group[0].get("values") or {}
-    known = {name: table[name].mean() for name in NUMBERS if name in table}
+    known = {name: table[name].astype(float).mean() for name in NUMBERS if name in table}
     said = pandas.DataFrame([each.get("diagnosis") or {} for each in group]).add_prefix(student_rows.DIAGNOSIS).mean()
     known |= {name: said[name] for name in others if name in said}
     test = {"test_std": table["test_accuracy"].std(), "n": len(group), "left_out": ""}

@@ -19,7 +19,11 @@ from results import records
 from results.records import Folder, Row
 
 SUFFIX = ".students"  # marks the event files written here, the only ones ever deleted
-SCALARS = {"train_loss": "loss/train", "val_loss": "loss/val", "val_accuracy": "accuracy/val", "lr": "lr"}
+SCALARS = {
+    **{"train_loss": "loss/train", "val_loss": "loss/val", "val_accuracy": "accuracy/val", "lr": "lr"},
+    **{"val_macro_f1": "macro_f1/val", "val_auc": "auc/val"},
+}
+TESTED = {"test_accuracy": "accuracy/test", "test_macro_f1": "macro_f1/test", "test_auc": "auc/test"}
 ALWAYS = {"stage": ["explore", "confirm", "baseline"], "seed": None, "teacher_seed": None}
 KINDS = {str: api_pb2.DATA_TYPE_STRING, bool: api_pb2.DATA_TYPE_BOOL, float: api_pb2.DATA_TYPE_FLOAT64}
 
@@ -50,13 +54,14 @@ class Board:
         _add(self._students[trial], _scalars(numbers), step, when)
 
     def end(self, trial: str, status: str, row: Row) -> None:
-        """Writes the test accuracy and how the student ended, and closes its writer."""
+        """Writes the scores on the test images and how the student ended, and closes its writer."""
         writer = self._students.pop(trial, None)
         if writer is None:
             return
         step, when = self._steps.pop(trial), row.get("time") or time.time()
-        if row.get("test_accuracy") is not None:
-            _add(writer, _scalars({"accuracy/test": row["test_accuracy"]}), step, when)
+        numbers = {tag: row[name] for name, tag in TESTED.items() if row.get(name) is not None}
+        if numbers:
+            _add(writer, _scalars(numbers), step, when)
         _add(writer, _session_end(status, when), step, when)
         writer.close()
 

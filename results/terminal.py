@@ -45,7 +45,7 @@ def show(experiment: Experiment, console: Console) -> None:
 def _leaderboard(experiment: Experiment, console: Console) -> None:
     """As many of its columns as fit: a number broken over two lines is read as two."""
     shown = markdown.top(experiments.leaderboard(experiment), SHOWN)
-    numbers, names = list(markdown.HEADS), [*knobs(experiment.students), *diagnoses(experiment.students)]
+    numbers, names = markdown.numbers(experiment), [*knobs(experiment.students), *diagnoses(experiment.students)]
     droppable = [*DROPPED, *reversed(names)]
     table = _table("Leaderboard", markdown.board(shown, numbers))
     while droppable and not _fits(table, console):

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from spaces.space import Space
 from trainables.data import Dataset
 from trainables.device import describe
@@ -31,6 +33,7 @@ def environment(space: Space, data: Dataset, command: str, plugins: dict[str, st
             "name": data.name,
             **data.sizes,
             "classes": list(data.classes),
+            "imbalance": _imbalance(data),
             "shape": list(data.shape),
             "source": data.source,
             "split": data.split,
@@ -40,6 +43,12 @@ def environment(space: Space, data: Dataset, command: str, plugins: dict[str, st
         "plugins": plugins,
         "weights": started(space, data),
     }
+
+
+def _imbalance(data: Dataset) -> float:
+    """How many times as many training images the largest class has as the smallest that has any."""
+    counts = np.unique(data.train.labels, return_counts=True)[1]
+    return float(counts.max() / counts.min())
 
 
 def started(space: Space, data: Dataset) -> list[str]:

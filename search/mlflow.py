@@ -16,8 +16,8 @@ from spaces.space import Space
 
 # The tags by which runs are found again.
 SEARCH, STUDENT, PARENT = "distil.search", "distil.student", "mlflow.parentRunId"
-EPOCH = ("epoch", "train_loss", "val_loss", "val_accuracy", "lr", "seconds")
-END = ("test_accuracy", "test_loss", "agreement")
+EPOCH = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_macro_f1", "val_auc", "lr", "seconds")
+END = ("test_accuracy", "test_loss", "test_macro_f1", "test_auc", "test_f1", "agreement")
 STATUS = {"finished": "FINISHED", "stopped": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
 MOST = 1000  # metrics, or runs, in one request
 

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from results import terminal
-from results.rebuild import rebuild
+from rich.console import Console
+
 from spaces.errors import UserError
 
 ENDED = 1  # the exit code with which Ray ends a process
@@ -73,7 +73,10 @@ def outlived(main: Callable[[Sequence[str], int], int]) -> int:
 
 
 def _run(work: Callable[[], int]) -> tuple[int, Will | None]:
-    """Exit code and will of a child that does the work and gets each SIGINT and SIGTERM once, as a SIGTERM."""
+    """Exit code and will of a child that does the work and gets each SIGINT and SIGTERM once, as a SIGTERM.
+
+    Who has been told to end is not to be started again.
+    """
     _write(b"")
     ours, theirs = os.pipe()
     sys.stdout.flush()
@@ -85,12 +88,19 @@ def _run(work: Callable[[], int]) -> tuple[int, Will | None]:
         sys.exit(work())
     os.close(ours)
     before = [signal.getsignal(each) for each in BOTH]
-    _answer(lambda *_: os.kill(child, signal.SIGTERM))
+    told: list[int] = []
+
+    def tell(number: int, frame: object) -> None:
+        told.append(number)
+        os.kill(child, signal.SIGTERM)
+
+    _answer(tell)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     for each, handler in zip(BOTH, before, strict=True):
         signal.signal(each, handler)
     os.close(theirs)
-    return (code if code >= 0 else 128 - code), _read()
+    left = _read()
+    return (code if code >= 0 else 128 - code), left._replace(restarts=0) if left and told else left
 
 
 def _follow(parent: int) -> None:
@@ -115,6 +125,8 @@ def _answer(handler: Callable[..., object]) -> None:
 
 def _settle(left: Will) -> int:
     """The tables of what there is, and how to go on."""
+    from results.rebuild import rebuild  # here, because whoever only waits has no need of pandas
+
     _say(f"\nRay's {left.dead} died. To go on: {left.command}")
     try:
         rebuild(left.folder)
@@ -135,6 +147,6 @@ def _read() -> Will | None:
 
 def _say(line: str) -> None:
     """Below whatever the child drew last, with the cursor that it may have hidden."""
-    console = terminal.console()
+    console = Console()
     console.show_cursor()
     console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -69,12 +69,13 @@ def _table(found: list[Stage], workers: int) -> Iterator[str]:
 
 
 def _views(space: Space, data: Dataset) -> Iterator[str]:
-    """What the answers to all views of the images take, of each teacher, for each policy of the students."""
+    """What the answers of a teacher to all views of the images take, of all policies together."""
     asked = wanted([space.fill(values, space.seeds[0]) for values in space.probes()])
-    for policy in asked.policies:
-        size = max(1, round(footprint.of_views(policy, data) / MB))
-        shown = f"{augment.views(policy):,} of each of {len(data.train.labels):,} images"
-        yield f"  views     {shown}: a teacher's answers to them take {size:,} MB"
+    if asked.policies:
+        shown = sum(map(augment.views, asked.policies))
+        size = max(1, round(sum(footprint.of_views(policy, data) for policy in asked.policies) / MB))
+        images = f"{shown:,} of each of {len(data.train.labels):,} images"
+        yield f"  views     {images}: a teacher's answers to them take {size:,} MB"
 
 
 def _knobs(found: list[inert.Finding]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -13,6 +13,8 @@ from spaces.recipe import Count, Natural, Part, conflict
 from spaces.template import domains, size
 
 LARGEST_GRID = 100_000  # cells
+Searchable = Literal["val_accuracy", "val_loss", "val_macro_f1", "val_auc"]
+METRICS: tuple[str, ...] = get_args(Searchable)  # what may be searched on
 
 
 def _unique(seeds: list[int]) -> list[int]:
@@ -25,12 +27,12 @@ def _unique(seeds: list[int]) -> list[int]:
 def _searchable(metric: Any) -> Any:
     if isinstance(metric, str) and metric.startswith("test"):
         reason = f"{metric} cannot be searched on: the test set is only shown, or its numbers would flatter the winner"
-        raise conflict("", f"{reason}; expected val_accuracy or val_loss")
+        raise conflict("", f"{reason}; expected {', '.join(METRICS[:-1])} or {METRICS[-1]}")
     return metric
 
 
 Seeds = Annotated[list[Natural], Field(min_length=1), AfterValidator(_unique)]
-Metric = Annotated[Literal["val_accuracy", "val_loss"], BeforeValidator(_searchable)]
+Metric = Annotated[Searchable, BeforeValidator(_searchable)]
 
 
 class Limit(Part):
@@ -69,11 +71,16 @@ class Table(Part):
 
 
 class Resources(Part):
-    """What one student may use; `workers` is how many are trained at once, as many as fit where it is not given."""
+    """What one worker may use; `workers` is how many there are, as many as fit where it is not given.
+
+    `pack` is how many students of a grid a worker trains as one at most: with `auto`, one on a processor, and as many
+    as fill a GPU.
+    """
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
     workers: Count | None = None
+    pack: Literal["auto"] | Count = "auto"
 
 
 class Track(Part):

@@ -19,7 +19,7 @@ from trainables.augment import show, views
 from trainables.data import Dataset, Split
 from trainables.device import device, tensor
 from trainables.diagnose import diagnose
-from trainables.evaluate import BATCH, predict, respond, score
+from trainables.evaluate import BATCH, UNEVEN, accuracy, predict, respond, score
 from trainables.lesson import Answers, Wanted
 from trainables.output import activations, has, prepare
 
@@ -41,14 +41,16 @@ def answer(model: nn.Module, data: Dataset) -> Scored:
     said = {name: respond(model, tensor(split.images, where)) for name, split in _splits(data)}
     logits: dict[str, Any] = {name: output.logits.cpu().numpy() for name, output in said.items()}
     test = diagnose(said["test"], tensor(data.test.labels, where))
-    return Scored(Answers(**logits), {**_scores(logits, data), "diagnosis": test})
+    answers = Answers(**logits)
+    return Scored(answers, {**scores(answers, data), "diagnosis": test})
 
 
 def averaged(members: Sequence[Answers], data: Dataset) -> Scored:
     """The mean of several teachers' probabilities, as logits, for every image and view."""
     parts: dict[str, Any] = {name: _mean([getattr(each, name) for each in members]) for name, _ in _splits(data)}
     shown = {policy: _mean([each.views[policy] for each in members], compact) for policy in members[0].views}
-    return Scored(Answers(**parts, views=shown), _scores(parts, data))
+    answers = Answers(**parts, views=shown)
+    return Scored(answers, dict(scores(answers, data)))
 
 
 def more(folder: Path, model: nn.Module, data: Dataset, answers: Answers, asked: Wanted) -> Answers:
@@ -107,10 +109,13 @@ def _mean(logits: Sequence[np.ndarray], kept: Callable[[Tensor], Tensor] = torch
     return kept(found.logsumexp(0) - math.log(len(logits))).numpy()
 
 
-def _scores(logits: dict[str, np.ndarray], data: Dataset) -> dict[str, float]:
+def scores(answers: Answers, data: Dataset) -> dict[str, float | None]:
+    """The accuracy of a teacher's answers on each split, and beside it F1 and AUC where it was not trained."""
     cpu = torch.device("cpu")
-    found = {name: (torch.from_numpy(logits[name]), tensor(split.labels, cpu)) for name, split in _splits(data)}
-    return {f"{name}_accuracy": score(*pair).accuracy for name, pair in found.items()}
+    found = {name: (torch.from_numpy(getattr(answers, name)), tensor(each.labels, cpu)) for name, each in _splits(data)}
+    told = {f"{name}_accuracy": accuracy(*pair) for name, pair in found.items()}
+    others = {name: score(*found[name]) for name in ("val", "test")}
+    return told | {f"{name}_{kind}": getattr(each, kind) for name, each in others.items() for kind in UNEVEN}
 
 
 def _splits(data: Dataset) -> Iterator[tuple[str, Split]]:

@@ -45,6 +45,8 @@ class Epoch(NamedTuple):
     train_loss: float
     val_loss: float
     val_accuracy: float
+    val_macro_f1: float
+    val_auc: float | None  # where validation has a single class
     lr: float
     seconds: float
     state: State
@@ -91,7 +93,8 @@ def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterat
         spent += seconds
         state = _state(epoch, spent, pupil, optimiser)
         rate = optimiser.param_groups[0]["lr"]
-        yield Epoch(epoch, loss, scores.loss, scores.accuracy, rate, seconds, state)
+        found = scores.loss, scores.accuracy, scores.macro_f1, scores.auc
+        yield Epoch(epoch, loss, *found, rate, seconds, state)
 
 
 def restarts(recipe: Recipe) -> set[int]:

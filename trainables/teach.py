@@ -13,7 +13,7 @@ from torch import nn
 from spaces.errors import UserError
 from spaces.recipe import Recipe
 from trainables import cache, checkpoint
-from trainables.answer import Scored, answer, averaged, more
+from trainables.answer import Scored, answer, averaged, more, scores
 from trainables.cost import cost, latency
 from trainables.data import Dataset
 from trainables.device import device
@@ -108,14 +108,15 @@ def _one(recipe: Recipe, data: Dataset, asked: Wanted) -> Generator[Begun | Epoc
                 load_weights(model, weights_file(recipe.teacher.weights))
             elif own.train.epochs:
                 epochs, seconds, behind = yield from _train(own, data, folder / "checkpoint.safetensors", model)
-            answers, scores = answer(model, data)
-            record = {"key": name, "seed": recipe.teacher.seed, "epochs": epochs, **scores}
+            answers, told = answer(model, data)
+            record = {"key": name, "seed": recipe.teacher.seed, "epochs": epochs, **told}
             record |= {"train_seconds": seconds, **cost(model, data.shape)._asdict(), "behind": behind}
             if began:
                 record["weights"] = [each._asdict() for each in began]
             cache.write(folder, dict(model.state_dict()), answers, record)
         else:
             answers, record = found
+            record |= scores(answers, data)  # records of earlier versions know fewer
             model.load_state_dict(cache.weights(folder))
         answers = more(folder, model, data, answers, asked)
     here = {"cached": found is not None, "latency_ms": latency(model, data.shape)}  # the time is this machine's

@@ -10,7 +10,7 @@ import optuna  # noqa: TID251
 
 from results import words
 from results.records import Row
-from results.students import History, labels
+from results.students import UNEVEN, History, labels
 from spaces.domain import Choice, Domain, Int, LogUniform
 from spaces.label import text
 from spaces.space import Space
@@ -68,7 +68,7 @@ def _about(student: History, space: Space) -> Row:
     label = words.configuration(labels(start, space.knobs), space.knobs)
     known = {STUDENT: start["trial"], "label": label, "status": end.get("status", "running")}
     known |= {name: start.get(name) for name in ("stage", "seed", "teacher_seed")}
-    known |= {name: end.get(name) for name in ("test_accuracy", "agreement", "reason")}
+    known |= {name: end.get(name) for name in ("test_accuracy", *UNEVEN, "agreement", "reason")}
     return {name: value for name, value in known.items() if value is not None}
 
 

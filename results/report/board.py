@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas
 
-from results import grids, markdown, words
+from results import grids, markdown, tables, words
 from results.students import diagnoses, knobs
 
+MORE = {"val_accuracy", "test_accuracy", *tables.UNEVEN, "agreement", "n"}  # is better
 FEW = 12  # values of a knob to pick from; of one with more, a range is asked for
 
 
@@ -45,10 +47,10 @@ class Board(NamedTuple):
     filters: list[Filter]
 
 
-def board(lines: pandas.DataFrame, students: pandas.DataFrame) -> Board:
+def board(lines: pandas.DataFrame, students: pandas.DataFrame, numbers: Sequence[str] = markdown.PLAIN) -> Board:
     """The lines of results.tables.leaderboard as text and as what to sort by."""
-    names, (heads, *texts) = knobs(students), markdown.board(lines)
-    columns = ["rank", "stage", *names, *markdown.HEADS, *diagnoses(students)]
+    names, (heads, *texts) = knobs(students), markdown.board(lines, numbers)
+    columns = ["rank", "stage", *names, *numbers, *diagnoses(students)]
     found = [
         Line(
             line["stage"],
@@ -58,10 +60,7 @@ def board(lines: pandas.DataFrame, students: pandas.DataFrame) -> Board:
         for row, (_, line) in zip(texts, lines.iterrows(), strict=True)
     ]
     return Board(
-        heads=[
-            (head, name in ("val_accuracy", "test_accuracy", "agreement", "n"))
-            for head, name in zip(heads, columns, strict=True)
-        ],
+        heads=[(head, name in MORE) for head, name in zip(heads, columns, strict=True)],
         lines=found,
         stages=list(dict.fromkeys(line.stage for line in found)),
         statuses=list(dict.fromkeys(status for line in found for status in line.statuses)),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jinja2
 
 from results import experiment as experiments
-from results import words
+from results import markdown, words
 from results.experiment import Experiment
 from results.report.board import Board, board
 from results.report.heats import Heat, heats
@@ -31,6 +31,7 @@ class Report(NamedTuple):
 
     summary: Summary
     board: Board
+    notes: list[str]
     heats: list[Heat]
     learning: Learning
     sizes: list[Sizes]
@@ -46,7 +47,8 @@ def report(experiment: Experiment) -> Report:
     lines, names = experiments.leaderboard(experiment), knobs(experiment.students)
     return Report(
         summary=summary(experiment, lines),
-        board=board(lines, experiment.students),
+        board=board(lines, experiment.students, markdown.numbers(experiment)),
+        notes=markdown.uneven(experiment),
         heats=heats(experiment),
         learning=learning(experiment, lines),
         sizes=sizes(lines, names),

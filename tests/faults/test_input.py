@@ -106,7 +106,6 @@ def test_spoilt_spaces_in_short(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_spoilt_spaces(tmp_path: Path, tally) -> None:
     tries = -(-2400 // len(SPACES))
     found = sum((fuzz(path, tmp_path, tries) for path in SPACES), Counter())
@@ -119,7 +118,6 @@ def test_spoilt_spaces(tmp_path: Path, tally) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_spoilt_spaces_with_their_data(tmp_path: Path, capsys, monkeypatch, tally) -> None:
     """The whole of --check, networks and plan included, in this process."""
     monkeypatch.delenv("KD_DATA", raising=False)
@@ -248,7 +246,6 @@ def test_spoilt_rows_are_read(experiment: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_spoilt_rows_make_results(experiment: Path, tally) -> None:
     reports = 60 if FULL else 12
     found = fuzz_rows(experiment, reports, rebuild)
@@ -264,7 +261,6 @@ def journal(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_spoilt_rows_are_a_search_s_memory(experiment: Path, tally) -> None:
     """What a search that goes on does with them: mend, ask who is done, rank, rebuild rungs and the sampler's study."""
     tries = 300

@@ -78,7 +78,7 @@ def test_a_method_is_shown_with_its_formula_its_knobs_and_its_paper(said) -> Non
 def test_bounds_defaults_and_words_are_shown(said) -> None:
     lines = [" ".join(line.split()) for line in said("show", "train").splitlines()]
     assert "momentum a number from 0 to below 1 0.9 choice, uniform, loguniform" in lines
-    assert "schedule constant or cosine or linear constant choice" in lines
+    assert "precision auto or float32 or bfloat16 auto choice" in lines
     assert "batch_size a whole number from 1 256 choice, int" in lines
 
 

@@ -6,10 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import f1_score, roc_auc_score
 from torch import nn
 
 from trainables import evaluate
-from trainables.evaluate import agreement, predict, score
+from trainables.evaluate import agreement, auc, predict, score
 
 
 def random(n: int, seed: int = 0) -> torch.Tensor:
@@ -35,6 +36,43 @@ def test_a_loss_that_is_not_finite_is_told() -> None:
     logits = random(3)
     logits[1, 0] = math.nan
     assert math.isnan(score(logits, torch.tensor([0, 1, 2])).loss)
+
+
+@settings(deadline=None, max_examples=50)
+@given(n=st.integers(20, 60), classes=st.integers(2, 5), digits=st.integers(0, 3), seed=st.integers(0, 99))
+def test_f1_and_auc_are_scikit_learns(n: int, classes: int, digits: int, seed: int) -> None:
+    """With all classes and with ties: logits of few digits are often equal."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(n, classes, generator=generator).round(decimals=digits)
+    labels = torch.cat([torch.arange(classes), torch.randint(0, classes, (n - classes,), generator=generator)])
+    found, named, likely = score(logits, labels), logits.argmax(-1), logits.double().softmax(-1).numpy()
+    area = roc_auc_score(labels, likely[:, 1] if classes == 2 else likely, multi_class="ovr")
+    assert found.macro_f1 == pytest.approx(f1_score(labels, named, average="macro"))
+    assert found.auc == pytest.approx(area)
+    assert found.f1 == (None if classes > 2 else pytest.approx(f1_score(labels, named)))
+
+
+def test_f1_of_the_second_of_two_classes_by_hand() -> None:
+    # named 1: four images, three rightly; five are of class 1
+    logits = torch.eye(2)[torch.tensor([1, 1, 1, 1, 0, 0, 0, 0])]
+    found = score(logits, torch.tensor([1, 1, 1, 0, 1, 1, 0, 0]))
+    assert found.f1 == pytest.approx(6 / 9) and found.macro_f1 == pytest.approx((6 / 9 + 4 / 7) / 2)
+    assert score(torch.tensor([[1.0, 0.0]]), torch.tensor([1])).f1 == 0
+
+
+def test_classes_that_do_not_occur_count_nowhere() -> None:
+    logits, labels = random(30), torch.tensor([0, 1, 3] * 10)
+    found, likely = score(logits, labels), logits.double().softmax(-1).numpy()
+    truth = [roc_auc_score(labels == label, likely[:, label]) for label in (0, 1, 3)]
+    assert found.auc == pytest.approx(sum(truth) / 3)
+    assert found.macro_f1 == pytest.approx(f1_score(labels, logits.argmax(-1), average="macro"))
+
+
+def test_there_is_no_area_under_the_curve_of_one_class() -> None:
+    assert auc(random(5), torch.zeros(5, dtype=torch.int64)) is None
+    broken = random(5)
+    broken[0, 0] = math.nan
+    assert auc(broken, torch.arange(5) % 2) is None
 
 
 @settings(deadline=None)
