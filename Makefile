@@ -29,12 +29,22 @@ test: lint types unit
 ci-slow: install
 	$(BIN)/python -m pytest -m slow
 
-# Every number and picture of the README comes from these commands; DATA is a folder that holds MNIST/raw.
+# Every fault in full, and tests/faults/README.md written of it; fails unless nothing was lost.
+.PHONY: faults audit
+faults: install
+	$(BIN)/python tests/faults/table.py
+
+# The pinned packages against the published advisories; without a way to the database it says so, and that nothing was audited.
+audit: install
+	$(BIN)/python deploy/audit.py
+
+# Every number and picture of the README and of docs/experiments.md comes from these commands; DATA is a folder that holds MNIST/raw.
 DATA ?= $(KD_DATA)
 INSERT = $(BIN)/python docs/insert.py README.md
+PAGE = $(BIN)/python docs/insert.py docs/experiments.md
 MEASURED = mnist_fitnets mnist_omitted mnist_subclass mnist2x5_subclass mnist_assistant mnist_multistudent mnist_ensemble
 
-.PHONY: numbers readme schema docs faults
+.PHONY: numbers readme schema docs
 
 # What editors complete and `python -m spaces` reads, from the models and the registries; a test demands that it is fresh.
 schema: install
@@ -57,15 +67,20 @@ readme: install
 	$(BIN)/python -m results compare --best runs/mnist_hinton runs/mnist_search | $(INSERT) search
 	$(BIN)/python -m results runs/mnist_hinton_teachers > /dev/null
 	(grep '^|' runs/mnist_hinton_teachers/table.md; echo; \
-	 grep -E '^\| (rank|---|–)' runs/mnist_hinton_teachers/leaderboard.md) | $(INSERT) teachers
+	 grep -E '^\| (rank|---|–)' runs/mnist_hinton_teachers/leaderboard.md) | $(PAGE) teachers
 	$(MAKE) $(MEASURED:%=readme-%)
 	$(BIN)/python docs/tree.py | $(INSERT) tree
 
 # One experiment's table, from its folder in runs/.
 readme-%: install
-	$(BIN)/python -m results compare --every runs/$* | $(INSERT) $*
+	$(BIN)/python -m results compare --every runs/$* | $(PAGE) $*
 
 # The screenshots in docs/, taken by the browser tests from a finished experiment.
 .PHONY: pictures
 pictures: install
 	KD_BROWSER=required KD_PICTURES=runs/mnist_hinton $(BIN)/python -m pytest -m slow tests/browser/test_pictures.py
+
+# How fast a search is on this machine, beside the notebook loop and plain Ray Tune: about 15 minutes on two quiet cores.
+.PHONY: bench
+bench: install
+	$(BIN)/python -m benchmarks --data $(DATA)

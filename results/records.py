@@ -23,17 +23,25 @@ Row = dict[str, Any]
 NUMBER = (int, float, type(None))
 WORDS = (str, type(None))
 # What a row of each kind must hold, and what a field that it may hold must be: rows may come from anywhere.
-NEEDED = {"student": ("trial", "stage", "seed"), "epoch": ("epoch",), "end": ("status",), "damaged": ("file",)}
+NEEDED = {
+    "student": ("trial", "stage", "seed"),
+    "epoch": ("epoch",),
+    "end": ("status",),
+    "damaged": ("file",),
+}
 TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("seed", "epoch", "teacher_seed", "planned_epochs", "parameters", "macs"), (int, type(None))),
-    **dict.fromkeys(("train_loss", "val_loss", "val_accuracy", "lr", "seconds", "time", "latency_ms"), NUMBER),
+    **dict.fromkeys(("train_loss", "val_loss", "val_accuracy", "lr", "seconds", "latency_ms"), NUMBER),
     **dict.fromkeys(("test_accuracy", "test_loss", "agreement"), NUMBER),
     **dict.fromkeys(("val_macro_f1", "val_auc", "test_macro_f1", "test_auc", "test_f1"), NUMBER),
+    "time": (int, float),
     **dict.fromkeys(("trial", "stage", "status", "file"), (str,)),
     **dict.fromkeys(("reason", "teacher"), WORDS),
     **dict.fromkeys(("values", "suggested", "diagnosis"), (dict, type(None))),
     "lines": (list,),
 }
+STATUSES = ("finished", "stopped", "diverged", "failed")
+LATEST = 2.0**37  # seconds, in the year 6325: what comes later has no date
 LARGEST = 2**53  # beyond it no reader of JSON keeps every whole number
 
 
@@ -184,7 +192,14 @@ def _sound(row: Row, trial: str) -> bool:
     needed = NEEDED.get(row["kind"]) if isinstance(row.get("kind"), str) else None
     if needed is None or any(row.get(name) is None for name in needed) or row.get("trial", trial) != trial:
         return False
-    return all(isinstance(value, TYPES.get(name, object)) and _ordinary(value) for name, value in row.items())
+    typed = all(isinstance(value, TYPES.get(name, object)) and _ordinary(value) for name, value in row.items())
+    return typed and _possible(row)
+
+
+def _possible(row: Row) -> bool:
+    """Whether what a row of the right types says can be."""
+    known = row["kind"] != "end" or row["status"] in STATUSES
+    return known and (row["kind"] != "epoch" or row["epoch"] > 0) and 0 <= row.get("time", 0) < LATEST
 
 
 def _ordinary(value: Any) -> bool:

@@ -26,6 +26,9 @@ EPOCH_COLUMNS = [
 ]
 
 
+UNSAID: Row = {"values": {}, "suggested": None, "planned_epochs": None, "time": 0.0}  # in rows of earlier versions
+
+
 class History(NamedTuple):
     """The rows of one student: its first, one per epoch it has behind it, and its last (empty while it is running)."""
 
@@ -82,9 +85,17 @@ def history(folder: Folder, trial: str) -> History | None:
     starts = [row for row in rows if row["kind"] == "student"]
     if not starts:
         return None
+    epochs = _current(row for row in rows if row["kind"] == "epoch" and _scored(row))
     # only a last line ends a student: one that was tried again has an end in the middle
     end = rows[-1] if rows[-1]["kind"] == "end" else {}
-    return History(starts[-1], _current(row for row in rows if row["kind"] == "epoch"), end)
+    if not epochs and end.get("status") == "finished":  # its epochs were lost: it must not count
+        end = {}
+    return History(UNSAID | starts[-1], epochs, end)
+
+
+def _scored(row: Row) -> bool:
+    """Whether an epoch has what a student may be chosen by: a row without it, wherever it is from, is no epoch."""
+    return row.get("val_accuracy") is not None and row.get("val_loss") is not None
 
 
 def _current(rows: Iterable[Row]) -> list[Row]:

@@ -123,6 +123,6 @@ def replay(scheduler: Any, histories: Iterable[History]) -> None:
         name = past.start["trial"]
         stand_in = SimpleNamespace(trial_id=name, config={"student": SimpleNamespace(key=name)})
         scheduler.on_trial_add(None, stand_in)
-        told += [(row["time"], stand_in, row) for row in past.epochs]
+        told += [(row.get("time", 0.0), stand_in, row) for row in past.epochs]
     for _, stand_in, row in sorted(told, key=lambda item: item[0]):
         scheduler.on_trial_result(None, stand_in, row)

@@ -33,6 +33,7 @@ PARTS: dict[str, type] = {
     "teacher": recipe.Teacher,
     "student": recipe.Student,
     "train": recipe.Train,
+    "omit": recipe.Omit,
     "augment": recipe.Augment,
     "top": recipe.Top,
     "search": sections.Search,

@@ -31,13 +31,17 @@ def _mended(folder: Path, trial: str) -> Iterator[str]:
         path, found = records.rows_file(folder, trial), ", ".join(map(str, lines))
         _void(folder, trial, path, lines)
         yield f"{path}: damaged or cut off in line {found}; what these lines said is trained again"
-    elif status(past) == "finished" and not whole(past):
+    elif _claims_to_be_finished(folder, trial) and not whole(past):
         _void(folder, trial, records.rows_file(folder, trial), [])
         yield f"{records.rows_file(folder, trial)}: an epoch is missing; this student is trained again"
     if status(past) == "finished" and (reason := _unreadable(records.weights_file(folder, trial))):
         _void(folder, trial, records.weights_file(folder, trial), [])
         yield f"{reason}; this student is trained again"
     yield from _checkpoint(records.checkpoint_file(folder, trial))
+
+
+def _claims_to_be_finished(folder: Path, trial: str) -> bool:
+    return any(row.get("status") == "finished" for row in records.rows(folder, trial)[-1:])
 
 
 def whole(past: History | None) -> bool:

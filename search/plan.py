@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from time import perf_counter
 from typing import NamedTuple
 
 import torch
@@ -19,8 +20,11 @@ from trainables.check import price
 from trainables.data import Dataset, Split
 from trainables.fit import fit
 from trainables.rehearsal import rehearsal
+from trainables.teach import known
 
 STEPS = 4  # timed, after as many to warm up
+START = 8.0  # seconds until Ray is up and its workers have imported torch, and for the tables at the end
+EACH = 0.1  # seconds of a worker for a student's rows and weights on disk, and for Ray's part in it
 
 
 class Plan(NamedTuple):
@@ -32,6 +36,13 @@ class Plan(NamedTuple):
     seconds: float
     megabytes: float
     teaching: float  # seconds of these for the teachers
+
+
+class Pace(NamedTuple):
+    """Seconds of an epoch of a training, its validation included, and for the answer to one image."""
+
+    epoch: float
+    image: float
 
 
 def plan(space: Space, data: Dataset, workers: int) -> Plan:
@@ -48,10 +59,24 @@ def plan(space: Space, data: Dataset, workers: int) -> Plan:
         students["baseline"] = len(space.seeds)
     total, taught = students.total(), lessons(space)
     first = space.fill(space.probes()[-1], space.seeds[0], space.teacher_seeds[0])
-    seconds = total * longest(space) * seconds_per_epoch(first, data) / workers
-    teaching = sum(each.train.epochs * seconds_per_epoch(each, data) / workers for each in taught)
-    megabytes = total * footprint.weights(first.network, data) / 2**20
+    own = pace(first, data, max(1, int(space.resources.cpus)))
+    each = longest(space) * own.epoch + len(data.test.labels) * own.image + EACH
+    seconds = START + -(-total // workers) * each
+    teaching = sum(_lecture(each, data) for each in lessons(space, _untaught(space, data)))
+    networks = (space.fill(values, 0).network for values in space.probes())
+    largest = max(footprint.weights(each, data) for each in networks)  # as `--check` says stage by stage
+    megabytes = total * largest / 2**20
     return Plan(dict(students), len(taught), total * longest(space), seconds + teaching, megabytes, teaching)
+
+
+def _untaught(space: Space, data: Dataset) -> list[Student]:
+    return [each for each in teachers(space) if not known(each.recipe, data)]
+
+
+def _lecture(own: Recipe, data: Dataset) -> float:
+    """Seconds in which a teacher is taught, by all processors, and answers every image."""
+    own_pace = pace(own, data, os.cpu_count() or 1)
+    return own.train.epochs * own_pace.epoch + sum(data.sizes.values()) * own_pace.image
 
 
 def grid(space: Space, data: Dataset) -> list[Student]:
@@ -87,9 +112,10 @@ def teachers(space: Space) -> list[Student]:
     return list({teacher_of(each.recipe): each for each in pupils}.values())
 
 
-def lessons(space: Space) -> list[Recipe]:
-    """The recipes by which those teachers are taught, members of ensembles and teachers of assistants among them."""
-    found = {each.key(): each for student in teachers(space) for each in _behind(student.recipe)}
+def lessons(space: Space, students: Sequence[Student] | None = None) -> list[Recipe]:
+    """The recipes by which the teachers of a space, or of some of its students, are taught, and all behind them."""
+    listening = teachers(space) if students is None else students
+    found = {each.key(): each for student in listening for each in _behind(student.recipe)}
     return list(found.values())
 
 
@@ -99,8 +125,8 @@ def _behind(recipe: Recipe) -> Iterator[Recipe]:
         yield each
 
 
-def seconds_per_epoch(recipe: Recipe, data: Dataset) -> float:
-    """Time a few steps of a training on random images of the right shape, on one processor; nothing is kept.
+def pace(recipe: Recipe, data: Dataset, threads: int = 1) -> Pace:
+    """Time a few steps of a training on random images of the right shape; nothing is kept.
 
     What fails here will fail as a student, which says so in its rows; the baseline is timed in its place.
     """
@@ -108,18 +134,23 @@ def seconds_per_epoch(recipe: Recipe, data: Dataset) -> float:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (STEPS * size, *data.shape), dtype=torch.uint8, generator=generator).numpy()
     split = Split(images, torch.zeros(STEPS * size, dtype=torch.int64).numpy())
-    small = data._replace(train=split, val=Split(images[:1], split.labels[:1]), test=split)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    small = data._replace(train=split, val=split, test=split)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
     try:
         # a learning rate that is to be searched may be one at which a student diverges at once
         short = recipe.train.model_copy(update={"epochs": 2, "lr": 1e-6, "top": None})
-        *_, epoch = fit(recipe.model_copy(update={"train": short}), rehearsal(recipe, small))
+        epochs = fit(recipe.model_copy(update={"train": short}), rehearsal(recipe, small))
+        next(epochs)
+        began = perf_counter()
+        learning = next(epochs).seconds
+        image = (perf_counter() - began - learning) / len(images)
     except Exception:
-        return seconds_per_epoch(recipe.baseline(), data) if recipe.teacher else 0.0
+        return pace(recipe.baseline(), data, threads) if recipe.teacher else Pace(0.0, 0.0)
     finally:
-        torch.set_num_threads(threads)
-    return epoch.seconds / STEPS * steps_per_epoch(recipe.train, len(data.train.labels))
+        torch.set_num_threads(before)
+    steps = steps_per_epoch(recipe.train, len(data.train.labels))
+    return Pace(learning / STEPS * steps + len(data.val.labels) * image, image)
 
 
 def local_workers(space: Space) -> int:

@@ -20,10 +20,13 @@ from spaces.extend import changes
 from spaces.space import Space, load
 from trainables import data as datasets
 from trainables.check import judge
+from trainables.cost import macs
 from trainables.data import Dataset
 from trainables.weights import obtain
 
 SMOKE = (256, 64, 64)  # images to train on, validate and test in a smoke test
+WORK = 6 * 10**10  # multiply-accumulates of a network on so many images, at most
+FEWEST = 16
 
 Loaded = TypeVar("Loaded")
 
@@ -41,7 +44,8 @@ def prepare(path: Path, root: Path | None, download: bool, smoke: bool, console:
         console.print(f"[bold yellow]Not the data that {escape(str(path))} asks for, but {images}.[/]", soft_wrap=True)
         console.print(f"{missing}\n{how}", markup=False, highlight=False, soft_wrap=True)
     if smoke:
-        space, data = space.shrunk(), data.take(*SMOKE)
+        space = space.shrunk()
+        data = data.take(*_few(space, data))
     check_modules(space, data)
     for values in space.probes():
         obtain(space.fill(values, space.seeds[0]), data, download=download)
@@ -74,6 +78,15 @@ def _load(space: Space, loaded: Callable[..., Loaded]) -> Loaded:
     except UserError as error:
         path, _, message = str(error).partition(": ")
         raise (space.error(path, message) if path.startswith("data.") else error) from None
+
+
+def _few(space: Space, data: Dataset) -> tuple[int, int, int]:
+    """How many images of each split a smoke test takes: fewer where the largest network has much to do with each."""
+    recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
+    networks = {each.network.model_dump_json(): each.network for one in recipes for each in (one, *one.lessons())}
+    most = max(macs(network, data.shape, len(data.classes)) for network in networks.values())
+    train, val, test = (min(images, max(FEWEST, WORK // max(1, most))) for images in SMOKE)
+    return train, val, test
 
 
 def refuse_changes(space: Space, data: Dataset, folder: Path, plugins: dict[str, str]) -> None:

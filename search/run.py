@@ -19,6 +19,7 @@ from rich.markup import escape
 from results import records, terminal, words
 from search import plan, preview
 from search.check import check_resources
+from search.outlive import RESTARTS, outlived
 from search.prepare import move_aside, prepare, refuse_changes
 from search.session import INTERRUPTED, Session, conduct
 from spaces.errors import UserError, told
@@ -41,10 +42,11 @@ def run(
     plugins: Sequence[str | Path] = (),
     insecure_cluster: bool = False,
     console: Console | None = None,
+    restarts: int = RESTARTS,
 ) -> int:
     """Search a space file and write its results; return the exit code, raise UserError for what the user can put right.
 
-    The arguments are the flags of `python -m search.run --help`.
+    The arguments are the flags of `python -m search.run --help`; `restarts` is how often a Ray that dies is begun anew.
     """
     console = console or terminal.console()
     sources = plugin.read([Path(path) for path in plugins])
@@ -72,7 +74,8 @@ def run(
         return 0
     command = f"python -m search.run {shlex.quote(str(space))}" + _flags(data, out, address, smoke_test, plugins)
     command += " --insecure-cluster" * insecure_cluster
-    return conduct(Session(searched, dataset, folder, sources, address, precision, command, insecure_cluster), console)
+    session = Session(searched, dataset, folder, sources, address, precision, command, insecure_cluster, restarts)
+    return conduct(session, console)
 
 
 def _print_plan(space: Space, data: Dataset, folder: Path, console: Console, whole: bool) -> None:
@@ -126,11 +129,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 @told
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, restarts: int = RESTARTS) -> int:
     """The command line: 0 all done, 2 something to put right, 3 some students failed, 4 Ray died, 130 interrupted."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is an interruption like Ctrl-C
     try:
-        return run(**vars(_parser().parse_args(arguments)))
+        return run(**vars(_parser().parse_args(arguments)), restarts=restarts)
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -145,4 +148,4 @@ class _Callable(ModuleType):
 sys.modules[__name__].__class__ = _Callable
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(outlived(main))

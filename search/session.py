@@ -25,6 +25,7 @@ from search.display import Display
 from search.environment import environment
 from search.lifeline import Lost
 from search.mend import mend
+from search.outlive import LOST, RESTARTS, Will, abandon, will
 from search.tuner import Experiment
 from spaces import disk
 from spaces.domain import Choice
@@ -32,14 +33,13 @@ from spaces.errors import UserError
 from spaces.space import Space
 from trainables.data import Dataset
 
-FAILED, LOST, INTERRUPTED = 3, 4, 130  # exit codes
-RESTARTS = 3  # of a Ray of our own that died
+FAILED, INTERRUPTED = 3, 130  # exit codes
 
 
 class Session(NamedTuple):
     """What to run, on what, where, in which precision where the space says auto, and the command that does it.
 
-    `insecure` lets it join a cluster that has no token.
+    `insecure` lets it join a cluster that has no token; `restarts` is how often a Ray of our own may be started anew.
     """
 
     space: Space
@@ -50,6 +50,7 @@ class Session(NamedTuple):
     precision: str
     command: str
     insecure: bool = False
+    restarts: int = RESTARTS
 
 
 def conduct(session: Session, console: Console) -> int:
@@ -109,17 +110,17 @@ def _train(session: Session, console: Console) -> int:
 
 def _stages(experiment: Experiment, session: Session, deadline: float) -> None:
     """Run all stages; where a Ray of our own dies, another goes on from the rows, a bounded number of times."""
-    for restart in range(1, RESTARTS + 2):
+    for left in range(session.restarts if session.address is None else 0, -1, -1):
         try:
             give_up = partial(_give_up, session, experiment.display)
             joined = cluster.connected(session.address, session.folder, session.data, give_up, session.insecure)
-            with joined, experiment.display:
+            with will(Will(str(session.folder), session.command, left)), joined, experiment.display:
                 check_resources(experiment.space, cluster.nodes())
                 # Answers lie in the memory of the Ray they came from: another one asks the teachers' cache again.
                 engine.run(experiment._replace(lessons={}), deadline)
             return
         except Lost as lost:
-            if session.address is not None or restart > RESTARTS:
+            if not left:
                 raise
             _say(
                 experiment.display.console,
@@ -131,6 +132,7 @@ def _give_up(session: Session, display: Display, dead: str) -> None:
     """End this process, with the tables of what there is: its main thread waits for a Ray that will never answer."""
     try:
         display.progress.stop()
+        abandon(dead)
         _say(display.console, f"\nRay's {dead} died. To go on: {session.command}")
         rebuild(session.folder)
     finally:

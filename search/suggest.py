@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +108,11 @@ class Suggestions(Searcher):
         state, value = self._outcome(past)
         labels = past.start["suggested"]
         fixed = FixedTrial(labels)
-        self.space.ask(lambda path, domain: draw(fixed, path, domain))
-        known = {"params": labels, "distributions": fixed.distributions}
         reached = {row["epoch"]: row[self.metric] for row in past.epochs}
-        self.study.add_trial(create_trial(state=state, value=value, intermediate_values=reached, **known))
+        with suppress(ValueError):  # labels that this space cannot have suggested teach nothing about it
+            self.space.ask(lambda path, domain: draw(fixed, path, domain))
+            known = {"params": labels, "distributions": fixed.distributions}
+            self.study.add_trial(create_trial(state=state, value=value, intermediate_values=reached, **known))
         return True
 
     def save(self, checkpoint_path: str) -> None:

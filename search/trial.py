@@ -12,9 +12,9 @@ import torch
 from ray import tune
 
 from results import records
-from results.students import history
+from results.students import History, history
 from search.mend import holds
-from search.students import Student, opening, teacher_of
+from search.students import DONE, Student, opening, status, teacher_of
 from trainables import checkpoint, plugin, storage
 from trainables.cost import cost, latency
 from trainables.data import Dataset
@@ -43,6 +43,8 @@ def trial(
     plugin.register(plugins)
     torch.set_num_threads(threads)
     student: Student = config["student"]
+    if _over(history(folder, student.key)):
+        return
     name, answers = lessons[teacher_of(student.recipe)] if student.recipe.teacher else (None, None)
     lesson = Lesson(data, answers)
     records.append(folder, student.key, _opening(student, name, lesson))
@@ -52,6 +54,15 @@ def trial(
         _close(folder, student.key, "diverged", {"reason": str(reason)})
     except Exception as error:  # a bug in a method, no memory, a full disk: this student's, not the search's
         _close(folder, student.key, "failed", {"reason": _one_line(error)})
+
+
+def _over(past: History | None) -> bool:
+    """Whether this student ended before its worker died, and Ray was not told; then it is told now."""
+    if past is None or status(past) not in DONE:
+        return False
+    if past.epochs:
+        tune.report(past.epochs[-1])
+    return True
 
 
 def _train(student: Student, lesson: Lesson, folder: Path) -> None:

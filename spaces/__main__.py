@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spaces import begin, show
-from spaces.catalogue import default, named
+from spaces.catalogue import default
 from spaces.errors import UserError, told
 
 
@@ -18,7 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m spaces", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="list|show|new")
     commands.add_parser("list", help="all methods, data sets, models, domains, algorithms and schedulers, a line each")
-    asked = commands.add_parser("show", help="one of them: formula, keys with their types and defaults, paper")
+    asked = commands.add_parser(
+        "show", help="one of them, or a key: formula, keys with their types and defaults, paper"
+    )
     asked.add_argument("name", metavar="NAME")
     new = commands.add_parser("new", help="a commented space to start from")
     new.add_argument("--method", metavar="M")
@@ -34,7 +36,7 @@ def _answer(given: argparse.Namespace) -> str:
     if given.command == "list":
         return show.everything()
     if given.command == "show":
-        return "\n\n".join(show.entry(each) for each in named(given.name))
+        return show.about(given.name)
     method, data = given.method or default("method")["name"], given.data or default("data")["name"]
     text = begin.space(given.file or "FILE.yaml", method, data, given.model or default("student.model")["name"])
     return _written(Path(given.file), text) if given.file else text.rstrip()

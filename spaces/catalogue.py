@@ -71,6 +71,15 @@ def named(name: str, kind: str = "") -> list[Entry]:
     return found
 
 
+def keys() -> dict[str, list[tuple[Entry, Knob]]]:
+    """Every key that some entry takes, with those that take it."""
+    found: dict[str, list[tuple[Entry, Knob]]] = {}
+    for entry in entries():
+        for knob in knobs(entry):
+            found.setdefault(knob.name, []).append((entry, knob))
+    return found
+
+
 def knobs(entry: Entry) -> list[Knob]:
     """The keys that an entry takes, in the order of its signature."""
     definition = _definition(f"{entry.kind}.{entry.name}")

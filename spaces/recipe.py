@@ -86,6 +86,7 @@ class Omit(Part):
 
 Layers = Annotated[list[str], Field(min_length=1)]
 Weights = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+Milestones = Annotated[list[Count], Field(min_length=1)]
 
 
 class Top(Part):
@@ -127,7 +128,7 @@ class Train(Part):
     With `augment` images are shown in seeded views. `class_weights` weigh the loss of each image by its class: a number
     for each class, or `balanced` for the inverse of how frequent it is. Where `layers` are named only they train, and
     the others stay as they are, the statistics of batch norm included; `top` is a first phase with layers of its own.
-    Warm-up and schedule run over all epochs.
+    Warm-up and schedule run over all epochs; `step` divides the rate by ten after each of the `milestones`, in epochs.
     """
 
     epochs: Natural = 12
@@ -136,7 +137,8 @@ class Train(Part):
     lr: Annotated[float, Field(gt=0)] = 0.001
     weight_decay: Amount = 0.0
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    schedule: Literal["constant", "cosine", "linear", "step"] = "constant"
+    milestones: Milestones | None = None
     warmup: Natural = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     jitter: Natural = 0
@@ -151,6 +153,9 @@ class Train(Part):
     def _parts_agree(self) -> Train:
         if self.optimizer != "sgd" and self.momentum != Train.model_fields["momentum"].default:
             raise conflict("momentum", f"only sgd takes it, and the optimizer here is {self.optimizer}")
+        if (self.schedule == "step") != bool(self.milestones):
+            only = "after how many epochs does it fall?" if self.schedule == "step" else "only schedule: step reads it"
+            raise conflict("milestones", f"{'missing' if self.milestones is None else 'found'}; {only}")
         if self.top and self.top.epochs >= self.epochs:
             expected = f"fewer than the {self.epochs} epochs of training: the second phase would never come"
             raise conflict("top.epochs", f"found {self.top.epochs}, expected {expected}")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from spaces import words
 from spaces.begin import flow
-from spaces.catalogue import TITLES, Entry, Knob, entries, knobs
+from spaces.catalogue import TITLES, Entry, Knob, entries, keys, knobs
+from spaces.errors import UserError, close
 
 WIDTH = 100
 KINDS = {kind: f"a {kind}" for kind in TITLES}
@@ -19,13 +20,33 @@ def everything() -> str:
     return "\n\n".join(_listed(kind) for kind in TITLES) + "\n\nMore of one: python -m spaces show NAME"
 
 
+def about(name: str) -> str:
+    """What has this name: entries, and where it is a key the entries that take it; a UserError with the nearest."""
+    found, taken = [each for each in entries() if each.name == name], keys().get(name, [])
+    if not found and not taken:
+        near = close(name, [*(each.name for each in entries()), *keys()])
+        raise UserError(
+            f"{name}: no such name; {f'did you mean {near}?' if near else 'python -m spaces list names all'}"
+        )
+    return "\n\n".join([*map(entry, found), *([_key(name, taken)] if taken else [])])
+
+
+def _key(name: str, taken: list[tuple[Entry, Knob]]) -> str:
+    """Where a key may stand, and which values it takes there."""
+    rows = [(found.name, KINDS[found.kind], *_row(knob)[1:]) for found, knob in taken]
+    return f"{name}, a key of\n\n" + _aligned([("name", "", "value", "default", "searched by"), *rows], wide=2)
+
+
 def entry(found: Entry) -> str:
     """One entry: what it is, its formula, its source, its keys and what its docstring says beyond."""
     head = f"{found.name}, {KINDS[found.kind]}\n{_wrapped(found.line + '.')}"
     told = {"Loss" if found.kind == "method" else "Written": found.formula, "Source": found.paper}
     told |= {"Layers": ", ".join(found.layers)}
     facts = "\n".join(_fact(word, text) for word, text in told.items() if text)
-    more = [each for each in found.text.split("\n\n") if each not in (found.formula, f"{found.line}.")]
+    said = (found.formula, found.line)
+    more = [
+        each for each in found.text.split("\n\n") if each not in said and each.rstrip(".…") != found.line.rstrip("…")
+    ]
     return "\n\n".join(filter(None, (head, facts, _keys(knobs(found)), *map(_wrapped, more))))
 
 
@@ -39,10 +60,14 @@ def _listed(kind: str) -> str:
 
 
 def _keys(found: list[Knob]) -> str:
-    rows = [("key", "value", "default", "searched by"), *map(_row, found)]
+    return _aligned([("key", "value", "default", "searched by"), *map(_row, found)], wide=1) if found else ""
+
+
+def _aligned(rows: list[tuple[str, ...]], wide: int) -> str:
+    """A table of which one column gives way where lines would be too long."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    widths[1] = min(widths[1], WIDTH + widths[1] - sum(widths) - 2 * len(widths))
-    return "\n".join(line for row in rows for line in _lines(row, widths)) if found else ""
+    widths[wide] = min(widths[wide], WIDTH + widths[wide] - sum(widths) - 2 * len(widths))
+    return "\n".join(line for row in rows for line in _lines(row, widths))
 
 
 def _row(knob: Knob) -> tuple[str, str, str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -94,17 +94,24 @@ def _teacher(recipe: Recipe, lesson: Lesson) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
-def batches(recipe: Recipe, given: Material, epoch: int, steps: int) -> Iterator[Batch]:
-    """The batches of one epoch, in the order and the views of this seed and epoch."""
-    train, where = recipe.train, given.images.device
-    order = given.kept[torch.randperm(len(given.kept), generator=generator(recipe.seed, "order", epoch))]
-    chosen = generator(recipe.seed, "jitter", epoch)
+def batches(
+    recipe: Recipe, given: Material, epoch: int, steps: int, seeds: Sequence[int] | None = None
+) -> Iterator[Batch]:
+    """The batches of one epoch, in the order and the views of this seed and epoch.
+
+    Of several seeds those of each step come as one, [seeds · batch], one seed after another.
+    """
+    train, where, seeds = recipe.train, given.images.device, seeds or [recipe.seed]
+    n = len(given.kept)
+    orders = [given.kept[torch.randperm(n, generator=generator(seed, "order", epoch))] for seed in seeds]
+    drawn = [generator(seed, "jitter", epoch) for seed in seeds]
     if not needs(recipe.method).hints(epoch):
         given = given._replace(features={}, teacher=None)
-    for index in order.to(where).split(train.batch_size)[:steps]:
-        images, view = given.images[index], None
+    for each in torch.stack(orders).to(where).split(train.batch_size, 1)[:steps]:
+        index, view = each.flatten(), None
+        images = given.images[index]
         if train.policy:
-            view = draw(len(index), train.policy, chosen)
+            view = torch.cat([draw(each.shape[1], train.policy, source) for source in drawn])
             images = show(images, train.policy, view, index)
         yield Batch(images, given.labels[index], _answer(recipe, given, index, images, view))
 

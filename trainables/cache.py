@@ -39,6 +39,11 @@ def write(teacher: Path, weights: dict[str, Tensor], answers: Answers, record: d
     (teacher / "checkpoint.safetensors").unlink(missing_ok=True)
 
 
+def holds(teacher: Path) -> bool:
+    """Whether a teacher was kept there, whole or altered since."""
+    return (teacher / "record.json").exists()
+
+
 def read(teacher: Path) -> tuple[Answers, dict[str, Any]] | None:
     """A kept teacher's answers and record; None where it is absent, unfinished or altered since it was written.
 

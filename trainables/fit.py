@@ -16,7 +16,7 @@ from trainables import optim
 from trainables.batches import Material, batches, material, mean, steps_per_epoch
 from trainables.data import Dataset
 from trainables.device import autocast, device, tensor
-from trainables.evaluate import predict, score
+from trainables.evaluate import Scores, predict, score
 from trainables.hints import between
 from trainables.lesson import Lesson
 from trainables.methods import METHODS, needs
@@ -70,7 +70,7 @@ class Pupil(NamedTuple):
 def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterator[Epoch]:
     """Train one student by its recipe, or go on from a state; raises Diverged when the loss is no longer finite."""
     where, data, train = device(), lesson.data, recipe.train
-    pupil = _pupil(recipe, data, where)
+    pupil = fresh(recipe, data, where)
     optimiser = optim.optimizer(pupil.whole(), train)
     if start is None:
         begin(pupil.model)
@@ -81,7 +81,7 @@ def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterat
     first, spent = (start.epoch + 1, start.seconds) if start else (1, 0.0)
     for epoch in range(first, train.epochs + 1):
         began = perf_counter()
-        if epoch in _starts(recipe):  # what was learnt for another loss, or by fewer layers, must not steer the rest
+        if epoch in restarts(recipe):  # what was learnt for another loss, or by fewer layers, must not steer the rest
             optimiser = optim.optimizer(pupil.whole(), train)
         loss = _train_epoch(pupil, optimiser, recipe, given, epoch)
         if train.omit and train.omit.correct_bias and epoch == train.epochs:
@@ -93,17 +93,21 @@ def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterat
         spent += seconds
         state = _state(epoch, spent, pupil, optimiser)
         rate = optimiser.param_groups[0]["lr"]
-        found = scores.loss, scores.accuracy, scores.macro_f1, scores.auc
-        yield Epoch(epoch, loss, *found, rate, seconds, state)
+        yield Epoch(epoch, loss, *validated(scores), rate, seconds, state)
 
 
-def _starts(recipe: Recipe) -> set[int]:
+def validated(scores: Scores) -> tuple[float, float, float, float | None]:
+    """What an epoch tells of validation, in its order."""
+    return scores.loss, scores.accuracy, scores.macro_f1, scores.auc
+
+
+def restarts(recipe: Recipe) -> set[int]:
     """The epochs before which the optimiser begins anew: those after a first stage, and after a first phase."""
     top = recipe.train.top
     return {needs(recipe.method).first_stage + 1, top.epochs + 1 if top else 1}
 
 
-def _pupil(recipe: Recipe, data: Dataset, where: torch.device) -> Pupil:
+def fresh(recipe: Recipe, data: Dataset, where: torch.device) -> Pupil:
     """A fresh student on the device, and a fresh regressor where its method asks for one."""
     model = build(recipe.network, data.shape, len(data.classes), recipe.seed)
     model.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
@@ -138,7 +142,7 @@ def _train_epoch(pupil: Pupil, optimiser: Optimizer, recipe: Recipe, given: Mate
         for group in optimiser.param_groups:
             group["lr"] = optim.rate(train, (epoch - 1) * steps + step, steps)
         with autocast(train, where):
-            student = _answer(pupil, prepare(batch.images), layers)
+            student = answer(pupil, prepare(batch.images), layers)
         losses = loss_of(student, batch.teacher, batch.labels, *when, **knobs)
         loss = mean(losses, batch.labels, given.weights)
         optimiser.zero_grad(set_to_none=True)
@@ -149,7 +153,7 @@ def _train_epoch(pupil: Pupil, optimiser: Optimizer, recipe: Recipe, given: Mate
     return (total / steps).item()
 
 
-def _answer(pupil: Pupil, inputs: Tensor, layers: tuple[str, ...]) -> Output:
+def answer(pupil: Pupil, inputs: Tensor, layers: tuple[str, ...]) -> Output:
     """What a student says of prepared images; a regressor maps the layer that its method looks at."""
     student = observe(pupil.model, inputs, layers)
     features = dict(student.features)

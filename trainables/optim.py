@@ -20,10 +20,13 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": partial(torch.optim.SGD, fused=True),
 }
 
+FALL = 0.1  # what is left of the rate after a milestone
+
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda progress: 1.0,
     "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
     "linear": lambda progress: 1 - progress,
+    "step": lambda progress: 1.0,  # but for the milestones, which are epochs
 }
 
 
@@ -44,6 +47,7 @@ def rate(train: Train, step: int, steps: int) -> float:
     lr = train.top.lr if train.top and step < train.top.epochs * steps else train.lr
     if step < warmup:
         return lr * (step + 1) / warmup
+    lr *= FALL ** sum(step >= milestone * steps for milestone in train.milestones or ())
     return lr * SCHEDULES[train.schedule]((step - warmup) / max(1, total - warmup))
 
 

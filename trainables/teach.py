@@ -64,6 +64,11 @@ def key(recipe: Recipe, data: Dataset) -> str:
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
 
 
+def known(recipe: Recipe, data: Dataset) -> bool:
+    """Whether a recipe's teacher, every member of an ensemble, has been taught already; nothing is read or verified."""
+    return all(cache.holds(cache.folder() / key(member, data)) for member in _members(recipe))
+
+
 def teach(recipe: Recipe, data: Dataset, asked: Wanted = LOGITS_ALONE) -> Lecture:
     """Yield the epochs of a recipe's teacher as it is trained, and last what it taught; from the cache, only that.
 

@@ -32,7 +32,7 @@ Distribution = optuna.distributions.BaseDistribution
 def trial(student: History, space: Space, known: Mapping[str, Distribution]) -> Trial:
     """One student: its knobs, the metric of the space per epoch, how it ended, and the rest as attributes."""
     start, end = student.start, student.end
-    reached = {row["epoch"]: row.get(space.search.metric) for row in student.epochs}
+    reached = {row["epoch"]: row[space.search.metric] for row in student.epochs}
     status, params = end.get("status", "running"), _params(labels(start, space.knobs), known)
     return Trial(
         number=-1,  # the storage numbers them
@@ -45,7 +45,7 @@ def trial(student: History, space: Space, known: Mapping[str, Distribution]) -> 
         distributions={name: known[name] for name in params},
         user_attrs=_about(student, space),
         system_attrs={},
-        intermediate_values={epoch: value for epoch, value in reached.items() if value is not None},
+        intermediate_values=reached,
     )
 
 

@@ -115,9 +115,10 @@ function sizes(index) {
     line: { shape: "hv", color: colour("chosen"), dash: "dot" }, hoverinfo: "skip",
   });
   const costs = points.map((point) => point.cost);
-  const far = Math.max(...costs) > 30 * Math.min(...costs);
-  const wide = far ? { type: "log", dtick: "D2" } : { nticks: 5, rangemode: "tozero" };
-  return [traces, layout({ xaxis: axis(name, { ...wide, tickformat: "~s" }), yaxis: axis("validation accuracy (%)") })];
+  const span = Math.max(...costs) / Math.min(...costs);
+  const wide = span > 30 ? { type: "log", dtick: span > 300 ? 1 : "D2" } : { nticks: 5, rangemode: "tozero" };
+  const many = Math.max(...costs) >= 1000 ? { tickformat: "~s" } : {};  // 500k, but not 500m for half a millisecond
+  return [traces, layout({ xaxis: axis(name, { ...wide, ...many }), yaxis: axis("validation accuracy (%)") })];
 }
 
 function lines() {

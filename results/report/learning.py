@@ -73,8 +73,9 @@ def _curve(group: str, label: str, rows: pandas.DataFrame) -> Curve:
 
 
 def _limits(curves: list[Curve], teachers: list[float]) -> tuple[float, float]:
-    """Where the curves differ: first epochs and students far below the rest may leave the picture."""
-    late = [value for curve in curves for value in curve.percent[len(curve.percent) // 4 :]]
+    """Where the curves differ: first epochs, stopped students and those far below the rest may leave the picture."""
+    kept = [curve for curve in curves if curve.group != "stopped"] or curves
+    late = [value for curve in kept for value in curve.percent[len(curve.percent) // 4 :]]
     if not late:
         return 0.0, 100.0
     marked = [curve.percent[-1] for curve in curves if curve.group in ("chosen", "baseline")]

@@ -9,10 +9,21 @@ import pandas
 from results import words
 from results.report.summary import configuration
 
+
+class Cost(NamedTuple):
+    """What a student costs: the title of its axis, its unit in a sentence, and what it has to be read with."""
+
+    name: str
+    unit: str
+    note: str = ""
+
+
 COSTS = {
-    "parameters": "parameters",
-    "macs": "multiply-accumulates per image",
-    "latency_ms": "milliseconds for one image, in PyTorch on one thread of the machine that trained",
+    "parameters": Cost("parameters", "parameters"),
+    "macs": Cost("multiply-accumulates per image", "multiply-accumulates per image"),
+    "latency_ms": Cost(
+        "latency of one image (ms)", "ms", "Timed in PyTorch, on one thread of the machine that trained."
+    ),
 }
 
 
@@ -49,7 +60,8 @@ def _sizes(lines: pandas.DataFrame, cost: str, names: list[str]) -> Sizes:
     best = front(list(students[cost]), list(students["val_accuracy"]))
     on = dict(zip(students.index, best, strict=True))
     points = [_point(line, cost, names, on.get(index, False)) for index, line in lines.iterrows()]
-    return Sizes(cost, COSTS[cost], points, _caption(students[cost].nunique(), sum(best)))
+    caption = f"{_caption(students[cost].nunique(), sum(best))} {COSTS[cost].note}".rstrip()
+    return Sizes(cost, COSTS[cost].name, points, caption)
 
 
 def front(costs: list[float], scores: list[float]) -> list[bool]:
@@ -68,7 +80,7 @@ def _point(line: pandas.Series, cost: str, names: list[str], on: bool) -> Point:
     group = "chosen" if not pandas.isna(line["rank"]) and line["rank"] == 1 else stage
     tip = [
         ", ".join(filter(None, [stage, configuration(line, names)])),
-        f"{_cost(line[cost])} {COSTS[cost]}",
+        f"{_cost(line[cost])} {COSTS[cost].unit}",
         f"validation {words.percent(line['val_accuracy'])} %",
         f"test {words.percent(line['test_accuracy'], line['test_std'])} % (n = {line['n']})",
     ]
@@ -82,5 +94,5 @@ def _cost(cost: float) -> str:
 def _caption(sizes: int, on: int) -> str:
     if sizes == 1:
         return "All students have the same size: only the teacher stands elsewhere."
-    where = "where no student is both smaller and better on validation."
-    return f"One point per configuration; {on} on the Pareto front, {where}"
+    where = "where no student is both cheaper and better on validation"
+    return f"One point per configuration; {on} on the Pareto front, {where}."

@@ -23,10 +23,11 @@ class Stage(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """Costs by stage, everything together last; `wall` is the time the search took as text."""
+    """Costs by stage, everything together last; the time the search took and its GPU-hours as text."""
 
     stages: list[Stage]
     wall: str
+    gpus: str
 
 
 class Failure(NamedTuple):
@@ -52,7 +53,16 @@ def spent(experiment: Experiment) -> Spent:
         numbers = [sum(row.get(key) or 0 for row in taught) for key in ("epochs", "train_seconds")]
         stages.append(Stage("teacher", len(teachers), note, int(numbers[0]), float(numbers[1])))
     seconds = experiment.environment.get("wall_seconds")
-    return Spent([*stages, _together(stages)], words.duration(seconds) if seconds else "not done")
+    together = _together(stages)
+    wall = words.duration(seconds) if seconds else "not done"
+    return Spent([*stages, together], wall, _gpus(together.seconds, experiment.space.resources.gpus))
+
+
+def _gpus(seconds: float, share: float) -> str:
+    """Hours of training, each for the share of a GPU that the space gives a student."""
+    if not share:
+        return "GPU-hours: none, students had processors alone"
+    return f"GPU-hours: {seconds / 3600 * share:.3f}, at {share:g} GPU for each training"
 
 
 def _stage(name: str, students: pandas.DataFrame) -> Stage:

@@ -45,7 +45,7 @@ class Stopping(NamedTuple):
 def stopping(experiment: Experiment) -> Stopping | None:
     """What early stopping did among the explored students; None where nobody was stopped."""
     students = experiment.students
-    explored = students[students["stage"] == "explore"]
+    explored = _explored(students)
     stopped = explored[explored["status"] == "stopped"]
     if stopped.empty:
         return None
@@ -56,6 +56,14 @@ def stopping(experiment: Experiment) -> Stopping | None:
         stopped=[_stopped(student, knobs(students)) for _, student in stopped.sort_values("epochs").iterrows()],
         saved=int((stopped["planned_epochs"] - stopped["epochs"]).sum()),
     )
+
+
+def _explored(students: pandas.DataFrame) -> pandas.DataFrame:
+    """The students of the search: where it may do without a teacher, also those that are otherwise baselines."""
+    explored, alone = (students[students["stage"] == stage] for stage in ("explore", "baseline"))
+    if not (alone["status"] == "stopped").any():
+        return explored
+    return pandas.concat([explored, alone[alone["seed"].isin(explored["seed"])]])
 
 
 def rung_epochs(experiment: Experiment) -> list[int]:

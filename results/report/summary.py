@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import pandas
 
-from results import markdown, words
+from results import markdown, tables, words
 from results.experiment import Experiment
 from results.students import knobs
 from spaces.domain import Choice, Domain, Int, LogUniform
+
+LOST = "not above the baseline, which no teacher taught"
 
 
 class Fact(NamedTuple):
@@ -48,10 +50,10 @@ def summary(experiment: Experiment, lines: pandas.DataFrame) -> Summary:
         name=experiment.space.name,
         state=_state(experiment),
         running=experiment.running,
-        facts=facts(lines, knobs(experiment.students), " so far" * experiment.running),
+        facts=facts(lines, knobs(experiment.students), experiment.metric, " so far" * experiment.running),
         protocol=[line for line in markdown.protocol(experiment) if not line.startswith("**")],
         plan=_plan(experiment),
-        holes=[Hole(path, describe(domain)) for path, domain in experiment.space.domains],
+        holes=_holes(experiment),
         command=known.get("command", "?"),
         versions=[(name, str(version)) for name, version in known.get("versions", {}).items()],
     )
@@ -65,14 +67,21 @@ def _state(experiment: Experiment) -> str:
     return f"The search is not done: {training} in training, {done} of {begun} students begun are finished."
 
 
-def facts(lines: pandas.DataFrame, names: list[str], yet: str = "") -> list[Fact]:
+def facts(lines: pandas.DataFrame, names: list[str], metric: str, yet: str = "") -> list[Fact]:
     """The chosen configuration, the baseline and the teacher, as far as they are there."""
     found = [
         (lines[lines["rank"] == 1], f"Chosen by validation{yet}"),
         (lines[lines["stage"] == "baseline"], "Baseline"),
     ]
     found += [(lines[lines["stage"] == "teacher"], "Teacher")]
-    return [_fact(title, some.iloc[0], names) for some, title in found if len(some) and some.iloc[0]["n"] > 0]
+    told = [_fact(title, some.iloc[0], names) for some, title in found if len(some) and some.iloc[0]["n"] > 0]
+    return [told[0]._replace(note=f"{told[0].note}: {LOST}"), *told[1:]] if _lost(lines, metric) else told
+
+
+def _lost(lines: pandas.DataFrame, metric: str) -> bool:
+    """Whether the baseline is as good on validation as the best of the ranked."""
+    chosen, alone = (tables.score(lines[which], metric) for which in (lines["rank"] == 1, lines["stage"] == "baseline"))
+    return bool(len(chosen) and len(alone) and alone.iloc[0] <= chosen.iloc[0])
 
 
 def _fact(title: str, line: pandas.Series, names: list[str]) -> Fact:
@@ -94,6 +103,14 @@ def _plan(experiment: Experiment) -> str:
     stopping = "nobody is stopped early" if search.scheduler == "none" else f"early stopping: {search.scheduler}"
     again = f"; the best {confirm.top} again with {len(confirm.seeds)} fresh seeds" if confirm else ""
     return f"Algorithm: {search.algorithm}{trials}; {stopping}{again}. Chosen by: {search.metric}."
+
+
+def _holes(experiment: Experiment) -> list[Hole]:
+    """One line per knob: under different options of a choice it may have different values."""
+    found: dict[str, list[str]] = {}
+    for path, domain in experiment.space.domains:
+        found.setdefault(path, []).append(describe(domain))
+    return [Hole(path, "; or ".join(dict.fromkeys(values))) for path, values in found.items()]
 
 
 def describe(domain: Domain) -> str:

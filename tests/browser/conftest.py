@@ -24,6 +24,7 @@ ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 ]
+PATIENCE = 180_000  # milliseconds, for a machine that has much else to do; what is expected is there in a few seconds
 
 
 class Screen(NamedTuple):
@@ -75,6 +76,7 @@ def look(browser) -> Iterator[Callable[..., Screen]]:
     def opened(address: Path | str, width: int = 1280, height: int = 900, scheme: str = "light") -> Screen:
         size = {"width": width, "height": height}
         contexts.append(browser.new_context(viewport=size, color_scheme=scheme, accept_downloads=False))
+        contexts[-1].set_default_timeout(PATIENCE)
         page = contexts[-1].new_page()
         screen = Screen(page, [], [])
         page.on("console", lambda message: _note(screen, message))

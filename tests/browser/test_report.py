@@ -18,7 +18,7 @@ def screen(look, finished):
 
 def drawn(screen) -> None:
     """Wait until all figures are there."""
-    screen.page.wait_for_selector("html[data-drawn]", timeout=60_000)
+    screen.page.wait_for_selector("html[data-drawn]")
 
 
 def column(page, number: int) -> list[str]:

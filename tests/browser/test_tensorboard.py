@@ -8,12 +8,11 @@ from results import records, students
 from results.tensorboard import Board
 
 pytestmark = pytest.mark.slow
-PATIENCE = 60_000  # milliseconds
 
 
 def table(page) -> list[list[str]]:
     """The lines of the HParams table as shown, the heads first: TensorBoard keeps its cells in no order of lines."""
-    page.get_by_text("Trial ID", exact=True).first.wait_for(timeout=PATIENCE)
+    page.get_by_text("Trial ID", exact=True).first.wait_for()
     cells = page.locator("vaadin-grid-cell-content").evaluate_all("""all => all.map(e => {
         const place = e.getBoundingClientRect();
         return [Math.round(place.top + place.height / 2), place.left, e.innerText.trim(), place.height];
@@ -26,7 +25,7 @@ def table(page) -> list[list[str]]:
 
 def hparams(page, trial: str) -> dict[str, dict[str, str]]:
     """What the HParams table says of each student, once it shows the one named."""
-    page.get_by_text(trial, exact=True).first.wait_for(timeout=PATIENCE)
+    page.get_by_text(trial, exact=True).first.wait_for()
     heads, *lines = table(page)
     found = (dict(zip(heads, line, strict=False)) for line in lines)
     return {line["Trial ID"]: line for line in found if line["Trial ID"]}
@@ -45,24 +44,24 @@ def test_a_finished_experiment(serve, look, finished):
         assert line["stage"] == row["stage"]
     page.get_by_text("Parallel coordinates view").click()
     drawn = page.locator("tf-hparams-parallel-coords-plot svg g.foreground path")
-    drawn.first.wait_for(timeout=PATIENCE, state="attached")
+    drawn.first.wait_for(state="attached")
     assert drawn.count() >= rows["test_accuracy"].notna().sum() - (rows["stage"] == "baseline").sum()
 
 
 def test_scalars_are_listed_by_their_tags(serve, look, finished):
     page = look(f"{serve(records.tensorboard_folder(finished))}/#scalars", height=2000).page
     for tag in ("accuracy/val", "accuracy/test"):
-        page.get_by_text(tag, exact=True).first.wait_for(timeout=PATIENCE)
-    page.get_by_text("loss", exact=True).first.wait_for(timeout=PATIENCE)
+        page.get_by_text(tag, exact=True).first.wait_for()
+    page.get_by_text("loss", exact=True).first.wait_for()
 
 
 def test_the_heat_map_is_among_the_images(serve, look, finished):
     page = look(f"{serve(records.tensorboard_folder(finished))}/#images").page
     # beyond 40 runs TensorBoard begins with none of them chosen
-    page.get_by_text("Toggle all runs").first.click(timeout=PATIENCE)
+    page.get_by_text("Toggle all runs").first.click()
     picture = page.locator("img[src*=individualImage]").first
-    picture.wait_for(timeout=PATIENCE)
-    page.wait_for_function("e => e.complete && e.naturalWidth > 300", arg=picture.element_handle(), timeout=PATIENCE)
+    picture.wait_for()
+    page.wait_for_function("e => e.complete && e.naturalWidth > 300", arg=picture.element_handle())
 
 
 def test_a_running_experiment(serve, look, synthetic, tmp_path):

@@ -53,3 +53,10 @@ def tally() -> Callable[..., None]:
         assert lost == 0, f"{fault}: {lost} lost"
 
     return note
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for searches waits long, for the machine may be busy; a hang is found all the same."""
+    for item in items:
+        if item.path.parent == HERE and item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(3600 if FULL else 1800), append=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -81,11 +83,23 @@ LINES = [
 def mutate(text: str, random: Random) -> bytes:
     """One to three random changes, of the tree or of the text."""
     if random.random() < 0.5:
-        return _tree(text, random)
+        with _deep():
+            return _tree(text, random)
     content = text.encode()
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         content = random.choice(TEXT)(content, random)
     return content
+
+
+@contextmanager
+def _deep() -> Iterator[None]:
+    """Room for trees of hundreds of levels, which yaml writes in several calls a level; who reads them has no more."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def _places(tree: Any) -> Iterator[tuple[Any, Any]]:

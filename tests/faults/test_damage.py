@@ -26,7 +26,6 @@ def cut(path: Path, random: Random) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_what_is_damaged_is_done_again_alone_and_said(grid, shared, tmp_path, start, slow_space, same, rows, tally):
     """Six students: weights flipped, weights cut, rows flipped, rows cut; two are sound and must not be touched."""
     pieces = repeated = 0

@@ -91,7 +91,6 @@ def moments(kind: str, full: bool) -> list[list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("kind", ["grid", "adaptive"])
 def test_a_killed_search_ends_as_if_nothing_had_been(kind, shared, tmp_path, start, slow_space, same, tally):
     parts = ADAPTIVE if kind == "adaptive" else {"seeds": [0]}

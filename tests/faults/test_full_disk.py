@@ -25,7 +25,6 @@ def small(tmp_path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("left", [0, 40, 400])
 def test_a_full_disk(left, small, tmp_path, start, write, same, tally):
     """With `left` KB of room: none for a row, for rows but no checkpoint, for some checkpoints but not all."""

@@ -14,17 +14,25 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
+from conftest import FULL
 from mutations import mutate
 
 from results import records, students
+from results.journal import Journal
 from results.rebuild import rebuild
+from search.algorithms import SCHEDULERS, replay
 from search.check import check
+from search.engine import best
+from search.mend import mend
 from search.run import main
+from search.students import Student, cells, suggested, todo
+from search.suggest import Suggestions
 from spaces.errors import UserError
 from spaces.space import Space, load
 from trainables.check import judge
@@ -98,7 +106,6 @@ def test_spoilt_spaces_in_short(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_spoilt_spaces(tmp_path: Path, tally) -> None:
     tries = -(-2400 // len(SPACES))
     found = sum((fuzz(path, tmp_path, tries) for path in SPACES), Counter())
@@ -111,7 +118,6 @@ def test_spoilt_spaces(tmp_path: Path, tally) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_spoilt_spaces_with_their_data(tmp_path: Path, capsys, monkeypatch, tally) -> None:
     """The whole of --check, networks and plan included, in this process."""
     monkeypatch.delenv("KD_DATA", raising=False)
@@ -187,10 +193,10 @@ def without_checksums(folder: Path) -> None:
 @pytest.fixture
 def experiment(space, trained, folder) -> Path:
     """Three finished students and what they stand on; no checksum in their rows."""
-    from search.students import cells
-
     tiny = space(table={"rows": "method.alpha", "columns": "method.temperature"})
     for each in cells(tiny, tiny.cells(), "explore", [0]):
+        # as an adaptive search would have suggested them
+        each = Student(each.stage, each.recipe, each.values, suggested=each.values)  # noqa: PLW2901
         trained(each, [0.3, 0.6, 0.8], test_accuracy=0.75, agreement=0.5)
     records.replace(records.space_file(folder), tiny.dump())
     about = {"name": "digits", "train": 10, "val": 10, "test": 10, "classes": list("01"), "source": "x", "split": "y"}
@@ -240,12 +246,36 @@ def test_spoilt_rows_are_read(experiment: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_spoilt_rows_make_results(experiment: Path, tally) -> None:
-    found = fuzz_rows(experiment, 60, rebuild)
+    reports = 60 if FULL else 12
+    found = fuzz_rows(experiment, reports, rebuild)
     found += fuzz_rows(experiment, 2000, students.read, students.epochs)
+    found += fuzz_rows(experiment, 200, journal)
     assert found["read"] == found.total()
-    tally("spoilt rows: tables, and the whole report", tries=found.total(), note="60 whole reports")
+    tally("spoilt rows: tables, and the whole report", tries=found.total(), note=f"{reports} whole reports")
+
+
+def journal(folder: Path) -> None:
+    records.journal_file(folder).unlink(missing_ok=True)
+    Journal(folder, load(records.space_file(folder))).tell_all(students.histories(folder))
+
+
+@pytest.mark.slow
+def test_spoilt_rows_are_a_search_s_memory(experiment: Path, tally) -> None:
+    """What a search that goes on does with them: mend, ask who is done, rank, rebuild rungs and the sampler's study."""
+    tries = 300
+    assert fuzz_rows(experiment, tries, remember)["read"] == tries
+    tally("spoilt rows, from which a search goes on", tries=tries)
+
+
+def remember(folder: Path) -> None:
+    space = load(records.space_file(folder))
+    mend(folder)
+    todo(folder, cells(space, space.cells(), "explore", [0]))
+    best(space, folder, "explore", 2)
+    replay(SCHEDULERS["asha"](space.search, 3), suggested(folder))
+    adaptive = replace(space, search=space.search.model_copy(update={"algorithm": "tpe", "trials": 9}))
+    Suggestions(adaptive, folder, lambda recipe: True, float("inf"))
 
 
 # idx files.

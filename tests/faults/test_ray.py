@@ -19,6 +19,14 @@ from results import records
 ROOT = Path(__file__).parents[2]
 
 
+def records_of(folder: Path) -> str:
+    """What was written of each student in the order of its rows, for a person who wonders."""
+    told = {trial: records.rows(folder, trial) for trial in records.trials(folder)}
+    return "\n".join(
+        f"{trial}: {[(row['kind'], row.get('epoch'), row['time']) for row in rows]}" for trial, rows in told.items()
+    )
+
+
 def strike(run, title: str) -> bool:
     """SIGKILL for one process of a run whose command begins like this; False where there is none."""
     found = [each for each in run.family() if each.title.split(" ")[0].endswith(title)]
@@ -95,55 +103,53 @@ def test_a_teacher_whose_process_dies_goes_on(tmp_path, shared, start, slow_spac
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("title", "named"), [("raylet", "raylet"), ("gcs_server", "master (GCS)")])
-def test_a_dead_ray_is_noticed(title, named, grid, tmp_path, start, slow_space, same, tally):
-    """Ray is started anew; or, where the driver waits inside of Ray for its master, it ends and the command goes on."""
-    space, folder, tries = slow_space(tmp_path), tmp_path / "run", 4 if FULL else 1
-    seconds, anew = [], 0
-    run = start(space, folder)
+def test_a_dead_ray_is_noticed_and_started_anew(title, named, grid, tmp_path, start, slow_space, same, tally):
+    """Also where the driver waits inside of Ray, or is ended by it."""
+    space, folder, tries = slow_space(tmp_path), tmp_path / "run", 3 if FULL else 1
+    seconds, run = [], start(space, folder)
     for number in range(1, tries + 1):
-        before = run.said().count("died")
-        run.until(lambda number=number: trained(folder) >= 4 * number)
+        run.until(lambda number=number: trained(folder) >= 4 * number and at_work(run))
         assert strike(run, title)
-        began = time.monotonic()
-        while run.said().count("died") == before and run.process.poll() is None:
-            time.sleep(0.05)
-            assert time.monotonic() - began < 60, run.said()
-        seconds.append(time.monotonic() - began)
-        said = run.said().rpartition(f"Ray's {named} ")[2]
-        if said.startswith("died; it is started anew"):
-            anew += 1
-            continue
-        assert run.wait(60) == 4, run.said()
-        assert said.startswith(f"died. To go on: python -m search.run {space} --out {folder}")
-        assert records.students_file(folder).is_file() and "Traceback" not in run.said()
-        run.alone(150)
-        run = start(space, folder)
-    assert run.wait() == 0, run.said()
-    assert max(seconds) < 30
+        seconds.append(noticed(run, number))
+        assert run.said().count(f"Ray's {named} died; it is started anew") == number, run.said()
+    assert run.wait(400) == 0, run.said()
+    assert run.said().count("died") == tries and "Traceback" not in run.said()
     assert run.alone(150) == set()
     same(folder, grid)
     repeated = trained(folder) - trained(grid)
     assert repeated <= 2 * tries
-    told = f"said after {max(seconds):.1f} s at most; {anew} times started anew, {tries - anew} times exit 4"
+    told = f"said after {max(seconds):.1f} s at most; started anew"
     tally(f"SIGKILL of {title}", tries=tries, repeated=repeated, note=told)
 
 
+def at_work(run) -> bool:
+    return any(each.title.startswith("ray::ImplicitFunc") for each in run.family())
+
+
+def noticed(run, number: int) -> float:
+    """Seconds until the run says that Ray died, for the given time; asserts that they are fewer than 30."""
+    began = time.monotonic()
+    run.until(lambda: run.said().count("'s raylet died") + run.said().count("(GCS) died") == number, 120)
+    seconds = time.monotonic() - began
+    assert seconds < 30
+    return seconds
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_ray_that_dies_again_and_again_ends_the_run_with_its_tables(tmp_path, start, slow_space, tally):
     space, folder = slow_space(tmp_path, train={"epochs": 40, "batch_size": 2}), tmp_path / "run"
     run = start(space, folder)
     for number in range(1, 5):
-        run.until(lambda: any(each.title.startswith("ray::ImplicitFunc") for each in run.family()))
+        run.until(lambda: at_work(run))
         assert strike(run, "raylet")
         if number < 4:
-            run.until(lambda number=number: run.said().count("Ray's raylet died; it is started anew") == number, 60)
-    assert run.wait(60) == 4, run.said()
+            noticed(run, number)
+    assert run.wait(120) == 4, run.said()
+    assert run.said().count("Ray's raylet died; it is started anew") == 3
     assert f"To go on: python -m search.run {space} --out {folder}" in run.said()
     assert records.students_file(folder).is_file() and "Traceback" not in run.said()
-    assert run.alone(60) == set()
+    assert run.alone(150) == set()
     tally("a raylet that dies four times", tries=4, note="exit 4 with tables and the command that resumes")
 
 
@@ -185,7 +191,6 @@ def nodes(tmp_path, monkeypatch) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_the_students_of_a_dead_node_move(nodes, grid, tmp_path, start, slow_space, same, tally):
     address = next(line.strip() for line in nodes.stdout if line.count(":") == 1 and line.strip()[-1].isdigit())
     space, folder = slow_space(tmp_path), tmp_path / "run"
@@ -197,5 +202,5 @@ def test_the_students_of_a_dead_node_move(nodes, grid, tmp_path, start, slow_spa
     assert run.wait() == 0, run.said()
     same(folder, grid)
     repeated = trained(folder) - trained(grid)
-    assert repeated <= 2
+    assert repeated <= 2, records_of(folder)
     tally("a node of two dies", tries=1, repeated=repeated)

@@ -114,7 +114,7 @@ def test_a_resumed_search_goes_on_in_the_same_runs(made, tell, folder, uri):
     tell().close([], done=False)
     assert runs(uri)[""].info.status == "KILLED" and runs(uri)[key].info.status == "RUNNING"
     for epoch, accuracy in ((2, 0.6), (3, 0.7)):  # epoch 2 was trained again
-        row = {"kind": "epoch", "epoch": epoch, "val_accuracy": accuracy, "time": 9.0}
+        row = {"kind": "epoch", "epoch": epoch, "val_accuracy": accuracy, "val_loss": 1 - accuracy, "time": 9.0}
         records.append(folder, key, row)
     known = tell()
     assert runs(uri)[""].info.status == "RUNNING"

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from search.plan import fits, grid, lessons, local_workers, longest, plan, seconds_per_epoch, teachers
+from search.plan import fits, grid, lessons, local_workers, longest, pace, plan, teachers
 from spaces.recipe import Recipe
+from trainables.teach import teach
 
 PLAIN = {"name": "hinton", "alpha": 0.5, "temperature": 4}
 WIDTHS = {"model": {"name": "mlp", "hidden": {"choice": [[8], [32]]}}}
@@ -94,7 +95,7 @@ def test_everybody_who_stands_behind_a_teacher_is_counted_once(space, digits):
 def test_what_is_asked_of_a_teacher_is_timed(space, digits, parts, monkeypatch):
     monkeypatch.setattr(Recipe, "baseline", lambda recipe: pytest.fail("timed without its teacher"))
     teacher = {"model": {"name": "mlp", "hidden": [8]}}
-    assert seconds_per_epoch(space(teacher=teacher, **parts).fill({}, 0), digits) > 0
+    assert pace(space(teacher=teacher, **parts).fill({}, 0), digits).epoch > 0
 
 
 @pytest.mark.parametrize("method", [{"name": "none"}, {**PLAIN, "alpha": 0}])
@@ -114,7 +115,7 @@ def test_nobody_is_taught_where_no_student_listens(space, digits, method):
 )
 def test_time_can_be_estimated_for_whatever_may_be_trained(space, digits, parts):
     tiny = space(method=PLAIN, **parts)
-    assert seconds_per_epoch(tiny.fill({}, 0), digits) > 0
+    assert pace(tiny.fill({}, 0), digits).epoch > 0
 
 
 def test_a_method_that_raises_is_timed_without_itself(space, digits, monkeypatch):
@@ -124,10 +125,25 @@ def test_a_method_that_raises_is_timed_without_itself(space, digits, monkeypatch
         raise RuntimeError("for its students to tell")
 
     monkeypatch.setitem(METHODS, "hinton", broken)
-    assert seconds_per_epoch(space(method=PLAIN).fill({}, 0), digits) > 0
+    assert pace(space(method=PLAIN).fill({}, 0), digits).epoch > 0
 
 
 def test_students_at_once_are_as_many_as_asked_for_and_fit(space):
     assert local_workers(space(resources={"workers": 1})) == 1
     assert local_workers(space(resources={"cpus": 1000})) == 1
     assert local_workers(space(resources={"cpus": 0.5})) >= 2
+
+
+def test_a_teacher_that_was_taught_takes_no_more_time(space, digits, monkeypatch, tmp_path):
+    monkeypatch.setenv("KD_CACHE", str(tmp_path))
+    tiny = space(method=PLAIN, teacher={"model": {"name": "mlp", "hidden": [8]}, "train": {"epochs": 1}})
+    assert plan(tiny, digits, 1).teaching > 0
+    for _ in teach(teachers(tiny)[0].recipe, digits):
+        pass
+    assert plan(tiny, digits, 1).teaching == 0
+
+
+def test_validation_and_test_are_part_of_the_time(space, digits):
+    recipe = space(method=PLAIN).fill({}, 0)
+    found = pace(recipe, digits)
+    assert found.epoch > len(digits.val.labels) * found.image > 0

@@ -45,7 +45,7 @@ def test_the_journal_is_begun_from_the_rows_and_goes_on_with_them(space, trained
     first = trained(student(searched, "explore", VALUES, 0, 0), [0.5, 0.6], None)
     trackers = begin(searched, folder, pytest.fail)
     before = lines(folder)
-    records.append(folder, first.key, {"kind": "epoch", "epoch": 3, "val_accuracy": 0.7, "time": 9.0})
+    records.append(folder, first.key, {"kind": "epoch", "epoch": 3, "val_accuracy": 0.7, "val_loss": 0.3, "time": 9.0})
     trackers.tell(history(folder, first.key))
     assert any(first.key in json.dumps(line) for line in before)
     assert [line["step"] for line in lines(folder)[len(before) :] if "step" in line] == [3]

@@ -119,3 +119,13 @@ def test_a_failure_is_a_row_that_says_in_one_line_what_and_where(alone, folder, 
     end = records.rows(folder, alone())[-1]
     assert (end["kind"], end["status"]) == ("end", "failed")
     assert end["reason"].startswith(f"ValueError: {said} (test_trial.py:") and "\n" not in end["reason"]
+
+
+def test_a_student_that_ended_before_ray_heard_of_it_is_not_trained_again(alone, folder, monkeypatch):
+    """Its node died in between: Ray tries it again, and is told of its last epoch."""
+    name, told = alone(), []
+    before = records.rows(folder, name)
+    monkeypatch.setattr(trials.tune, "report", told.append)
+    alone()
+    assert records.rows(folder, name) == before
+    assert [row["epoch"] for row in told] == [3]

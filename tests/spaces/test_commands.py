@@ -78,8 +78,21 @@ def test_a_method_is_shown_with_its_formula_its_knobs_and_its_paper(said) -> Non
 def test_bounds_defaults_and_words_are_shown(said) -> None:
     lines = [" ".join(line.split()) for line in said("show", "train").splitlines()]
     assert "momentum a number from 0 to below 1 0.9 choice, uniform, loguniform" in lines
-    assert "schedule constant or cosine or linear constant choice" in lines
+    assert "precision auto or float32 or bfloat16 auto choice" in lines
     assert "batch_size a whole number from 1 256 choice, int" in lines
+
+
+def test_a_knob_is_shown_with_all_that_take_it(said) -> None:
+    text = said("show", "temperature")
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert lines[0] == "temperature, a key of" and max(map(len, text.splitlines())) <= 100
+    assert "hinton a method a number above 0 required choice, uniform, loguniform, int" in lines
+    takers = {each.name for each in entries() if "temperature" in [knob.name for knob in knobs(each)]}
+    assert {line.split()[0] for line in lines[3:]} >= takers
+
+
+def test_nothing_is_said_twice(said) -> None:
+    assert said("show", "asha").count("Stop the worse students") == 1
 
 
 def test_one_name_may_stand_for_several_things(said) -> None:
@@ -91,6 +104,8 @@ def test_one_name_may_stand_for_several_things(said) -> None:
     ("arguments", "complaint"),
     [
         (("show", "hintn"), "hintn: no such name; did you mean hinton?"),
+        (("show", "temprature"), "temprature: no such name; did you mean temperature?"),
+        (("show", "xyzzy"), "xyzzy: no such name; python -m spaces list names all"),
         (("new", "--method", "hintn"), "hintn: no method; did you mean hinton?"),
         (("new", "--data", "mnits"), "mnits: no data; did you mean mnist?"),
         (("new", "--model", "hinton"), "hinton: no model; known: "),

@@ -49,6 +49,16 @@ def test_the_baseline_of_another_recipe_than_the_chosen_is_an_ordinary_student(m
     assert groups["hidden [400,400], alpha 0, batch_size 222, seed 0"] == group
 
 
+def test_stopped_students_do_not_decide_what_is_in_the_picture(mixed):
+    experiment = experiments.load(mixed)
+    stopped = experiment.students["trial"][experiment.students["status"] == "stopped"]
+    low = experiment.epochs["val_accuracy"].where(~experiment.epochs["trial"].isin(stopped), 0.1)
+    found = learning(
+        experiment._replace(epochs=experiment.epochs.assign(val_accuracy=low)), experiments.leaderboard(experiment)
+    )
+    assert found.low > 50
+
+
 def test_nothing_begun_is_an_empty_picture(empty):
     found = of(empty().folder)
     assert found.curves == [] and (found.low, found.high) == (0.0, 100.0)

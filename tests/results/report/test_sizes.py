@@ -37,5 +37,11 @@ def test_a_tip_says_what_it_is_and_n(full):
     assert "1,238,730 parameters" in best.tip
 
 
+def test_latency_has_a_title_that_fits_and_says_below_how_it_was_timed(full):
+    latency = of(full)[2]
+    assert latency.name == "latency of one image (ms)" and latency.caption.endswith("of the machine that trained.")
+    assert any(line.endswith(" ms") for line in latency.points[0].tip.splitlines())
+
+
 def test_nothing_begun_shows_the_teacher(empty):
     assert [point.group for point in of(empty().folder)[0].points] == ["teacher"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 from results import experiment as experiments
 from results import records
 from results.report.spent import failures, spent
@@ -20,6 +22,15 @@ def test_a_cached_teacher_cost_nothing(build):
     records.save_teacher(made.folder, teacher)
     found = {stage.name: stage for stage in spent(experiments.load(made.folder)).stages}
     assert found["teacher"][2:] == ("0 taught, 1 from the cache", 0, 0.0)
+
+
+def test_gpu_hours_are_hours_for_the_share_that_a_student_has(confirmed):
+    experiment = experiments.load(confirmed)
+    assert spent(experiment).gpus == "GPU-hours: none, students had processors alone"
+    quarter = experiment.space.resources.model_copy(update={"gpus": 0.25})
+    shared = experiment._replace(space=dataclasses.replace(experiment.space, resources=quarter))
+    hours = spent(shared).stages[-1].seconds / 3600
+    assert spent(shared).gpus == f"GPU-hours: {hours / 4:.3f}, at 0.25 GPU for each training"
 
 
 def test_failures_with_their_reasons(broken, full):

@@ -42,6 +42,15 @@ def test_asha_judges_at_its_rungs_and_nobody_else_anywhere(mixed, full):
     assert rung_epochs(experiments.load(full)) == []
 
 
+def test_a_student_that_the_search_gave_no_teacher_is_stopped_like_any_other(mixed):
+    experiment = experiments.load(mixed)
+    alone = experiment.students["trial"].isin(experiment.students["trial"][experiment.students["method"] == "none"])
+    assert alone.sum() == 4
+    students = experiment.students.assign(stage=experiment.students["stage"].mask(alone, "baseline"))
+    found = stopping(experiment._replace(students=students))
+    assert len(found.stopped) == 6 and [rung.stopped for rung in found.rungs] == [3, 3]
+
+
 @pytest.mark.parametrize("name", ["full", "running"])
 def test_where_nobody_was_stopped_there_is_nothing_to_say(name, request):
     assert of(request.getfixturevalue(name)) is None

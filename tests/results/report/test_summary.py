@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from results import experiment as experiments
-from results.report.summary import configuration, describe, summary
+from results.report.summary import LOST, configuration, describe, summary
 from spaces import domain
 
 
@@ -20,6 +20,29 @@ def test_what_is_known_of_a_finished_search(full):
     assert found.command == "python -m search.run spaces/synthetic.yaml" and ("torch", "2.13.0") in found.versions
     assert found.protocol[0].startswith("Data: mnist5k") and not any("**" in line for line in found.protocol)
     assert found.holes[0] == ("method.alpha", "one of 0, 0.5, 1")
+
+
+def test_a_winner_that_is_not_above_the_baseline_says_so(full):
+    experiment = experiments.load(full)
+    lines = experiments.leaderboard(experiment)
+    assert LOST not in summary(experiment, lines).facts[0].note
+    lines.loc[lines["stage"] == "baseline", "val_accuracy"] = lines["val_accuracy"].max()
+    assert summary(experiment, lines).facts[0].note.endswith(LOST)
+
+
+def test_a_knob_that_several_options_have_is_named_once(full):
+    experiment = experiments.load(full)
+    twice = [*experiment.space.domains, ("method.temperature", domain.Uniform(1, 8))]
+
+    class Space:
+        domains = twice
+        search, confirm, name, knobs = (
+            getattr(experiment.space, each) for each in ("search", "confirm", "name", "knobs")
+        )
+
+    found = summary(experiment._replace(space=Space), experiments.leaderboard(experiment)).holes
+    assert [hole.knob for hole in found] == ["method.alpha", "method.temperature"]
+    assert found[1].values == "one of 1, 4, 16; or 1 to 8"
 
 
 def test_a_running_search_says_how_far_it_is(running):

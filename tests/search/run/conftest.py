@@ -22,6 +22,9 @@ from results.students import histories
 
 ROOT = Path(__file__).parent.parent.parent.parent
 MARK = "KD_TEST_RUN"
+PATIENCE = (
+    600.0  # seconds for what takes some on a machine of one's own: on a busy one, Ray alone needs minutes to start
+)
 
 
 class Process(NamedTuple):
@@ -55,7 +58,7 @@ class Run:
     def said(self) -> str:
         return self.log.read_text()
 
-    def wait(self, seconds: float = 240) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """The exit code; a TimeoutExpired where it takes longer."""
         return self.process.wait(seconds)
 
@@ -77,7 +80,7 @@ class Run:
         except OSError:
             return False
 
-    def until(self, ready: Callable[[], bool], seconds: float = 240) -> None:
+    def until(self, ready: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Wait for a moment in the run; fails where the run ends before."""
         end = time.monotonic() + seconds
         while not ready():

@@ -1,0 +1,1 @@
+"""How fast a search is, measured against the notebook loop and against plain Ray Tune."""

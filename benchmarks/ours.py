@@ -1,0 +1,120 @@
+"""This project through its command line: a space is written, the command is run and watched, its rows are read."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import yaml
+
+from benchmarks.machine import MB, watched
+from results.students import histories
+
+CNN = {"name": "cnn", "padding": "same"}
+MLP = {"name": "mlp", "hidden": [784, 784]}
+
+
+class Search(NamedTuple):
+    """A grid of students that differ in their seeds; beside each its baseline is trained, which counts as one too."""
+
+    students: int
+    epochs: int = 1
+    workers: int = 2
+    data: str = "mnist"
+    batch: int = 256
+    student: dict[str, Any] = MLP
+    teacher: dict[str, Any] = CNN
+    teacher_epochs: int = 1
+
+
+class Found(NamedTuple):
+    """What a command took, by its students' rows and from outside; memory in MB."""
+
+    students: int
+    wall: float  # seconds of the whole command
+    estimate: float  # seconds, as the command said before it began
+    training: list[float]  # seconds per epoch of each distilled student
+    accuracies: list[float]  # on the test images, of the distilled
+    share: float  # of the wall that nobody trained in: orchestration, evaluation, start and end
+    each: float  # seconds per student between the first student's start and the last one's end
+    worker: float  # the most private memory of a worker
+    growth: float  # of the driver, from the first student on
+
+
+def space(search: Search) -> str:
+    """The YAML of a search."""
+    train = {"batch_size": search.batch, "optimizer": "adam", "lr": 0.001}
+    return yaml.safe_dump(
+        {
+            "data": {"name": search.data},
+            "teacher": {"model": search.teacher, "train": {**train, "epochs": search.teacher_epochs}},
+            "student": {"model": search.student},
+            "method": {"name": "hinton", "alpha": {"choice": [0.5]}, "temperature": 4},
+            "train": {**train, "epochs": search.epochs},
+            "seeds": list(range(search.students // 2)),
+            "search": {"algorithm": "grid"},
+            "resources": {"cpus": 1, "workers": search.workers},
+        }
+    )
+
+
+def run(search: Search, folder: Path, root: Path, *flags: str, **environment: str) -> Found:
+    """Run one search in a folder of its own; a CalledProcessError where it fails."""
+    folder.mkdir(parents=True)
+    (folder / "space.yaml").write_text(space(search))
+    arguments = [str(folder / "space.yaml"), "--out", str(folder / "run"), "--data", str(root), *flags]
+    command = [sys.executable, "-m", "search.run", *arguments]
+    began = perf_counter()
+    with open(folder / "log", "w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | environment)
+        with watched(process.pid) as memory:
+            process.wait()
+    wall = perf_counter() - began
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, (folder / "log").read_text())
+    return found(search, folder, wall, memory)
+
+
+def found(search: Search, folder: Path, wall: float, memory: dict[str, list[int]]) -> Found:
+    """Read what a finished search left, and how long its students learnt."""
+    pasts = [past for past in histories(folder / "run") if past.end.get("status") == "finished"]
+    distilled = [past for past in pasts if past.start["stage"] != "baseline"]
+    driver = memory.pop("driver")
+    first, last = (pick(time(past) for past in pasts) for pick, time in ((min, _began), (max, _ended)))
+    early = max(0, len(driver) - round(last - first) - 1)
+    return Found(
+        students=len(pasts),
+        wall=wall,
+        estimate=_estimate((folder / "log").read_text()),
+        training=[_seconds(past) / len(past.epochs) for past in distilled],
+        accuracies=[past.end["test_accuracy"] for past in distilled],
+        share=1 - sum(map(_seconds, pasts)) / (wall * search.workers),
+        each=(last - first) / len(pasts),
+        worker=max((max(samples) for samples in memory.values()), default=0) / MB,
+        growth=(max(driver) - driver[early]) / MB,
+    )
+
+
+def _seconds(past: Any) -> float:
+    return sum(row["seconds"] for row in past.epochs)
+
+
+def _began(past: Any) -> float:
+    return past.start["time"]
+
+
+def _ended(past: Any) -> float:
+    return past.end["time"]
+
+
+def _estimate(log: str) -> float:
+    """The seconds that a command said it would take."""
+    told = re.search(r"estimate +about (.*?) on this machine", log)
+    units = {"h": 3600.0, "min": 60.0, "s": 1.0}
+    parts = re.findall(r"([\d.]+) (h|min|s)\b", told.group(1)) if told else []
+    return sum(float(number) * units[unit] for number, unit in parts)

@@ -1,0 +1,120 @@
+"""Two nodes with addresses and file systems of their own, in two network namespaces, with a token between them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAD, OTHER, PORT = "10.213.7.1", "10.213.7.2", 6379
+RAY = [sys.executable, "-m", "ray.scripts.scripts", "start", "--num-cpus=1", "--object-store-memory=90000000"]
+
+
+def ip(*arguments: str) -> None:
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise OSError(done.stderr.strip())
+
+
+def lay(names: tuple[str, str]) -> None:
+    """Two namespaces with an address each, and a cable between them."""
+    ends = [f"kd{name[-8:]}" for name in names]
+    for name in names:
+        ip("netns", "add", name)
+    ip("link", "add", ends[0], "netns", names[0], "type", "veth", "peer", "name", ends[1], "netns", names[1])
+    for name, end, own, other in zip(names, ends, (HEAD, OTHER), (OTHER, HEAD), strict=True):
+        ip("-n", name, "addr", "add", f"{own}/24", "dev", end)
+        for device in ("lo", end):
+            ip("-n", name, "link", "set", device, "up")
+        ip("-n", name, "route", "add", "default", "via", other)  # Ray asks the routes for its own address
+
+
+@pytest.fixture
+def inside() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a script in one of two namespaces, where /tmp/kd… is a disk of its own; all of it ends with the test."""
+    names, begun = (f"kd-{uuid.uuid4().hex[:8]}", f"kd-{uuid.uuid4().hex[:8]}"), []
+    private = mkdtemp(prefix="kd-", dir="/tmp")  # short, for Ray's sockets
+    walls = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+    def started(number: int, script: str, log: Path, **more: str) -> subprocess.Popen[str]:
+        command = [
+            "ip",
+            "netns",
+            "exec",
+            names[number],
+            *walls,
+            "bash",
+            "-euc",
+            f"mount -t tmpfs tmpfs {private}; {script}",
+        ]
+        environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+        environment |= {"RAY_USAGE_STATS_ENABLED": "0", "PRIVATE": private, "RAY_START": " ".join(RAY), **more}
+        with log.open("w") as file:
+            begun.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file, text=True))
+        return begun[-1]
+
+    try:
+        try:
+            lay(names)
+            subprocess.run(["ip", "netns", "exec", names[0], *walls, "mount", "-t", "tmpfs", "x", private], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"no network namespaces here: {error}")
+        yield started
+    finally:
+        for each in begun:
+            each.kill()
+            each.wait()
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True)
+        Path(private).rmdir()
+
+
+def until(ready: Callable[[], bool], process: subprocess.Popen[str], log: Path) -> None:
+    end = time.monotonic() + 240
+    while not ready():
+        assert process.poll() is None and time.monotonic() < end, log.read_text()
+        time.sleep(0.1)
+
+
+# The searches run on the head, whose disk they share.
+SEARCHES = """
+$RAY_START --head --node-ip-address={head} --port={port} --temp-dir=$PRIVATE --include-dashboard=false
+touch {flags}/head
+until [ -e {flags}/other ]; do sleep 0.2; done
+search() {{ {python} -m search.run {space} --address {head}:{port} --out "$@"; }}
+code=0; search $PRIVATE/run > {flags}/private.txt 2>&1 || code=$?; echo $code >> {flags}/private.txt
+code=0; RAY_AUTH_TOKEN= HOME=/nowhere search {out} > {flags}/stranger.txt 2>&1 || code=$?
+echo $code >> {flags}/stranger.txt
+search {out}
+"""
+JOIN = """
+$RAY_START --address={head}:{port} --node-ip-address={other}
+touch {flags}/other
+sleep infinity
+"""
+
+
+@pytest.mark.slow
+def test_two_nodes_with_addresses_and_disks_of_their_own(inside, grid, shared, tmp_path, slow_space, same, tally):
+    space, out, logs = slow_space(tmp_path), tmp_path / "run", (tmp_path / "head.txt", tmp_path / "other.txt")
+    known = {"head": HEAD, "other": OTHER, "port": PORT, "flags": tmp_path, "python": sys.executable}
+    places = {"KD_CACHE": str(shared / "teachers"), "XDG_CACHE_HOME": str(shared / "nothing")}
+    head = inside(0, SEARCHES.format(space=space, out=out, **known), logs[0], **places)
+    until((tmp_path / "head").exists, head, logs[0])
+    other = inside(1, JOIN.format(**known), logs[1], **places)
+    until((tmp_path / "other").exists, other, logs[1])
+    assert head.wait(900) == 0, logs[0].read_text()
+    refused, stranger = (tmp_path / "private.txt").read_text(), (tmp_path / "stranger.txt").read_text()
+    assert refused.endswith("2\n") and "Traceback" not in refused, refused
+    assert f"{OTHER}: the folder is not shared" in refused and f"{HEAD}: " not in refused
+    assert stranger.endswith("2\n") and "no token" in stranger, stranger
+    same(out, grid)
+    tally("two nodes with addresses and disks of their own", tries=3, note="a folder not shared and a stranger refused")
