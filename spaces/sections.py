@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -13,7 +13,8 @@ from spaces.recipe import Count, Natural, Part, conflict
 from spaces.template import domains, size
 
 LARGEST_GRID = 100_000  # cells
-METRICS = ("val_accuracy", "val_loss", "val_macro_f1", "val_auc")  # what may be searched on
+Searchable = Literal["val_accuracy", "val_loss", "val_macro_f1", "val_auc"]
+METRICS: tuple[str, ...] = get_args(Searchable)
 
 
 def _unique(seeds: list[int]) -> list[int]:
@@ -31,7 +32,7 @@ def _searchable(metric: Any) -> Any:
 
 
 Seeds = Annotated[list[Natural], Field(min_length=1), AfterValidator(_unique)]
-Metric = Annotated[Literal[*METRICS], BeforeValidator(_searchable)]
+Metric = Annotated[Searchable, BeforeValidator(_searchable)]
 
 
 class Limit(Part):
