@@ -43,6 +43,7 @@ DATA ?= $(KD_DATA)
 INSERT = $(BIN)/python docs/insert.py README.md
 PAGE = $(BIN)/python docs/insert.py docs/experiments.md
 MEASURED = mnist_fitnets mnist_omitted mnist_subclass mnist2x5_subclass mnist_assistant mnist_multistudent mnist_ensemble
+IMAGES = cifar10_plain tiny_imagenet_squeezenet folder_animals  # DATA holds their images, made by hand: see the spaces' heads
 
 .PHONY: numbers readme schema docs
 
@@ -57,7 +58,7 @@ numbers: install
 	$(BIN)/python -m search.run spaces/mnist_hinton.yaml --data $(DATA)
 	$(BIN)/python -m search.run spaces/mnist_search.yaml --data $(DATA)
 	$(BIN)/python -m search.run spaces/mnist_hinton_teachers.yaml --data $(DATA)
-	for space in $(MEASURED); do $(BIN)/python -m search.run spaces/$$space.yaml --data $(DATA) || exit; done
+	for space in $(MEASURED) $(IMAGES); do $(BIN)/python -m search.run spaces/$$space.yaml --data $(DATA) || exit; done
 
 readme: install
 	$(BIN)/python -m results runs/mnist_hinton > /dev/null
@@ -68,19 +69,26 @@ readme: install
 	$(BIN)/python -m results runs/mnist_hinton_teachers > /dev/null
 	(grep '^|' runs/mnist_hinton_teachers/table.md; echo; \
 	 grep -E '^\| (rank|---|–)' runs/mnist_hinton_teachers/leaderboard.md) | $(PAGE) teachers
-	$(MAKE) $(MEASURED:%=readme-%)
+	for space in mnist_hinton mnist_search mnist_hinton_teachers; do \
+	 $(BIN)/python -m results.overview --keep runs/$$space > /dev/null || exit; done
+	$(MAKE) $(MEASURED:%=readme-%) $(IMAGES:%=readme-%)
 	$(BIN)/python docs/tree.py | $(INSERT) tree
 
-# One experiment's table, from its folder in runs/.
+# One experiment's table, from its folder in runs/, and its line in the table of all.
 readme-%: install
 	$(BIN)/python -m results compare --every runs/$* | $(PAGE) $*
+	$(BIN)/python -m results.overview --keep runs/$* | $(INSERT) experiments
 
 # The screenshots in docs/, taken by the browser tests from a finished experiment.
 .PHONY: pictures
 pictures: install
 	KD_BROWSER=required KD_PICTURES=runs/mnist_hinton $(BIN)/python -m pytest -m slow tests/browser/test_pictures.py
 
-# How fast a search is on this machine, beside the notebook loop and plain Ray Tune: about 15 minutes on two quiet cores.
-.PHONY: bench
+# How fast a search is on this machine, beside the notebook loop and plain Ray Tune: some 15 to 30 minutes on two quiet cores.
+.PHONY: bench readme-bench
 bench: install
 	$(BIN)/python -m benchmarks --data $(DATA)
+
+readme-bench: install
+	$(BIN)/python -m benchmarks.table runs/bench/results.json | $(BIN)/python docs/insert.py benchmarks/README.md bench
+	$(BIN)/python -m benchmarks.table runs/bench/results.json | $(INSERT) bench

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
@@ -187,3 +190,7 @@ GOALS: list[tuple[str, str, tuple[str, ...], Callable[[dict[str, Any]], tuple[st
         _teaching,
     ),
 ]
+
+
+if __name__ == "__main__":
+    print(markdown(json.loads(Path(sys.argv[1]).read_text())))

@@ -12,6 +12,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from results.students import History
+from search.students import Pack
 from spaces.sections import METRICS, Search, rungs
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -91,7 +92,7 @@ class _Name(NamedTuple):
 
 def _student(trial: Any) -> Any:
     """The student behind a Ray trial: its name stays the same when a search is resumed, Ray's does not."""
-    return _Name(trial.config["student"].key)
+    return _Name(trial.config["pack"].students[0].key)
 
 
 def none(search: Search, epochs: int) -> TrialScheduler:
@@ -121,7 +122,8 @@ def replay(scheduler: Any, histories: Iterable[History]) -> None:
     told: list[tuple[float, Any, dict[str, Any]]] = []
     for past in histories:
         name = past.start["trial"]
-        stand_in = SimpleNamespace(trial_id=name, config={"student": SimpleNamespace(key=name)})
+        alone: Any = (SimpleNamespace(key=name),)
+        stand_in = SimpleNamespace(trial_id=name, config={"pack": Pack(alone)})
         scheduler.on_trial_add(None, stand_in)
         told += [(row.get("time", 0.0), stand_in, row) for row in past.epochs]
     for _, stand_in, row in sorted(told, key=lambda item: item[0]):

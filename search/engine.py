@@ -14,7 +14,8 @@ from ray import tune
 from results.students import histories, history
 from search import plan
 from search.algorithms import MODES, SCHEDULERS, replay
-from search.students import DONE, Student, cells, status, suggested, teacher_of, todo
+from search.packs import packs
+from search.students import DONE, Pack, Student, cells, status, suggested, teacher_of, todo
 from search.suggest import ATTEMPTS, Suggestions
 from search.teaching import taught
 from search.tuner import Experiment, train
@@ -66,8 +67,16 @@ def _train(experiment: Experiment, stage: str, students: Sequence[Student]) -> N
     epochs, resumed = _epochs(experiment.folder, students)
     _teach(experiment, left)
     experiment.display.stage(stage, epochs, len(left), resumed)
-    if left:
-        train(experiment, tune.TuneConfig(num_samples=1), {"student": tune.grid_search(left)})
+    made = packs(experiment.space, experiment.data, left)
+    _run(experiment, made)
+    # Where a worker died too often with a pack its students train alone, lest one of them takes the others with it.
+    shared = [each for pack in made if len(pack.students) > 1 for each in pack.students]
+    _run(experiment, [Pack((each,)) for each in shared if status(history(experiment.folder, each.key)) is None])
+
+
+def _run(experiment: Experiment, made: list[Pack]) -> None:
+    if made:
+        train(experiment, tune.TuneConfig(num_samples=1), {"pack": tune.grid_search(made)})
 
 
 def _explore(experiment: Experiment, deadline: float) -> None:

@@ -24,6 +24,7 @@ from trainables.teach import known
 
 STEPS = 4  # timed, after as many to warm up
 START = 8.0  # seconds until Ray is up and its workers have imported torch, and for the tables at the end
+WORK = 4 * 10**9  # multiply-accumulates of a forward pass in each timed step, at most, unless two images take more
 EACH = 0.1  # seconds of a worker for a student's rows and weights on disk, and for Ray's part in it
 
 
@@ -130,7 +131,8 @@ def pace(recipe: Recipe, data: Dataset, threads: int = 1) -> Pace:
 
     What fails here will fail as a student, which says so in its rows; the baseline is timed in its place.
     """
-    size = min(recipe.train.batch_size, len(data.train.labels))
+    whole = min(recipe.train.batch_size, len(data.train.labels))
+    size = min(whole, max(2, WORK // max(1, price(recipe.network, data).macs)))
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (STEPS * size, *data.shape), dtype=torch.uint8, generator=generator).numpy()
     split = Split(images, torch.zeros(STEPS * size, dtype=torch.int64).numpy())
@@ -139,7 +141,7 @@ def pace(recipe: Recipe, data: Dataset, threads: int = 1) -> Pace:
     torch.set_num_threads(threads)
     try:
         # a learning rate that is to be searched may be one at which a student diverges at once
-        short = recipe.train.model_copy(update={"epochs": 2, "lr": 1e-6, "top": None})
+        short = recipe.train.model_copy(update={"epochs": 2, "lr": 1e-6, "top": None, "batch_size": size})
         epochs = fit(recipe.model_copy(update={"train": short}), rehearsal(recipe, small))
         next(epochs)
         began = perf_counter()
@@ -150,7 +152,7 @@ def pace(recipe: Recipe, data: Dataset, threads: int = 1) -> Pace:
     finally:
         torch.set_num_threads(before)
     steps = steps_per_epoch(recipe.train, len(data.train.labels))
-    return Pace(learning / STEPS * steps + len(data.val.labels) * image, image)
+    return Pace(learning / STEPS * whole / size * steps + len(data.val.labels) * image, image)
 
 
 def local_workers(space: Space) -> int:

@@ -19,8 +19,7 @@ from spaces.errors import UserError
 from spaces.extend import changes
 from spaces.space import Space, load
 from trainables import data as datasets
-from trainables.check import judge
-from trainables.cost import macs
+from trainables.check import judge, price
 from trainables.data import Dataset
 from trainables.weights import obtain
 
@@ -45,8 +44,9 @@ def prepare(path: Path, root: Path | None, download: bool, smoke: bool, console:
         console.print(f"{missing}\n{how}", markup=False, highlight=False, soft_wrap=True)
     if smoke:
         space = space.shrunk()
-        data = data.take(*_few(space, data))
     check_modules(space, data)
+    if smoke:
+        data = data.take(*_few(space, data))
     for values in space.probes():
         obtain(space.fill(values, space.seeds[0]), data, download=download)
     return space, data
@@ -84,7 +84,7 @@ def _few(space: Space, data: Dataset) -> tuple[int, int, int]:
     """How many images of each split a smoke test takes: fewer where the largest network has much to do with each."""
     recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
     networks = {each.network.model_dump_json(): each.network for one in recipes for each in (one, *one.lessons())}
-    most = max(macs(network, data.shape, len(data.classes)) for network in networks.values())
+    most = max(price(network, data).macs for network in networks.values())
     train, val, test = (min(images, max(FEWEST, WORK // max(1, most))) for images in SMOKE)
     return train, val, test
 

@@ -32,6 +32,16 @@ class Student:
         return self.key  # Ray writes configs into names
 
 
+@dataclass(frozen=True)
+class Pack:
+    """Students that one Ray trial trains, as one where there are several."""
+
+    students: tuple[Student, ...]
+
+    def __str__(self) -> str:
+        return self.students[0].key  # Ray writes configs into names
+
+
 def teacher_of(recipe: Recipe) -> str:
     """The teacher's part of a recipe as text: equal texts are one teacher."""
     return recipe.teacher.model_dump_json() if recipe.teacher else ""

@@ -14,7 +14,7 @@ from ray.tune.search import Searcher
 
 from results.students import History, history
 from search.algorithms import MODES, SAMPLERS
-from search.students import Student, status, student, suggested
+from search.students import Pack, Student, status, student, suggested
 from spaces.domain import Choice, Domain, Int, LogUniform, Uniform
 from spaces.recipe import Recipe
 from spaces.space import Space
@@ -68,7 +68,7 @@ class Suggestions(Searcher):
             self.left -= 1
         self.known.add(proposal.key)
         self.asked[trial_id] = trial, proposal
-        return {"student": proposal}
+        return {"pack": Pack((proposal,))}
 
     def _fresh(self) -> tuple[Trial, Student] | None:
         """A proposal that is within the limits and new; others are told to the study as the worst there is."""

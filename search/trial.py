@@ -1,10 +1,11 @@
-"""One student inside a Ray trial: the adapter between the training loop and Ray."""
+"""One student inside a Ray trial, or a pack of them: the adapter between the training loop and Ray."""
 
 from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import torch
 from ray import tune
 
 from results import records
-from results.students import History, history
+from results.students import history
 from search.mend import holds
 from search.students import DONE, Student, opening, status, teacher_of
-from trainables import checkpoint, plugin, storage
+from trainables import checkpoint, packed, plugin, storage
 from trainables.cost import cost, latency
 from trainables.data import Dataset
 from trainables.device import device, tensor
@@ -36,51 +37,102 @@ def trial(
     folder: Path,
     threads: int,
 ) -> None:
-    """Train the student in `config`, writing a row and a checkpoint per epoch and reporting each to Ray.
+    """Train the pack in `config`, writing a row and a checkpoint per student and epoch and reporting each to Ray.
 
     Whatever goes wrong with a student ends in its rows, so the others go on.
     """
     plugin.register(plugins)
     torch.set_num_threads(threads)
-    student: Student = config["student"]
-    if _over(history(folder, student.key)):
-        return
-    name, answers = lessons[teacher_of(student.recipe)] if student.recipe.teacher else (None, None)
-    lesson = Lesson(data, answers)
-    records.append(folder, student.key, _opening(student, name, lesson))
+    students = [each for each in config["pack"].students if not _over(each, folder)]
+    if students:
+        taught = students[0].recipe.teacher
+        name, answers = lessons[teacher_of(students[0].recipe)] if taught else (None, None)
+        lesson = Lesson(data, answers)
+        for student in students:
+            records.append(folder, student.key, _opening(student, name, lesson))
+        _train(students, lesson, folder)
+
+
+def _over(student: Student, folder: Path) -> bool:
+    """Whether a student ended before its worker died, and Ray was not told; then it is told now."""
+    past = history(folder, student.key)
+    if past is None or status(past) not in DONE:
+        return False
+    if past.epochs:
+        tune.report({"trial": student.key, **past.epochs[-1]})
+    return True
+
+
+def _train(students: Sequence[Student], lesson: Lesson, folder: Path) -> None:
+    """Train students, each from its last checkpoint: as one those that are after the same epoch."""
+    after: dict[int, list[tuple[Student, State | None]]] = defaultdict(list)
+    for student in students:
+        start = _start(student, folder)
+        after[start.epoch if start else 0].append((student, start))
+    for group in after.values():
+        if len(group) == 1:
+            _train_alone(group[0][0], lesson, folder)
+        else:
+            _train_pack(*zip(*group, strict=True), lesson=lesson, folder=folder)
+
+
+def _train_alone(student: Student, lesson: Lesson, folder: Path) -> None:
     try:
-        _train(student, lesson, folder)
+        for epoch in fit(student.recipe, lesson, start=_start(student, folder)):
+            row = _record(student, lesson, folder, epoch)
+            # Ray may end the thread here, when the scheduler stops the student.
+            tune.report({"trial": student.key, **row})
     except Diverged as reason:
         _close(folder, student.key, "diverged", {"reason": str(reason)})
     except Exception as error:  # a bug in a method, no memory, a full disk: this student's, not the search's
         _close(folder, student.key, "failed", {"reason": _one_line(error)})
 
 
-def _over(past: History | None) -> bool:
-    """Whether this student ended before its worker died, and Ray was not told; then it is told now."""
-    if past is None or status(past) not in DONE:
-        return False
-    if past.epochs:
-        tune.report(past.epochs[-1])
-    return True
+def _train_pack(students: Sequence[Student], starts: Sequence[State | None], *, lesson: Lesson, folder: Path) -> None:
+    """Train students as one; where memory does not suffice in halves, and where something else goes wrong alone."""
+    recipes, states = [each.recipe for each in students], [each for each in starts if each is not None]
+    try:
+        for told in packed.fit(recipes, lesson, starts=states):
+            _report(students, told, lesson, folder)
+        return
+    except torch.OutOfMemoryError:
+        parts = 2
+    except Exception:  # whose it is shows when each is on its own
+        parts = len(students)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    left = [each for each in students if status(history(folder, each.key)) not in DONE]
+    size = -(-len(left) // parts)
+    for i in range(0, len(left), max(1, size)):
+        _train(left[i : i + size], lesson, folder)
 
 
-def _train(student: Student, lesson: Lesson, folder: Path) -> None:
-    """Train from the last checkpoint, if there is one; the end is on disk before the last epoch is reported.
+def _report(students: Sequence[Student], told: packed.Told, lesson: Lesson, folder: Path) -> None:
+    """Write what became of each student in an epoch, and report all rows at once."""
+    rows = {}
+    for place, epoch in told.items():
+        student = students[place]
+        if isinstance(epoch, Diverged):
+            _close(folder, student.key, "diverged", {"reason": str(epoch)})
+        else:
+            rows[student.key] = _record(student, lesson, folder, epoch)
+    tune.report({"rows": rows})
+
+
+def _record(student: Student, lesson: Lesson, folder: Path, epoch: Epoch) -> dict[str, Any]:
+    """Write an epoch to disk, and the end with the last of them; return its row, to be reported.
 
     A row is written before its checkpoint: whoever dies between them trains that epoch again, and no row is missing.
     """
     path, epochs = records.checkpoint_file(folder, student.key), student.recipe.train.epochs
-    for epoch in fit(student.recipe, lesson, start=_start(student, folder)):
-        row = {"kind": "epoch", **epoch._asdict(), "time": time.time()}
-        del row["state"]
-        records.append(folder, student.key, row)
-        if epoch.epoch < epochs:  # whoever dies while it is scored trains its last epoch again, not all of them
-            checkpoint.save(path, epoch.state)
-        else:
-            _finish(student, lesson, folder, epoch)
-        # Ray may end the thread here, when the scheduler stops the student.
-        tune.report(row)
+    row = {"kind": "epoch", **epoch._asdict(), "time": time.time()}
+    del row["state"]
+    records.append(folder, student.key, row)
+    if epoch.epoch < epochs:  # whoever dies while it is scored trains its last epoch again, not all of them
+        checkpoint.save(path, epoch.state)
+    else:
+        _finish(student, lesson, folder, epoch)
+    return row
 
 
 def _start(student: Student, folder: Path) -> State | None:

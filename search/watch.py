@@ -12,7 +12,7 @@ from results import records
 from results.students import history, labels
 from results.tensorboard import Board
 from search.display import Display, describe
-from search.students import Student, opening
+from search.students import Pack, Student, opening, status
 from search.tracking import Trackers
 from spaces.space import Space
 
@@ -29,26 +29,43 @@ class Watch(Callback):
         return {}  # Ray pickles its callbacks to restore them; here the rows are what is restored from
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
-        """An epoch is done."""
-        student: Student = trial.config["student"]
-        about = opening(student)
-        self.board.epoch(student.key, {**about, "values": labels(about, self.space.knobs)}, result)
-        self.display.epoch(student, result)
-        self._tell(student)
+        """An epoch is done, of one student or of a pack."""
+        pack: Pack = trial.config["pack"]
+        rows = result.get("rows") or {result["trial"]: result}
+        for student in pack.students:
+            if student.key in rows:
+                self._epoch(student, rows[student.key])
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """A student ended; one that wrote no end itself was stopped by the scheduler."""
-        self._end(trial.config["student"], "stopped", None)
+        for student in trial.config["pack"].students:
+            self._end(student, "stopped", None)
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """A worker died; its student is tried again."""
-        line = f"{describe(trial.config['student'])}: its worker process died; it goes on from its last epoch"
-        count = f"(retry {trial.num_failures} of {RETRIES})"
-        self.display.console.print(line, count, highlight=False, markup=False, soft_wrap=True)
+        line = f"{_named(trial.config['pack'])}: its worker process died; it goes on from its last epoch"
+        self._say(f"{line} (retry {trial.num_failures} of {RETRIES})")
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """A worker died more often than it is retried."""
-        self._end(trial.config["student"], "failed", f"its worker process died {RETRIES + 1} times")
+        pack: Pack = trial.config["pack"]
+        reason = f"its worker process died {RETRIES + 1} times"
+        if len(pack.students) == 1:
+            self._end(pack.students[0], "failed", reason)
+        else:
+            self._say(f"{_named(pack)}: {reason}; now each is trained alone")
+            for student in pack.students:
+                if status(history(self.folder, student.key)):
+                    self._end(student, "failed", reason)
+
+    def _epoch(self, student: Student, row: dict[str, Any]) -> None:
+        about = opening(student)
+        self.board.epoch(student.key, {**about, "values": labels(about, self.space.knobs)}, row)
+        self.display.epoch(student, row)
+        self._tell(student)
+
+    def _say(self, line: str) -> None:
+        self.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _end(self, student: Student, status: str, reason: str | None) -> None:
         past = history(self.folder, student.key)
@@ -69,3 +86,9 @@ class Watch(Callback):
         past = history(self.folder, student.key)
         if past is not None:
             self.trackers.tell(past)
+
+
+def _named(pack: Pack) -> str:
+    """A pack in a few words: its first student, and how many others there are."""
+    others = len(pack.students) - 1
+    return describe(pack.students[0]) + (f" and {others} in its pack" if others else "")

@@ -14,7 +14,7 @@ from spaces.template import domains, size
 
 LARGEST_GRID = 100_000  # cells
 Searchable = Literal["val_accuracy", "val_loss", "val_macro_f1", "val_auc"]
-METRICS: tuple[str, ...] = get_args(Searchable)
+METRICS: tuple[str, ...] = get_args(Searchable)  # what may be searched on
 
 
 def _unique(seeds: list[int]) -> list[int]:
@@ -71,11 +71,16 @@ class Table(Part):
 
 
 class Resources(Part):
-    """What one student may use; `workers` is how many are trained at once, as many as fit where it is not given."""
+    """What one worker may use; `workers` is how many there are, as many as fit where it is not given.
+
+    `pack` is how many students of a grid a worker trains as one at most: with `auto`, one on a processor, and as many
+    as fill a GPU.
+    """
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
     workers: Count | None = None
+    pack: Literal["auto"] | Count = "auto"
 
 
 class Track(Part):

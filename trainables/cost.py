@@ -9,10 +9,6 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from spaces.errors import UserError
-from spaces.recipe import Model
-from trainables.models import build
-
 
 class Cost(NamedTuple):
     """Number of trainable parameters, and multiply-accumulates of one forward pass of one image."""
@@ -31,15 +27,6 @@ def cost(model: nn.Module, shape: tuple[int, int, int]) -> Cost:
         model(torch.zeros(1, *shape, device=device))
     model.train(training)
     return Cost(parameters, counter.get_total_flops() // 2)
-
-
-def macs(model: Model, shape: tuple[int, int, int], classes: int) -> int:
-    """Count the multiply-accumulates of a network from its description alone; 0 where it cannot be built."""
-    try:
-        with torch.device("meta"):
-            return cost(build(model, shape, classes), shape).macs
-    except (UserError, ValueError, TypeError, KeyError, RuntimeError):
-        return 0  # what is wrong with it is said by those who check it
 
 
 @torch.no_grad()

@@ -16,13 +16,13 @@ from trainables import optim
 from trainables.batches import Material, batches, material, mean, steps_per_epoch
 from trainables.data import Dataset
 from trainables.device import autocast, device, tensor
-from trainables.evaluate import Scores, predict, score
+from trainables.evaluate import predict, score
 from trainables.hints import between
 from trainables.lesson import Lesson
 from trainables.methods import METHODS, needs
 from trainables.models import build
 from trainables.omitted import correct
-from trainables.output import Moment, Output, observe, prepare
+from trainables.output import Moment, Output, observe, prepare, voices
 from trainables.phases import release
 from trainables.seeding import derive
 from trainables.weights import begin
@@ -93,12 +93,8 @@ def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterat
         spent += seconds
         state = _state(epoch, spent, pupil, optimiser)
         rate = optimiser.param_groups[0]["lr"]
-        yield Epoch(epoch, loss, *validated(scores), rate, seconds, state)
-
-
-def validated(scores: Scores) -> tuple[float, float, float, float | None]:
-    """What an epoch tells of validation, in its order."""
-    return scores.loss, scores.accuracy, scores.macro_f1, scores.auc
+        found = scores.loss, scores.accuracy, scores.macro_f1, scores.auc
+        yield Epoch(epoch, loss, *found, rate, seconds, state)
 
 
 def restarts(recipe: Recipe) -> set[int]:
@@ -143,8 +139,8 @@ def _train_epoch(pupil: Pupil, optimiser: Optimizer, recipe: Recipe, given: Mate
             group["lr"] = optim.rate(train, (epoch - 1) * steps + step, steps)
         with autocast(train, where):
             student = answer(pupil, prepare(batch.images), layers)
-        losses = loss_of(student, batch.teacher, batch.labels, *when, **knobs)
-        loss = mean(losses, batch.labels, given.weights)
+        each = [loss_of(voice, batch.teacher, batch.labels, *when, **knobs) for voice in voices(student)]
+        loss = mean(sum(each[1:], each[0]) / len(each), batch.labels, given.weights)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

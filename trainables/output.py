@@ -17,6 +17,12 @@ class Output(NamedTuple):
     features: Mapping[str, Tensor] = MappingProxyType({})
 
 
+def voices(output: Output) -> list[Output]:
+    """Whom a loss is about: each member of an ensemble by itself (`features["members"]`), otherwise the network."""
+    members = output.features.get("members")
+    return [output] if members is None else [output._replace(logits=each) for each in members.float().unbind(1)]
+
+
 class Moment(NamedTuple):
     """Where in the training a loss is asked for: the epoch, counted from 1, and how many there will be."""
 

@@ -21,7 +21,7 @@ from trainables.batches import Batch, Material, batches, material, mean, steps_p
 from trainables.broadcast import Broadcast
 from trainables.device import autocast, device, tensor
 from trainables.evaluate import BATCH, Scores, score
-from trainables.fit import Diverged, Epoch, State, restarts, validated
+from trainables.fit import Diverged, Epoch, State, restarts
 from trainables.lesson import Lesson
 from trainables.methods import METHODS, needs
 from trainables.output import Moment, Output, prepare
@@ -88,17 +88,17 @@ def _rounds(recipes: Sequence[Recipe], lesson: Lesson, starts: Sequence[State]) 
         spent = [before + seconds for before in spent]
         scores, moments = _scores(students, train.batch_size, *val), optimiser.states()
         yield [
-            _told(Epoch(epoch, losses[i], *validated(scores[i]), rates[i], seconds, state))
+            _told(losses[i], scores[i], rates[i], seconds, State(epoch, spent[i], weights, moments[i], regressor))
             for i in range(len(recipes))
             for weights, regressor in [students.parts(i)]
-            for state in [State(epoch, spent[i], weights, moments[i], regressor)]
         ]
 
 
-def _told(epoch: Epoch) -> Epoch | Diverged:
-    if math.isfinite(epoch.train_loss) and math.isfinite(epoch.val_loss):
-        return epoch
-    return Diverged(f"loss {epoch.train_loss} on train, {epoch.val_loss} on validation in epoch {epoch.epoch}")
+def _told(loss: float, scores: Scores, rate: float, seconds: float, state: State) -> Epoch | Diverged:
+    if not (math.isfinite(loss) and math.isfinite(scores.loss)):
+        return Diverged(f"loss {loss} on train, {scores.loss} on validation in epoch {state.epoch}")
+    found = scores.loss, scores.accuracy, scores.macro_f1, scores.auc
+    return Epoch(state.epoch, loss, *found, rate, seconds, state)
 
 
 def _shared(students: Stack, recipes: Sequence[Recipe], lesson: Lesson, where: torch.device) -> Shared:
@@ -137,7 +137,7 @@ def _train_epoch(students: Stack, optimiser: Broadcast, shared: Shared, epoch: i
     return (total / steps).tolist(), last
 
 
-def _losses(students: Stack, shared: Shared, batch: Batch, kept: Mapping[str, Tensor], epoch: int) -> Tensor:
+def _losses(students: Stack, shared: Shared, batch: Batch, kept: dict[str, Tensor], epoch: int) -> Tensor:
     """The mean loss of each student on its batch, [students]."""
     recipe, asked, learner = shared.recipes[0], needs(shared.recipes[0].method), students.learner
     loss_of, layers = METHODS[recipe.method.name], asked.student if asked.hints(epoch) else ()
@@ -175,7 +175,7 @@ def _by_student(shared: Shared, value: Any) -> Any:
 def _kept(students: Stack, shared: Shared, sources: Sequence[torch.Generator]) -> dict[str, Tensor]:
     """What dropout lets through in one step, by layer, drawn for each seed as its student alone would draw it."""
     where = shared.given.images.device
-    layers = {name: students.learner.get_submodule(name) for name in shared.dropped}
+    layers: dict[str, Any] = {name: students.learner.get_submodule(name) for name in shared.dropped}
     drawn = [{n: layers[n].draw(shape, where, each) for n, shape in shared.dropped.items()} for each in sources]
     return {name: _by_student(shared, torch.cat([each[name] for each in drawn])) for name in layers}
 
@@ -183,15 +183,15 @@ def _kept(students: Stack, shared: Shared, sources: Sequence[torch.Generator]) -
 @torch.no_grad()
 def _limit_norms(students: Stack, longest: float | None) -> None:
     """Scale down the incoming weights of any unit of any student whose norm exceeds a length."""
-    for name, module in students.learner.model.named_modules() if longest else ():
-        if isinstance(module, Linear):
+    for name, module in students.learner.model.named_modules():
+        if longest is not None and isinstance(module, Linear):
             weights = students.parameters[f"model.{name}.weight"]
             weights.copy_(torch.renorm(weights.flatten(0, 1), 2, 0, longest).view_as(weights))
 
 
 @torch.no_grad()
 def _scores(students: Stack, batch: int, images: Tensor, labels: Tensor) -> list[Scores]:
-    """The scores of each student, dropout off."""
+    """Accuracy and loss of each student, dropout off."""
     learner, tensors = students.learner.eval(), students.tensors
     ask = vmap(lambda one, inputs: functional_call(learner, one, (inputs,)).logits, (0, None))
     n = max(batch, BATCH // len(next(iter(tensors.values()))))  # no more at once than in training

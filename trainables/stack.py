@@ -69,9 +69,9 @@ def _suit(module: nn.Module) -> None:
     """Have a layer compute the same in a way in which vmap can."""
     if isinstance(module, _BatchNorm):  # takes bfloat16 and computes in float32; under vmap it wants one type
         norm = module.forward
-        module.forward = lambda planes: norm(planes.float()).to(planes.dtype)
+        module.forward = lambda planes: norm(planes.float()).to(planes.dtype)  # type: ignore[method-assign, assignment]
     elif isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size == 1:  # would be a loop over students
-        module.forward = lambda planes: planes.mean((-2, -1), keepdim=True)
+        module.forward = lambda planes: planes.mean((-2, -1), keepdim=True)  # type: ignore[method-assign, assignment]
 
 
 @torch.no_grad()

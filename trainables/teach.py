@@ -26,6 +26,8 @@ from trainables.weights import begin, digests, load_weights, weights_file
 
 # Raised whenever a change to the training code changes what a teacher learns: older caches are then left alone.
 TRAINING_VERSION = 4
+# Networks that have learnt otherwise since then, by name: of those only their own teachers are taught anew.
+REVISED = {"ensemble": 1}
 
 
 class Begun(NamedTuple):
@@ -56,6 +58,7 @@ def key(recipe: Recipe, data: Dataset) -> str:
     else:
         own = recipe.taught()
         parts = [own.key(), data.fingerprint(), str(TRAINING_VERSION), fingerprint()]
+        parts += [str(version) for name, version in REVISED.items() if name == own.network.name]
         if own.teacher is not None:
             parts.append(key(own, data))
         if recipe.teacher.weights:

@@ -124,7 +124,10 @@ def test_a_dead_ray_is_noticed_and_started_anew(title, named, grid, tmp_path, st
 
 
 def at_work(run) -> bool:
-    return any(each.title.startswith("ray::ImplicitFunc") for each in run.family())
+    """Whether a living raylet has a worker that trains; those of a dead one linger for seconds."""
+    family = run.family()
+    raylets = {each.pid for each in family if each.title.split(" ")[0].endswith("raylet")}
+    return any(each.title.startswith("ray::ImplicitFunc") and each.parent in raylets for each in family)
 
 
 def noticed(run, number: int) -> float:

@@ -77,7 +77,7 @@ def test_the_best_epoch_is_the_first_of_the_highest_accuracy(empty):
     made = empty()
     trial = made.student("explore", VALUES, 0, end=None, epochs=0)
     for epoch, accuracy in enumerate([0.5, 0.9, None, 0.9, 0.8], start=1):
-        made.row(trial, kind="epoch", epoch=epoch, val_accuracy=accuracy)
+        made.row(trial, kind="epoch", epoch=epoch, val_accuracy=accuracy, val_loss=0.1)
     line = results.read(made.folder).iloc[0]
     assert (line["best_epoch"], line["best_val_accuracy"], line["val_accuracy"]) == (2, 0.9, 0.8)
 

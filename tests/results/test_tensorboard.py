@@ -162,7 +162,9 @@ def test_rebuilding_under_a_running_tensorboard_doubles_nothing(server, broken):
     address = f"{server}/data/plugin/scalars/scalars?run=baseline-0000&tag=accuracy/val"
     eventually(lambda: fetch(f"{server}/data/plugin/scalars/tags"), lambda answer: len(answer) == 23)
     before = fetch(address)
-    records.append(broken, "baseline-0000", {"kind": "epoch", "epoch": 5, "val_accuracy": 0.5, "time": 1.8e9})
+    records.append(
+        broken, "baseline-0000", {"kind": "epoch", "epoch": 5, "val_accuracy": 0.5, "val_loss": 0.1, "time": 1.8e9}
+    )
     records.append(broken, "baseline-0000", {"kind": "end", "status": "finished", "test_accuracy": 0.5, "time": 1.8e9})
     rebuild(broken)
     after = eventually(lambda: fetch(address), lambda answer: len(answer) > 4)

@@ -14,6 +14,7 @@ from ray.tune.schedulers import TrialScheduler
 
 from results.students import History
 from search.algorithms import SAMPLERS, SCHEDULERS, Halving, replay
+from search.students import Pack
 from search.suggest import draw
 from spaces.sections import Search
 
@@ -109,7 +110,7 @@ class Trial:
     def __init__(self, key: str):
         Trial.runs += 1
         self.trial_id, self.status = f"ray-{Trial.runs}", "RUNNING"
-        self.config = {"student": SimpleNamespace(key=key)}
+        self.config = {"pack": Pack((SimpleNamespace(key=key),))}
 
 
 class Race:

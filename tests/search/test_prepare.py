@@ -9,7 +9,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from results import records
-from search.prepare import SMOKE, move_aside, prepare, refuse_changes
+from search.prepare import FEWEST, SMOKE, move_aside, prepare, refuse_changes
 from spaces.errors import UserError
 from spaces.space import load
 from trainables import data as datasets
@@ -188,3 +188,9 @@ def test_wrong_groups_are_told_with_their_line(write, tmp_path, spoken):
     path = write(tmp_path / "x.yaml", data={"name": "digits", "groups": [[0, 1], [2, 3]]})
     with pytest.raises(UserError, match=r"x.yaml:\d+: data.groups: class 4 is in no group"):
         prepare(path, None, False, False, spoken)
+
+
+def test_a_network_that_is_dear_sees_fewer_images_in_a_smoke_test(write, tmp_path, spoken, monkeypatch):
+    monkeypatch.setattr("search.prepare.WORK", 1)
+    _, data = prepare(write(tmp_path / "x.yaml"), None, False, True, spoken)
+    assert set(data.sizes.values()) == {FEWEST}

@@ -36,7 +36,7 @@ def propose(suggestions: Suggestions, prefix: str = "ray") -> list[Any]:
     """All students that a search still wants, none of them answered."""
     found = []
     while (config := suggestions.suggest(f"{prefix}-{len(found)}")) != Searcher.FINISHED:
-        found.append(config["student"])
+        found.append(config["pack"].students[0])
     return found
 
 
@@ -103,7 +103,7 @@ def test_a_student_that_was_lost_says_nothing_of_its_knobs(search):
 )
 def test_the_study_learns_how_a_student_ends(search, trained, accuracies, status, state, value):
     suggestions = search()
-    proposed = suggestions.suggest("ray-0")["student"]
+    proposed = suggestions.suggest("ray-0")["pack"].students[0]
     trained(proposed, accuracies, status)
     suggestions.on_trial_complete("ray-0", {"val_accuracy": 0.9, "epoch": 9})
     (known,) = suggestions.study.trials
@@ -151,7 +151,7 @@ def test_tpe_learns_from_the_rows_of_an_earlier_run(search, trained):
     for each in propose(search(trials=20)):
         trained(each, [each.values["method.alpha"]] * 3)
     suggestions = search(algorithm="tpe", trials=40)
-    alphas = [suggestions.suggest(f"ray-{n}")["student"].values["method.alpha"] for n in range(20)]
+    alphas = [suggestions.suggest(f"ray-{n}")["pack"].students[0].values["method.alpha"] for n in range(20)]
     assert sum(alphas) / 20 > 0.7  # the middle of the range is 0.55
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from results import records
 from results.students import history
 from search import trial as trials
-from search.students import student
+from search.students import Pack, student
 from search.trial import trial
 from trainables import checkpoint
 from trainables.fit import State
@@ -26,7 +27,7 @@ def alone(space, digits, folder, monkeypatch):
     baseline = student(space(), "baseline", {"method.alpha": 0, "method.temperature": 1}, 0, 0)
 
     def train() -> str:
-        trial({"student": baseline}, data=digits, lessons={}, plugins={}, folder=folder, threads=1)
+        trial({"pack": Pack((baseline,))}, data=digits, lessons={}, plugins={}, folder=folder, threads=1)
         return baseline.key
 
     return train
@@ -119,6 +120,94 @@ def test_a_failure_is_a_row_that_says_in_one_line_what_and_where(alone, folder, 
     end = records.rows(folder, alone())[-1]
     assert (end["kind"], end["status"]) == ("end", "failed")
     assert end["reason"].startswith(f"ValueError: {said} (test_trial.py:") and "\n" not in end["reason"]
+
+
+@pytest.fixture
+def pack(space, digits, folder, monkeypatch):
+    """Trains four students that are alike; returns their names and what was reported of each."""
+    told: list[str] = []
+
+    def report(row):
+        told.extend(row["rows"] if "rows" in row else [row["trial"]])
+
+    monkeypatch.setattr(trials.tune, "report", report)
+    values = {"method.alpha": 0, "method.temperature": 1}
+    students = tuple(student(space(seeds=[0, 1, 2, 3]), "baseline", values, seed, 0) for seed in range(4))
+
+    def train():
+        told.clear()
+        trial({"pack": Pack(students)}, data=digits, lessons={}, plugins={}, folder=folder, threads=1)
+        return [each.key for each in students], list(told)
+
+    return train
+
+
+def test_each_of_a_pack_has_the_rows_of_one_alone(alone, pack, folder):
+    names, told = pack()
+    assert sorted(told) == sorted(names * 3)
+    for name in names:
+        assert kinds(folder, name) == ["student", 1, 2, 3, "end"]
+        assert records.weights_file(folder, name).is_file() and not records.checkpoint_file(folder, name).exists()
+    together = history(folder, names[0])
+    records.rows_file(folder, names[0]).unlink()
+    assert alone() == names[0]
+    by_itself = history(folder, names[0])
+    assert together is not None and by_itself is not None
+    for row, other in zip(together.epochs, by_itself.epochs, strict=True):
+        assert row.keys() == other.keys()
+        assert row["val_loss"] == pytest.approx(other["val_loss"], rel=1e-4)
+
+
+def test_a_pack_that_died_goes_on_with_whoever_is_not_done(pack, folder, monkeypatch):
+    saved: list[int] = []
+
+    def die(path, state):
+        saved.append(state.epoch)
+        if len(saved) == 7:  # the third student's second epoch
+            raise Died
+        checkpoint_save(path, state)
+
+    with monkeypatch.context() as killed, pytest.raises(Died):
+        killed.setattr("search.trial.checkpoint.save", die)
+        pack()
+    names, _ = pack()
+    assert [kinds(folder, name) for name in names] == [
+        ["student", 1, 2, "student", 3, "end"],
+        ["student", 1, 2, "student", 3, "end"],
+        ["student", 1, 2, "student", 2, 3, "end"],
+        ["student", 1, "student", 2, 3, "end"],
+    ]
+    assert pack() == (names, names)  # all are done, which is told once more
+
+
+@pytest.mark.parametrize(
+    ("error", "sizes"), [(torch.OutOfMemoryError("CUDA out of memory"), [4, 2, 2]), (ValueError("no rule"), [4])]
+)
+def test_a_pack_that_fails_is_halved_for_want_of_memory_and_else_trained_alone(pack, folder, monkeypatch, error, sizes):
+    tried: list[int] = []
+    real = trials.packed.fit
+
+    def limited(recipes, lesson, *, starts):
+        tried.append(len(recipes))
+        if len(recipes) > 2 or isinstance(error, ValueError):
+            raise error
+        return real(recipes, lesson, starts=starts)
+
+    monkeypatch.setattr(trials.packed, "fit", limited)
+    names, told = pack()
+    assert tried == sizes
+    assert [kinds(folder, name) for name in names] == [["student", 1, 2, 3, "end"]] * 4
+    assert sorted(told) == sorted(names * 3)
+
+
+def test_who_diverges_in_a_pack_is_the_only_one(pack, space, digits, folder, monkeypatch):
+    values = {"method.alpha": 0, "method.temperature": 1}
+    wanted = space(train={"epochs": 3, "batch_size": 64, "optimizer": "sgd", "lr": {"choice": [0.01, 1e12]}})
+    mixed = [student(wanted, "baseline", values | {"train.lr": rate}, 0, 0) for rate in ("0.01", "1e12")]
+    trial({"pack": Pack(tuple(mixed))}, data=digits, lessons={}, plugins={}, folder=folder, threads=1)
+    ends = [records.rows(folder, each.key)[-1] for each in mixed]
+    assert [end["status"] for end in ends] == ["finished", "diverged"]
+    assert "in epoch 1" in ends[1]["reason"]
 
 
 def test_a_student_that_ended_before_ray_heard_of_it_is_not_trained_again(alone, folder, monkeypatch):

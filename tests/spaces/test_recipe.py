@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from spaces.recipe import Recipe
+from spaces.recipe import Recipe, Train
 
 
 def recipe(**parts: Any) -> Recipe:
@@ -68,3 +68,10 @@ def test_a_teacher_has_random_streams_of_its_own() -> None:
     seeds = [recipe(teacher={"model": {"name": "cnn"}, "seed": seed}, seed=seed).taught().seed for seed in range(100)]
     assert len(set(seeds)) == 100 and min(seeds) >= 100  # no student has them; the same seed, always the same teacher
     assert seeds[0] == recipe(teacher={"model": {"name": "cnn"}}, seed=9).taught().seed
+
+
+@pytest.mark.parametrize("values", [{"schedule": "step"}, {"milestones": [3]}, {"schedule": "step", "milestones": []}])
+def test_milestones_and_the_schedule_that_reads_them_go_together(values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="milestones"):
+        Train.model_validate(values)
+    assert Train.model_validate({"schedule": "step", "milestones": [3]}).milestones == [3]

@@ -75,6 +75,14 @@ def test_answers_belong_to_the_images(
             torch.testing.assert_close(said.features["relu3"], truth.features["relu3"], rtol=1e-4, atol=1e-4)
 
 
+def test_no_image_but_the_training_set_s_is_seen(kd_cache: Path, recipe: Make, small: Dataset) -> None:
+    wanting = recipe(None, {"name": "hinton", "alpha": 0.5, "temperature": 4.0}, teacher={"model": CNN, "train": TRAIN})
+    shown = torch.cat([batch.images for batch in seen(wanting, lesson_of(wanting, small))]).numpy()
+    known = {image.tobytes() for image in small.train.images}
+    assert len(shown) == 192 and {image.tobytes() for image in shown} <= known
+    assert not known & {image.tobytes() for split in (small.val, small.test) for image in split.images}
+
+
 def test_a_large_layer_is_asked_for(
     kd_cache: Path, recipe: Make, small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

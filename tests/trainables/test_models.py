@@ -41,6 +41,13 @@ def test_one_logit_per_class(name: str, shape: tuple[int, int, int], classes: in
 
 
 @each
+def test_no_network_ends_in_a_softmax(name: str) -> None:
+    # Every loss has its own: one project had two, and so no student could be sure of anything.
+    logits = build(model(name), DIGITS, 10)(torch.rand(5, *DIGITS))
+    assert not logits.sum(-1).allclose(torch.ones(5))
+
+
+@each
 def test_a_seed_determines_the_weights(name: str) -> None:
     first, again, other = weights(name, 1), weights(name, 1), weights(name, 2)
     assert all(torch.equal(first[key], again[key]) for key in first)

@@ -40,8 +40,9 @@ def price(tree: dict[str, Any]) -> Cost:
 
 def test_an_ensemble_answers_the_mean_probability() -> None:
     network, images = made(ENSEMBLE), torch.rand(5, *DIGITS)
-    found = observe(network, images, ["members.0", "members.1", "members.2"])
-    mean = torch.stack([answer.softmax(-1) for answer in found.features.values()]).mean(0)
+    found = observe(network, images)
+    mean = torch.stack([member(images).softmax(-1) for member in network.members]).mean(0)
+    torch.testing.assert_close(found.features["members"].softmax(-1).mean(1), mean)
     torch.testing.assert_close(found.logits.softmax(-1), mean)
     torch.testing.assert_close(found.logits.exp().sum(-1), torch.ones(5))  # they are log-probabilities already
 
@@ -155,6 +156,19 @@ def test_they_learn_and_go_on_where_they_stopped(
     whole = run(recipe(tree), labels)
     assert whole[-1].val_accuracy > 0.6  # chance is 0.1
     assert same(whole[2:], run(recipe(tree), labels, whole[1].state))
+
+
+def test_each_member_of_an_ensemble_learns_as_if_alone(
+    recipe: Callable[..., Recipe], lesson: Lesson, run: Callable[..., list[Epoch]]
+) -> None:
+    # The first member is the network that the same seed gives by itself. The loss is a mean over the members, so that
+    # each takes half of a step: twice the rate is the same step, to the last bit.
+    soft: dict[str, Any] = {"name": "hinton", "alpha": 0.9, "temperature": 4.0}
+    train: dict[str, Any] = {"optimizer": "sgd", "momentum": 0.0, "precision": "float32", "epochs": 2}
+    alone = run(recipe(MLP, soft, teacher={}, lr=0.05, **train), lesson)[-1].state.weights
+    together = run(recipe(ENSEMBLE | {"members": 2}, soft, teacher={}, lr=0.1, **train), lesson)[-1].state.weights
+    assert all(torch.equal(together[f"members.0.{name}"], weight) for name, weight in alone.items())
+    assert not torch.equal(together["members.1.linear1.weight"], alone["linear1.weight"])
 
 
 @both

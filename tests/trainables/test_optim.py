@@ -61,6 +61,12 @@ def test_the_recipe_reaches_the_optimiser(name: str) -> None:
     assert (found["lr"], found["weight_decay"]) == (0.03, 0.2)
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_adam_is_that_of_keras(name: str) -> None:
+    found = optimizer(nn.Linear(3, 2), Train.model_validate({"optimizer": name})).param_groups[0]
+    assert (found["betas"], found["eps"]) == ((0.9, 0.999), 1e-7)
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
 def test_sgd_takes_momentum(momentum: float) -> None:
     found = optimizer(nn.Linear(3, 2), Train(optimizer="sgd", momentum=momentum)).param_groups[0]

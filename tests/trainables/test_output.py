@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.output import Output, observe, prepare
+from trainables.output import Output, observe, prepare, voices
 
 
 def test_prepare_scales_bytes_and_leaves_them_alone() -> None:
@@ -15,6 +15,15 @@ def test_prepare_scales_bytes_and_leaves_them_alone() -> None:
 
 def test_an_output_has_no_features_unless_asked() -> None:
     assert dict(Output(torch.zeros(1, 2)).features) == {}
+
+
+def test_only_an_ensemble_has_several_voices() -> None:
+    alone = Output(torch.rand(4, 3), {"relu1": torch.rand(4, 5)})
+    assert voices(alone) == [alone]
+    members = torch.rand(4, 2, 3, dtype=torch.bfloat16)
+    first, second = voices(alone._replace(features={**alone.features, "members": members}))
+    assert torch.equal(first.logits, members[:, 0].float()) and torch.equal(second.logits, members[:, 1].float())
+    assert first.features["relu1"] is alone.features["relu1"]
 
 
 @pytest.fixture

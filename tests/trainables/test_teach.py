@@ -117,6 +117,15 @@ def test_another_version_of_the_code_is_another_teacher(
     assert key(pupil(), digits) != before
 
 
+def test_a_revised_network_is_another_teacher_and_no_other_is(
+    pupil: Make, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = {"model": {"name": "ensemble", "members": 2, "of": {"name": "mlp", "hidden": [4]}}}
+    before = key(pupil(), digits), key(pupil(**several), digits)
+    monkeypatch.setattr("trainables.teach.REVISED", {"ensemble": 99})
+    assert key(pupil(), digits) == before[0] and key(pupil(**several), digits) != before[1]
+
+
 def test_another_plugin_is_another_teacher(pupil: Make, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [key(pupil(), digits)]
     for source in ("A = 1", "A = 2"):

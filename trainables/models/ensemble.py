@@ -5,29 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-import torch
 from torch import Tensor, nn
 
 from trainables.knobs import Count
-from trainables.models.part import Network, network
+from trainables.models.part import Network, SideBySide, network
 
 
 def ensemble(shape: tuple[int, int, int], classes: int, *, members: Count, of: Network) -> nn.Module:
     """Networks that differ in their initial weights alone; their mean probabilities are the ensemble's answer.
 
-    The hint layers of the first are `members.0.relu1` and so on.
+    Each is taught by itself. A loss of the mean lets a member rest where another is right already, and softened it
+    teaches a class only to the member that holds it most likely: distilled so, an ensemble was worse than on labels
+    alone. The hint layers of the first are `members.0.relu1` and so on.
     """
     return Ensemble(network(of, shape, classes) for _ in range(members))
 
 
 class Ensemble(nn.Module):
-    """Networks with the same classes, trained as one."""
+    """Networks with the same classes, averaged; `answers` names the layer of what each of them says."""
+
+    answers = ("members",)
 
     def __init__(self, members: Iterable[nn.Module]) -> None:
         super().__init__()
-        self.members = nn.ModuleList(members)
+        self.members = SideBySide(members)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [batch, classes]: the logarithm of the mean of the members' probabilities."""
-        each = torch.stack([member(images) for member in self.members], 1).float()
+        each = self.members(images).float()
         return each.log_softmax(-1).logsumexp(1) - math.log(len(self.members))

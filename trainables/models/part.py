@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import torch
 from pydantic import AfterValidator, ValidationError
-from torch import nn
+from torch import Tensor, nn
 
 from spaces import recipe
 from spaces.errors import Complaint, nearest
 from spaces.mistakes import complaints
 from trainables.knobs import problems
+
+
+class SideBySide(nn.ModuleList):
+    """Networks that all answer."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [batch, networks, classes]."""
+        return torch.stack([network(images) for network in self], 1)
 
 
 def wrong(part: dict[str, Any]) -> list[Complaint]:

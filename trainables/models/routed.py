@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from trainables.knobs import Count
 from trainables.models.init import glorot
-from trainables.models.part import Network, network
+from trainables.models.part import Network, SideBySide, network
 
 
 def routed(
@@ -52,14 +51,6 @@ def _block(channels: int, middle: int, out: int) -> Iterable[nn.Module]:
     return first, nn.BatchNorm2d(middle), nn.ReLU(), second, nn.ReLU(), nn.MaxPool2d(2)
 
 
-class Students(nn.ModuleList):
-    """Networks that all answer."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits [batch, students, classes]."""
-        return torch.stack([student(images) for student in self], 1)
-
-
 class Routed(nn.Module):
     """Students and their selector; `answers` are the layers that are of interest besides the logits."""
 
@@ -67,7 +58,7 @@ class Routed(nn.Module):
 
     def __init__(self, students: Iterable[nn.Module], selector: nn.Module) -> None:
         super().__init__()
-        self.students = Students(students)
+        self.students = SideBySide(students)
         self.selector = selector
 
     def forward(self, images: Tensor) -> Tensor:

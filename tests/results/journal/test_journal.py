@@ -156,7 +156,7 @@ def test_epochs_that_are_void_are_not_kept(empty):
     made = empty()
     running = made.student("explore", VALUES[0], 0, end=None, epochs=3)
     told(made.folder)
-    made.row(running, kind="epoch", epoch=1, val_accuracy=0.9)  # trained again from the beginning
+    made.row(running, kind="epoch", epoch=1, val_accuracy=0.9, val_loss=0.1)  # trained again from the beginning
     told(made.folder)
     assert trials(made.folder)[running][3] == {1: 0.9}
 

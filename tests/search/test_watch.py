@@ -1,0 +1,70 @@
+"""What the driver writes and says of packs, whose students end each in its own way."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from results.students import history
+from search.display import Display
+from search.students import Pack, status, student
+from search.watch import RETRIES, Watch
+
+
+class Silent:
+    """In place of TensorBoard and of the trackers."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple] = []
+
+    def epoch(self, *about) -> None:
+        self.told.append(about)
+
+    def end(self, *about) -> None:
+        self.told.append(about)
+
+    def tell(self, past) -> None:
+        pass
+
+
+@pytest.fixture
+def watch(space, folder) -> Watch:
+    display = Display(Console(width=200), "val_accuracy", "max")
+    display.stage("explore", 6, 2)
+    board = Silent()
+    return Watch(space(), folder, display, board, Silent())  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def pair(space) -> list:
+    values = {"method.alpha": 0, "method.temperature": 1}
+    return [student(space(seeds=[0, 1]), "baseline", values, seed, 0) for seed in (0, 1)]
+
+
+def ray_trial(students) -> SimpleNamespace:
+    return SimpleNamespace(config={"pack": Pack(tuple(students))}, num_failures=1)
+
+
+def test_every_student_of_a_report_is_shown(watch, pair):
+    rows = {each.key: {"epoch": 1, "val_accuracy": 0.5} for each in pair}
+    watch.on_trial_result(1, [], ray_trial(pair), {"rows": rows})
+    assert [about[0] for about in watch.board.told] == [each.key for each in pair]
+    watch.on_trial_result(2, [], ray_trial(pair), {"trial": pair[1].key, "epoch": 2})  # left alone of its pack
+    assert [about[0] for about in watch.board.told] == [pair[0].key, pair[1].key, pair[1].key]
+
+
+def test_nobody_fails_for_another_of_its_pack(watch, pair, trained, folder, capsys):
+    done, begun = trained(pair[0], [0.5] * 3), trained(pair[1], [0.5], status=None)
+    watch.on_trial_error(1, [], ray_trial(pair))
+    assert status(history(folder, done.key)) == "finished" and status(history(folder, begun.key)) is None
+    assert "now each is trained alone" in capsys.readouterr().out
+    watch.on_trial_error(1, [], ray_trial([begun]))
+    past = history(folder, begun.key)
+    assert past is not None and past.end["status"] == "failed" and f"{RETRIES + 1} times" in past.end["reason"]
+
+
+def test_a_pack_is_named_by_its_first_and_how_many_follow(watch, pair, capsys):
+    watch.on_trial_recover(1, [], ray_trial(pair))
+    assert "seed 0 and 1 in its pack: its worker process died" in capsys.readouterr().out
