@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parent.parent.parent
 SPACES = sorted((ROOT / "spaces").rglob("*.yaml"))
@@ -32,9 +33,18 @@ def test_checks(space, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+# Even a smoke test of these takes two cores minutes.
+LARGE = {
+    *("cifar10_multistudent", "cifar10_response", "cifar10_response_scratch", "cifar100_reference", "cifar100_small"),
+    *("mhist_transfer", "tiny_imagenet_shufflenet"),
+}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES, ids=lambda path: path.stem)
 def test_smoke(space, tmp_path):
+    if space.stem in LARGE and not torch.cuda.is_available():
+        pytest.skip("its networks want a GPU")
     began = time.monotonic()
     done = search(space, tmp_path, "--smoke-test")
     assert done.returncode == 0, done.stdout + done.stderr

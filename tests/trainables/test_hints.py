@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from spaces.recipe import Recipe
 from trainables import checkpoint
@@ -15,7 +15,7 @@ from trainables.data import Dataset
 from trainables.fit import Epoch, fit
 from trainables.hints import between, complaints, rectified, regressor
 from trainables.lesson import Lesson, wanted
-from trainables.models import build
+from trainables.models import MODELS, build
 from trainables.teach import teach
 
 Make = Callable[..., Recipe]
@@ -84,10 +84,21 @@ def test_wrong_layers_are_named(digits: Dataset, recipe: Make, changes: dict, pa
     assert where == path and said in message
 
 
-def test_what_only_holds_layers_gives_no_hint(digits: Dataset, recipe: Make) -> None:
-    several = {"name": "ensemble", "members": 2, "of": {"name": "mlp", "hidden": [16]}}
-    ((where, message),) = complaints(recipe(several, FITNETS | {"guided": "members"}, teacher=CNN), digits)
-    assert (where, message) == ("method.guided", "members only holds other layers; name one of them")
+def test_what_only_holds_layers_gives_no_hint(digits: Dataset, recipe: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, "holding", lambda shape, classes: Holding(shape[0] * shape[1] * shape[2], classes))
+    ((where, message),) = complaints(recipe({"name": "holding"}, FITNETS | {"guided": "held"}, teacher=CNN), digits)
+    assert (where, message) == ("method.guided", "held only holds other layers; name one of them")
+
+
+class Holding(nn.Module):
+    """Calls the layers in a list, never the list."""
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.held = nn.ModuleList([nn.Flatten(), nn.Linear(inputs, classes)])
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.held[1](self.held[0](images))
 
 
 def test_an_assistant_has_the_subclasses_of_its_teacher(digits: Dataset, recipe: Make) -> None:

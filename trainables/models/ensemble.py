@@ -14,9 +14,9 @@ from trainables.models.part import Network, SideBySide, network
 def ensemble(shape: tuple[int, int, int], classes: int, *, members: Count, of: Network) -> nn.Module:
     """Networks that differ in their initial weights alone; their mean probabilities are the ensemble's answer.
 
-    Each is taught by itself. A loss of the mean lets a member rest where another is right already, and softened it
-    teaches a class only to the member that holds it most likely: distilled so, an ensemble was worse than on labels
-    alone. The hint layers of the first are `members.0.relu1` and so on.
+    Each is taught by itself: under a loss of their mean an ensemble was worse distilled than on labels alone, perhaps
+    because that loss pulls most at the member that is right already; not measured since. The hint layers of the first
+    are `members.0.relu1` and so on.
     """
     return Ensemble(network(of, shape, classes) for _ in range(members))
 

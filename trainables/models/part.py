@@ -32,7 +32,7 @@ def wrong(part: dict[str, Any]) -> list[Complaint]:
         return list(complaints(error, recipe.Network))
     if model.name not in MODELS:
         return [("name", f"{model.name} is no model{nearest(model.name, MODELS)}")]
-    return problems(MODELS[model.name], model.knobs)
+    return problems(MODELS[model.name], model.knobs, recipe.Network.model_fields)
 
 
 def network(part: dict[str, Any], shape: tuple[int, int, int], classes: int) -> nn.Module:
