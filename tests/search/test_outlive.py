@@ -20,9 +20,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ign
 
 def main(arguments, restarts):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    print("run", arguments, restarts, os.getpid(), flush=True)
     try:
         with will(Will("/nowhere", "python -m search.run x.yaml --out y", restarts)):
+            print("run", arguments, restarts, os.getpid(), flush=True)
             {body}
     except KeyboardInterrupt:
         return 130
@@ -69,6 +69,7 @@ def test_who_ends_by_itself_is_not(body, code):
 def test_who_is_told_to_end_ends_once_and_for_all(number, last):
     process = start(last)
     assert process.stdout is not None and process.stdout.readline().startswith("run ")
+    time.sleep(0.5)  # until it is at its last words
     process.send_signal(number)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == (4 if "_exit" in last else 130) and "run " not in said.replace("search.run ", "")
