@@ -79,7 +79,7 @@ def overview(published: Path, measured: Path) -> str:
 
 
 def _line(published: dict[str, str], own: dict[str, str] | None) -> list[str]:
-    cells = [f"{own[who] if own else '–'} \\| {published[who] or '–'}" for who in WHO]
+    cells = [f"{own[who] if own else '–'} | {published[who] or '–'}" for who in WHO]
     rest = [own[name] for name in KEPT[4:]] if own else ["–", f"not run: needs {published['needs']}", "–", "–"]
     return [published["experiment"], published["source"] or "–", *cells, *rest]
 

@@ -16,6 +16,8 @@ SCRIPT = """
 import os, signal, sys, time
 from search.outlive import Will, abandon, outlived, will
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+
 def main(arguments, restarts):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print("run", arguments, restarts, os.getpid(), flush=True)

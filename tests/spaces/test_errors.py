@@ -96,7 +96,7 @@ ONE = [
     ("search: {metric: 'test_{x}'}", "1: search.metric: test_{x} cannot be searched on"),
     (
         "search: {metric: val_acuracy}",
-        '1: search.metric: found the text "val_acuracy", expected val_accuracy or val_loss;',
+        '1: search.metric: found the text "val_acuracy", expected val_accuracy or val_loss or val_macro_f1 or val_auc;',
     ),
     (
         "search: {algoritm: tpe}\ntrain: {lr: {uniform: [1, 2]}}",

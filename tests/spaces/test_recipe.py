@@ -72,6 +72,6 @@ def test_a_teacher_has_random_streams_of_its_own() -> None:
 
 @pytest.mark.parametrize("values", [{"schedule": "step"}, {"milestones": [3]}, {"schedule": "step", "milestones": []}])
 def test_milestones_and_the_schedule_that_reads_them_go_together(values: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="milestones"):
+    with pytest.raises(ValidationError, match="does it fall|schedule: step"):
         Train.model_validate(values)
     assert Train.model_validate({"schedule": "step", "milestones": [3]}).milestones == [3]

@@ -30,9 +30,8 @@ def on_disk(path: Path, state: State) -> State:
 def test_going_on_from_any_epoch_changes_nothing(
     recipe: Make, run: Run, same: Same, lesson: Lesson, tmp_path: Path, optimizer: str, schedule: str
 ) -> None:
-    wanted = recipe(
-        None, HINTON, teacher={}, optimizer=optimizer, schedule=schedule, warmup=1, epochs=4, weight_decay=0.01
-    )
+    train = {"optimizer": optimizer, "schedule": schedule, "milestones": [2] if schedule == "step" else None}
+    wanted = recipe(None, HINTON, teacher={}, warmup=1, epochs=4, weight_decay=0.01, **train)
     whole = run(wanted, lesson)
     assert len({each.val_loss for each in whole}) == 4
     for each in whole:

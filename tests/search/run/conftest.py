@@ -107,7 +107,8 @@ class Run:
 def environment(places: Path) -> dict[str, str]:
     """Caches among the tests, and no data root."""
     kept = {name: value for name, value in os.environ.items() if name != "KD_DATA"}
-    return kept | {"KD_CACHE": str(places / "teachers"), "XDG_CACHE_HOME": str(places / "nothing")}
+    patient = {"RAY_raylet_start_wait_time_s": "120"}  # on a machine that others keep busy
+    return kept | patient | {"KD_CACHE": str(places / "teachers"), "XDG_CACHE_HOME": str(places / "nothing")}
 
 
 def processes() -> Iterator[Process]:
