@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, cast
 
+import numpy as np
+
 from search.algorithms import SAMPLERS, SCHEDULERS
 from search.plan import grid, longest
 from spaces.domain import Choice
@@ -83,6 +85,8 @@ def reads(scheduler: str, search: Search, epochs: int) -> set[str]:
 
 def check_modules(space: Space, data: Dataset) -> None:
     """Raise UserError where networks, layers or classes do not go together, or no student is small enough."""
+    if space.search.metric == "val_auc" and len(np.unique(data.val.labels)) < 2:
+        raise space.error("search.metric", "val_auc, but the validation images are all of one class")
     whole = space.search.algorithm == "grid" and len(space.cells()) <= TRIED  # some parts only disagree in pairs
     tried = space.cells() if whole else space.probes()
     recipes = [space.fill(values, space.seeds[0]) for values in tried]

@@ -128,3 +128,12 @@ def test_a_network_that_cannot_see_the_images_is_refused_before_anything_is_trai
     monkeypatch.setitem(MODELS, "wide", lambda shape, classes: nn.Conv2d(1, classes, kernel_size=28))
     with pytest.raises(UserError, match="model wide: cannot be built for images"):
         check_modules(space(**{part: {"model": {"name": "wide"}}}), digits)
+
+
+def test_an_area_under_the_curve_needs_two_classes(space, digits):
+    alike = digits.val.labels == 3
+    val = type(digits.val)(digits.val.images[alike], digits.val.labels[alike])
+    for metric in ("val_auc", "val_macro_f1"):
+        check_modules(space(search={"algorithm": "grid", "metric": metric}, method=ALPHA), digits)
+    with pytest.raises(UserError, match=r"search.metric: val_auc, but the validation images are all of one class"):
+        check_modules(space(search={"algorithm": "grid", "metric": "val_auc"}, method=ALPHA), digits._replace(val=val))

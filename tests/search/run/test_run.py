@@ -68,6 +68,7 @@ def test_the_protocol_says_what_it_stands_on(grid):
     about = records.environment(grid)
     assert about["command"].startswith("python -m search.run ") and f"--out {grid}" in about["command"]
     assert about["data"]["name"] == "digits" and about["data"]["train"] == 1097
+    assert 1 <= about["data"]["imbalance"] < 1.1
     assert about["precision"] in ("float32", "bfloat16")
     assert about["wall_seconds"] > 0
     assert {"torch", "ray", "optuna", "numpy", "python"} <= about["versions"].keys()
