@@ -134,6 +134,6 @@ def test_an_area_under_the_curve_needs_two_classes(space, digits):
     alike = digits.val.labels == 3
     val = type(digits.val)(digits.val.images[alike], digits.val.labels[alike])
     for metric in ("val_auc", "val_macro_f1"):
-        check_modules(space(search={"algorithm": "grid", "metric": metric}, method=ALPHA), digits)
+        check_modules(space(search={"algorithm": "grid", "metric": metric}), digits)
     with pytest.raises(UserError, match=r"search.metric: val_auc, but the validation images are all of one class"):
-        check_modules(space(search={"algorithm": "grid", "metric": "val_auc"}, method=ALPHA), digits._replace(val=val))
+        check_modules(space(search={"algorithm": "grid", "metric": "val_auc"}), digits._replace(val=val))
