@@ -18,7 +18,7 @@ from search.packs import packs
 from search.students import DONE, Pack, Student, cells, status, suggested, teacher_of, todo
 from search.suggest import ATTEMPTS, Suggestions
 from search.teaching import taught
-from search.tuner import Experiment, train
+from search.tuner import Experiment, train, workers
 from spaces.space import Space
 from trainables.lesson import wanted
 
@@ -67,7 +67,7 @@ def _train(experiment: Experiment, stage: str, students: Sequence[Student]) -> N
     epochs, resumed = _epochs(experiment.folder, students)
     _teach(experiment, left)
     experiment.display.stage(stage, epochs, len(left), resumed)
-    made = packs(experiment.space, experiment.data, left)
+    made = packs(experiment.space, experiment.data, left, workers(experiment.space))
     _run(experiment, made)
     # Where a worker died too often with a pack its students train alone, lest one of them takes the others with it.
     shared = [each for pack in made if len(pack.students) > 1 for each in pack.students]

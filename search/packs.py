@@ -1,45 +1,61 @@
-"""Which students are trained as one: those that are alike, as many as a worker can gain by."""
+"""Which students share a Ray trial: alike ones that are trained as one, and brief ones that take turns."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from search.students import Pack, Student
+from search.students import Pack, Student, teacher_of
 from spaces.recipe import Recipe
 from spaces.space import Space
+from trainables.batches import steps_per_epoch
 from trainables.check import price
 from trainables.data import Dataset
 from trainables.pack import likeness
 
 MOST = 64  # students of a pack, however small they are
 FULL = 2e11  # multiply-accumulates of a step that keep a GPU busy; more of them only take longer
+TURN = 2.0  # seconds of training that are worth a Ray trial, whose start and end take Ray a quarter of a second
+STEP = 1e-3  # seconds of a step of the smallest network; what larger ones take besides is their products
+RATE = 1e10  # multiply-accumulates a second
+LEAST = 4  # trials for each worker, lest some have nothing to do at the end
 
 
-def packs(space: Space, data: Dataset, students: Iterable[Student]) -> list[Pack]:
-    """Every student once, in packs of likes, in the order of the first of each."""
-    alike: dict[str, list[Student]] = defaultdict(list)
+def packs(space: Space, data: Dataset, students: Iterable[Student], workers: int) -> list[Pack]:
+    """Every student once, ordered by the first of each pack: likes as one where that pays, or brief ones in turn."""
+    students = list(students)
+    as_one = space.resources.pack != "auto" or space.resources.gpus > 0
+    together: dict[str, list[Student]] = defaultdict(list)
     order: dict[str, int] = {}
     for place, each in enumerate(students):
         order[each.key] = place
-        alike[likeness(each.recipe) or each.key].append(each)
-    made = [pack for some in alike.values() for pack in _cut(some, largest(space, some[0].recipe, data))]
+        together[(likeness(each.recipe) or each.key) if as_one else teacher_of(each.recipe)].append(each)
+    made = []
+    for some in together.values():
+        recipe = some[0].recipe
+        most = largest(space, recipe, data) if as_one else min(turns(recipe, data), len(students) // (LEAST * workers))
+        made += [Pack(tuple(part), as_one) for part in _cut(some, max(1, most))]
     return sorted(made, key=lambda pack: order[pack.students[0].key])  # whole seeds first
 
 
 def largest(space: Space, recipe: Recipe, data: Dataset) -> int:
     """How many students like this one a worker trains as one at most."""
-    resources = space.resources
-    if resources.pack != "auto":
-        return resources.pack
-    if not resources.gpus:  # packing rounds otherwise than training alone, and gains little on a processor
-        return 1
+    if space.resources.pack != "auto":  # packing rounds otherwise than training alone, and gains little on a processor
+        return space.resources.pack
     work = price(recipe.network, data).macs * recipe.train.batch_size
     return max(1, min(MOST, int(FULL // max(1, work))))
 
 
-def _cut(students: list[Student], most: int) -> Iterator[Pack]:
-    """Packs of at most so many, all but equally large."""
+def turns(recipe: Recipe, data: Dataset) -> int:
+    """How many students like this one a worker trains one after another in the time that is worth a Ray trial."""
+    images = len(data.train.labels)
+    products = 3 * price(recipe.network, data).macs * images  # forward, and backward to weights and to inputs
+    epoch = steps_per_epoch(recipe.train, images) * STEP + products / RATE
+    return int(TURN // (recipe.train.epochs * epoch))
+
+
+def _cut(students: list[Student], most: int) -> Iterator[list[Student]]:
+    """Parts of at most so many, all but equally large."""
     n = -(-len(students) // most)
     size = -(-len(students) // n)
-    return (Pack(tuple(students[i : i + size])) for i in range(0, len(students), size))
+    return (students[i : i + size] for i in range(0, len(students), size))

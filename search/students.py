@@ -34,9 +34,10 @@ class Student:
 
 @dataclass(frozen=True)
 class Pack:
-    """Students that one Ray trial trains, as one where there are several."""
+    """Students that one Ray trial trains: as one, or one after another."""
 
     students: tuple[Student, ...]
+    as_one: bool = True
 
     def __str__(self) -> str:
         return self.students[0].key  # Ray writes configs into names

@@ -1,4 +1,4 @@
-"""One student inside a Ray trial, or a pack of them: the adapter between the training loop and Ray."""
+"""The students of a Ray trial: the adapter between the training loop and Ray."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ray import tune
 from results import records
 from results.students import history
 from search.mend import holds
-from search.students import DONE, Student, opening, status, teacher_of
+from search.students import DONE, Pack, Student, opening, status, teacher_of
 from trainables import checkpoint, packed, plugin, storage
 from trainables.cost import cost, latency
 from trainables.data import Dataset
@@ -37,17 +37,18 @@ def trial(
     folder: Path,
     threads: int,
 ) -> None:
-    """Train the pack in `config`, writing a row and a checkpoint per student and epoch and reporting each to Ray.
+    """Train the pack in `config`, as one or in turn: a row and a checkpoint per student and epoch, each told to Ray.
 
     Whatever goes wrong with a student ends in its rows, so the others go on.
     """
     plugin.register(plugins)
     torch.set_num_threads(threads)
-    students = [each for each in config["pack"].students if not _over(each, folder)]
-    if students:
-        taught = students[0].recipe.teacher
-        name, answers = lessons[teacher_of(students[0].recipe)] if taught else (None, None)
-        lesson = Lesson(data, answers)
+    pack: Pack = config["pack"]
+    taught = teacher_of(pack.students[0].recipe)
+    name, answers = lessons[taught] if taught else (None, None)
+    lesson = Lesson(data, answers)
+    left = [each for each in pack.students if not _over(each, folder)]
+    for students in [left] if pack.as_one else [[each] for each in left]:
         for student in students:
             records.append(folder, student.key, _opening(student, name, lesson))
         _train(students, lesson, folder)

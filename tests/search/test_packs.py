@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import pytest
 
-from search.packs import FULL, MOST, largest, packs
+from search.packs import FULL, LEAST, MOST, largest, packs, turns
 from search.plan import grid
+from search.students import teacher_of
 from trainables.check import price
 
 
 @pytest.mark.parametrize("pack", ["auto", 1])
-def test_on_a_processor_each_trains_alone(space, digits, pack):
+def test_on_a_processor_each_of_a_few_trains_alone(space, digits, pack):
     wanted = space(resources={"pack": pack}, seeds=[0, 1])
     students = grid(wanted, digits)
-    assert [pack.students for pack in packs(wanted, digits, students)] == [(each,) for each in students]
+    assert [pack.students for pack in packs(wanted, digits, students, 2)] == [(each,) for each in students]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_on_a_processor_brief_ones_take_turns(space, digits, workers):
+    wanted = space(seeds=list(range(40)), train={"epochs": 2, "batch_size": 512, "lr": 0.01})
+    students = grid(wanted, digits)
+    made = packs(wanted, digits, students, workers)
+    assert sorted(each.key for pack in made for each in pack.students) == sorted(each.key for each in students)
+    assert LEAST * workers <= len(made) < len(students) / 2 and not any(pack.as_one for pack in made)
+    for pack in made:
+        assert len({teacher_of(each.recipe) for each in pack.students}) == 1
+        assert len(pack.students) <= turns(pack.students[0].recipe, digits)
+
+
+def test_long_ones_do_not(space, digits):
+    wanted = space(seeds=list(range(40)), train={"epochs": 2000, "batch_size": 512, "lr": 0.01})
+    assert all(len(pack.students) == 1 for pack in packs(wanted, digits, grid(wanted, digits), 1))
 
 
 @pytest.mark.parametrize(("most", "sizes"), [(100, [2, 4]), (3, [2, 2, 2]), (1, [1] * 6)])
 def test_likes_share_packs_of_about_one_size(space, digits, most, sizes):
     wanted = space(resources={"pack": most}, seeds=[0, 1])
-    made = packs(wanted, digits, grid(wanted, digits))
+    made = packs(wanted, digits, grid(wanted, digits), 2)
     assert [len(pack.students) for pack in made] == sizes
     assert sorted(each.key for pack in made for each in pack.students) == sorted(x.key for x in grid(wanted, digits))
     assert all(len({each.recipe.method.name for each in pack.students}) == 1 for pack in made)

@@ -158,6 +158,23 @@ def test_each_of_a_pack_has_the_rows_of_one_alone(alone, pack, folder):
         assert row["val_loss"] == pytest.approx(other["val_loss"], rel=1e-4)
 
 
+def test_those_that_take_turns_are_what_each_is_alone_to_the_bit(alone, space, digits, folder, monkeypatch):
+    told = []
+    monkeypatch.setattr(trials.tune, "report", lambda row: told.append((row["trial"], row["epoch"])))
+    values = {"method.alpha": 0, "method.temperature": 1}
+    students = tuple(student(space(seeds=[0, 1]), "baseline", values, seed, 0) for seed in range(2))
+    trial({"pack": Pack(students, as_one=False)}, data=digits, lessons={}, plugins={}, folder=folder, threads=1)
+    assert told == [(each.key, epoch) for each in students for epoch in (1, 2, 3)]
+    first, second = (history(folder, each.key) for each in students)
+    assert first is not None and second is not None and second.start["time"] > first.end["time"]
+    records.rows_file(folder, students[0].key).unlink()
+    monkeypatch.setattr(trials.tune, "report", lambda row: None)
+    by_itself = history(folder, alone())
+    assert by_itself is not None
+    assert [row["val_loss"] for row in first.epochs] == [row["val_loss"] for row in by_itself.epochs]
+    assert first.end["test_loss"] == by_itself.end["test_loss"]
+
+
 def test_a_pack_that_died_goes_on_with_whoever_is_not_done(pack, folder, monkeypatch):
     saved: list[int] = []
 
