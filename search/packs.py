@@ -16,6 +16,7 @@ from trainables.pack import likeness
 MOST = 64  # students of a pack, however small they are
 FULL = 2e11  # multiply-accumulates of a step that keep a GPU busy; more of them only take longer
 TURN = 2.0  # seconds of training that are worth a Ray trial, whose start and end take Ray a quarter of a second
+BESIDES = 0.05  # seconds of a student besides its training: its rows, its weights on disk, its latency
 STEP = 1e-3  # seconds of a step of the smallest network; what larger ones take besides is their products
 RATE = 1e10  # multiply-accumulates a second
 LEAST = 4  # trials for each worker, lest some have nothing to do at the end
@@ -51,7 +52,7 @@ def turns(recipe: Recipe, data: Dataset) -> int:
     images = len(data.train.labels)
     products = 3 * price(recipe.network, data).macs * images  # forward, and backward to weights and to inputs
     epoch = steps_per_epoch(recipe.train, images) * STEP + products / RATE
-    return int(TURN // (recipe.train.epochs * epoch))
+    return int(TURN // (BESIDES + recipe.train.epochs * epoch))
 
 
 def _cut(students: list[Student], most: int) -> Iterator[list[Student]]:
