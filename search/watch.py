@@ -24,6 +24,7 @@ class Watch(Callback):
 
     def __init__(self, space: Space, folder: Path, display: Display, board: Board, trackers: Trackers):
         self.space, self.folder, self.display, self.board, self.trackers = space, folder, display, board, trackers
+        self.over: set[str] = set()  # students whose end has been told
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Ray pickles its callbacks to restore them; here the rows are what is restored from
@@ -63,11 +64,16 @@ class Watch(Callback):
         self.board.epoch(student.key, {**about, "values": labels(about, self.space.knobs)}, row)
         self.display.epoch(student, row)
         self._tell(student)
+        if row["epoch"] == student.recipe.train.epochs:  # others of its pack may have hours to go
+            self._end(student, "stopped", None)
 
     def _say(self, line: str) -> None:
         self.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _end(self, student: Student, status: str, reason: str | None) -> None:
+        if student.key in self.over:
+            return
+        self.over.add(student.key)
         past = history(self.folder, student.key)
         epochs, row = (past.epochs, past.end) if past else ([], {})
         if not row:

@@ -55,6 +55,15 @@ def test_every_student_of_a_report_is_shown(watch, pair):
     assert [about[0] for about in watch.board.told] == [pair[0].key, pair[1].key, pair[1].key]
 
 
+def test_who_takes_turns_is_over_with_the_last_epoch_and_once(watch, pair, trained):
+    for each in pair:
+        trained(each, [0.5] * 3)
+        watch.on_trial_result(1, [], ray_trial(pair), {"trial": each.key, "epoch": 3, "val_accuracy": 0.5})
+    assert watch.display.counts == {"finished": 2} and not watch.display.running
+    watch.on_trial_complete(1, [], ray_trial(pair))
+    assert watch.display.counts == {"finished": 2}
+
+
 def test_nobody_fails_for_another_of_its_pack(watch, pair, trained, folder, capsys):
     done, begun = trained(pair[0], [0.5] * 3), trained(pair[1], [0.5], status=None)
     watch.on_trial_error(1, [], ray_trial(pair))
