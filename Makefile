@@ -92,3 +92,8 @@ bench: install
 readme-bench: install
 	$(BIN)/python -m benchmarks.table runs/bench/results.json | $(BIN)/python docs/insert.py benchmarks/README.md bench
 	$(BIN)/python -m benchmarks.table runs/bench/results.json | $(INSERT) bench
+
+# What a cluster's driver and its network keep up with, into CLUSTER.md: five minutes.
+.PHONY: scales
+scales: install
+	$(BIN)/python -m benchmarks.cluster | $(BIN)/python docs/insert.py CLUSTER.md scales
