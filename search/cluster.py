@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ import ray
 from search.access import demand, keep
 from search.lifeline import watched
 from search.preflight import preflight
+from search.scratch import scratch
 from spaces.errors import UserError
 from trainables.data import Dataset
 
@@ -70,13 +69,12 @@ def _knock(address: str) -> None:
 
 @contextmanager
 def _started(shared: int) -> Iterator[None]:
-    temporary = tempfile.mkdtemp(prefix="kd-")  # short: Ray puts sockets in it, whose paths may have 107 characters
-    try:
-        _begin(object_store_memory=ROOM + 4 * shared, _temp_dir=temporary)
-        yield
-    finally:
-        _leave()
-        shutil.rmtree(temporary, ignore_errors=True)
+    with scratch() as temporary:
+        try:
+            _begin(object_store_memory=ROOM + 4 * shared, _temp_dir=str(temporary))
+            yield
+        finally:
+            _leave()
 
 
 def _begin(**options: Any) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,7 +59,12 @@ def conduct(session: Session, console: Console) -> int:
     with disk.room(session.folder), alone(session.folder):
         for damage in mend(session.folder):
             _say(console, damage)
-        code = _train(session, console)
+        try:
+            code = _train(session, console)
+        except UserError:  # Ray does not start again, say: what there is gets its tables all the same
+            with suppress(UserError):
+                rebuild(session.folder)
+            raise
         if code in (INTERRUPTED, LOST):
             _say(console, f"\nInterrupted. To go on: {session.command}")
         with cluster.undisturbed():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 
 from results.tensorboard import Board
 from search.display import Display
+from search.scratch import scratch
 from search.tracking import Trackers
 from search.trial import trial
 from search.watch import RETRIES, Watch
@@ -48,10 +48,10 @@ def train(experiment: Experiment, config: tune.TuneConfig, param_space: dict[str
         threads=max(1, int(resources.cpus)),
     )
     watch = Watch(experiment.space, experiment.folder, experiment.display, experiment.board, experiment.trackers)
-    with tempfile.TemporaryDirectory(prefix="kd-tune-") as storage:
+    with scratch() as storage:
         run_config = tune.RunConfig(
             name="stage",
-            storage_path=storage,
+            storage_path=str(storage),
             callbacks=[watch, _Silence()],
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=RETRIES),

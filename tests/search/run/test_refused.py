@@ -13,6 +13,8 @@ from filelock import FileLock
 
 from results import records
 from search.run import main
+from search.students import student
+from spaces.errors import UserError
 from spaces.space import load
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -129,3 +131,16 @@ def test_precision_stays_what_it_was_when_the_experiment_began(command, write, t
         monkeypatch.setattr("search.run.fastest_precision", lambda fastest=fastest: fastest)
         code, _, complained = command(space, "--out", tmp_path / "run", "--check")
         assert (code, complained) == (0, "")
+
+
+def test_where_ray_does_not_start_again_there_are_tables_of_what_there_is(
+    command, write, space, tmp_path, ran, trained, monkeypatch
+):
+    def fails(*_):
+        raise UserError("Ray does not start: no memory")
+
+    begun = trained(student(space(), "baseline", {"method.alpha": 0, "method.temperature": 1}, 0, 0), [0.5] * 3)
+    monkeypatch.setattr("search.session.cluster.connected", fails)
+    code, _, complained = command(write(tmp_path / "x.yaml"), "--out", ran)
+    assert code == 2 and "Ray does not start: no memory" in complained
+    assert begun.key in records.students_file(ran).read_text()
