@@ -41,6 +41,12 @@ def numbers(experiment: Experiment) -> list[str]:
     return [name for name in HEADS if name != "test_f1" or classes == 2] if experiment.uneven else list(PLAIN)
 
 
+def beside_accuracy(found: Sequence[Experiment]) -> list[str]:
+    """F1 and AUC, as far as some of these experiments shows them."""
+    shown = {name for each in found for name in numbers(each)}
+    return [name for name in HEADS if name in shown and name in tables.UNEVEN]
+
+
 def protocol(experiment: Experiment) -> list[str]:
     """The lines every number of the experiment has to be read with."""
     known, students = experiment.environment, experiment.students

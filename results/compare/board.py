@@ -79,7 +79,10 @@ def _tied(found: Sequence[Experiment]) -> dict[int, bool]:
 def page(found: Sequence[Experiment]) -> str:
     """The leaderboard as Markdown for a paper, under it what its numbers stand on."""
     table = ranked(found)
-    others = list(dict.fromkeys(name for each in found for name in diagnoses(each.students)))
+    others = [
+        *markdown.beside_accuracy(found),
+        *dict.fromkeys(name for each in found for name in diagnoses(each.students)),
+    ]
     own = table["rank"].notna()
     shown = pandas.concat([table[own].head(SHOWN), table[~own]])
     heads = [*HEADS, *map(markdown.head, others)]

@@ -27,15 +27,15 @@ EVERY = ("experiment", "stage", "configuration", "validation %", "test %", "n", 
 
 def best(found: Sequence[Experiment]) -> list[list[str]]:
     """One line per experiment: its best configuration, its baseline, and what all its students took."""
-    heads, more = _different(found, BEST)
+    heads, more = _different(found, (*BEST, *map(markdown.head, others := markdown.beside_accuracy(found))))
     lines = [
-        [*_line(name, experiment), *rest]
+        [*_line(name, experiment, others), *rest]
         for name, experiment, rest in zip(board.names(found), found, more, strict=True)
     ]
     return [heads, *lines]
 
 
-def _line(name: str, experiment: Experiment) -> list[str]:
+def _line(name: str, experiment: Experiment, others: Sequence[str]) -> list[str]:
     lines = experiments.leaderboard(experiment)
     ranked, baseline = lines[lines["rank"] == 1], lines[lines["stage"] == "baseline"]
     seconds = experiment.environment.get("wall_seconds")
@@ -45,6 +45,7 @@ def _line(name: str, experiment: Experiment) -> list[str]:
         "–" if baseline.empty else words.percent(baseline.iloc[0]["test_accuracy"], baseline.iloc[0]["test_std"]),
         f"{int(experiment.students['epochs'].sum()):,}",
         words.duration(seconds) if seconds else "not done",
+        *(markdown.text(ranked.iloc[0], each) if len(ranked) else "–" for each in others),
     ]
 
 
@@ -59,7 +60,10 @@ def _chosen(experiment: Experiment, line: pandas.Series) -> list[str]:
 
 def every(found: Sequence[Experiment]) -> list[list[str]]:
     """One line per configuration, baseline and teacher of every experiment."""
-    others = list(dict.fromkeys(name for each in found for name in diagnoses(each.students)))
+    others = [
+        *markdown.beside_accuracy(found),
+        *dict.fromkeys(name for each in found for name in diagnoses(each.students)),
+    ]
     heads, more = _different(found, EVERY)
     rest = dict(zip(board.names(found), more, strict=True))
     lines = [[*_configuration(line, others), *rest[line["experiment"]]] for _, line in board.lines(found).iterrows()]

@@ -119,12 +119,16 @@ def _numbers(experiment: Experiment, student: Exported) -> str:
     peers = tables.matching(finished, dict(row[["stage", *names]]))
     alone = grids.reference(experiment.students, dict(row[names]))
     paired = alone[alone["seed"].isin(peers["seed"])]
-    lines = [
-        _line("this student", row.to_frame().T),
-        _line("its configuration, all seeds", peers),
-        _line("baseline: the same without a teacher", paired if len(paired) else alone),
-        *([_teacher(experiment.teachers[row["teacher_key"]])] if row["teacher_key"] in experiment.teachers else []),
-    ]
+    others = markdown.beside_accuracy([experiment])
+    groups = {
+        "this student": row.to_frame().T,
+        "its configuration, all seeds": peers,
+        "baseline: the same without a teacher": paired if len(paired) else alone,
+    }
+    lines = [[*_line(name, group), *_means(group, others)] for name, group in groups.items()]
+    if row["teacher_key"] in experiment.teachers:
+        known = experiment.teachers[row["teacher_key"]]
+        lines.append([*_teacher(known), *_means(pandas.DataFrame([known]), others)])
     notes = [
         *markdown.protocol(experiment),
         markdown.deviation(experiment.students),
@@ -132,7 +136,11 @@ def _numbers(experiment: Experiment, student: Exported) -> str:
         "What another training may be expected to give is the configuration's line.",
         student.verified,
     ]
-    return "\n".join(markdown.lines([HEADS, *lines])) + "\n\n" + "\n".join(f"- {note}" for note in notes)
+    return (
+        "\n".join(markdown.lines([[*HEADS, *map(markdown.head, others)], *lines]))
+        + "\n\n"
+        + "\n".join(f"- {note}" for note in notes)
+    )
 
 
 def _line(name: str, group: pandas.DataFrame) -> list[str]:
@@ -142,6 +150,12 @@ def _line(name: str, group: pandas.DataFrame) -> list[str]:
     sizes = [f"{first['parameters']:,}", f"{first['macs']:,}"]
     val, agreement = (words.percent(group[column].astype(float).mean()) for column in ("val_accuracy", "agreement"))
     return [name, words.percent(test.mean(), test.std()), val, str(len(group)), *sizes, agreement]
+
+
+def _means(group: pandas.DataFrame, names: Sequence[str]) -> list[str]:
+    """F1 and AUC of students or of a teacher, where there are any."""
+    found = (group[name].astype(float).mean() if name in group else float("nan") for name in names)
+    return [words.percent(mean) for mean in found]
 
 
 def _teacher(known: dict[str, Any]) -> list[str]:

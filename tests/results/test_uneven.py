@@ -8,7 +8,10 @@ import pandas
 import pytest
 
 from results import experiment, markdown, records, tables
+from results.compare import board, sides
+from results.export.card import Exported, _numbers
 from results.report.page import report
+from spaces.recipe import Recipe
 
 SCORES = {"test_macro_f1": 0.7, "test_auc": 0.8, "test_f1": 0.6}
 SHOWN = ["validation macro F1 %", "validation AUC %", "test macro F1 %", "test AUC %", "test F1 %"]
@@ -79,3 +82,24 @@ def test_they_are_shown_where_they_were_chosen_by(build) -> None:
     lines = experiment.leaderboard(found)
     assert found.uneven and lines["val_auc"].iloc[0] == lines["val_auc"].max() > lines["val_auc"].iloc[1]
     assert "Ranked by val_auc" in markdown.leaderboard(found)
+
+
+def test_they_stand_beside_accuracy_wherever_experiments_are_compared(scored: Path) -> None:
+    even, found = about(scored, imbalance=1.2), about(scored, **POLYPS)
+    for table in (sides.best, sides.every):
+        heads, *lines = table([found])
+        assert [head for head in heads if head in SHOWN] == SHOWN
+        assert any(line[heads.index("test F1 %")] == "60.00" for line in lines)
+        assert all(len(line) == len(heads) for line in lines)
+        assert not set(table([even])[0]) & set(SHOWN)
+    assert all(f"| {head} |" in board.page([found]) for head in SHOWN)
+
+
+def test_they_are_on_the_card_of_an_exported_student(scored: Path) -> None:
+    found = about(scored, **POLYPS)
+    row = found.students[found.students["stage"] == "explore"].iloc[-1]
+    recipe = Recipe.model_validate({"student": {"model": {"name": "mlp", "hidden": [4]}}})
+    text = _numbers(found, Exported(1, recipe, row, (1, 8, 8), ["HP", "SSA"], [], [], "", {}))
+    assert all(f"| {head} |" in text for head in SHOWN)
+    [line] = [line for line in text.splitlines() if line.startswith("| this student")]
+    assert line.endswith("| 50.00 | 90.00 | 70.00 | 80.00 | 60.00 |")
