@@ -90,6 +90,7 @@ def opened(look, path) -> tuple:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.alone
 def test_a_thousand_students_open_at_once_and_stay_smooth(look, synthetic, tmp_path, capsys):
     # only the page: the other pictures and the logs of a thousand students take a minute
     from results import experiment as experiments

@@ -62,7 +62,7 @@ def test_what_is_damaged_is_done_again_alone_and_said(grid, shared, tmp_path, st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["weights.safetensors", "answers.safetensors", "record.json"])
+@pytest.mark.parametrize("name", ["answers.safetensors", *["weights.safetensors", "record.json"] * FULL])
 def test_an_altered_teacher_is_taught_again_and_said(name, tmp_path, shared, start, slow_space, tally):
     teacher = {"model": {"name": "mlp", "hidden": [70 + "war".index(name[0])]}, "train": {"epochs": 1}}
     space = slow_space(tmp_path, teacher=teacher, seeds=[0], train={"epochs": 1}, table=None)
