@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 from time import perf_counter
 from typing import NamedTuple
 
@@ -23,8 +24,10 @@ from trainables.rehearsal import rehearsal
 from trainables.teach import known
 
 STEPS = 4  # timed, after as many to warm up
+PATIENCE = 2.0  # seconds, after which those have to do that were taken, two at least
 START = 8.0  # seconds until Ray is up and its workers have imported torch, and for the tables at the end
 WORK = 4 * 10**9  # multiply-accumulates of a forward pass in each timed step, at most, unless two images take more
+ROOM = 5 * 10**7  # values that all layers give in one, likewise: deep networks of few channels wait for memory
 EACH = 0.1  # seconds of a worker for a student's rows and weights on disk, and for Ray's part in it
 
 
@@ -132,27 +135,46 @@ def pace(recipe: Recipe, data: Dataset, threads: int = 1) -> Pace:
     What fails here will fail as a student, which says so in its rows; the baseline is timed in its place.
     """
     whole = min(recipe.train.batch_size, len(data.train.labels))
-    size = min(whole, max(2, WORK // max(1, price(recipe.network, data).macs)))
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (STEPS * size, *data.shape), dtype=torch.uint8, generator=generator).numpy()
-    split = Split(images, torch.zeros(STEPS * size, dtype=torch.int64).numpy())
-    small = data._replace(train=split, val=split, test=split)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        # a learning rate that is to be searched may be one at which a student diverges at once
-        short = recipe.train.model_copy(update={"epochs": 2, "lr": 1e-6, "top": None, "batch_size": size})
-        epochs = fit(recipe.model_copy(update={"train": short}), rehearsal(recipe, small))
-        next(epochs)
-        began = perf_counter()
-        learning = next(epochs).seconds
-        image = (perf_counter() - began - learning) / len(images)
+        size = min(whole, _at_once(recipe, data))
+        step, image = _steps(recipe, data, size)
     except Exception:
         return pace(recipe.baseline(), data, threads) if recipe.teacher else Pace(0.0, 0.0)
     finally:
         torch.set_num_threads(before)
     steps = steps_per_epoch(recipe.train, len(data.train.labels))
-    return Pace(learning / STEPS * whole / size * steps + len(data.val.labels) * image, image)
+    return Pace(step * whole / size * steps + len(data.val.labels) * image, image)
+
+
+def _at_once(recipe: Recipe, data: Dataset) -> int:
+    """How many images a timed step takes at most."""
+    values = sum(footprint.activations(recipe.network, data))
+    return max(2, min(WORK // max(1, price(recipe.network, data).macs), ROOM // values))
+
+
+def _steps(recipe: Recipe, data: Dataset, size: int) -> tuple[float, float]:
+    """Seconds of a step on so many random images, and of the answer to one, each the mean of the later half."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (size, *data.shape), dtype=torch.uint8, generator=generator).numpy()
+    split = Split(images, torch.zeros(size, dtype=torch.int64).numpy())
+    small = data._replace(train=split, val=split, test=split)
+    # a learning rate that is to be searched may be one at which a student diverges at once
+    alone = {"epochs": 2 * STEPS, "lr": 1e-6, "top": None, "batch_size": size}
+    short = recipe.model_copy(update={"train": recipe.train.model_copy(update=alone)})
+    steps: list[float] = []
+    answers: list[float] = []
+    last = began = perf_counter()
+    for epoch in fit(short, rehearsal(recipe, small)):  # each is one step
+        now = perf_counter()
+        steps.append(epoch.seconds)
+        answers.append(now - last - epoch.seconds)
+        last = now
+        if len(steps) > 1 and now - began > PATIENCE:
+            break
+    half = len(steps) // 2
+    return fmean(steps[half:]), fmean(answers[half:]) / size
 
 
 def local_workers(space: Space) -> int:

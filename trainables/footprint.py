@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from spaces.recipe import Model, Policy, Recipe, Train
+from trainables import output
 from trainables.answer import FLOAT, LARGEST, MOST
 from trainables.augment import views
 from trainables.data import Dataset
 from trainables.evaluate import BATCH
 from trainables.lesson import Wanted, wanted
 from trainables.models import build
-from trainables.output import activations, has
+from trainables.output import has
 
 
 def memory(recipe: Recipe, data: Dataset) -> int:
@@ -23,7 +24,7 @@ def memory(recipe: Recipe, data: Dataset) -> int:
 
     A step keeps what every layer gives of a batch, and some gradients; scoring keeps two layers of more images.
     """
-    given = _activations(_network(recipe.network, data), data)
+    given = activations(recipe.network, data)
     batch = min(recipe.train.batch_size, len(data.train.labels))
     training = batch * (sum(given) + 2 * max(given)) * FLOAT
     scoring = min(BATCH, len(data.val.labels)) * 2 * max(given) * FLOAT
@@ -61,13 +62,13 @@ def _network(model: Model, data: Dataset) -> nn.Module:
 def _sizes(model: Model, data: Dataset, layers: Iterable[str]) -> list[int]:
     """How many values these layers give for one image."""
     images, network = torch.zeros(1, *data.shape, device="meta"), _network(model, data)
-    return [activations(network, images, [name])[name].numel() for name in layers if has(network, name)]
+    return [output.activations(network, images, [name])[name].numel() for name in layers if has(network, name)]
 
 
 @torch.no_grad()
-def _activations(network: nn.Module, data: Dataset) -> list[int]:
+def activations(model: Model, data: Dataset) -> list[int]:
     """How many values each layer keeps of one image, the image itself first."""
-    found = [math.prod(data.shape)]
+    found, network = [math.prod(data.shape)], _network(model, data)
 
     def count(module: nn.Module, _inputs: object, output: object) -> None:
         if isinstance(output, Tensor):

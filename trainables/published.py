@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ def source(module: nn.Module) -> Source:
 def file(module: nn.Module) -> Path:
     """The file of a network's weights; Missing where it is not here, a UserError where it is not what was published."""
     found = source(module)
-    if not found.path.is_file():
+    if not os.path.isfile(found.path):  # Path.is_file raises where a folder may not be entered
         how = f"fetch it ({found.bytes / 2**20:.0f} MB) by --download, or from {found.url} yourself"
         raise Missing(f"model.weights: imagenet: {found.path}: no such file; {how}")
     verify(found.path)
@@ -50,7 +51,7 @@ def download(module: nn.Module) -> None:
     """Fetch a network's weights unless they are here; a UserError where they cannot be had."""
     found = source(module)
     name = found.path.name
-    if not found.path.is_file():
+    if not os.path.isfile(found.path):
         fetch(name, found.path.parent, [found.url.removesuffix(name)], 2 * found.bytes, verify)
 
 
@@ -63,5 +64,8 @@ def verify(path: Path) -> None:
 
 def digest(path: Path) -> str:
     """The sha256 of a file's content, in hexadecimal digits."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    try:
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error

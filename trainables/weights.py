@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from spaces.errors import Complaint, UserError
 from spaces.recipe import Recipe
 from trainables import published, storage
 from trainables.data import Dataset, Missing
+from trainables.data.root import expanded
 from trainables.models import build
 from trainables.published import digest
 
@@ -86,8 +88,8 @@ def obtain(recipe: Recipe, data: Dataset, *, download: bool) -> None:
 
 def weights_file(name: str, key: str = "teacher.weights") -> Path:
     """The file that a recipe names under a key; a UserError where it is not there."""
-    path = Path(name).expanduser()
-    if not path.is_file():
+    path = expanded(name)
+    if not os.path.isfile(path):  # Path.is_file raises where a folder may not be entered
         raise UserError(f"{key}: {path}: no such file")
     return path
 

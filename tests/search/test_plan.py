@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from search.plan import fits, grid, lessons, local_workers, longest, pace, plan, teachers
+import search.plan
+from search.plan import STEPS, fits, grid, lessons, local_workers, longest, pace, plan, teachers
 from spaces.recipe import Recipe
 from trainables.teach import teach
 
@@ -116,6 +117,31 @@ def test_nobody_is_taught_where_no_student_listens(space, digits, method):
 def test_time_can_be_estimated_for_whatever_may_be_trained(space, digits, parts):
     tiny = space(method=PLAIN, **parts)
     assert pace(tiny.fill({}, 0), digits).epoch > 0
+
+
+@pytest.mark.parametrize(("patience", "steps"), [(0.0, 2), (1000.0, 2 * STEPS)])
+def test_whoever_is_slow_is_timed_by_fewer_steps(space, digits, monkeypatch, patience, steps):
+    taken = []
+    timed = search.plan.fit
+    monkeypatch.setattr("search.plan.PATIENCE", patience)
+    monkeypatch.setattr("search.plan.fit", lambda *given: (taken.append(1) or each for each in timed(*given)))
+    assert pace(space(method={"name": "none"}).fill({}, 0), digits).epoch > 0 and len(taken) == steps
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "size"),
+    [("WORK", 10 * 592, 10), ("ROOM", 20 * (3 * 64 + 3 * 8 + 10), 20), ("ROOM", 1, 2)],
+)
+def test_the_timed_steps_of_large_networks_are_small(space, digits, monkeypatch, limit, most, size):
+    """Of 64 inputs, 8 hidden units and 10 classes: so many multiply-accumulates, and so many values of layers."""
+    sizes = []
+    timed = search.plan.fit
+    monkeypatch.setattr(f"search.plan.{limit}", most)
+    monkeypatch.setattr(
+        "search.plan.fit", lambda recipe, *given: sizes.append(recipe.train.batch_size) or timed(recipe, *given)
+    )
+    pace(space(method={"name": "none"}).fill({}, 0), digits)
+    assert sizes == [size]
 
 
 def test_a_method_that_raises_is_timed_without_itself(space, digits, monkeypatch):

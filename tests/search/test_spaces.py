@@ -47,7 +47,7 @@ def test_checks(space, tmp_path, monkeypatch, capsys):
 # Even a smoke test of these takes two cores a minute or more.
 LARGE = {
     *("cifar10_multistudent", "cifar10_response", "cifar10_response_scratch", "cifar100_reference", "cifar100_small"),
-    *("mhist_transfer", "tiny_imagenet_shufflenet", "tiny_imagenet_squeezenet"),
+    *("mhist_transfer", "mnist_teachers", "tiny_imagenet_shufflenet", "tiny_imagenet_squeezenet"),
 }
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from spaces.errors import UserError, nearest
 from trainables.data import (
     cifar10,
@@ -50,7 +52,11 @@ def load(name: str, root: Path | None = None, *, download: bool = False, **value
         raise UserError(f"data.name: {name}: unknown data set{nearest(name, DATA)}")
     for knob, message in problems(DATA[name], values):
         raise UserError(f"data.{knob}: {message}")
-    return DATA[name](where(root), download, **values)
+    data = DATA[name](where(root), download, **values)
+    if len(found := np.unique(data.train.labels)) < 2:
+        only = f"all {len(data.train.labels):,} images to train on are of one class, {data.classes[found[0]]}"
+        raise UserError(f"{where(root)}: {name}: {only}; expected at least two classes")
+    return data
 
 
 def sketched(name: str, **values: Any) -> Dataset | None:

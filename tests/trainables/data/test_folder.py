@@ -97,6 +97,7 @@ def test_what_the_system_leaves_behind_is_no_image(tmp_path: Path, plain: Path) 
     for name in (".DS_Store", "d/.DS_Store", "d/Thumbs.db", "d/desktop.ini", "README.txt"):
         (plain / name).write_bytes(b"whatever")
     (plain / ".git").mkdir()
+    (plain / "loop").symlink_to("loop")
     assert load("folder", tmp_path, path="mine", size=8).fingerprint() == expected
 
 
@@ -180,6 +181,13 @@ def test_too_few_images_are_refused(tmp_path: Path, n: int) -> None:
 def test_wrong_knobs_are_refused(tmp_path: Path, plain: Path, knobs: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=f"^{message}"):
         load("folder", tmp_path, **knobs)
+
+
+def test_nobody_by_that_name_has_a_home(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^~nosuchuser/mine: no such home folder$"):
+        load("folder", tmp_path, path="~nosuchuser/mine")
+    with pytest.raises(UserError, match=r"^~nosuchuser: no such home folder$"):
+        load("folder", Path("~nosuchuser"), path="mine")
 
 
 def test_an_absent_folder_is_missing_and_a_file_is_an_error(tmp_path: Path) -> None:

@@ -103,6 +103,14 @@ def test_an_absent_image_is_named(tmp_path: Path, base: Path, name: str, message
         load("mhist", tmp_path)
 
 
+def test_a_list_that_breaks_off_is_refused(tmp_path: Path, base: Path) -> None:
+    path = base / "annotations.csv"
+    path.write_text("".join(path.read_text().splitlines(True)[:-1]))
+    (base / "images" / "README.txt").touch()
+    with pytest.raises(UserError, match=f"^{path}: no line for MHIST_a23.png, which lies in images/$"):
+        load("mhist", tmp_path)
+
+
 def test_another_size_is_named(tmp_path: Path, base: Path) -> None:
     Image.new("RGB", (224, 223)).save(base / "images" / "MHIST_a9.png")
     with pytest.raises(UserError, match=r"MHIST_a9.png: an image of 224 by 223 pixels, expected 224 by 224"):

