@@ -119,12 +119,13 @@ def test_spoilt_spaces(tmp_path: Path, tally) -> None:
 
 
 @pytest.mark.slow
+@only_in_full
 def test_spoilt_spaces_with_their_data(tmp_path: Path, capsys, monkeypatch, tally) -> None:
     """The whole of --check, networks and plan included, in this process."""
     monkeypatch.delenv("KD_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "nothing"))
     codes: Counter[int] = Counter()
-    for number in range(4 if FULL else 1):
+    for number in range(4):
         for path in SPACES:
             spoilt = spoil(path, tmp_path, 10_000 + number)
             code = main([str(spoilt), "--check", "--out", str(tmp_path / "run")])
