@@ -58,9 +58,13 @@ def _balanced_or_list(value: Any, validate: Any) -> Any:
 
 
 class Network(Named):
-    """A network, or one inside another; it starts from `weights`, a file or `imagenet`, else from its seed."""
+    """A network, or one inside another; it starts from `weights`, a file or `imagenet`, else from its seed.
+
+    With `resize` it takes images of any size and enlarges or reduces them to so many pixels both ways.
+    """
 
     weights: Annotated[str, Field(min_length=1)] | None = None
+    resize: Count | None = None
 
 
 class Model(Network):

@@ -19,7 +19,7 @@ from trainables.augment import show, views
 from trainables.data import Dataset, Split
 from trainables.device import device, tensor
 from trainables.diagnose import diagnose
-from trainables.evaluate import BATCH, UNEVEN, accuracy, predict, respond, score
+from trainables.evaluate import UNEVEN, accuracy, at_once, predict, respond, score
 from trainables.lesson import Answers, Wanted
 from trainables.output import activations, has, prepare
 
@@ -73,7 +73,7 @@ def more(folder: Path, model: nn.Module, data: Dataset, answers: Answers, asked:
 @torch.no_grad()
 def _shown(model: nn.Module, images: Tensor, policy: Policy) -> Tensor:
     """Logits [views, n, classes] of images in all their views."""
-    parts = torch.arange(len(images), device=images.device).split(BATCH)
+    parts = torch.arange(len(images), device=images.device).split(at_once(model, images.shape))
     each = [
         torch.cat(
             [predict(model, show(images[part], policy, torch.full_like(part, view), part)).cpu() for part in parts]
@@ -94,7 +94,8 @@ def compact(logits: Tensor) -> Tensor:
 @torch.no_grad()
 def _layer(model: nn.Module, images: Tensor, name: str) -> Tensor:
     """One layer's activations [n, ...] of images."""
-    return torch.cat([activations(model, prepare(part), [name])[name].float().cpu() for part in images.split(BATCH)])
+    parts = images.split(at_once(model, images.shape))
+    return torch.cat([activations(model, prepare(part), [name])[name].float().cpu() for part in parts])
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ The formulas are scikit-learn's, which the tests compare with; importing it woul
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from torch.nn.functional import cross_entropy
 from trainables.output import Output, observe, prepare
 
 BATCH = 1000  # images; large enough for full speed, small enough for any cache
+PIXELS = BATCH * 64 * 64  # as many of larger images: a thousand of 224 by 224 take a deep network tens of GB
 UNEVEN = ("macro_f1", "auc", "f1")  # the scores that classes of unequal size ask for
 
 
@@ -42,10 +44,20 @@ def respond(model: nn.Module, images: Tensor, layers: Sequence[str] = ()) -> Out
     """All that a model says of uint8 images [n, channels, height, width], in float32, dropout off."""
     training = model.training
     model.eval()
-    batches = [observe(model, prepare(batch), layers) for batch in images.split(BATCH)]
+    parts = images.split(at_once(model, images.shape))
+    batches = [observe(model, prepare(batch), layers) for batch in parts]
     model.train(training)
     features = {name: torch.cat([batch.features[name].float() for batch in batches]) for name in batches[0].features}
     return Output(torch.cat([batch.logits.float() for batch in batches]), features)
+
+
+def at_once(model: nn.Module, shape: Sequence[int]) -> int:
+    """How many images [..., height, width] a network answers at once: fewer where it, or a part of it, sees large ones.
+
+    Every size up to 64 by 64 pixels gives the same number, on which the last bits of what was measured depend.
+    """
+    sides = [vars(each).get("resized_to", 0) for each in model.modules()]
+    return max(1, min(BATCH, PIXELS // max(math.prod(shape[-2:]), max(sides) ** 2)))
 
 
 def score(logits: Tensor, labels: Tensor) -> Scores:

@@ -13,7 +13,7 @@ from trainables import output
 from trainables.answer import FLOAT, LARGEST, MOST
 from trainables.augment import views
 from trainables.data import Dataset
-from trainables.evaluate import BATCH
+from trainables.evaluate import at_once
 from trainables.lesson import Wanted, wanted
 from trainables.models import build
 from trainables.output import has
@@ -27,7 +27,8 @@ def memory(recipe: Recipe, data: Dataset) -> int:
     given = activations(recipe.network, data)
     batch = min(recipe.train.batch_size, len(data.train.labels))
     training = batch * (sum(given) + 2 * max(given)) * FLOAT
-    scoring = min(BATCH, len(data.val.labels)) * 2 * max(given) * FLOAT
+    scored = min(at_once(_network(recipe.network, data), data.shape), len(data.val.labels))
+    scoring = scored * 2 * max(given) * FLOAT
     held = data.train.images.nbytes + data.val.images.nbytes
     if recipe.teacher is not None and recipe.method.name != "none":
         held += answers(recipe.lessons()[0].network, data, wanted([recipe]))

@@ -20,7 +20,7 @@ from trainables import optim
 from trainables.batches import Batch, Material, batches, material, mean, steps_per_epoch
 from trainables.broadcast import Broadcast
 from trainables.device import autocast, device, tensor
-from trainables.evaluate import BATCH, Scores, score
+from trainables.evaluate import Scores, at_once, score
 from trainables.fit import Diverged, Epoch, State, restarts
 from trainables.lesson import Lesson
 from trainables.methods import METHODS, needs
@@ -194,6 +194,7 @@ def _scores(students: Stack, batch: int, images: Tensor, labels: Tensor) -> list
     """Accuracy and loss of each student, dropout off."""
     learner, tensors = students.learner.eval(), students.tensors
     ask = vmap(lambda one, inputs: functional_call(learner, one, (inputs,)).logits, (0, None))
-    n = max(batch, BATCH // len(next(iter(tensors.values()))))  # no more at once than in training
+    most = at_once(learner, images.shape) // len(next(iter(tensors.values())))
+    n = max(batch, most)  # no more at once than in training
     logits = torch.cat([ask(tensors, prepare(each)) for each in images.split(n)], 1)
     return [score(each, labels) for each in logits]

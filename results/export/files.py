@@ -87,8 +87,8 @@ def images(shape: tuple[int, int, int]) -> str:
     )
 
 
-def run_onnx(path: Path, images: Tensor) -> Tensor:
-    """Logits [n, classes] of an ONNX file, the first image in a batch of its own."""
+def run_onnx(path: Path, images: Tensor, most: int = BATCH) -> Tensor:
+    """Logits [n, classes] of an ONNX file, the first image in a batch of its own, the others in some of `most`."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    batches = [images[:1], *images[1:].split(BATCH)]
+    batches = [images[:1], *images[1:].split(most)]
     return torch.cat([torch.from_numpy(session.run(["logits"], {"images": batch.numpy()})[0]) for batch in batches])

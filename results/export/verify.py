@@ -13,7 +13,7 @@ from results.records import Row
 from spaces import space
 from spaces.errors import UserError
 from spaces.recipe import Recipe
-from trainables.evaluate import predict, score
+from trainables.evaluate import at_once, predict, score
 
 TOLERANCE = 1e-4  # between logits, as a fraction of the largest
 EDGE = 1e-3  # of the largest logit: images so near to a second class may be counted either way by another device
@@ -26,7 +26,7 @@ def verify(folder: Path, model: nn.Module, recipe: Recipe, end: Row, test: Exam)
     logits = predict(model, test.images)
     read = {
         WEIGHTS: predict(files.model(folder / WEIGHTS, recipe, test.shape, len(test.classes)), test.images),
-        ONNX: files.run_onnx(folder / ONNX, test.images),
+        ONNX: files.run_onnx(folder / ONNX, test.images, at_once(model, test.shape)),
     }
     away = max(_distance(name, others, logits) for name, others in read.items())
     kind = "random" if test.labels is None else "test"

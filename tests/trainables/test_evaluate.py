@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score
 from torch import nn
 
+from spaces.recipe import Model
 from trainables import evaluate
-from trainables.evaluate import agreement, auc, predict, score
+from trainables.evaluate import agreement, at_once, auc, predict, score
+from trainables.models import build
 
 
 def random(n: int, seed: int = 0) -> torch.Tensor:
@@ -99,6 +101,28 @@ def test_logits_do_not_depend_on_the_batch(network: nn.Module, monkeypatch: pyte
     whole = network.eval()(IMAGES.float() / 255)
     monkeypatch.setattr(evaluate, "BATCH", batch)
     torch.testing.assert_close(predict(network, IMAGES), whole)
+
+
+@pytest.mark.parametrize(("side", "images"), [(8, 1000), (28, 1000), (32, 1000), (64, 1000), (96, 444), (224, 81)])
+def test_of_large_images_fewer_are_answered_at_once(side: int, images: int) -> None:
+    """Of small ones as many as ever: what was published depends on it in the last bits."""
+    assert at_once(nn.Identity(), (3, side, side)) == images
+    resized = Model.model_validate({"name": "mlp", "hidden": [4], "resize": side})
+    assert at_once(build(resized, (1, 8, 8), 10), (1, 8, 8)) == images
+    inside = Model.model_validate({"name": "ensemble", "members": 2, "of": resized.model_dump(exclude_none=True)})
+    assert at_once(build(inside, (1, 8, 8), 10), (1, 8, 8)) == images
+
+
+def test_the_largest_images_are_answered_one_by_one() -> None:
+    class Counting(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append(len(images))
+            return images.mean((2, 3))
+
+    seen: list[int] = []
+    assert predict(Counting(), torch.zeros(2, 3, 4000, 1, dtype=torch.uint8)).shape == (2, 3) and seen == [2]
+    assert predict(Counting(), torch.zeros(1, 3, 1, 1, dtype=torch.uint8).expand(3, 3, 2000, 2000)).shape == (3, 3)
+    assert seen == [2, 1, 1, 1]
 
 
 @pytest.mark.parametrize("training", [True, False])

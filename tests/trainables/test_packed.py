@@ -30,7 +30,7 @@ CNN_TEACHER = {"model": {"name": "cnn3", "width": 4}}
 SMALL: dict[str, list[dict[str, Any]]] = {
     "mlp": [MLP, DROPPING, {"name": "mlp", "hidden": [8], "subclasses": 2}],
     "cnn": [{"name": "cnn"}],
-    "cnn3": [{"name": "cnn3", "width": 8, "normalise": "cifar"}],
+    "cnn3": [{"name": "cnn3", "width": 8, "normalise": "cifar"}, {"name": "cnn3", "width": 8, "resize": 12}],
     "plain_cnn": [{"name": "plain_cnn"}],
     "resnet_cifar": [
         {"name": "resnet_cifar", "depth": 8},

@@ -15,6 +15,7 @@ from trainables.models.plain import cnn3, plain_cnn
 from trainables.models.pooled import Pooled, subclass_counts
 from trainables.models.resnet_cifar import resnet_cifar
 from trainables.models.routed import routed
+from trainables.models.stem import resized
 from trainables.models.timm import timm
 from trainables.models.vision import (
     densenet121,
@@ -65,7 +66,10 @@ def build(model: Model, shape: tuple[int, int, int], classes: int, seed: int = 0
 
 def create(model: Network, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """Build a network, or a part of one, its weights drawn from torch's global generator."""
-    made = MODELS[model.name](shape, classes, **model.knobs)
+    side = model.resize
+    made = MODELS[model.name]((shape[0], side, side) if side else shape, classes, **model.knobs)
+    if side:
+        resized(made, side)
     if model.weights is not None:
         made.starts_from = model.weights  # type: ignore[assignment]  # any attribute may stand on a module
     return made

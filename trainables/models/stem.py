@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 Normalise = Literal["none", "imagenet", "cifar"]
 Stem = Literal["imagenet", "small"]
@@ -35,6 +37,20 @@ def normalised(first: nn.Module, statistics: str, channels: int) -> None:
 
 def _normalise(first: nn.Module, inputs: tuple[Tensor]) -> Tensor:
     return (inputs[0] - first.get_buffer("mean")) / first.get_buffer("deviation")
+
+
+def resized(network: nn.Module, side: int) -> None:
+    """Have a network enlarge or reduce its images to so many pixels both ways before it computes.
+
+    Data stay as small as they are, and whoever exports the network exports this with it.
+    """
+    network.resized_to = side  # type: ignore[assignment]  # any attribute may stand on a module
+    network.register_forward_pre_hook(partial(_resize, side))
+
+
+def _resize(side: int, _network: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+    # Antialiased, as Pillow's: what is reduced is averaged.
+    return interpolate(inputs[0], size=(side, side), mode="bilinear", antialias=True)
 
 
 def opened(first: nn.Conv2d, channels: int, stem: Stem) -> None:
