@@ -94,7 +94,7 @@ readme-bench: install
 	$(BIN)/python -m benchmarks.table runs/bench/results.json | $(BIN)/python docs/insert.py benchmarks/README.md bench
 	$(BIN)/python -m benchmarks.table runs/bench/results.json | $(INSERT) bench
 
-# What a cluster's driver and its network keep up with, into CLUSTER.md: five minutes.
+# What a cluster's driver and its network keep up with, into CLUSTER.md.
 .PHONY: scales
 scales: install
-	$(BIN)/python -m benchmarks.cluster | $(BIN)/python docs/insert.py CLUSTER.md scales
+	mkdir -p runs && $(BIN)/python -m benchmarks.cluster > runs/scales.md && $(BIN)/python docs/insert.py CLUSTER.md scales < runs/scales.md

@@ -44,7 +44,7 @@ class Load(NamedTuple):
 
 LOADS = [
     Load("a student of one epoch, a Ray trial each", Search(20, **TINY), Search(220, **TINY), 1, 200),
-    Load("a student of one epoch, many to a Ray trial", Search(20, **TINY), Search(420, **TINY), "auto", 400),
+    Load("a student of one epoch, many to a Ray trial", Search(420, **TINY), Search(1260, **TINY), "auto", 840),
     Load("an epoch of a student", Search(20, **TINY), Search(20, epochs=51, **TINY), 1, 1000),
 ]
 

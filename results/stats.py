@@ -81,7 +81,7 @@ def _effect(name: str, without: _Fit, with_it: _Fit, full: _Fit, students: int) 
     freedom, left = with_it.rank - without.rank, students - full.rank
     explained, noise = (without.squares - with_it.squares) / freedom, full.squares / left
     f = explained / noise if noise > 0 else float("inf") if explained > 0 else 0.0
-    return Effect(name, f, freedom, left, float(special.fdtrc(freedom, left, f)))
+    return Effect(name, f, freedom, left, float(special.fdtrc(freedom, left, max(0.0, f))))
 
 
 def _fit(y: Array, *parts: Array) -> _Fit:

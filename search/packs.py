@@ -33,9 +33,11 @@ def packs(space: Space, data: Dataset, students: Iterable[Student], workers: int
         together[(likeness(each.recipe) or each.key) if as_one else teacher_of(each.recipe)].append(each)
     made = []
     for some in together.values():
-        recipe = some[0].recipe
-        most = largest(space, recipe, data) if as_one else min(turns(recipe, data), len(students) // (LEAST * workers))
-        made += [Pack(tuple(part), as_one) for part in _cut(some, max(1, most))]
+        if as_one:
+            parts = _cut(some, largest(space, some[0].recipe, data))
+        else:
+            parts = _filled(some, data, len(students) // (LEAST * workers))
+        made += [Pack(tuple(part), as_one) for part in parts]
     return sorted(made, key=lambda pack: order[pack.students[0].key])  # whole seeds first
 
 
@@ -47,12 +49,11 @@ def largest(space: Space, recipe: Recipe, data: Dataset) -> int:
     return max(1, min(MOST, int(FULL // max(1, work))))
 
 
-def turns(recipe: Recipe, data: Dataset) -> int:
-    """How many students like this one a worker trains one after another in the time that is worth a Ray trial."""
+def seconds(recipe: Recipe, data: Dataset) -> float:
+    """About how long a small student takes one thread; a teacher that is asked in every step is left out."""
     images = len(data.train.labels)
     products = 3 * price(recipe.network, data).macs * images  # forward, and backward to weights and to inputs
-    epoch = steps_per_epoch(recipe.train, images) * STEP + products / RATE
-    return int(TURN // (BESIDES + recipe.train.epochs * epoch))
+    return BESIDES + recipe.train.epochs * (steps_per_epoch(recipe.train, images) * STEP + products / RATE)
 
 
 def _cut(students: list[Student], most: int) -> Iterator[list[Student]]:
@@ -60,3 +61,17 @@ def _cut(students: list[Student], most: int) -> Iterator[list[Student]]:
     n = -(-len(students) // most)
     size = -(-len(students) // n)
     return (students[i : i + size] for i in range(0, len(students), size))
+
+
+def _filled(students: list[Student], data: Dataset, most: int) -> Iterator[list[Student]]:
+    """Parts of at most so many that take no longer than a turn, and of single students that do."""
+    part: list[Student] = []
+    taken = 0.0
+    for each in students:
+        own = seconds(each.recipe, data)
+        if part and (len(part) >= most or taken + own > TURN):
+            yield part
+            part, taken = [], 0.0
+        part.append(each)
+        taken += own
+    yield part

@@ -24,10 +24,10 @@ from trainables.rehearsal import rehearsal
 from trainables.teach import known
 
 STEPS = 4  # timed, after as many to warm up
-PATIENCE = 2.0  # seconds, after which those have to do that were taken, two at least
+PATIENCE = 2.0  # seconds, after which no more steps are timed once there are two
 START = 8.0  # seconds until Ray is up and its workers have imported torch, and for the tables at the end
 WORK = 4 * 10**9  # multiply-accumulates of a forward pass in each timed step, at most, unless two images take more
-ROOM = 2 * 10**7  # values that all layers give in one, likewise: deep networks of few channels wait for memory
+ROOM = 2 * 10**7  # values of all layers in one timed step, likewise: deep networks of few channels wait for memory
 EACH = 0.1  # seconds of a worker for a student's rows and weights on disk, and for Ray's part in it
 
 

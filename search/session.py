@@ -62,8 +62,9 @@ def conduct(session: Session, console: Console) -> int:
         try:
             code = _train(session, console)
         except UserError:  # Ray does not start again, say: what there is gets its tables all the same
-            with suppress(UserError):
-                rebuild(session.folder)
+            with cluster.undisturbed(), suppress(Exception):
+                if records.trials(session.folder):
+                    rebuild(session.folder)
             raise
         if code in (INTERRUPTED, LOST):
             _say(console, f"\nInterrupted. To go on: {session.command}")

@@ -49,9 +49,7 @@ def trial(
     lesson = Lesson(data, answers)
     left = [each for each in pack.students if not _over(each, folder)]
     for students in [left] if pack.as_one else [[each] for each in left]:
-        for student in students:
-            records.append(folder, student.key, _opening(student, name, lesson))
-        _train(students, lesson, folder)
+        _train([each for each in students if _opened(each, name, lesson, folder)], lesson, folder)
 
 
 def _over(student: Student, folder: Path) -> bool:
@@ -163,6 +161,17 @@ def _finish(student: Student, lesson: Lesson, folder: Path, epoch: Epoch) -> Non
     omit = student.recipe.train.omit
     row["diagnosis"] = diagnose(output, labels, omit.classes if omit else ())
     _close(folder, student.key, "finished", row)
+
+
+def _opened(student: Student, teacher: str | None, lesson: Lesson, folder: Path) -> bool:
+    """Write a student's first row; one that cannot even be built has failed."""
+    try:
+        records.append(folder, student.key, _opening(student, teacher, lesson))
+    except Exception as error:
+        records.append(folder, student.key, opening(student) | {"teacher": teacher, "time": time.time()})
+        _close(folder, student.key, "failed", {"reason": _one_line(error)})
+        return False
+    return True
 
 
 def _opening(student: Student, teacher: str | None, lesson: Lesson) -> dict[str, Any]:

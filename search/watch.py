@@ -60,12 +60,14 @@ class Watch(Callback):
                     self._end(student, "failed", reason)
 
     def _epoch(self, student: Student, row: dict[str, Any]) -> None:
+        if student.key in self.over:  # its pack is tried again, which tells once more who had ended
+            return
         about = opening(student)
         self.board.epoch(student.key, {**about, "values": labels(about, self.space.knobs)}, row)
         self.display.epoch(student, row)
         self._tell(student)
-        if row["epoch"] == student.recipe.train.epochs:  # others of its pack may have hours to go
-            self._end(student, "stopped", None)
+        if row["epoch"] == student.recipe.train.epochs and status(history(self.folder, student.key)):
+            self._end(student, "stopped", None)  # now, for others of its pack have yet to begin
 
     def _say(self, line: str) -> None:
         self.display.console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -13,7 +13,7 @@ from spaces.template import MISSING, join
 
 
 def changes(old: Space, new: Space) -> list[str]:
-    """Return the dotted keys that changed otherwise than by more seeds, options, trials or confirmed students."""
+    """Return the dotted keys that changed and matter to what a student is, but for what only asks for more students."""
     sections = _sections(old), _sections(new)
     found = [*_differences(_complete(old.template), _complete(new.template)), *_differences(*sections)]
     return list(dict.fromkeys(found))
@@ -79,10 +79,6 @@ def _larger(old: int | None, new: int | None) -> bool:
     return old is not None and new is not None and old <= new
 
 
-def _later(old: float | None, new: float | None) -> bool:
-    return old is not None and (new is None or old <= new)
-
-
 def _whatever(old: Any, new: Any) -> bool:
     return True
 
@@ -94,7 +90,7 @@ _EXTENDS: dict[str, Callable[[Any, Any], bool]] = {
     "confirm.seeds": _longer,
     "confirm.top": _larger,
     "search.trials": _larger,
-    "search.hours": _later,
+    "search.hours": _whatever,
     "resources.workers": _whatever,
     "resources.pack": _whatever,
 }

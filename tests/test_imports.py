@@ -97,6 +97,7 @@ for name in {modules}:
         ("trainables.data", "torch ray sklearn mlxtend pandas optuna results search"),
         ("trainables", "ray pandas optuna matplotlib sklearn mlxtend results search"),
         ("results", "torch ray optuna search trainables"),
+        ("search.run", "matplotlib plotly scipy.stats sklearn mlxtend mlflow"),  # for which a check would wait seconds
     ],
 )
 def test_a_package_pulls_no_more_than_it_needs(package: str, forbidden: str) -> None:

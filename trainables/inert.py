@@ -74,7 +74,7 @@ def findings(space: Space, data: Dataset) -> Iterator[Finding]:
 def _bench(space: Space, data: Dataset) -> Bench:
     """Two batches: of batches that are searched, two of the smallest."""
     smallest = min(space.fill(values, space.seeds[0]).train.batch_size for values in space.probes())
-    batch = None if "train.batch_size" in space.knobs else min(FEW, smallest)
+    batch = None if "train.batch_size" in space.knobs else min(max(FEW, len(data.classes)), smallest)
     return Bench(data.take(2 * (batch or smallest), 100, len(data.classes)), batch, {}, {})
 
 

@@ -27,7 +27,8 @@ def _load(name: str, path: str) -> ModuleType:
 
 
 _search, _run = _load("faults_search", "search/conftest.py"), _load("faults_run", "search/run/conftest.py")
-shared, own_places, write, digits = _search.shared, _search.own_places, _search.write, _search.digits
+shared, places, own_places = _search.shared, _search.places, _search.own_places
+write, digits = _search.write, _search.digits
 space, trained, folder = _search.space, _search.trained, _search.folder
 start, grid, same, rows = _run.start, _run.grid, _run.same, _run.rows
 

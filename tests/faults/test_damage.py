@@ -26,7 +26,7 @@ def cut(path: Path, random: Random) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_damaged_is_done_again_alone_and_said(grid, shared, tmp_path, start, slow_space, same, rows, tally):
+def test_what_is_damaged_is_done_again_alone_and_said(grid, places, tmp_path, start, slow_space, same, rows, tally):
     """Six students: weights flipped, weights cut, rows flipped, rows cut; two are sound and must not be touched."""
     pieces = repeated = 0
     for number in range(3 if FULL else 1):
@@ -90,12 +90,12 @@ def checkpoints(folder: Path) -> list[Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["answers.safetensors", *["weights.safetensors", "record.json"] * FULL])
-def test_an_altered_teacher_is_taught_again_and_said(name, tmp_path, shared, start, slow_space, tally):
+def test_an_altered_teacher_is_taught_again_and_said(name, tmp_path, places, start, slow_space, tally):
     teacher = {"model": {"name": "mlp", "hidden": [70 + "war".index(name[0])]}, "train": {"epochs": 1}}
     space = slow_space(tmp_path, teacher=teacher, seeds=[0], train={"epochs": 1}, table=None)
-    before = set(shared.glob("teachers/*"))
+    before = set(places.glob("teachers/*"))
     assert start(space, tmp_path / "first").wait() == 0
-    (kept,) = set(shared.glob("teachers/*")) - before
+    (kept,) = set(places.glob("teachers/*")) - before
     flip(kept / name, Random(name))
     run = start(space, tmp_path / "second")
     assert run.wait() == 0, run.said()

@@ -90,7 +90,7 @@ def moments(kind: str, full: bool) -> list[list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["grid", "adaptive"])
-def test_a_killed_search_ends_as_if_nothing_had_been(kind, shared, tmp_path, start, slow_space, same, tally):
+def test_a_killed_search_ends_as_if_nothing_had_been(kind, places, tmp_path, start, slow_space, same, tally):
     parts = ADAPTIVE if kind == "adaptive" else {"seeds": [0]}
     hits: Counter[str] = Counter()
     lost = repeated = 0
@@ -101,11 +101,11 @@ def test_a_killed_search_ends_as_if_nothing_had_been(kind, shared, tmp_path, sta
         teacher["train"] = {"epochs": 8, "batch_size": 8}
         folder = tmp_path / f"{kind}{number}"
         space = slow_space(tmp_path, teacher=teacher, **parts)
-        killed = Chain(start, space, folder, shared / "teachers")
+        killed = Chain(start, space, folder, places / "teachers")
         for moment, name in enumerate(chain):
             killed.kill(name, Random(f"{kind}{number}{moment}"))
         killed.finish()
-        undisturbed = Chain(start, space, tmp_path / f"{kind}{number}.whole", shared / "teachers")
+        undisturbed = Chain(start, space, tmp_path / f"{kind}{number}.whole", places / "teachers")
         undisturbed.finish()
         hits += killed.hits
         lost += killed.lost

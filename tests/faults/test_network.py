@@ -103,13 +103,13 @@ sleep infinity
 
 
 @pytest.mark.slow
-def test_two_nodes_with_addresses_and_disks_of_their_own(inside, grid, shared, tmp_path, slow_space, same, tally):
+def test_two_nodes_with_addresses_and_disks_of_their_own(inside, grid, places, tmp_path, slow_space, same, tally):
     space, out, logs = slow_space(tmp_path), tmp_path / "run", (tmp_path / "head.txt", tmp_path / "other.txt")
     known = {"head": HEAD, "other": OTHER, "port": PORT, "flags": tmp_path, "python": sys.executable}
-    places = {"KD_CACHE": str(shared / "teachers"), "XDG_CACHE_HOME": str(shared / "nothing")}
-    head = inside(0, SEARCHES.format(space=space, out=out, **known), logs[0], **places)
+    own = {"KD_CACHE": str(places / "teachers"), "XDG_CACHE_HOME": str(places / "nothing")}
+    head = inside(0, SEARCHES.format(space=space, out=out, **known), logs[0], **own)
     until((tmp_path / "head").exists, head, logs[0])
-    other = inside(1, JOIN.format(**known), logs[1], **places)
+    other = inside(1, JOIN.format(**known), logs[1], **own)
     until((tmp_path / "other").exists, other, logs[1])
     assert head.wait(900) == 0, logs[0].read_text()
     refused, stranger = (tmp_path / "private.txt").read_text(), (tmp_path / "stranger.txt").read_text()

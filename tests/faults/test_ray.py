@@ -51,6 +51,30 @@ def test_a_student_whose_worker_dies_goes_on_and_the_retry_is_shown(grid, tmp_pa
 
 
 @pytest.mark.slow
+def test_students_that_take_turns_lose_nothing(tmp_path, start, write, same, tally):
+    """48 brief students: a worker is killed among those that share its Ray trial, then the whole run."""
+    train, seeds = {"epochs": 4, "batch_size": 16}, list(range(16))
+    parts = {"method": {"name": "hinton", "alpha": {"choice": [0.5, 0.9]}, "temperature": 4}, "train": train}
+    space, folder = write(tmp_path / "x.yaml", seeds=seeds, **parts), tmp_path / "run"
+    run = start(space, folder)
+    run.until(lambda: trained(folder) >= 20)
+    assert strike(run, "ray::ImplicitFunc.train")
+    run.until(lambda: run.said().count("in its pack: its worker process died") == 1)
+    struck = trained(folder)
+    run.until(lambda: trained(folder) >= struck + 20)
+    run.kill()
+    assert run.alone(60) == set()
+    again, whole = start(space, folder), tmp_path / "whole"
+    assert again.wait() == 0, again.said()
+    assert start(space, whole).wait() == 0
+    same(folder, whole)
+    assert len(records.trials(folder)) == 48
+    repeated = trained(folder) - trained(whole)
+    assert repeated <= 3  # of the worker's student, and of two when the run was killed
+    tally("SIGKILL of a worker and of a run whose students take turns", tries=2, repeated=repeated)
+
+
+@pytest.mark.slow
 def test_a_worker_that_always_dies_is_given_up_and_the_others_go_on(tmp_path, start, write, tally):
     plugin = tmp_path / "deadly.py"
     plugin.write_text(DEADLY)
@@ -86,13 +110,13 @@ METHODS["deadly"] = deadly
 
 
 @pytest.mark.slow
-def test_a_teacher_whose_process_dies_goes_on(tmp_path, shared, start, slow_space, tally):
+def test_a_teacher_whose_process_dies_goes_on(tmp_path, places, start, slow_space, tally):
     teacher = {"model": {"name": "mlp", "hidden": [91]}, "train": {"epochs": 12, "batch_size": 8}}
     space, folder = slow_space(tmp_path, teacher=teacher, seeds=[0]), tmp_path / "run"
-    before = set(shared.glob("teachers/*"))
+    before = set(places.glob("teachers/*"))
     run = start(space, folder)
     run.until(
-        lambda: any((path / "checkpoint.safetensors").exists() for path in set(shared.glob("teachers/*")) - before)
+        lambda: any((path / "checkpoint.safetensors").exists() for path in set(places.glob("teachers/*")) - before)
     )
     assert strike(run, "ray::_lectures")
     assert run.wait() == 0, run.said()

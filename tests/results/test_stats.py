@@ -107,6 +107,17 @@ def test_equal_numbers_have_no_effect():
     assert set(stats.worse([0.9] * 6, list("aabbcc"), [0, 1] * 3, "a").values()) == {1.0}
 
 
+def test_a_knob_that_changes_nothing_has_a_p_of_one():
+    """Its F is a rounding error, which may lie below 0."""
+    random = numpy.random.default_rng(0)
+    rows, columns, seeds = (part.ravel() for part in numpy.meshgrid(range(5), range(6), range(3), indexing="ij"))
+    for _ in range(20):
+        noise = random.normal(size=(5, 3))
+        found = stats.effects(noise[rows, seeds], rows, columns, seeds)  # the same in every column
+        assert [0 <= each.p <= 1 for each in found] == [True] * len(found)
+        assert found[1].p == 1
+
+
 def test_cells_that_share_no_seed_are_not_compared():
     cells, blocks = ["a", "b", "a", "b", "c", "d", "c", "d"], [0, 0, 1, 1, 2, 2, 3, 3]
     assert set(stats.worse(numpy.arange(8) % 3, cells, blocks, "a")) == {"b"}

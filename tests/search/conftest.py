@@ -32,11 +32,17 @@ def shared(tmp_path_factory) -> Path:
     return root.parent if root.name.startswith("popen-") else root  # pytest-xdist gives each process its own
 
 
+@pytest.fixture(scope="session")
+def places(tmp_path_factory) -> Path:
+    """A folder for the caches of this process's tests, which look at what is new in them."""
+    return tmp_path_factory.getbasetemp()
+
+
 @pytest.fixture(autouse=True)
-def own_places(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_places(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Teachers are cached among the tests, and nobody's data sets are found."""
-    monkeypatch.setenv("KD_CACHE", str(shared / "teachers"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(shared / "nothing"))
+    monkeypatch.setenv("KD_CACHE", str(places / "teachers"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(places / "nothing"))
     monkeypatch.delenv("KD_DATA", raising=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.packs import FULL, LEAST, MOST, largest, packs, turns
+from search.packs import FULL, LEAST, MOST, TURN, largest, packs, seconds
 from search.plan import grid
 from search.students import teacher_of
 from trainables.check import price
@@ -26,12 +26,19 @@ def test_on_a_processor_brief_ones_take_turns(space, digits, workers):
     assert LEAST * workers <= len(made) < len(students) / 2 and not any(pack.as_one for pack in made)
     for pack in made:
         assert len({teacher_of(each.recipe) for each in pack.students}) == 1
-        assert len(pack.students) <= turns(pack.students[0].recipe, digits)
+        assert sum(seconds(each.recipe, digits) for each in pack.students) <= TURN
 
 
 def test_long_ones_do_not(space, digits):
     wanted = space(seeds=list(range(40)), train={"epochs": 2000, "batch_size": 512, "lr": 0.01})
     assert all(len(pack.students) == 1 for pack in packs(wanted, digits, grid(wanted, digits), 1))
+
+
+@pytest.mark.parametrize("epochs", [[1, 2000], [2000, 1]])
+def test_nobody_brief_waits_for_somebody_long(space, digits, epochs):
+    wanted = space(seeds=list(range(40)), train={"epochs": {"choice": epochs}, "batch_size": 512, "lr": 0.01})
+    for pack in packs(wanted, digits, grid(wanted, digits), 1):
+        assert len(pack.students) == 1 or {each.recipe.train.epochs for each in pack.students} == {1}
 
 
 @pytest.mark.parametrize(("most", "sizes"), [(100, [2, 4]), (3, [2, 2, 2]), (1, [1] * 6)])

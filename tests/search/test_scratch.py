@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from search.scratch import LOCK, scratch
+from search.scratch import LOCK, _prefix, scratch
 
 HOLD = "from search.scratch import scratch; import sys\nwith scratch() as f: print(f, flush=True); sys.stdin.read()"
 
@@ -42,7 +42,12 @@ def test_it_is_there_inside_the_block_alone():
 
 
 def test_what_a_killed_run_left_is_removed_and_what_a_living_one_has_is_not(tmp_path):
-    (tmp_path / "kd-other").mkdir()
+    elsewhere, linked = tmp_path / "kd-0000-else", tmp_path / f"{_prefix()}linked"
+    for each in (elsewhere, linked):
+        each.mkdir()
+    (elsewhere / LOCK).touch()
+    (linked / LOCK).symlink_to(elsewhere / LOCK)
+    os.utime(elsewhere / LOCK, (0, 0))
     process, folder = held()
     try:
         with scratch():
@@ -51,7 +56,7 @@ def test_what_a_killed_run_left_is_removed_and_what_a_living_one_has_is_not(tmp_
         process.wait()
         assert folder.is_dir()
         with scratch():
-            assert not folder.exists() and (tmp_path / "kd-other").is_dir()
+            assert not folder.exists() and (elsewhere / LOCK).exists() and linked.is_dir()
     finally:
         process.kill()
         process.communicate()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -162,17 +164,37 @@ def test_those_that_take_turns_are_what_each_is_alone_to_the_bit(alone, space, d
     told = []
     monkeypatch.setattr(trials.tune, "report", lambda row: told.append((row["trial"], row["epoch"])))
     values = {"method.alpha": 0, "method.temperature": 1}
-    students = tuple(student(space(seeds=[0, 1]), "baseline", values, seed, 0) for seed in range(2))
+    students = tuple(student(space(seeds=[0, 1]), "baseline", values, seed, 0) for seed in (1, 0))
     trial({"pack": Pack(students, as_one=False)}, data=digits, lessons={}, plugins={}, folder=folder, threads=1)
     assert told == [(each.key, epoch) for each in students for epoch in (1, 2, 3)]
     first, second = (history(folder, each.key) for each in students)
     assert first is not None and second is not None and second.start["time"] > first.end["time"]
-    records.rows_file(folder, students[0].key).unlink()
+    records.rows_file(folder, students[1].key).unlink()
     monkeypatch.setattr(trials.tune, "report", lambda row: None)
-    by_itself = history(folder, alone())
+    assert alone() == students[1].key  # which had somebody before it
+    by_itself = history(folder, students[1].key)
     assert by_itself is not None
-    assert [row["val_loss"] for row in first.epochs] == [row["val_loss"] for row in by_itself.epochs]
-    assert first.end["test_loss"] == by_itself.end["test_loss"]
+    assert [row["val_loss"] for row in second.epochs] == [row["val_loss"] for row in by_itself.epochs]
+    assert second.end["test_loss"] == by_itself.end["test_loss"]
+
+
+@pytest.mark.parametrize(("as_one", "opens_second"), [(True, 2), (False, 3)])  # in turn, the first ends before
+def test_who_cannot_be_built_fails_and_the_others_go_on(as_one, opens_second, space, digits, folder, monkeypatch):
+    calls, real = itertools.count(1), trials.build
+
+    def build(*arguments):
+        if next(calls) == opens_second:
+            raise MemoryError("made up")
+        return real(*arguments)
+
+    monkeypatch.setattr(trials, "build", build)
+    monkeypatch.setattr(trials.tune, "report", lambda row: None)
+    values = {"method.alpha": 0, "method.temperature": 1}
+    students = tuple(student(space(seeds=[0, 1]), "baseline", values, seed, 0) for seed in (0, 1))
+    trial({"pack": Pack(students, as_one)}, data=digits, lessons={}, plugins={}, folder=folder, threads=1)
+    first, second = (records.rows(folder, each.key)[-1] for each in students)
+    assert first["status"] == "finished"
+    assert second["status"] == "failed" and "made up" in second["reason"]
 
 
 def test_a_pack_that_died_goes_on_with_whoever_is_not_done(pack, folder, monkeypatch):

@@ -60,8 +60,11 @@ def test_who_takes_turns_is_over_with_the_last_epoch_and_once(watch, pair, train
         trained(each, [0.5] * 3)
         watch.on_trial_result(1, [], ray_trial(pair), {"trial": each.key, "epoch": 3, "val_accuracy": 0.5})
     assert watch.display.counts == {"finished": 2} and not watch.display.running
+    told, done = list(watch.board.told), watch.display.progress.tasks[0].completed
+    watch.on_trial_result(1, [], ray_trial(pair), {"trial": pair[0].key, "epoch": 3, "val_accuracy": 0.5})  # a retry
     watch.on_trial_complete(1, [], ray_trial(pair))
-    assert watch.display.counts == {"finished": 2}
+    assert watch.display.counts == {"finished": 2} and not watch.display.running
+    assert watch.board.told == told and watch.display.progress.tasks[0].completed == done
 
 
 def test_nobody_fails_for_another_of_its_pack(watch, pair, trained, folder, capsys):

@@ -31,5 +31,5 @@ def he(model: nn.Module) -> nn.Module:
 
 
 def _real(model: nn.Module) -> Iterable[nn.Module]:
-    """All layers, but none of a network without memory, on which drawing nothing takes a deep one half a second."""
+    """All layers; none of a network without memory, where initialising does nothing but take time."""
     return () if next(model.parameters()).is_meta else model.modules()

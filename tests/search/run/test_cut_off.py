@@ -58,17 +58,18 @@ def test_whatever_happens_to_a_run_the_same_command_ends_it(grid, tmp_path, star
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("name", POLITE)
-def test_a_teacher_can_be_interrupted_and_goes_on(tmp_path, shared, start, slow_space, name):
+def test_a_teacher_can_be_interrupted_and_goes_on(tmp_path, places, start, slow_space, name):
     model = {"name": "mlp", "hidden": [33 if name == "SIGINT" else 34]}  # in nobody's cache
     space = slow_space(tmp_path, teacher={"model": model, "train": {"epochs": 12, "batch_size": 8}}, seeds=[0])
-    folder, before = tmp_path / "run", unfinished(shared)
+    folder, before = tmp_path / "run", unfinished(places)
     run = start(space, folder)
-    run.until(lambda: unfinished(shared) > before)
+    run.until(lambda: unfinished(places) > before)
     assert interrupt(run, name) < 10
     assert run.alone() == set()
     assert records.trials(folder) == [] and records.students_file(folder).is_file()
-    (begun,) = unfinished(shared) - before
+    (begun,) = unfinished(places) - before
     assert 1 <= checkpoint.load(begun).epoch < 12
     assert start(space, folder).wait() == 0
     assert len(records.trials(folder)) == 3
@@ -76,6 +77,6 @@ def test_a_teacher_can_be_interrupted_and_goes_on(tmp_path, shared, start, slow_
     assert teacher["epochs"] == 12 and not begun.exists()
 
 
-def unfinished(shared):
+def unfinished(places):
     """The teachers that are being taught, or were when somebody was interrupted."""
-    return set((shared / "teachers").glob("*/checkpoint.safetensors"))
+    return set((places / "teachers").glob("*/checkpoint.safetensors"))
