@@ -27,7 +27,8 @@ unit: install
 test: lint types unit
 
 ci-slow: install
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'slow and not alone'
+	$(BIN)/python -m pytest -m 'slow and alone'
 
 # Every fault in full, and tests/faults/README.md written of it; fails unless nothing was lost.
 .PHONY: faults audit

@@ -100,8 +100,8 @@ def refuse_changes(space: Space, data: Dataset, folder: Path, plugins: dict[str,
         changed.append("the files of student.model.weights")
     if changed:
         raise UserError(
-            f"{folder} was run with other values of {', '.join(changed)}; only more seeds, choices or trials extend an "
-            "experiment. Run with --fresh (moves the old folder aside) or --out to keep both."
+            f"{folder} was run with other values of {', '.join(changed)}; only more seeds, choices, trials or hours "
+            "extend an experiment. Run with --fresh (moves the old folder aside) or --out to keep both."
         )
 
 

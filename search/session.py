@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from results import experiment as experiments
 from results import records
-from results.rebuild import rebuild
 from results.tensorboard import Board
 from results.terminal import show
 from search import cluster, engine, tracking
@@ -143,6 +143,13 @@ def _give_up(session: Session, display: Display, dead: str) -> None:
     finally:
         sys.stdout.flush()
         os._exit(LOST)
+
+
+def rebuild(folder: Path) -> experiments.Experiment:
+    """Write the results of what there is."""
+    from results import rebuild  # here: its plotting libraries take a second, for which a check need not wait
+
+    return rebuild.rebuild(folder)
 
 
 def _say(console: Console, line: str) -> None:

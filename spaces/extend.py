@@ -79,11 +79,22 @@ def _larger(old: int | None, new: int | None) -> bool:
     return old is not None and new is not None and old <= new
 
 
-# Paths that may grow; everything else has to stay as it was.
+def _later(old: float | None, new: float | None) -> bool:
+    return old is not None and (new is None or old <= new)
+
+
+def _whatever(old: Any, new: Any) -> bool:
+    return True
+
+
+# Paths that may grow, or do not matter to what a student is; everything else has to stay as it was.
 _EXTENDS: dict[str, Callable[[Any, Any], bool]] = {
     "seeds": _longer,
     "teacher.seeds": _longer,
     "confirm.seeds": _longer,
     "confirm.top": _larger,
     "search.trials": _larger,
+    "search.hours": _later,
+    "resources.workers": _whatever,
+    "resources.pack": _whatever,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -127,9 +128,15 @@ def _weighed(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
 
 def price(model: Model, data: Dataset) -> Cost:
     """Count the cost of a network built without memory for weights; a UserError where it does not fit the images."""
+    return _priced(model.model_dump_json(), MODELS.get(model.name), data.shape, len(data.classes))
+
+
+@cache  # a search asks for the same few networks, student by student
+def _priced(written: str, _builder: object, shape: tuple[int, int, int], classes: int) -> Cost:
+    model = Model.model_validate_json(written)
     try:
         with torch.device("meta"):
-            return cost(build(model, data.shape, len(data.classes)), data.shape)
+            return cost(build(model, shape, classes), shape)
     except (RuntimeError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"model {model.name}: cannot be built for images {list(data.shape)}: {reason}") from None
+        raise UserError(f"model {model.name}: cannot be built for images {list(shape)}: {reason}") from None

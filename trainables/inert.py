@@ -25,6 +25,7 @@ from trainables.rehearsal import rehearsal
 
 PARTS = ("method", "student", "train")
 UNTRIED = {"train.epochs"}  # epochs are counted, whatever else happens
+FEW = 64  # images of a batch, where its size is not searched: whether a knob counts shows in a few
 EPOCHS = 2  # after a first stage; a schedule or a decay shows in the second
 ALONE = "where alpha is 0 the student learns alone"
 LATER = {
@@ -48,6 +49,7 @@ class Bench(NamedTuple):
     """Some data, and what was made of it so far: lessons, and weights that were learnt, None where they diverged."""
 
     data: Dataset
+    batch: int | None  # images, where it is not the recipe that says how many
     lessons: dict[tuple[str, Wanted], Lesson]
     learnt: dict[tuple[str, int], Weights | None]
 
@@ -71,8 +73,9 @@ def findings(space: Space, data: Dataset) -> Iterator[Finding]:
 
 def _bench(space: Space, data: Dataset) -> Bench:
     """Two batches: of batches that are searched, two of the smallest."""
-    images = 2 * min(space.fill(values, space.seeds[0]).train.batch_size for values in space.probes())
-    return Bench(data.take(images, 100, len(data.classes)), {}, {})
+    smallest = min(space.fill(values, space.seeds[0]).train.batch_size for values in space.probes())
+    batch = None if "train.batch_size" in space.knobs else min(FEW, smallest)
+    return Bench(data.take(2 * (batch or smallest), 100, len(data.classes)), batch, {}, {})
 
 
 def _finding(space: Space, bench: Bench, path: str) -> Finding:
@@ -122,7 +125,8 @@ def _learnt(space: Space, bench: Bench, recipe: Recipe, epochs: int) -> Weights 
     """The weights of a student after some epochs on the bench, each recipe trained once."""
     name = recipe.key(), epochs
     if name not in bench.learnt:
-        short = recipe.train.model_copy(update={"epochs": min(epochs, recipe.train.epochs)})
+        less = {"epochs": min(epochs, recipe.train.epochs), "batch_size": bench.batch or recipe.train.batch_size}
+        short = recipe.train.model_copy(update=less)
         bench.learnt[name] = _trained(space, bench, recipe.model_copy(update={"train": short}))
     return bench.learnt[name]
 

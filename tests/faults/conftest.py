@@ -39,6 +39,7 @@ def slow_space(write: Callable[..., Path]) -> Callable[..., Path]:
 
 
 FULL = bool(os.environ.get("KD_FAULTS"))  # as `make faults` runs them: every moment, every try
+only_in_full = pytest.mark.skipif(not FULL, reason="part of `make faults`")
 
 
 @pytest.fixture(scope="session")

@@ -29,12 +29,17 @@ that had been written, and, for a grid, with the same numbers and weights as an 
 |---|---|---|---|---|---|
 """
 
+TURNS = (["-n", "2", "--dist", "loadfile", "-m", "not alone"], ["-m", "alone"])  # as in `make ci-slow`
+NOTHING_CHOSEN = 5  # pytest's exit code
+
 
 def main(chosen: Sequence[str]) -> int:
     """Run the tests, all of them or those that pytest's own arguments choose, and write the table."""
     with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as tallies:
+        own = {**os.environ, "KD_FAULTS": tallies.name}
         command = [sys.executable, "-m", "pytest", "-q", str(HERE), *chosen]
-        code = subprocess.run(command, env={**os.environ, "KD_FAULTS": tallies.name}, cwd=HERE.parents[1]).returncode
+        codes = [subprocess.run([*command, *turn], env=own, cwd=HERE.parents[1]).returncode for turn in TURNS]
+        code = max(each for each in codes if each != NOTHING_CHOSEN or len(set(codes)) == 1)
         lines = [json.loads(line) for line in tallies]
     (HERE / "README.md").write_text(HEAD.format(about=about()) + "".join(map(row, lines)) + end(code, lines))
     return code or int(any(line["lost"] for line in lines))

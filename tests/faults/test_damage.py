@@ -62,7 +62,34 @@ def test_what_is_damaged_is_done_again_alone_and_said(grid, shared, tmp_path, st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["weights.safetensors", "answers.safetensors", "record.json"])
+@pytest.mark.parametrize("spoil", [flip, *[cut] * FULL])
+def test_a_student_with_a_damaged_checkpoint_begins_again_and_it_is_said(
+    spoil, grid, tmp_path, start, slow_space, same, tally
+):
+    space, folder = slow_space(tmp_path), tmp_path / "run"
+    run = start(space, folder)
+    run.until(lambda: len(checkpoints(folder)) == 2)  # both workers are in the middle of a student
+    run.kill()
+    run.alone(60)
+    before, (path, *others) = trained(folder), checkpoints(folder)
+    begun = max(row["epoch"] for row in records.rows(folder, path.parent.name) if row["kind"] == "epoch")
+    spoil(path, Random(0))
+    again = start(space, folder)
+    assert again.wait() == 0, again.said()
+    assert f"{path}: " in again.said() and "trained again from its first epoch" in again.said()
+    assert not any(str(other) in again.said() for other in others)
+    same(folder, grid)
+    repeated = trained(folder) - trained(grid)
+    assert before >= begun and repeated <= begun + 2  # its epochs, and those that the kill may have cost
+    tally(f"a checkpoint damaged ({spoil.__name__})", tries=1, repeated=repeated, note="that student's epochs alone")
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    return sorted(folder.glob("trials/*/checkpoint.safetensors"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["answers.safetensors", *["weights.safetensors", "record.json"] * FULL])
 def test_an_altered_teacher_is_taught_again_and_said(name, tmp_path, shared, start, slow_space, tally):
     teacher = {"model": {"name": "mlp", "hidden": [70 + "war".index(name[0])]}, "train": {"epochs": 1}}
     space = slow_space(tmp_path, teacher=teacher, seeds=[0], train={"epochs": 1}, table=None)

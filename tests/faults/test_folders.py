@@ -8,6 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from conftest import FULL
 from test_driver import trained
 
 from results import records
@@ -97,7 +98,7 @@ if not hasattr(time, "true_time"):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["grid", "tpe"])
+@pytest.mark.parametrize("algorithm", ["tpe", *["grid"] * FULL])
 def test_a_clock_that_jumps(algorithm, tmp_path, start, slow_space, same, tally):
     plugin = tmp_path / "clock.py"
     plugin.write_text(CLOCK)

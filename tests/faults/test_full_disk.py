@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import FULL
 
 from results import records
 from results.students import histories
@@ -25,7 +26,7 @@ def small(tmp_path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("left", [0, 40, 400])
+@pytest.mark.parametrize("left", [40, *[0, 400] * FULL])
 def test_a_full_disk(left, small, tmp_path, start, write, same, tally):
     """With `left` KB of room: none for a row, for rows but no checkpoint, for some checkpoints but not all."""
     parts = {"student": {"model": {"name": "mlp", "hidden": [128]}}, "train": {"epochs": 3, "batch_size": 16}}

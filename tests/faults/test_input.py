@@ -20,7 +20,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from conftest import FULL
+from conftest import FULL, only_in_full
 from mutations import mutate
 
 from results import records, students
@@ -106,6 +106,7 @@ def test_spoilt_spaces_in_short(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@only_in_full
 def test_spoilt_spaces(tmp_path: Path, tally) -> None:
     tries = -(-2400 // len(SPACES))
     found = sum((fuzz(path, tmp_path, tries) for path in SPACES), Counter())
@@ -118,12 +119,13 @@ def test_spoilt_spaces(tmp_path: Path, tally) -> None:
 
 
 @pytest.mark.slow
+@only_in_full
 def test_spoilt_spaces_with_their_data(tmp_path: Path, capsys, monkeypatch, tally) -> None:
     """The whole of --check, networks and plan included, in this process."""
     monkeypatch.delenv("KD_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "nothing"))
     codes: Counter[int] = Counter()
-    for number in range(8):
+    for number in range(4):
         for path in SPACES:
             spoilt = spoil(path, tmp_path, 10_000 + number)
             code = main([str(spoilt), "--check", "--out", str(tmp_path / "run")])
@@ -139,7 +141,7 @@ def test_spoilt_spaces_with_their_data(tmp_path: Path, capsys, monkeypatch, tall
 @pytest.mark.slow
 def test_spoilt_spaces_on_the_command_line(tmp_path: Path, tally) -> None:
     """In a process with 4 GB of addresses: what Python and torch map, and less than 1 GB beyond it."""
-    tried = [(SPACES[number % len(SPACES)], number) for number in range(12)]
+    tried = [(SPACES[number % len(SPACES)], number) for number in range(12 if FULL else 4)]
     for path, number in tried:
         spoilt = spoil(path, tmp_path, 20_000 + number)
         command = [sys.executable, "-m", "search.run", str(spoilt), "--check", "--out", str(tmp_path / "run")]
@@ -249,8 +251,8 @@ def test_spoilt_rows_are_read(experiment: Path) -> None:
 def test_spoilt_rows_make_results(experiment: Path, tally) -> None:
     reports = 60 if FULL else 12
     found = fuzz_rows(experiment, reports, rebuild)
-    found += fuzz_rows(experiment, 2000, students.read, students.epochs)
-    found += fuzz_rows(experiment, 200, journal)
+    found += fuzz_rows(experiment, 2000 if FULL else 200, students.read, students.epochs)
+    found += fuzz_rows(experiment, 200 if FULL else 40, journal)
     assert found["read"] == found.total()
     tally("spoilt rows: tables, and the whole report", tries=found.total(), note=f"{reports} whole reports")
 
@@ -263,7 +265,7 @@ def journal(folder: Path) -> None:
 @pytest.mark.slow
 def test_spoilt_rows_are_a_search_s_memory(experiment: Path, tally) -> None:
     """What a search that goes on does with them: mend, ask who is done, rank, rebuild rungs and the sampler's study."""
-    tries = 300
+    tries = 300 if FULL else 60
     assert fuzz_rows(experiment, tries, remember)["read"] == tries
     tally("spoilt rows, from which a search goes on", tries=tries)
 

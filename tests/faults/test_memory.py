@@ -28,6 +28,7 @@ def done(folder: Path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_memory_stays_flat(tmp_path, start, write, tally):
     choices = {"choice": [round(0.0001 * number, 4) for number in range(1, MANY + 1)]}
     space = write(tmp_path / "x.yaml", method={"name": "none"}, train={"epochs": 1, "batch_size": 512, "lr": choices})

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import FULL
+from conftest import FULL, only_in_full
 from test_driver import trained
 
 from results import records
@@ -103,6 +103,7 @@ def test_a_teacher_whose_process_dies_goes_on(tmp_path, shared, start, slow_spac
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize(("title", "named"), [("raylet", "raylet"), ("gcs_server", "master (GCS)")])
 def test_a_dead_ray_is_noticed_and_started_anew(title, named, grid, tmp_path, start, slow_space, same, tally):
     """Also where the driver waits inside of Ray, or is ended by it."""
@@ -140,6 +141,7 @@ def noticed(run, number: int) -> float:
 
 
 @pytest.mark.slow
+@only_in_full
 def test_a_ray_that_dies_again_and_again_ends_the_run_with_its_tables(tmp_path, start, slow_space, tally):
     space, folder = slow_space(tmp_path, train={"epochs": 40, "batch_size": 2}), tmp_path / "run"
     run = start(space, folder)

@@ -14,8 +14,8 @@ from results import records
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.alone
+@pytest.mark.parametrize(("name", "times"), [("SIGTERM", 1), ("SIGINT", 2), *[("SIGTERM", 2), ("SIGINT", 1)] * FULL])
 def test_a_polite_end(name, times, grid, tmp_path, start, slow_space, same, tally):
     slowest = 0.0
     space, folder = slow_space(tmp_path), tmp_path / "run"

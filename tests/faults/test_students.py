@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas
 import pytest
+from conftest import FULL
 
 from results import records
 
@@ -38,7 +39,7 @@ def plugin(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["grid", "tpe"])
+@pytest.mark.parametrize("algorithm", ["tpe", *["grid"] * FULL])
 def test_trouble_stays_with_its_student(algorithm, plugin, tmp_path, start, write, tally):
     method = {"name": "troubled", "alpha": 1, "strength": {"choice": [1, 2, 3, 4]}}
     search = {"algorithm": "grid"} if algorithm == "grid" else {"algorithm": "tpe", "trials": 4, "scheduler": "asha"}
