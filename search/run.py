@@ -27,6 +27,7 @@ from spaces.space import Space
 from trainables import plugin
 from trainables.data import Dataset, Missing, given
 from trainables.device import fastest_precision
+from trainables.published import MissingWeights
 
 
 def run(
@@ -54,7 +55,8 @@ def run(
     try:
         searched, dataset = prepare(Path(space), Path(data) if data else None, download, smoke_test, console)
     except Missing as missing:
-        if not check or given(Path(data) if data else None):
+        # Who names a data root says that it holds the data, and nothing of weights.
+        if not check or (given(Path(data) if data else None) and not isinstance(missing, MissingWeights)):
             raise
         console.print(f"{space}: a valid space, but {missing}", highlight=False, markup=False, soft_wrap=True)
         return 0

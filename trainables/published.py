@@ -25,6 +25,10 @@ class Source(NamedTuple):
     path: Path
 
 
+class MissingWeights(Missing):
+    """Published weights are not on this machine; the message says where they were looked for and how to get them."""
+
+
 def source(module: nn.Module) -> Source:
     """Where torchvision's weights for a network are; a UserError where it is none of torchvision's."""
     name = vars(module).get("published")
@@ -38,11 +42,11 @@ def source(module: nn.Module) -> Source:
 
 
 def file(module: nn.Module) -> Path:
-    """The file of a network's weights; Missing where it is not here, a UserError where it is not what was published."""
+    """The file of a network's weights; MissingWeights where it is not here, a UserError where it was altered."""
     found = source(module)
     if not os.path.isfile(found.path):  # Path.is_file raises where a folder may not be entered
         how = f"fetch it ({found.bytes / 2**20:.0f} MB) by --download, or from {found.url} yourself"
-        raise Missing(f"model.weights: imagenet: {found.path}: no such file; {how}")
+        raise MissingWeights(f"model.weights: imagenet: {found.path}: no such file; {how}")
     verify(found.path)
     return found.path
 

@@ -102,6 +102,28 @@ def test_anything_else_that_does_not_fit_is_refused(
     assert place == "student.model.weights" and said.startswith(f"{path}: does not fit")
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere.pth", "model.weights: nowhere.pth: no such file"),
+        (".", "model.weights: .: no such file"),
+        ("x" * 5000, "model.weights: x*: no such file"),  # no file system has such a name
+        ("~nosuchuser/w.pth", "~nosuchuser/w.pth: no such home folder"),
+    ],
+    ids=["absent", "folder", "too long", "no home"],
+)
+def test_a_file_that_is_not_there_is_one_line(recipe: Make, digits: Dataset, name: str, message: str) -> None:
+    with pytest.raises(UserError, match=f"^{message}$"):
+        begin(network(CNN | {"weights": name}))
+    ((place, said),) = complaints(recipe(CNN | {"weights": name}), digits)
+    assert place == "student.model.weights" and len(said.splitlines()) == 1
+
+
+def test_what_cannot_be_read_has_no_digest(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"^{tmp_path}: cannot be read \\(Is a directory\\)"):
+        digest(tmp_path)
+
+
 def test_weights_of_which_nothing_is_left_are_refused(tmp_path: Path) -> None:
     linear = {"name": "mlp", "hidden": []}
     storage.write(tmp_path / "w.safetensors", dict(network(linear, (3, 8, 8), 7).state_dict()))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -73,6 +74,56 @@ def test_a_check_without_the_data_says_so_and_is_content(command, write, tmp_pat
 def test_without_the_data_there_is_nothing_to_run(command, write, tmp_path):
     code, _, complained = command(write(tmp_path / "x.yaml", data={"name": "mnist"}), "--out", tmp_path / "run")
     assert code == 2 and "--download" in complained and not (tmp_path / "run").exists()
+
+
+def starts_from(weights: str, who: str) -> dict[str, Any]:
+    """A space in which the student, its teacher or its teacher's teacher starts from weights."""
+    started = {"model": {"name": "squeezenet", "resize": 32, "weights": weights}, "train": {"epochs": 1}}
+    assistant = {"model": {"name": "mlp", "hidden": [8]}, "method": {"name": "hinton", "alpha": 1, "temperature": 4}}
+    return {
+        "student": {"student": {"model": started["model"]}},
+        "teacher": {"teacher": started},
+        "teacher.teacher": {"teacher": assistant | {"teacher": started}},
+    }[who]
+
+
+WHO = pytest.mark.parametrize("who", ["student", "teacher", "teacher.teacher"])
+
+
+@WHO
+@pytest.mark.parametrize("root", [(), ("--data", ".")])
+def test_without_published_weights_a_check_is_content_and_there_is_nothing_to_run(
+    command, write, tmp_path, monkeypatch, who, root
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    space = write(tmp_path / "x.yaml", **starts_from("imagenet", who))
+    place = str(tmp_path / "torch" / "hub" / "checkpoints" / "squeezenet1_0-")
+    code, said, _ = command(space, "--check", *root)
+    assert code == 0 and f"{space}: a valid space, but model.weights: imagenet: {place}" in said
+    assert "no such file; fetch it (5 MB) by --download, or from https://" in said
+    code, _, complained = command(space, "--out", tmp_path / "run", *root)
+    assert code == 2 and complained.startswith(f"model.weights: imagenet: {place}")
+    assert len(complained.splitlines()) == 1 and "--download" in complained
+    assert not (tmp_path / "run").exists()
+
+
+@WHO
+@pytest.mark.parametrize("flags", [(), ("--check",)])
+def test_a_file_of_weights_that_is_not_there_is_named_with_its_line(command, write, tmp_path, who, flags):
+    space = write(tmp_path / "x.yaml", **starts_from("nowhere/w.pth", who))
+    code, _, complained = command(space, "--out", tmp_path / "run", *flags)
+    assert code == 2 and len(complained.splitlines()) == 1
+    assert complained.startswith(f"{space}:") and f" {who}.model.weights: nowhere/w.pth: no such file" in complained
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("flags", [(), ("--check",)])
+def test_a_teacher_that_is_not_there_is_named_with_its_line(command, write, tmp_path, flags):
+    teacher = {"model": {"name": "mlp", "hidden": [16]}, "weights": "nowhere/t.safetensors"}
+    space = write(tmp_path / "x.yaml", teacher=teacher)
+    code, _, complained = command(space, "--out", tmp_path / "run", *flags)
+    assert code == 2 and len(complained.splitlines()) == 1
+    assert complained.startswith(f"{space}:") and " teacher.weights: nowhere/t.safetensors: no such file" in complained
 
 
 @pytest.mark.parametrize("flags", [(), ("--check",)])
