@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from spaces.errors import UserError
 from trainables.data import load, packaged
 
 TABLE = b"1,2,3\n4,5,255\n"
+
+packed = partial(gzip.compress, mtime=0)  # the same bytes whenever the tests are collected
 
 
 def read(folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> list[list[int]]:
@@ -22,15 +25,15 @@ def read(folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -
 
 
 def test_a_table_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert read(tmp_path, monkeypatch, gzip.compress(TABLE)) == [[1, 2, 3], [4, 5, 255]]
+    assert read(tmp_path, monkeypatch, packed(TABLE)) == [[1, 2, 3], [4, 5, 255]]
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        *(None, b"", b"plain words", gzip.compress(TABLE)[:-9], gzip.compress(TABLE)[:12], gzip.compress(b"")),
-        *(gzip.compress(each) for each in (TABLE * 2, TABLE[:6], b"1,2\n4,5\n", b"1,2,3\n4,5\n", b"a,b,c\n1,2,3\n")),
-        *(gzip.compress(each) for each in (b"1,2,3\n4,5,256\n", b"1,2,3\n4,5,-1\n", b"1,2,3\n4,5,0.5\n")),
+        *(None, b"", b"plain words", packed(TABLE)[:-9], packed(TABLE)[:12], packed(b"")),
+        *(packed(each) for each in (TABLE * 2, TABLE[:6], b"1,2\n4,5\n", b"1,2,3\n4,5\n", b"a,b,c\n1,2,3\n")),
+        *(packed(each) for each in (b"1,2,3\n4,5,256\n", b"1,2,3\n4,5,-1\n", b"1,2,3\n4,5,0.5\n")),
     ],
 )
 def test_a_damaged_table_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> None:
