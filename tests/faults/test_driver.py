@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from conftest import FULL
+from conftest import FULL, only_in_full
 
 from results import records
 from results.students import History, histories
@@ -139,6 +139,7 @@ def compare_searches(folder: Path, whole: Path, same: Callable[[Path, Path], Non
 
 
 @pytest.mark.slow
+@only_in_full
 def test_a_killed_driver_alone_is_followed_by_its_processes(grid, tmp_path, start, slow_space, same, tally):
     """SIGKILL for the driver and nobody else; the next run starts at once and nothing of the first writes beside it."""
     space, folder = slow_space(tmp_path), tmp_path / "run"

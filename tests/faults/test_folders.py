@@ -8,7 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from conftest import FULL
+from conftest import only_in_full
 from test_driver import trained
 
 from results import records
@@ -42,6 +42,7 @@ def test_a_teacher_that_two_runs_want_is_taught_once(tmp_path, places, start, sl
 
 
 @pytest.mark.slow
+@only_in_full
 def test_a_folder_that_moved_goes_on_elsewhere(grid, tmp_path, start, slow_space, same, tally):
     space, folder = slow_space(tmp_path), tmp_path / "run"
     run = start(space, folder)
@@ -98,7 +99,8 @@ if not hasattr(time, "true_time"):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["tpe", *["grid"] * FULL])
+@only_in_full
+@pytest.mark.parametrize("algorithm", ["grid", "tpe"])
 def test_a_clock_that_jumps(algorithm, tmp_path, start, slow_space, same, tally):
     plugin = tmp_path / "clock.py"
     plugin.write_text(CLOCK)

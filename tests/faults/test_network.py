@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
+from conftest import only_in_full
 
 ROOT = Path(__file__).parents[2]
 HEAD, OTHER, PORT = "10.213.7.1", "10.213.7.2", 6379
@@ -103,6 +104,7 @@ sleep infinity
 
 
 @pytest.mark.slow
+@only_in_full
 def test_two_nodes_with_addresses_and_disks_of_their_own(inside, grid, places, tmp_path, slow_space, same, tally):
     space, out, logs = slow_space(tmp_path), tmp_path / "run", (tmp_path / "head.txt", tmp_path / "other.txt")
     known = {"head": HEAD, "other": OTHER, "port": PORT, "flags": tmp_path, "python": sys.executable}

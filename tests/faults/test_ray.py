@@ -51,6 +51,7 @@ def test_a_student_whose_worker_dies_goes_on_and_the_retry_is_shown(grid, tmp_pa
 
 
 @pytest.mark.slow
+@only_in_full
 def test_students_that_take_turns_lose_nothing(tmp_path, start, write, same, tally):
     """48 brief students: a worker is killed among those that share its Ray trial, then the whole run."""
     train, seeds = {"epochs": 4, "batch_size": 16}, list(range(16))
