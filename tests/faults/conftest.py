@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -43,13 +44,14 @@ FULL = bool(os.environ.get("KD_FAULTS"))  # as `make faults` runs them: every mo
 only_in_full = pytest.mark.skipif(not FULL, reason="part of `make faults`")
 
 
-@pytest.fixture(scope="session")
-def tally() -> Callable[..., None]:
+@pytest.fixture
+def tally(request) -> Callable[..., None]:
     """Notes a line for the table of faults: tries, students or pieces lost, epochs that were trained again."""
 
     def note(fault: str, *, tries: int, lost: int = 0, repeated: int | None = None, note: str = "") -> None:
         if FULL:
             line = {"fault": fault, "tries": tries, "lost": lost, "repeated": repeated, "note": note}
+            line |= {"test": request.node.nodeid, "day": str(datetime.now(UTC).date())}
             with open(os.environ["KD_FAULTS"], "a") as file:
                 file.write(json.dumps(line) + "\n")
         assert lost == 0, f"{fault}: {lost} lost"

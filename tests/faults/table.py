@@ -1,4 +1,7 @@
-"""Runs every fault in full and writes what came of it to tests/faults/README.md; fails unless nothing was lost."""
+"""Runs every fault in full and writes what came of it to tests/faults/README.md; fails unless nothing was lost.
+
+With arguments of pytest's only the tests that they choose are run, and the lines of the others stay as they were.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+KEPT = HERE / "table.jsonl"  # the lines of the table, each with its test
 HEAD = """\
 # Faults: what was tried, and what was lost
 
@@ -25,48 +29,65 @@ that had been written, and, for a grid, with the same numbers and weights as an 
 
 {about}
 
-| fault | tries | survived | lost | repeated epochs | seen |
-|---|---|---|---|---|---|
+| fault | tries | survived | lost | repeated epochs | day | seen |
+|---|---|---|---|---|---|---|
 """
 
 TURNS = (["-n", "2", "--dist", "loadfile", "-m", "not alone"], ["-m", "alone"])  # as in `make ci-slow`
 NOTHING_CHOSEN = 5  # pytest's exit code
+Line = dict[str, Any]
 
 
 def main(chosen: Sequence[str]) -> int:
     """Run the tests, all of them or those that pytest's own arguments choose, and write the table."""
+    kept = read(KEPT) if chosen and KEPT.exists() else []
     with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as tallies:
         own = {**os.environ, "KD_FAULTS": tallies.name}
         command = [sys.executable, "-m", "pytest", "-q", str(HERE), *chosen]
-        codes = [subprocess.run([*command, *turn], env=own, cwd=HERE.parents[1]).returncode for turn in TURNS]
+        codes = [subprocess.run([*command, *turn], env=own, cwd=ROOT).returncode for turn in TURNS]
         code = next((each for each in codes if each not in (0, NOTHING_CHOSEN)), min(codes))
-        lines = sorted((json.loads(line) for line in tallies), key=lambda line: line["fault"])
-    (HERE / "README.md").write_text(HEAD.format(about=about()) + "".join(map(row, lines)) + end(code, lines))
-    return code or int(any(line["lost"] for line in lines))
+        new = read(Path(tallies.name))
+        missing = slow(own) - {line["test"] for line in kept + new}
+    again = {line["test"] for line in new}
+    lines = sorted([line for line in kept if line["test"] not in again] + new, key=lambda line: line["fault"])
+    KEPT.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (HERE / "README.md").write_text(HEAD.format(about=about()) + "".join(map(row, lines)) + end(code, lines, missing))
+    return code or int(bool(missing) or any(line["lost"] for line in lines))
 
 
-def row(line: dict[str, Any]) -> str:
+def read(path: Path) -> list[Line]:
+    """The lines that tests have noted."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def slow(environment: dict[str, str]) -> set[str]:
+    """The tests that do something to a search, each of which has a line."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "slow", str(HERE)]
+    listed = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return {line for line in listed.splitlines() if "::" in line}
+
+
+def row(line: Line) -> str:
     """One fault as a row of the table."""
     repeated = "–" if line["repeated"] is None else line["repeated"]
-    survived = line["tries"] - line["lost"]
-    return f"| {line['fault']} | {line['tries']:,} | {survived:,} | {line['lost']} | {repeated} | {line['note']} |\n"
+    numbers = f"{line['tries']:,} | {line['tries'] - line['lost']:,} | {line['lost']} | {repeated}"
+    return f"| {line['fault']} | {numbers} | {line['day']} | {line['note']} |\n"
 
 
 def about() -> str:
-    """Where and when, in a line."""
+    """Where, in a line."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("ray", "torch", "optuna"))
-    today = datetime.now(UTC).date()
-    return f"{today}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}."
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}."
 
 
-def end(code: int, lines: Sequence[dict[str, Any]]) -> str:
+def end(code: int, lines: Sequence[Line], missing: set[str]) -> str:
     """Whether it was all of it."""
-    lost = sum(line["lost"] for line in lines)
-    return (
-        f"\n{len(lines)} lines, {lost} lost"
-        + ("." if not code else f"; **pytest ended with {code}: not all held.**")
-        + "\n"
-    )
+    said = [f"{len(lines)} lines, {sum(line['lost'] for line in lines)} lost."]
+    if code:
+        said.append(f"**pytest ended with {code}: not all held.**")
+    if missing:
+        said.append(f"**Not run: {', '.join(sorted(name.rpartition('/')[2] for name in missing))}.**")
+    return "\n" + " ".join(said) + "\n"
 
 
 if __name__ == "__main__":

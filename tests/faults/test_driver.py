@@ -85,7 +85,7 @@ def moments(kind: str, full: bool) -> list[list[str]]:
     """The phases at which the experiments of a kind are killed, experiment by experiment; in short each phase once."""
     if not full:
         return [["first reports", "confirm"] if kind == "adaptive" else ["teaching", "mid-run", "tables"]]
-    return [["teaching", "first reports", "mid-run", "confirm" if kind == "adaptive" else "mid-run", "tables"]] * 4
+    return [["teaching", "first reports", "mid-run", "confirm" if kind == "adaptive" else "mid-run", "tables"]] * 2
 
 
 @pytest.mark.slow
