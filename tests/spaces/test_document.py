@@ -82,11 +82,11 @@ BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" fo
     ids=lambda value: value[:24] if isinstance(value, str) else None,
 )
 def test_refused_in_no_time(tmp_path: Path, text: str, number: int, words: str) -> None:
-    path, start = tmp_path / "x.yaml", time.monotonic()
+    path, start = tmp_path / "x.yaml", time.process_time()
     path.write_text(text)
     with pytest.raises(UserError) as caught:
         read(path)
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1  # of a processor, for others may be at work on it
     message = str(caught.value)
     assert message.startswith(f"{path}:{number}:")
     assert words in message

@@ -37,7 +37,7 @@ def test_whatever_happens_to_a_run_the_same_command_ends_it(grid, tmp_path, star
     space, folder = slow_space(tmp_path), tmp_path / "run"
     run = start(space, folder)
     run.until(lambda: halfway(folder))
-    assert interrupt(run, "SIGTERM") < 10
+    assert interrupt(run, "SIGTERM") < 40  # beside other tests; 10 where it is alone, in tests/faults/test_signals.py
     assert f"To go on: python -m search.run {space} --out {folder}" in run.said()
     assert "Traceback" not in run.said()
     assert records.students_file(folder).is_file() and "running" in records.students_file(folder).read_text()
