@@ -62,6 +62,6 @@ def test_smoke(space, tmp_path):
     began = time.monotonic()
     done = search(space, tmp_path, "--smoke-test")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert time.monotonic() - began < 120  # a minute where no other test runs beside it
+    assert time.monotonic() - began < 200  # a minute where the machine has nothing else to do
     folder = tmp_path / "runs" / f"{space.stem}.smoke"
     assert (folder / "leaderboard.md").is_file() and (folder / "students.csv").is_file()
