@@ -34,6 +34,7 @@ def in_small(words: list[str]) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_command_runs_as_printed(tmp_path):
     for folder in ("spaces", "examples"):
         (tmp_path / folder).symlink_to(ROOT / folder)
