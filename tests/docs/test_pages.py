@@ -98,7 +98,7 @@ def program(block: Block, where: str, folder: Path) -> int:
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     environment.pop("KD_DATA", None)
     # coreutils' timeout ends what the shell has started too
-    command = ["timeout", "--kill-after=20", "900", *shells[block.language], block.text]
+    command = ["timeout", "--kill-after=20", "1500", *shells[block.language], block.text]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{where}\n{block.text}\n{done.stdout}\n{done.stderr}"
     if block.output:
