@@ -12,7 +12,6 @@ import secrets
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,9 +20,8 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 
-from benchmarks.machine import below, name
+from benchmarks.machine import below, name, repeated
 from benchmarks.ours import Search, space
 from trainables.device import describe
 
@@ -33,19 +31,18 @@ MNIST = (60000, 28, 28)
 
 
 class Load(NamedTuple):
-    """What the driver does so many times more in the larger of two searches; `pack` as in a space."""
+    """What the driver does so many times more in the larger of two searches."""
 
     what: str
     small: Search
     large: Search
-    pack: int | str
     times: int
 
 
 LOADS = [
-    Load("a student of one epoch, a Ray trial each", Search(20, **TINY), Search(220, **TINY), 1, 200),
-    Load("a student of one epoch, many to a Ray trial", Search(420, **TINY), Search(1260, **TINY), "auto", 840),
-    Load("an epoch of a student", Search(20, **TINY), Search(20, epochs=51, **TINY), 1, 1000),
+    Load("a student of one epoch, a Ray trial each", Search(20, pack=1, **TINY), Search(220, pack=1, **TINY), 200),
+    Load("a student of one epoch, many to a Ray trial", Search(420, **TINY), Search(1260, **TINY), 840),
+    Load("an epoch of a student", Search(20, pack=1, **TINY), Search(20, pack=1, epochs=51, **TINY), 1000),
 ]
 
 
@@ -53,17 +50,15 @@ def loads() -> Iterator[str]:
     """Rows of a Markdown table: processor time of the driver, and what it therefore keeps up with."""
     yield "| the driver, for | ms of a processor | so at most, a second |\n| --- | --- | --- |"
     for load in LOADS:
-        spent = seconds(load.large, load.pack) - seconds(load.small, load.pack)
+        spent = seconds(load.large) - seconds(load.small)
         yield f"| {load.what} | {1000 * spent / load.times:.1f} | {load.times / spent:,.0f} |"
 
 
-def seconds(search: Search, pack: int | str) -> float:
+def seconds(search: Search) -> float:
     """Processor seconds of the driver of a search."""
     with tempfile.TemporaryDirectory(prefix="kd-") as folder:
-        tree = yaml.safe_load(space(search))
-        tree["resources"]["pack"] = pack
         file = Path(folder) / "space.yaml"
-        file.write_text(yaml.safe_dump(tree))
+        file.write_text(space(search))
         command = [sys.executable, "-m", "search.run", str(file), "--out", f"{folder}/run"]
         own = {**os.environ, "KD_CACHE": f"{folder}/cache"}
         with (
@@ -78,19 +73,9 @@ def seconds(search: Search, pack: int | str) -> float:
 @contextmanager
 def clock(pid: int) -> Iterator[list[float]]:
     """The processor seconds of the driver, itself or a child of the process, twice a second until it ends."""
-    read, over = [0.0], threading.Event()
-
-    def look() -> None:
-        while not over.wait(0.5):
-            read.extend(spent(each) for each in (pid, *below(pid)) if "search.run" in name(each))
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
+    read = [0.0]
+    with repeated(lambda: read.extend(spent(each) for each in (pid, *below(pid)) if "search.run" in name(each)), 0.5):
         yield read
-    finally:
-        over.set()
-        watcher.join()
 
 
 def spent(pid: int) -> float:

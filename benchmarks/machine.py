@@ -67,21 +67,32 @@ def name(pid: int) -> str:
 def watched(pid: int, every: float = 1.0) -> Iterator[dict[str, list[int]]]:
     """Private bytes, sample by sample, of a search ("driver") at a process or below it, and of its workers by id."""
     found: dict[str, list[int]] = {"driver": []}
-    over = threading.Event()
 
     def look() -> None:
-        while not over.wait(every):
-            named = {each: name(each) for each in (pid, *below(pid))}
-            drivers = [private(each) for each, command in named.items() if "search.run" in command]
-            found["driver"].append(max(drivers, default=0))
-            for each, command in named.items():
-                if command.startswith("ray::") and not command.startswith(("ray::IDLE", "ray::_lectures")):
-                    found.setdefault(str(each), []).append(private(each))
+        named = {each: name(each) for each in (pid, *below(pid))}
+        drivers = [private(each) for each, command in named.items() if "search.run" in command]
+        found["driver"].append(max(drivers, default=0))
+        for each, command in named.items():
+            if command.startswith("ray::") and not command.startswith(("ray::IDLE", "ray::_lectures")):
+                found.setdefault(str(each), []).append(private(each))
 
-    watcher = threading.Thread(target=look)
+    with repeated(look, every):
+        yield found
+
+
+@contextmanager
+def repeated(look: Callable[[], object], every: float) -> Iterator[None]:
+    """Look again and again, so many seconds apart, in a thread that ends with the block."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(every):
+            look()
+
+    watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        yield found
+        yield
     finally:
         over.set()
         watcher.join()

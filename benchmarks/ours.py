@@ -30,6 +30,7 @@ class Search(NamedTuple):
     student: dict[str, Any] = MLP
     teacher: dict[str, Any] = CNN
     teacher_epochs: int = 1
+    pack: int | str = "auto"  # as in a space
 
 
 class Found(NamedTuple):
@@ -58,7 +59,7 @@ def space(search: Search) -> str:
             "train": {**train, "epochs": search.epochs},
             "seeds": list(range(search.students // 2)),
             "search": {"algorithm": "grid"},
-            "resources": {"cpus": 1, "workers": search.workers},
+            "resources": {"cpus": 1, "workers": search.workers, "pack": search.pack},
         }
     )
 

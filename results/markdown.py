@@ -42,7 +42,7 @@ def numbers(experiment: Experiment) -> list[str]:
 
 
 def beside_accuracy(found: Sequence[Experiment]) -> list[str]:
-    """F1 and AUC, as far as some of these experiments shows them."""
+    """F1 and AUC, as far as one of these experiments shows them."""
     shown = {name for each in found for name in numbers(each)}
     return [name for name in HEADS if name in shown and name in tables.UNEVEN]
 

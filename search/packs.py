@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from search.students import Pack, Student, teacher_of
 from spaces.recipe import Recipe
@@ -25,25 +25,36 @@ LEAST = 4  # trials for each worker, lest some have nothing to do at the end
 def packs(space: Space, data: Dataset, students: Iterable[Student], workers: int) -> list[Pack]:
     """Every student once, ordered by the first of each pack: likes as one where that pays, or brief ones in turn."""
     students = list(students)
+    # Packing rounds otherwise than training alone, and gains little on a processor.
     as_one = space.resources.pack != "auto" or space.resources.gpus > 0
-    together: dict[str, list[Student]] = defaultdict(list)
-    order: dict[str, int] = {}
-    for place, each in enumerate(students):
-        order[each.key] = place
-        together[(likeness(each.recipe) or each.key) if as_one else teacher_of(each.recipe)].append(each)
-    made = []
-    for some in together.values():
-        if as_one:
-            parts = _cut(some, largest(space, some[0].recipe, data))
-        else:
-            parts = _filled(some, data, len(students) // (LEAST * workers))
-        made += [Pack(tuple(part), as_one) for part in parts]
-    return sorted(made, key=lambda pack: order[pack.students[0].key])  # whole seeds first
+    parts = _alike(space, data, students) if as_one else _in_turn(data, students, len(students) // (LEAST * workers))
+    order = {each.key: place for place, each in enumerate(students)}
+    ordered = sorted(parts, key=lambda part: order[part[0].key])  # whole seeds first
+    return [Pack(tuple(part), as_one) for part in ordered]
+
+
+def _alike(space: Space, data: Dataset, students: list[Student]) -> Iterator[list[Student]]:
+    """Parts of likes, each of which is worth being trained as one."""
+    for some in _grouped(students, lambda each: likeness(each.recipe) or each.key):
+        yield from _cut(some, largest(space, some[0].recipe, data))
+
+
+def _in_turn(data: Dataset, students: list[Student], most: int) -> Iterator[list[Student]]:
+    """Parts of at most so many under one teacher, each of which takes no longer than a turn."""
+    for some in _grouped(students, lambda each: teacher_of(each.recipe)):
+        yield from _filled(some, data, most)
+
+
+def _grouped(students: list[Student], label: Callable[[Student], str]) -> Iterable[list[Student]]:
+    found: dict[str, list[Student]] = defaultdict(list)
+    for each in students:
+        found[label(each)].append(each)
+    return found.values()
 
 
 def largest(space: Space, recipe: Recipe, data: Dataset) -> int:
     """How many students like this one a worker trains as one at most."""
-    if space.resources.pack != "auto":  # packing rounds otherwise than training alone, and gains little on a processor
+    if space.resources.pack != "auto":
         return space.resources.pack
     work = price(recipe.network, data).macs * recipe.train.batch_size
     return max(1, min(MOST, int(FULL // max(1, work))))

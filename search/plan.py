@@ -150,7 +150,7 @@ def pace(recipe: Recipe, data: Dataset, threads: int = 1) -> Pace:
 
 def _at_once(recipe: Recipe, data: Dataset) -> int:
     """How many images a timed step takes at most."""
-    values = sum(footprint.activations(recipe.network, data))
+    values = sum(footprint.layers(footprint.outline(recipe.network, data), data))
     return max(2, min(WORK // max(1, price(recipe.network, data).macs), ROOM // values))
 
 

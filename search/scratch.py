@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import shutil
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,7 +37,7 @@ def _prefix() -> str:
 
     Short, because Ray puts sockets in it, whose paths may have 107 characters.
     """
-    return f"kd-{hashlib.sha256(uuid.getnode().to_bytes(8)).hexdigest()[:4]}-"
+    return f"kd-{hashlib.sha256(platform.node().encode()).hexdigest()[:4]}-"
 
 
 def _remove_if_left(lock: Path) -> None:
@@ -45,7 +45,13 @@ def _remove_if_left(lock: Path) -> None:
         mine = lock.parent.lstat().st_uid == os.getuid() and not lock.is_symlink()
         if mine and time.time() - lock.stat().st_mtime > NEW:
             with FileLock(lock, timeout=0):
-                for path in lock.parent.iterdir():
-                    if path != lock:  # which is last, for what Ray's processes still write to is left to the next run
-                        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                for path in set(lock.parent.iterdir()) - {lock}:
+                    _remove(path)  # the lock is last, for what Ray's processes still write to is left to the next run
                 shutil.rmtree(lock.parent, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

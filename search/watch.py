@@ -65,9 +65,10 @@ class Watch(Callback):
         about = opening(student)
         self.board.epoch(student.key, {**about, "values": labels(about, self.space.knobs)}, row)
         self.display.epoch(student, row)
-        self._tell(student)
         if row["epoch"] == student.recipe.train.epochs and status(history(self.folder, student.key)):
             self._end(student, "stopped", None)  # now, for others of its pack have yet to begin
+        else:
+            self._tell(student)
 
     def _say(self, line: str) -> None:
         self.display.console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from spaces.recipe import Model, Policy, Recipe, Train
-from trainables import output
 from trainables.answer import FLOAT, LARGEST, MOST
 from trainables.augment import views
 from trainables.data import Dataset
 from trainables.evaluate import at_once
 from trainables.lesson import Wanted, wanted
 from trainables.models import build
-from trainables.output import has
+from trainables.output import activations, has
 
 
 def memory(recipe: Recipe, data: Dataset) -> int:
@@ -24,10 +23,11 @@ def memory(recipe: Recipe, data: Dataset) -> int:
 
     A step keeps what every layer gives of a batch, and some gradients; scoring keeps two layers of more images.
     """
-    given = activations(recipe.network, data)
+    network = outline(recipe.network, data)
+    given = layers(network, data)
     batch = min(recipe.train.batch_size, len(data.train.labels))
     training = batch * (sum(given) + 2 * max(given)) * FLOAT
-    scored = min(at_once(_network(recipe.network, data), data.shape), len(data.val.labels))
+    scored = min(at_once(network, data.shape), len(data.val.labels))
     scoring = scored * 2 * max(given) * FLOAT
     held = data.train.images.nbytes + data.val.images.nbytes
     if recipe.teacher is not None and recipe.method.name != "none":
@@ -37,7 +37,7 @@ def memory(recipe: Recipe, data: Dataset) -> int:
 
 def weights(model: Model, data: Dataset) -> int:
     """Bytes of a network's weights."""
-    return sum(each.numel() for each in _network(model, data).parameters()) * FLOAT
+    return sum(each.numel() for each in outline(model, data).parameters()) * FLOAT
 
 
 def answers(teacher: Model, data: Dataset, asked: Wanted) -> int:
@@ -54,7 +54,8 @@ def of_views(policy: Policy, data: Dataset) -> int:
     return whole if whole <= MOST else whole // 2
 
 
-def _network(model: Model, data: Dataset) -> nn.Module:
+def outline(model: Model, data: Dataset) -> nn.Module:
+    """A network without memory for its weights."""
     with torch.device("meta"):
         return build(model, data.shape, len(data.classes)).eval()
 
@@ -62,14 +63,14 @@ def _network(model: Model, data: Dataset) -> nn.Module:
 @torch.no_grad()
 def _sizes(model: Model, data: Dataset, layers: Iterable[str]) -> list[int]:
     """How many values these layers give for one image."""
-    images, network = torch.zeros(1, *data.shape, device="meta"), _network(model, data)
-    return [output.activations(network, images, [name])[name].numel() for name in layers if has(network, name)]
+    images, network = torch.zeros(1, *data.shape, device="meta"), outline(model, data)
+    return [activations(network, images, [name])[name].numel() for name in layers if has(network, name)]
 
 
 @torch.no_grad()
-def activations(model: Model, data: Dataset) -> list[int]:
+def layers(network: nn.Module, data: Dataset) -> list[int]:
     """How many values each layer keeps of one image, the image itself first."""
-    found, network = [math.prod(data.shape)], _network(model, data)
+    found = [math.prod(data.shape)]
 
     def count(module: nn.Module, _inputs: object, output: object) -> None:
         if isinstance(output, Tensor):

@@ -79,15 +79,18 @@ def _tied(found: Sequence[Experiment]) -> dict[int, bool]:
 def page(found: Sequence[Experiment]) -> str:
     """The leaderboard as Markdown for a paper, under it what its numbers stand on."""
     table = ranked(found)
-    others = [
-        *markdown.beside_accuracy(found),
-        *dict.fromkeys(name for each in found for name in diagnoses(each.students)),
-    ]
+    others = beside(found)
     own = table["rank"].notna()
     shown = pandas.concat([table[own].head(SHOWN), table[~own]])
     heads = [*HEADS, *map(markdown.head, others)]
     text = markdown.lines([heads, *(_texts(line, others) for _, line in shown.iterrows())])
     return "\n".join([*text, "", *(f"- {note}" for note in _notes(found, len(table) - len(shown), table["tied"]))])
+
+
+def beside(found: Sequence[Experiment]) -> list[str]:
+    """The numbers that only some experiments show: F1 and AUC, and what some networks were measured by."""
+    measured = dict.fromkeys(name for each in found for name in diagnoses(each.students))
+    return [*markdown.beside_accuracy(found), *measured]
 
 
 def _texts(line: pandas.Series, others: Sequence[str]) -> list[str]:

@@ -10,7 +10,6 @@ from results import experiment as experiments
 from results import markdown, words
 from results.compare import board, protocol
 from results.experiment import Experiment
-from results.students import diagnoses
 
 BEST = (
     "experiment",
@@ -27,7 +26,8 @@ EVERY = ("experiment", "stage", "configuration", "validation %", "test %", "n", 
 
 def best(found: Sequence[Experiment]) -> list[list[str]]:
     """One line per experiment: its best configuration, its baseline, and what all its students took."""
-    heads, more = _different(found, (*BEST, *map(markdown.head, others := markdown.beside_accuracy(found))))
+    others = markdown.beside_accuracy(found)
+    heads, more = _different(found, (*BEST, *map(markdown.head, others)))
     lines = [
         [*_line(name, experiment, others), *rest]
         for name, experiment, rest in zip(board.names(found), found, more, strict=True)
@@ -60,10 +60,7 @@ def _chosen(experiment: Experiment, line: pandas.Series) -> list[str]:
 
 def every(found: Sequence[Experiment]) -> list[list[str]]:
     """One line per configuration, baseline and teacher of every experiment."""
-    others = [
-        *markdown.beside_accuracy(found),
-        *dict.fromkeys(name for each in found for name in diagnoses(each.students)),
-    ]
+    others = board.beside(found)
     heads, more = _different(found, EVERY)
     rest = dict(zip(board.names(found), more, strict=True))
     lines = [[*_configuration(line, others), *rest[line["experiment"]]] for _, line in board.lines(found).iterrows()]

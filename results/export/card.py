@@ -136,11 +136,8 @@ def _numbers(experiment: Experiment, student: Exported) -> str:
         "What another training may be expected to give is the configuration's line.",
         student.verified,
     ]
-    return (
-        "\n".join(markdown.lines([[*HEADS, *map(markdown.head, others)], *lines]))
-        + "\n\n"
-        + "\n".join(f"- {note}" for note in notes)
-    )
+    table = markdown.lines([[*HEADS, *map(markdown.head, others)], *lines])
+    return "\n".join([*table, "", *(f"- {note}" for note in notes)])
 
 
 def _line(name: str, group: pandas.DataFrame) -> list[str]:

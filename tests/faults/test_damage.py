@@ -26,7 +26,7 @@ def cut(path: Path, random: Random) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_damaged_is_done_again_alone_and_said(grid, places, tmp_path, start, slow_space, same, rows, tally):
+def test_what_is_damaged_is_done_again_alone_and_said(grid, tmp_path, start, slow_space, same, rows, tally):
     """Six students: weights flipped, weights cut, rows flipped, rows cut; two are sound and must not be touched."""
     pieces = repeated = 0
     for number in range(3 if FULL else 1):
@@ -71,7 +71,7 @@ def test_a_student_with_a_damaged_checkpoint_begins_again_and_it_is_said(
     run.until(lambda: len(checkpoints(folder)) == 2)  # both workers are in the middle of a student
     run.kill()
     run.alone(60)
-    before, (path, *others) = trained(folder), checkpoints(folder)
+    path, *others = checkpoints(folder)
     begun = max(row["epoch"] for row in records.rows(folder, path.parent.name) if row["kind"] == "epoch")
     spoil(path, Random(0))
     again = start(space, folder)
@@ -80,7 +80,7 @@ def test_a_student_with_a_damaged_checkpoint_begins_again_and_it_is_said(
     assert not any(str(other) in again.said() for other in others)
     same(folder, grid)
     repeated = trained(folder) - trained(grid)
-    assert before >= begun and repeated <= begun + 2  # its epochs, and those that the kill may have cost
+    assert repeated <= begun + 2  # its epochs, and those that the kill may have cost
     tally(f"a checkpoint damaged ({spoil.__name__})", tries=1, repeated=repeated, note="that student's epochs alone")
 
 

@@ -29,7 +29,7 @@ def test_of_two_runs_in_one_folder_one_is_refused(grid, tmp_path, start, slow_sp
 
 
 @pytest.mark.slow
-def test_a_teacher_that_two_runs_want_is_taught_once(tmp_path, places, start, slow_space, same, tally):
+def test_a_teacher_that_two_runs_want_is_taught_once(tmp_path, start, slow_space, same, tally):
     teacher = {"model": {"name": "mlp", "hidden": [95]}, "train": {"epochs": 6, "batch_size": 8}}
     space = slow_space(tmp_path, teacher=teacher, seeds=[0])
     folders = [tmp_path / "one", tmp_path / "two"]
