@@ -24,6 +24,7 @@ from results.report.summary import Summary, summary
 from results.students import knobs
 
 SCRIPTS = ("figures.js", "table.js", "page.js")
+FEW_LINES = 50  # of the leaderboard shown at once: no more than one reads, and than a browser lays out in no time
 
 
 class Report(NamedTuple):
@@ -70,6 +71,7 @@ def page(experiment: Experiment, written: datetime | None = None) -> str:
     environment.filters["duration"] = words.duration
     return environment.from_string((here / "page.html").read_text("utf-8")).render(
         report=made,
+        few_lines=FEW_LINES,
         written=when.strftime("%Y-%m-%d %H:%M:%S UTC"),
         styles=(here / "page.css").read_text("utf-8"),
         scripts="\n".join((here / name).read_text("utf-8") for name in SCRIPTS),

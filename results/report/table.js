@@ -1,5 +1,4 @@
 // The leaderboard: sorting by its heads, filtering, and no more lines at once than one reads.
-const FEW_LINES = 50;
 const board = document.getElementById("board");
 const body = board.tBodies[0];
 const heads = [...board.tHead.rows[0].cells];
@@ -47,7 +46,7 @@ function fits(cell) {
 
 function show() {
   const kept = lineList.filter(wanted);
-  const shown = new Set(everything ? kept : kept.slice(0, FEW_LINES));
+  const shown = new Set(everything ? kept : kept.slice(0, Number(board.dataset.few)));
   for (const row of lineList) row.hidden = !shown.has(row);
   const more = shown.size < kept.length ? `, ${kept.length} fit` : "";
   control("shown").textContent = `${shown.size} of ${lineList.length} lines shown${more}`;

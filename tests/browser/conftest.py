@@ -34,6 +34,13 @@ class Screen(NamedTuple):
     complaints: list[str]
     requests: list[str]
 
+    def scroll(self) -> None:
+        """Go to each figure of a report until it is drawn, and back to the top."""
+        for figure in self.page.locator(".plot").all():
+            figure.scroll_into_view_if_needed()
+            self.page.wait_for_selector(f"#{figure.get_attribute('id')}[data-drawn]")
+        self.page.evaluate("scrollTo(0, 0)")
+
 
 @pytest.fixture(scope="session")
 def synthetic() -> ModuleType:

@@ -30,8 +30,9 @@ def colours(picture: Path) -> int:
 
 
 def test_report(look, run, pictures):
-    page = look(records.report_file(run), width=1200, height=1330).page
-    page.wait_for_selector("html[data-drawn]")
+    screen = look(records.report_file(run), width=1200, height=1330)
+    screen.scroll()
+    page = screen.page
     page.evaluate("document.querySelector('#table, #curves').scrollIntoView()")
     page.screenshot(path=pictures / "report.png")
     assert colours(pictures / "report.png") > 200

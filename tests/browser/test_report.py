@@ -12,13 +12,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def screen(look, finished):
     found = look(finished / "report.html")
-    drawn(found)
+    found.scroll()
     return found
-
-
-def drawn(screen) -> None:
-    """Wait until all figures are there."""
-    screen.page.wait_for_selector("html[data-drawn]")
 
 
 def column(page, number: int) -> list[str]:
@@ -109,7 +104,7 @@ def test_every_control_can_be_reached_by_keyboard_and_has_a_name(screen):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_it_fits_and_its_texts_stand_out(look, finished, scheme, width):
     screen = look(finished / "report.html", width=width, scheme=scheme)
-    drawn(screen)
+    screen.scroll()
     assert screen.page.evaluate("document.documentElement.scrollWidth") <= width
     for name in ("ink", "soft", "link", "baseline", "running"):
         assert screen.page.evaluate(CONTRAST, name) >= 4.5, name
@@ -131,7 +126,7 @@ CONTRAST = """name => {
 
 def test_on_paper_it_is_light_also_where_the_screen_is_dark(look, finished):
     screen = look(finished / "report.html", scheme="dark")
-    drawn(screen)
+    screen.scroll()
     assert screen.page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
     screen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert screen.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

@@ -10,8 +10,9 @@ from results.rebuild import rebuild
 
 pytestmark = pytest.mark.slow
 NASTY = "<script>document.title='broken'</script><b>bold</b>"
-TRIES = 3  # to open in the two seconds that it takes on a machine left alone
-BUDGET = 6.0  # seconds, for a machine that has other work to do
+TRIES = 3  # for a machine that has other work to do
+OPEN = 2.0  # seconds until the page can be used
+SMOOTH = 0.5  # seconds that no task may take until the reader comes to a figure
 LARGE = """\
 name: large
 data: {name: mnist5k}
@@ -24,17 +25,13 @@ search: {algorithm: tpe, scheduler: asha, trials: 1000}
 SIZES = {"[64]": 50_890, "[256]": 203_530, "[400,400]": 478_410, "[784,784]": 1_238_730}
 
 
-def drawn(screen) -> None:
-    screen.page.wait_for_selector("html[data-drawn]")
-
-
 def test_a_running_search_says_so_and_a_reload_shows_the_newest(look, synthetic, tmp_path):
     made = synthetic.write_grid(tmp_path / "run", seeds=(0,))
     values = {"method.alpha": 0.5, "method.temperature": 4}
     made.student("explore", values, 1, end=None, epochs=2)
     rebuild(made.folder)
     screen = look(made.folder / "report.html")
-    drawn(screen)
+    screen.scroll()
     state = screen.page.locator(".state.running")
     assert "1 in training, 7 of 8 students begun are finished. Written 20" in state.inner_text()
     assert "running (1)" in screen.page.locator("#learning .legend").text_content()
@@ -51,7 +48,7 @@ def test_names_that_look_like_html_are_shown_as_they_are(look, synthetic, tmp_pa
     made.student("explore", {"method.alpha": NASTY, "method.temperature": 16}, 0)
     rebuild(made.done())
     screen = look(made.folder / "report.html")
-    drawn(screen)
+    screen.scroll()
     assert screen.page.title() == "synthetic: report" and screen.complaints == []
     assert screen.page.locator("#failures td").last.inner_text() == NASTY
     assert NASTY in screen.page.locator("#heat .yaxislayer-above").text_content()
@@ -78,17 +75,6 @@ def large(synthetic, folder) -> None:
     made.done()
 
 
-def opened(look, path) -> tuple:
-    """The page in a new window, its times by name, the seconds of work in all and those that sorting took."""
-    screen = look("about:blank")
-    clock = screen.page.context.new_cdp_session(screen.page)
-    clock.send("Performance.enable", {"timeDomain": "threadTicks"})
-    screen.page.goto(path.as_uri(), wait_until="commit")
-    drawn(screen)
-    metrics = {each["name"]: each["value"] for each in clock.send("Performance.getMetrics")["metrics"]}
-    return screen, screen.page.evaluate(TIMES), metrics["TaskDuration"], screen.page.evaluate(SORTING)
-
-
 @pytest.mark.timeout(600)
 @pytest.mark.alone
 def test_a_thousand_students_open_at_once_and_stay_smooth(look, synthetic, tmp_path, capsys):
@@ -99,17 +85,18 @@ def test_a_thousand_students_open_at_once_and_stay_smooth(look, synthetic, tmp_p
     large(synthetic, tmp_path / "run")
     records.replace(tmp_path / "report.html", page(experiments.load(tmp_path / "run")))
     for _ in range(TRIES):
-        screen, marks, work, pressed = opened(look, tmp_path / "report.html")
+        screen = look(tmp_path / "report.html")
+        screen.page.wait_for_function("performance.getEntriesByName('usable').length")
+        times = screen.page.evaluate(TIMES)
         with capsys.disabled():
-            shown = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in marks.items())
-            print(f"\n1,000 students: {shown} ({work:.2f} s of work in all); sorted {pressed:.2f} s after the press")
-        if marks["usable"] < 2 and pressed < 1:
+            print("\n1,000 students:", ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.items()))
+        if times["usable"] < OPEN and times["blocked"] < SMOOTH:
             break
-    assert marks["painted"] <= marks["usable"] < BUDGET and pressed < 1
-    assert work < 2 * BUDGET  # processor time: other work on the machine hardly counts
+    assert times["painted"] <= times["usable"] < OPEN and times["blocked"] < SMOOTH and times["sorted"] < 1
     assert screen.page.locator("#board tbody tr:not([hidden])").count() == 50
     screen.page.get_by_role("button", name="Show all").click()
     assert screen.page.locator("#board tbody tr:not([hidden])").count() == 1002
+    screen.scroll()
     assert screen.page.locator("#learning .scatterlayer .trace").count() <= 5
     screen.page.get_by_label("Knob", exact=True).select_option(label="lr")
     screen.page.get_by_label("from", exact=True).fill("0.001")
@@ -118,14 +105,17 @@ def test_a_thousand_students_open_at_once_and_stay_smooth(look, synthetic, tmp_p
     assert screen.complaints == []
 
 
-# seconds after the navigation began
-TIMES = """() => {
+# Seconds: of the navigation's marks, until the next picture after sorting a column, and of the longest task so far
+TIMES = """async () => {
   const at = name => performance.getEntriesByName(name)[0].startTime / 1000;
-  return {painted: at("first-contentful-paint"), usable: at("usable"), drawn: at("drawn")};
-}"""
-# until the next picture after sorting a column
-SORTING = """() => new Promise(done => {
   const before = performance.now();
   document.querySelectorAll("#board th button")[4].click();
-  requestAnimationFrame(() => setTimeout(() => done((performance.now() - before) / 1000)));
-})"""
+  await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+  const sorted = (performance.now() - before) / 1000;
+  const tasks = await new Promise(done => {
+    new PerformanceObserver(list => done(list.getEntries())).observe({type: "longtask", buffered: true});
+    setTimeout(done, 1000, []);
+  });
+  const blocked = Math.max(0, ...tasks.map(task => task.duration)) / 1000;
+  return {painted: at("first-contentful-paint"), usable: at("usable"), sorted, blocked};
+}"""
