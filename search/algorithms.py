@@ -1,18 +1,18 @@
-"""Search algorithms and schedulers by name: to add one, write a function and a line in the dict below it."""
+"""Search algorithms and schedulers by name: to add one, write a function and a line in the dict below it.
+
+A scheduler is told of students, not of the Ray trials that they share (search/judge.py).
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
-from results.students import History
-from search.students import Pack
 from spaces.sections import METRICS, Search, rungs
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -40,7 +40,7 @@ SAMPLERS: dict[str, Callable[[Search, int], BaseSampler]] = {
 
 
 class Halving(AsyncHyperBandScheduler):
-    """Asynchronous successive halving (Li et al. 2020) whose rungs belong to students and can be fed from rows.
+    """Asynchronous successive halving (Li et al. 2020) whose rungs can be fed from rows.
 
     Ray's own records a resumed student, under a new name, in a rung it passed long ago; here a rung only sees the
     results of exactly its epoch.
@@ -51,23 +51,20 @@ class Halving(AsyncHyperBandScheduler):
         super().__init__("epoch", search.metric, mode, epochs, min(search.grace, epochs), search.reduction)
         self.rungs = {*rungs(search.grace, search.reduction, epochs), epochs}
 
-    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        super().on_trial_add(tune_controller, _student(trial))
-
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if result["epoch"] not in self.rungs:
             return TrialScheduler.CONTINUE
-        return super().on_trial_result(tune_controller, _student(trial), result)
+        return super().on_trial_result(tune_controller, trial, result)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        self._trial_info.pop(_student(trial).trial_id, None)
+        self._trial_info.pop(trial.trial_id, None)
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
-        self._trial_info.pop(_student(trial).trial_id, None)
+        self._trial_info.pop(trial.trial_id, None)
 
 
 class Median(MedianStoppingRule):
-    """Median stopping whose running means belong to students and can be fed from rows.
+    """Median stopping whose running means can be fed from rows.
 
     Ray's own pauses students while there are too few to compare with, and trips over one that ended without an epoch.
     """
@@ -76,23 +73,11 @@ class Median(MedianStoppingRule):
         mode = MODES[search.metric]
         super().__init__("epoch", search.metric, mode, grace_period=search.grace, min_samples_required=3)
 
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        return super().on_trial_result(tune_controller, _student(trial), result)
-
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Nothing: every epoch has been told already."""
 
     def _on_insufficient_samples(self, tune_controller: Any, trial: Any, time: float) -> str:
         return TrialScheduler.CONTINUE
-
-
-class _Name(NamedTuple):
-    trial_id: str
-
-
-def _student(trial: Any) -> Any:
-    """The student behind a Ray trial: its name stays the same when a search is resumed, Ray's does not."""
-    return _Name(trial.config["pack"].students[0].key)
 
 
 def none(search: Search, epochs: int) -> TrialScheduler:
@@ -115,16 +100,3 @@ SCHEDULERS: dict[str, Callable[[Search, int], TrialScheduler]] = {
     "asha": asha,
     "median": median,
 }
-
-
-def replay(scheduler: Any, histories: Iterable[History]) -> None:
-    """Show a new scheduler the epochs of earlier runs in the order of time, so that its rungs are what they were."""
-    told: list[tuple[float, Any, dict[str, Any]]] = []
-    for past in histories:
-        name = past.start["trial"]
-        alone: Any = (SimpleNamespace(key=name),)
-        stand_in = SimpleNamespace(trial_id=name, config={"pack": Pack(alone)})
-        scheduler.on_trial_add(None, stand_in)
-        told += [(row.get("time", 0.0), stand_in, row) for row in past.epochs]
-    for _, stand_in, row in sorted(told, key=lambda item: item[0]):
-        scheduler.on_trial_result(None, stand_in, row)

@@ -13,8 +13,9 @@ from ray import tune
 
 from results.students import histories, history
 from search import plan
-from search.algorithms import MODES, SCHEDULERS, replay
-from search.packs import packs
+from search.algorithms import MODES, SCHEDULERS
+from search.judge import Judge
+from search.packs import batch, packs
 from search.students import DONE, Pack, Student, cells, status, suggested, teacher_of, todo
 from search.suggest import ATTEMPTS, Suggestions
 from search.teaching import taught
@@ -69,9 +70,7 @@ def _train(experiment: Experiment, stage: str, students: Sequence[Student]) -> N
     experiment.display.stage(stage, epochs, len(left), resumed)
     made = packs(experiment.space, experiment.data, left, workers(experiment.space))
     _run(experiment, made)
-    # Where a worker died too often with a pack its students train alone, lest one of them takes the others with it.
-    shared = [each for pack in made if len(pack.students) > 1 for each in pack.students]
-    _run(experiment, [Pack((each,)) for each in shared if status(history(experiment.folder, each.key)) is None])
+    _alone(experiment, [each for pack in made if len(pack.students) > 1 for each in pack.students])
 
 
 def _run(experiment: Experiment, made: list[Pack]) -> None:
@@ -79,17 +78,31 @@ def _run(experiment: Experiment, made: list[Pack]) -> None:
         train(experiment, tune.TuneConfig(num_samples=1), {"pack": tune.grid_search(made)})
 
 
+def _alone(experiment: Experiment, shared: Iterable[Student]) -> None:
+    """Train students with whose packs a worker died too often, lest one of them takes the others with it."""
+    _run(experiment, [Pack((each,)) for each in shared if status(history(experiment.folder, each.key)) is None])
+
+
 def _explore(experiment: Experiment, deadline: float) -> None:
     """Let a searcher propose students and a scheduler stop them early."""
     space, folder, longest = experiment.space, experiment.folder, plan.longest(experiment.space)
-    suggestions = Suggestions(space, folder, lambda recipe: plan.fits(space, recipe, experiment.data), deadline)
-    scheduler = SCHEDULERS[space.search.scheduler](space.search, longest)
-    replay(scheduler, suggested(folder))
+    several = workers(space)
+    suggestions = Suggestions(
+        space,
+        folder,
+        fits=lambda recipe: plan.fits(space, recipe, experiment.data),
+        deadline=deadline,
+        pack=lambda students: packs(space, experiment.data, students, several),
+        batch=batch(space, several),
+    )
+    judge = Judge(SCHEDULERS[space.search.scheduler](space.search, longest))
+    judge.replay(suggested(folder))
     samples = suggestions.left + len(suggestions.unfinished)
     if samples > 0:
         _teach(experiment, plan.teachers(space))
         experiment.display.stage("explore", samples * longest, samples)
-        train(experiment, tune.TuneConfig(num_samples=samples, search_alg=suggestions, scheduler=scheduler), {})
+        train(experiment, tune.TuneConfig(num_samples=samples, search_alg=suggestions), {}, judge)
+        _alone(experiment, suggestions.shared)
         if not suggested(folder):
             raise space.error("search.limit", f"none of {ATTEMPTS} proposals was within it")
 

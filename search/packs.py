@@ -20,17 +20,39 @@ BESIDES = 0.05  # seconds of a student besides its training: its rows, its weigh
 STEP = 1e-3  # seconds of a step of the smallest network; what larger ones take besides is their products
 RATE = 1e10  # multiply-accumulates a second
 LEAST = 4  # trials for each worker, lest some have nothing to do at the end
+ROUNDS = 10  # of proposals at least, of whose ends a sampler learns
 
 
 def packs(space: Space, data: Dataset, students: Iterable[Student], workers: int) -> list[Pack]:
     """Every student once, ordered by the first of each pack: likes as one where that pays, or brief ones in turn."""
     students = list(students)
-    # Packing rounds otherwise than training alone, and gains little on a processor.
-    as_one = space.resources.pack != "auto" or space.resources.gpus > 0
+    as_one = _as_one(space)
     parts = _alike(space, data, students) if as_one else _in_turn(data, students, len(students) // (LEAST * workers))
     order = {each.key: place for place, each in enumerate(students)}
     ordered = sorted(parts, key=lambda part: order[part[0].key])  # whole seeds first
     return [Pack(tuple(part), as_one) for part in ordered]
+
+
+def batch(space: Space, workers: int) -> int:
+    """How many students an adaptive search proposes at once: enough for packs, few enough to learn in between."""
+    if not _as_one(space):
+        return 1
+    most = MOST if space.resources.pack == "auto" else space.resources.pack
+    if space.search.algorithm == "random":
+        return most
+    return max(1, min(most, (space.search.trials or 0) // (ROUNDS * workers)))
+
+
+def widest(space: Space, data: Dataset, workers: int) -> int:
+    """How many students of a space are trained as one at most."""
+    recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
+    most = max((largest(space, each, data) for each in recipes if _as_one(space) and likeness(each)), default=1)
+    return most if space.search.algorithm == "grid" else min(most, batch(space, workers))
+
+
+def _as_one(space: Space) -> bool:
+    """Whether likes are trained as one: that rounds otherwise than training alone, and gains little on a processor."""
+    return space.resources.pack != "auto" or space.resources.gpus > 0
 
 
 def _alike(space: Space, data: Dataset, students: list[Student]) -> Iterator[list[Student]]:

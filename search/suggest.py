@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, Trial, TrialState, create_trial
 from ray.tune.search import Searcher
 
@@ -20,6 +21,7 @@ from spaces.recipe import Recipe
 from spaces.space import Space
 from trainables.seeding import derive
 
+DIRECTIONS = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
 ATTEMPTS = 1000  # proposals in a row that are too large or already known, before the space counts as exhausted
 
 
@@ -37,38 +39,64 @@ def draw(trial: Trial | FixedTrial, path: str, domain: Domain) -> Any:
 
 
 class Suggestions(Searcher):
-    """Proposes students one by one, unfinished ones of an earlier run first, and learns from their rows."""
+    """Proposes students, unfinished ones of an earlier run first, and learns from their rows.
 
-    def __init__(self, space: Space, folder: Path, fits: Callable[[Recipe], bool], deadline: float):
-        super().__init__(metric=space.search.metric, mode=MODES[space.search.metric])
+    They are proposed `batch` at a time, and given out in the packs that `pack` makes of them.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        folder: Path,
+        fits: Callable[[Recipe], bool],
+        deadline: float,
+        pack: Callable[[list[Student]], list[Pack]],
+        batch: int = 1,
+    ):
+        super().__init__()
         self.space, self.folder, self.fits, self.deadline = space, folder, fits, deadline
-        self.asked: dict[str, tuple[Trial, Student]] = {}  # by Ray's trial id
+        self.pack, self.batch = pack, batch
+        self.trials: dict[str, Trial] = {}  # of the students that were proposed, by their keys
+        self.waiting: list[Pack] = []
+        self.given: dict[str, Pack] = {}  # by Ray's trial id
+        self.shared: list[Student] = []  # that were given out in a pack with others
         histories = suggested(folder)
         self.known = {past.start["trial"] for past in histories}
         self.left = (space.search.trials or 0) - len(histories)
         # A resumed search must not repeat the proposals with which it began.
         seed = derive(space.search.seed, "search", len(histories)) % 2**32
         sampler = SAMPLERS[space.search.algorithm](space.search, seed)
-        self.study = optuna.create_study(sampler=sampler, direction="maximize" if self.mode == "max" else "minimize")
+        self.study = optuna.create_study(sampler=sampler, direction=DIRECTIONS[MODES[space.search.metric]])
         self.unfinished = [past.start["suggested"] for past in histories if not self._remember(past)]
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Ray pickles searchers to restore them; here the rows are what is restored from
 
     def suggest(self, trial_id: str) -> Any:
-        """The next student as a Ray config, or FINISHED."""
+        """The next students as a Ray config, or FINISHED."""
+        if not self.waiting:
+            proposals = [found for _ in range(self.batch) if (found := self._next())]
+            self.waiting = self.pack(proposals)
+        if not self.waiting:
+            return Searcher.FINISHED
+        pack = self.given[trial_id] = self.waiting.pop(0)
+        self.shared += pack.students if len(pack.students) > 1 else ()
+        return {"pack": pack}
+
+    def _next(self) -> Student | None:
+        """An unfinished student or a new one; None where no more are wanted or found."""
         if self.unfinished:
             self.study.enqueue_trial(self.unfinished.pop(0))
             trial, proposal = self._ask()
         else:
             found = self._fresh() if self.left > 0 and time.time() < self.deadline else None
             if found is None:
-                return Searcher.FINISHED
+                return None
             trial, proposal = found
             self.left -= 1
         self.known.add(proposal.key)
-        self.asked[trial_id] = trial, proposal
-        return {"pack": Pack((proposal,))}
+        self.trials[proposal.key] = trial
+        return proposal
 
     def _fresh(self) -> tuple[Trial, Student] | None:
         """A proposal that is within the limits and new; others are told to the study as the worst there is."""
@@ -86,19 +114,20 @@ class Suggestions(Searcher):
         return trial, Student(made.stage, made.recipe, made.values, suggested=values)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tell the study how a student ended: only one that trained to the end counts as complete."""
-        trial, ended = self.asked.pop(trial_id)
-        past = history(self.folder, ended.key)
-        # From the rows, for Ray does not tell of an epoch after which it stops a student, nor of those of earlier runs.
-        for row in past.epochs if past else []:
-            trial.report(row[self.metric], row["epoch"])
-        state, value = (TrialState.FAIL, None) if error else self._outcome(past)
-        self.study.tell(trial, value, state=state)
+        """Tell the study how students ended: only those that trained to the end count as complete."""
+        for proposal in self.given.pop(trial_id).students:
+            trial, past = self.trials[proposal.key], history(self.folder, proposal.key)
+            # From the rows, for Ray tells neither of the epoch after which it stops a student nor of earlier runs.
+            for row in past.epochs if past else []:
+                trial.report(row[self.space.search.metric], row["epoch"])
+            over = past is not None and status(past) is not None
+            state, value = (TrialState.FAIL, None) if error and not over else self._outcome(past)
+            self.study.tell(trial, value, state=state)
 
     def _outcome(self, past: History | None) -> tuple[TrialState, float | None]:
         """How Optuna sees a student: stopped and diverged ones are pruned, failed ones say nothing of their knobs."""
         if past is not None and status(past) == "finished":
-            return TrialState.COMPLETE, past.epochs[-1][self.metric]
+            return TrialState.COMPLETE, past.epochs[-1][self.space.search.metric]
         return (TrialState.FAIL if status(past) == "failed" else TrialState.PRUNED), None
 
     def _remember(self, past: History) -> bool:
@@ -108,7 +137,7 @@ class Suggestions(Searcher):
         state, value = self._outcome(past)
         labels = past.start["suggested"]
         fixed = FixedTrial(labels)
-        reached = {row["epoch"]: row[self.metric] for row in past.epochs}
+        reached = {row["epoch"]: row[self.space.search.metric] for row in past.epochs}
         with suppress(ValueError):  # labels that this space cannot have suggested teach nothing about it
             self.space.ask(lambda path, domain: draw(fixed, path, domain))
             known = {"params": labels, "distributions": fixed.distributions}

@@ -53,13 +53,19 @@ def trial(
 
 
 def _over(student: Student, folder: Path) -> bool:
-    """Whether a student ended before its worker died, and Ray was not told; then it is told now."""
+    """Whether a student ended before its worker died, and Ray was perhaps not told; then it is told now."""
     past = history(folder, student.key)
-    if past is None or status(past) not in DONE:
+    if past is None or not _ended(student, folder):
         return False
     if past.epochs:
-        tune.report({"trial": student.key, **past.epochs[-1]})
+        tune.report({"rows": [{"trial": student.key, **past.epochs[-1]}]})
     return True
+
+
+def _ended(student: Student, folder: Path) -> bool:
+    """Whether a student has its end; that of one which was stopped early, as only proposals are, the driver writes."""
+    found = status(history(folder, student.key))
+    return found in DONE or (found == "stopped" and student.suggested is not None)
 
 
 def _train(students: Sequence[Student], lesson: Lesson, folder: Path) -> None:
@@ -80,7 +86,7 @@ def _train_alone(student: Student, lesson: Lesson, folder: Path) -> None:
         for epoch in fit(student.recipe, lesson, start=_start(student, folder)):
             row = _record(student, lesson, folder, epoch)
             # Ray may end the thread here, when the scheduler stops the student.
-            tune.report({"trial": student.key, **row})
+            tune.report({"rows": [row]})
     except Diverged as reason:
         _close(folder, student.key, "diverged", {"reason": str(reason)})
     except Exception as error:  # a bug in a method, no memory, a full disk: this student's, not the search's
@@ -91,16 +97,22 @@ def _train_pack(students: Sequence[Student], starts: Sequence[State | None], *, 
     """Train students as one; where memory does not suffice in halves, and where something else goes wrong alone."""
     recipes, states = [each.recipe for each in students], [each for each in starts if each is not None]
     try:
-        for told in packed.fit(recipes, lesson, starts=states):
+        rounds, over = packed.fit(recipes, lesson, starts=states), None
+        while True:
+            told = rounds.send(over)
             _report(students, told, lesson, folder)
+            # When a report returns, the driver has decided about it.
+            over = [place for place in told if _ended(students[place], folder)]
+    except StopIteration:
         return
     except torch.OutOfMemoryError:
-        parts = 2
-    except Exception:  # whose it is shows when each is on its own
-        parts = len(students)
+        parts, reason = 2, "memory does not suffice for all; now in halves"
+    except Exception as error:  # whose it is shows when each is on its own
+        parts, reason = len(students), f"{_one_line(error)}; now each is trained alone"
+    tune.report({"rows": [], "said": reason})
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    left = [each for each in students if status(history(folder, each.key)) not in DONE]
+    left = [each for each in students if not _ended(each, folder)]
     size = -(-len(left) // parts)
     for i in range(0, len(left), max(1, size)):
         _train(left[i : i + size], lesson, folder)
@@ -108,18 +120,18 @@ def _train_pack(students: Sequence[Student], starts: Sequence[State | None], *, 
 
 def _report(students: Sequence[Student], told: packed.Told, lesson: Lesson, folder: Path) -> None:
     """Write what became of each student in an epoch, and report all rows at once."""
-    rows = {}
+    rows = []
     for place, epoch in told.items():
         student = students[place]
         if isinstance(epoch, Diverged):
             _close(folder, student.key, "diverged", {"reason": str(epoch)})
         else:
-            rows[student.key] = _record(student, lesson, folder, epoch)
+            rows.append(_record(student, lesson, folder, epoch))
     tune.report({"rows": rows})
 
 
 def _record(student: Student, lesson: Lesson, folder: Path, epoch: Epoch) -> dict[str, Any]:
-    """Write an epoch to disk, and the end with the last of them; return its row, to be reported.
+    """Write an epoch to disk, and the end with the last of them; return its row with its name, to be reported.
 
     A row is written before its checkpoint: whoever dies between them trains that epoch again, and no row is missing.
     """
@@ -131,7 +143,7 @@ def _record(student: Student, lesson: Lesson, folder: Path, epoch: Epoch) -> dic
         checkpoint.save(path, epoch.state)
     else:
         _finish(student, lesson, folder, epoch)
-    return row
+    return {"trial": student.key, **row}
 
 
 def _start(student: Student, folder: Path) -> State | None:

@@ -11,6 +11,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 
 from results.tensorboard import Board
 from search.display import Display
+from search.judge import Judge
 from search.scratch import scratch
 from search.tracking import Trackers
 from search.trial import trial
@@ -33,9 +34,12 @@ class Experiment(NamedTuple):
     lessons: dict[str, tuple[str, Answers]]  # name and answers of each teacher, by students.teacher_of
 
 
-def train(experiment: Experiment, config: tune.TuneConfig, param_space: dict[str, Any]) -> None:
+def train(
+    experiment: Experiment, config: tune.TuneConfig, param_space: dict[str, Any], judge: Judge | None = None
+) -> None:
     """Train students until there are no more; Ray's own files are temporary, for the rows are the truth."""
     resources = experiment.space.resources
+    config.scheduler = judge
     config.max_concurrent_trials = workers(experiment.space)
     config.reuse_actors = True
     config.trial_dirname_creator = _folder_name
@@ -47,7 +51,14 @@ def train(experiment: Experiment, config: tune.TuneConfig, param_space: dict[str
         folder=experiment.folder,
         threads=max(1, int(resources.cpus)),
     )
-    watch = Watch(experiment.space, experiment.folder, experiment.display, experiment.board, experiment.trackers)
+    watch = Watch(
+        experiment.space,
+        experiment.folder,
+        experiment.display,
+        experiment.board,
+        experiment.trackers,
+        judge.stopped if judge else set(),
+    )
     with scratch() as storage:
         run_config = tune.RunConfig(
             name="stage",

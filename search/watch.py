@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +21,29 @@ RETRIES = 3  # of a student, or of a teacher, whose worker process died
 
 
 class Watch(Callback):
-    """Follows the students of one stage."""
+    """Follows the students of one stage; `stopped` are those that the scheduler has stopped."""
 
-    def __init__(self, space: Space, folder: Path, display: Display, board: Board, trackers: Trackers):
+    def __init__(
+        self, space: Space, folder: Path, display: Display, board: Board, trackers: Trackers, stopped: Set[str]
+    ):
         self.space, self.folder, self.display, self.board, self.trackers = space, folder, display, board, trackers
+        self.stopped = stopped
         self.over: set[str] = set()  # students whose end has been told
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Ray pickles its callbacks to restore them; here the rows are what is restored from
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
-        """An epoch is done, of one student or of a pack."""
+        """Epochs are done, of one student or of a pack."""
         pack: Pack = trial.config["pack"]
-        rows = result.get("rows") or {result["trial"]: result}
+        rows = {row["trial"]: row for row in result["rows"]}
         for student in pack.students:
             if student.key in rows:
                 self._epoch(student, rows[student.key])
+            if student.key in self.stopped:  # its worker, which trains others on, reads of it before their next epoch
+                self._end(student, "stopped", None)
+        if reason := result.get("said"):
+            self._say(f"{_named(pack)}: {reason}")
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """A student ended; one that wrote no end itself was stopped by the scheduler."""

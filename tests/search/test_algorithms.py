@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from ray.tune.schedulers import TrialScheduler
 
 from results.students import History
-from search.algorithms import SAMPLERS, SCHEDULERS, Halving, replay
+from search.algorithms import SAMPLERS, SCHEDULERS, Halving
+from search.judge import Judge
 from search.students import Pack
 from search.suggest import draw
 from spaces.sections import Search
@@ -103,14 +104,14 @@ METRICS = pytest.mark.parametrize("metric", ["val_accuracy", "val_loss"])
 
 
 class Trial:
-    """As much of a Ray trial as a scheduler sees: its name differs in every run."""
+    """As much of a Ray trial as a judge sees: its name differs in every run."""
 
     runs = 0
 
-    def __init__(self, key: str):
+    def __init__(self, *keys: str):
         Trial.runs += 1
         self.trial_id, self.status = f"ray-{Trial.runs}", "RUNNING"
-        self.config = {"pack": Pack((SimpleNamespace(key=key),))}
+        self.config = {"pack": Pack(tuple(SimpleNamespace(key=key) for key in keys))}
 
 
 class Race:
@@ -118,8 +119,8 @@ class Race:
 
     controller = SimpleNamespace(get_live_trials=lambda: [SimpleNamespace(status="PENDING")])
 
-    def __init__(self, scheduler: Any, metric: str = "val_accuracy"):
-        self.scheduler, self.metric = scheduler, metric
+    def __init__(self, judge: Judge, metric: str = "val_accuracy"):
+        self.judge, self.metric = judge, metric
         self.trials: dict[str, Trial] = {}
         self.stopped: set[str] = set()
 
@@ -129,18 +130,22 @@ class Race:
             return None
         if key not in self.trials:
             self.trials[key] = Trial(key)
-            self.scheduler.on_trial_add(self.controller, self.trials[key])
-        result = {"epoch": epoch, self.metric: value}
-        decision = self.scheduler.on_trial_result(self.controller, self.trials[key], result)
+            self.judge.on_trial_add(self.controller, self.trials[key])
+        result = {"rows": [{"trial": key, "epoch": epoch, self.metric: value}]}
+        decision = self.judge.on_trial_result(self.controller, self.trials[key], result)
         if decision == TrialScheduler.STOP:
             self.stopped.add(key)
-            self.scheduler.on_trial_complete(self.controller, self.trials[key], result)
+            self.judge.on_trial_complete(self.controller, self.trials[key], result)
         return decision
+
+
+def judged(name: str, search: Search, epochs: int) -> Judge:
+    return Judge(SCHEDULERS[name](search, epochs))
 
 
 @pytest.fixture(params=SCHEDULERS)
 def scheduler(request):
-    return SCHEDULERS[request.param]
+    return lambda search, epochs: judged(request.param, search, epochs)
 
 
 @METRICS
@@ -156,7 +161,7 @@ def test_a_scheduler_lets_students_go_on_or_stops_them(scheduler, metric):
 @METRICS
 @pytest.mark.parametrize("name", ["asha", "median"])
 def test_the_worst_is_stopped_and_the_best_is_not(name, metric):
-    race = Race(SCHEDULERS[name](Search(metric=metric), 9), metric)
+    race = Race(judged(name, Search(metric=metric), 9), metric)
     sign = 1 if metric == "val_accuracy" else -1
     for epoch in range(1, 9):
         for place, student in enumerate(("best", "good", "fair", "poor", "worst")):
@@ -208,7 +213,7 @@ def rungs(halving: Halving) -> dict[int, dict[str, float]]:
 @given(TABLE, ORDER, st.integers(1, 4), st.integers(2, 4))
 def test_a_rung_holds_what_students_reached_in_exactly_its_epoch(table, order, grace, reduction):
     halving = Halving(Search(grace=grace, reduction=reduction), EPOCHS)
-    race = Race(halving)
+    race = Race(Judge(halving))
     for student, epoch, value in arrivals(table, order):
         race.result(student, epoch, value)
     for epoch, recorded in rungs(halving).items():
@@ -220,7 +225,7 @@ def test_a_rung_holds_what_students_reached_in_exactly_its_epoch(table, order, g
 def test_a_result_that_never_arrived_is_not_made_up_from_a_later_one(table, order, lost):
     """A worker may die between writing a row and telling Ray of it."""
     halving = Halving(Search(reduction=3), EPOCHS)
-    race = Race(halving)
+    race = Race(Judge(halving))
     for index, (student, epoch, value) in enumerate(arrivals(table, order)):
         if index not in lost:
             race.result(student, epoch, value)
@@ -230,7 +235,7 @@ def test_a_result_that_never_arrived_is_not_made_up_from_a_later_one(table, orde
 
 @given(TABLE, ORDER)
 def test_the_last_epoch_ends_a_student(table, order):
-    race = Race(SCHEDULERS["asha"](Search(), EPOCHS))
+    race = Race(judged("asha", Search(), EPOCHS))
     for student, epoch, value in arrivals(table, order):
         race.result(student, epoch, value)
         assert epoch < EPOCHS or student in race.stopped
@@ -241,12 +246,36 @@ def test_the_last_epoch_ends_a_student(table, order):
 def test_a_scheduler_shown_the_rows_of_an_earlier_run_decides_as_if_it_had_been_one_run(table, order, cut, name):
     """First an undisturbed run; then one cut off after `cut` results and gone on with by new Ray trials."""
     search = Search(reduction=2)
-    race = Race(SCHEDULERS[name](search, EPOCHS))
+    race = Race(judged(name, search, EPOCHS))
     told = [(*result, decision) for result in arrivals(table, order) if (decision := race.result(*result))]
-    resumed = SCHEDULERS[name](search, EPOCHS)
-    replay(resumed, histories(told[:cut]))
+    resumed = judged(name, search, EPOCHS)
+    resumed.replay(histories(told[:cut]))
     again = Race(resumed)
     assert [again.result(*result[:3]) for result in told[cut:]] == [result[3] for result in told[cut:]]
+
+
+@settings(deadline=None)
+@given(TABLE, st.sampled_from(sorted(SCHEDULERS)), st.integers(1, 8))
+def test_students_of_packs_are_judged_as_those_alone(table, name, width):
+    """All are after the same epoch, in the same order; in the end nobody of a pack is left, and Ray stops it."""
+    search = Search(reduction=2)
+    alone, judge = Race(judged(name, search, EPOCHS)), judged(name, search, EPOCHS)
+    names = [f"s{place}" for place in range(len(table))]
+    packs = [names[i : i + width] for i in range(0, len(names), width)]
+    trials = [Trial(*pack) for pack in packs]
+    for trial in trials:
+        judge.on_trial_add(Race.controller, trial)
+    for epoch in range(1, EPOCHS + 1):
+        for pack, trial in zip(packs, trials, strict=True):
+            rows = []
+            for each in pack:
+                value = table[int(each[1:])][epoch - 1]
+                alone.result(each, epoch, value)
+                if each not in judge.stopped:
+                    rows.append({"trial": each, "epoch": epoch, "val_accuracy": value})
+            decision = judge.on_trial_result(Race.controller, trial, {"rows": rows})
+            assert (decision == TrialScheduler.STOP) == (set(pack) <= judge.stopped)
+        assert judge.stopped == alone.stopped
 
 
 def histories(told: list[tuple[str, int, float, str]]) -> list[History]:
@@ -259,8 +288,9 @@ def histories(told: list[tuple[str, int, float, str]]) -> list[History]:
 
 def test_a_resumed_student_is_recorded_once():
     halving = Halving(Search(), EPOCHS)
-    replay(halving, histories([("a", 1, 0.5, ""), ("b", 1, 0.6, "")]))
-    race = Race(halving)  # the checkpoint of `a` was damaged: it begins anew, under another name
+    judge = Judge(halving)
+    judge.replay(histories([("a", 1, 0.5, ""), ("b", 1, 0.6, "")]))
+    race = Race(judge)  # the checkpoint of `a` was damaged: it begins anew, under another name
     race.result("a", 1, 0.5)
     race.result("a", 2, 0.55)
     race.result("a", 3, 0.7)

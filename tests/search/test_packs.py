@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.packs import FULL, LEAST, MOST, TURN, largest, packs, seconds
+from search.packs import FULL, LEAST, MOST, TURN, batch, largest, packs, seconds, widest
 from search.plan import grid
 from search.students import teacher_of
 from trainables.check import price
@@ -61,3 +61,25 @@ def test_a_gpu_is_filled_and_no_more(space, digits):
     assert 1 <= n < MOST
     step = price(wide.network, digits).macs * wide.train.batch_size
     assert n * step <= FULL < (n + 1) * step
+
+
+@pytest.mark.parametrize(
+    ("pack", "search", "most"),
+    [
+        ("auto", {"algorithm": "tpe", "trials": 500}, 1),  # on a processor
+        (8, {"algorithm": "tpe", "trials": 500}, 8),
+        (8, {"algorithm": "tpe", "trials": 60}, 3),
+        (8, {"algorithm": "tpe", "trials": 5}, 1),
+        (8, {"algorithm": "random", "trials": 5}, 8),  # which learns nothing in between
+    ],
+)
+def test_a_sampler_that_learns_is_asked_ten_times_at_least_by_each_worker(space, digits, pack, search, most):
+    wanted = space(resources={"pack": pack}, search=search)
+    assert batch(wanted, workers=2) == most == widest(wanted, digits, workers=2)
+
+
+def test_the_widest_pack_is_as_wide_as_the_smallest_student_allows(space, digits):
+    for packed, most in ({"pack": 4}, 4), ({"pack": "auto"}, 1), ({"gpus": 1}, MOST):
+        assert widest(space(resources=packed), digits, workers=1) == most
+    alone = {"model": {"name": "shufflenet_v2", "stem": "small"}}
+    assert widest(space(student=alone, resources={"pack": 4}), digits, workers=1) == 1

@@ -10,10 +10,18 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from search.algorithms import SAMPLERS
+from search.students import Pack, Student
 from search.suggest import Suggestions
 
 RANGES = {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": {"loguniform": [1, 64]}}
 FEW = {"name": "hinton", "alpha": {"choice": [0, 0.5, 1]}, "temperature": {"choice": [1, 4]}}
+
+
+def in_packs(students: list[Student]) -> list[Pack]:
+    """Those with a high temperature alone, the others as one."""
+    alone = [each for each in students if each.values.get("method.temperature", 1) > 8]
+    others = tuple(each for each in students if each not in alone)
+    return [Pack((each,)) for each in alone] + [Pack(others)] * bool(others)
 
 
 @pytest.fixture(params=SAMPLERS)
@@ -25,9 +33,11 @@ def sampler(request) -> str:
 def search(space, folder):
     """A search over the rows that are there: as when the same command is run again."""
 
-    def begun(method: Any = RANGES, fits=lambda recipe: True, deadline: float = float("inf"), **search: Any):
+    def begun(
+        method: Any = RANGES, fits=lambda recipe: True, deadline: float = float("inf"), batch: int = 1, **search: Any
+    ):
         wanted = {"algorithm": "random", "trials": 6, **search}
-        return Suggestions(space(method=method, search=wanted), folder, fits, deadline)
+        return Suggestions(space(method=method, search=wanted), folder, fits, deadline, in_packs, batch)
 
     return begun
 
@@ -36,8 +46,38 @@ def propose(suggestions: Suggestions, prefix: str = "ray") -> list[Any]:
     """All students that a search still wants, none of them answered."""
     found = []
     while (config := suggestions.suggest(f"{prefix}-{len(found)}")) != Searcher.FINISHED:
-        found.append(config["pack"].students[0])
+        found += config["pack"].students
     return found
+
+
+def test_several_are_proposed_at_once_and_given_out_in_packs(search, trained, sampler):
+    suggestions = search(algorithm=sampler, batch=4)
+    given = []
+    while (config := suggestions.suggest(f"ray-{len(given)}")) != Searcher.FINISHED:
+        given.append(config["pack"].students)
+        if len(suggestions.trials) <= 4:
+            assert len(suggestions.trials) == 4  # all of them before the first is given out
+    assert len({each.key for pack in given for each in pack}) == 6 == sum(map(len, given))
+    assert suggestions.shared == [each for pack in given if len(pack) > 1 for each in pack]
+    for place, pack in enumerate(given):
+        for each in pack:
+            trained(each, [0.1, 0.2, 0.3])
+        suggestions.on_trial_complete(f"ray-{place}", {})
+    assert [trial.state for trial in suggestions.study.trials] == [TrialState.COMPLETE] * 6
+
+
+def test_who_ended_before_its_pack_was_lost_counts(search, trained):
+    suggestions = search(method=RANGES | {"temperature": {"uniform": [1, 4]}}, batch=3)
+    done, stopped, lost = suggestions.suggest("ray-0")["pack"].students
+    trained(done, [0.1, 0.2, 0.3])
+    trained(stopped, [0.1], "stopped")
+    trained(lost, [0.1], None)
+    suggestions.on_trial_complete("ray-0", error=True)
+    assert [suggestions.study.trials[place].state for place in range(3)] == [
+        TrialState.COMPLETE,
+        TrialState.PRUNED,
+        TrialState.FAIL,
+    ]
 
 
 def test_a_search_proposes_as_many_different_students_as_it_has_trials(search, sampler):

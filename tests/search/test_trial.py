@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch
 from results import records
 from results.students import history
 from search import trial as trials
-from search.students import Pack, student
+from search.students import Pack, status, student
 from search.trial import trial
 from trainables import checkpoint
 from trainables.fit import State
@@ -49,7 +50,7 @@ def test_rows_of_a_student_from_beginning_to_end(alone, folder):
 @pytest.mark.parametrize(
     ("dying", "place", "rows"),
     [
-        (lambda row: row["epoch"] == 2, "tune.report", ["student", 1, 2, "student", 3, "end"]),
+        (lambda told: told["rows"][0]["epoch"] == 2, "tune.report", ["student", 1, 2, "student", 3, "end"]),
         (lambda path, state: state.epoch == 2, "checkpoint.save", ["student", 1, 2, "student", 2, 3, "end"]),
         (lambda *last: True, "_finish", ["student", 1, 2, 3, "student", 3, "end"]),
     ],
@@ -105,7 +106,7 @@ def test_a_checkpoint_counts_within_the_budget_and_with_the_rows_of_its_epochs(
 
 def test_who_failed_goes_on_from_its_last_epoch(alone, folder, monkeypatch):
     with monkeypatch.context() as failing:
-        failing.setattr(trials.tune, "report", lambda row: 1 / 0 if row["epoch"] == 2 else None)
+        failing.setattr(trials.tune, "report", lambda told: 1 / 0 if told["rows"][0]["epoch"] == 2 else None)
         name = alone()
     assert kinds(folder, name) == ["student", 1, 2, "end"] and records.checkpoint_file(folder, name).exists()
     alone()
@@ -129,8 +130,8 @@ def pack(space, digits, folder, monkeypatch):
     """Trains four students that are alike; returns their names and what was reported of each."""
     told: list[str] = []
 
-    def report(row):
-        told.extend(row["rows"] if "rows" in row else [row["trial"]])
+    def report(result):
+        told.extend(row["trial"] for row in result["rows"])
 
     monkeypatch.setattr(trials.tune, "report", report)
     values = {"method.alpha": 0, "method.temperature": 1}
@@ -162,7 +163,9 @@ def test_each_of_a_pack_has_the_rows_of_one_alone(alone, pack, folder):
 
 def test_those_that_take_turns_are_what_each_is_alone_to_the_bit(alone, space, digits, folder, monkeypatch):
     told = []
-    monkeypatch.setattr(trials.tune, "report", lambda row: told.append((row["trial"], row["epoch"])))
+    monkeypatch.setattr(
+        trials.tune, "report", lambda result: told.extend((row["trial"], row["epoch"]) for row in result["rows"])
+    )
     values = {"method.alpha": 0, "method.temperature": 1}
     students = tuple(student(space(seeds=[0, 1]), "baseline", values, seed, 0) for seed in (1, 0))
     trial({"pack": Pack(students, as_one=False)}, data=digits, lessons={}, plugins={}, folder=folder, threads=1)
@@ -239,6 +242,49 @@ def test_a_pack_that_fails_is_halved_for_want_of_memory_and_else_trained_alone(p
     assert sorted(told) == sorted(names * 3)
 
 
+@pytest.mark.parametrize("proposed", [True, False])
+def test_a_proposal_that_the_driver_ends_leaves_its_pack_and_stays_out_of_it(
+    proposed, space, digits, folder, monkeypatch
+):
+    """Nobody ends a student of a grid early: what looks so was interrupted, and trains on."""
+    values = {"method.alpha": 0, "method.temperature": 1}
+    found = [student(space(seeds=[0, 1, 2]), "baseline", values, seed, 0) for seed in (0, 1, 2)]
+    students = tuple(replace(each, suggested=values if proposed else None) for each in found)
+
+    def report(result):
+        for row in result["rows"]:
+            key = row["trial"]
+            if row["epoch"] == 1 and key == students[1].key and status(history(folder, key)) is None:
+                records.append(folder, key, {"kind": "end", "status": "stopped"})
+
+    monkeypatch.setattr(trials.tune, "report", report)
+    for _ in range(2):  # and when its worker has died
+        trial({"pack": Pack(students)}, data=digits, lessons={}, plugins={}, folder=folder, threads=1)
+        seen = [kinds(folder, each.key) for each in students]
+        assert seen[0] == seen[2] == ["student", 1, 2, 3, "end"]
+        assert seen[1] == (["student", 1, "end"] if proposed else ["student", 1, "end", 2, 3, "end"])
+
+
+def test_a_pack_that_falls_apart_says_why(pack, monkeypatch):
+    said: list[str] = []
+    real = trials.packed.fit
+
+    def limited(recipes, lesson, *, starts):
+        if len(recipes) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        if len(recipes) > 1:
+            raise ValueError("no rule")
+        return real(recipes, lesson, starts=starts)
+
+    monkeypatch.setattr(trials.packed, "fit", limited)
+    monkeypatch.setattr(trials.tune, "report", lambda result: said.append(result.get("said")))
+    pack()
+    reasons = [reason for reason in said if reason]
+    assert reasons[0] == "memory does not suffice for all; now in halves"
+    assert [reason.split("; ")[1] for reason in reasons[1:]] == ["now each is trained alone"] * 2
+    assert all(reason.startswith("ValueError: no rule (test_trial.py:") for reason in reasons[1:])
+
+
 def test_who_diverges_in_a_pack_is_the_only_one(pack, space, digits, folder, monkeypatch):
     values = {"method.alpha": 0, "method.temperature": 1}
     wanted = space(train={"epochs": 3, "batch_size": 64, "optimizer": "sgd", "lr": {"choice": [0.01, 1e12]}})
@@ -256,4 +302,4 @@ def test_a_student_that_ended_before_ray_heard_of_it_is_not_trained_again(alone,
     monkeypatch.setattr(trials.tune, "report", told.append)
     alone()
     assert records.rows(folder, name) == before
-    assert [row["epoch"] for row in told] == [3]
+    assert [[row["epoch"] for row in result["rows"]] for result in told] == [[3]]

@@ -34,7 +34,7 @@ def watch(space, folder) -> Watch:
     display = Display(Console(width=200), "val_accuracy", "max")
     display.stage("explore", 6, 2)
     board = Silent()
-    return Watch(space(), folder, display, board, Silent())  # type: ignore[arg-type]
+    return Watch(space(), folder, display, board, Silent(), set())  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -47,24 +47,43 @@ def ray_trial(students) -> SimpleNamespace:
     return SimpleNamespace(config={"pack": Pack(tuple(students))}, num_failures=1)
 
 
+def told(student, epoch: int) -> dict:
+    return {"trial": student.key, "epoch": epoch, "val_accuracy": 0.5}
+
+
+def test_who_is_stopped_in_a_pack_ends_at_once_and_the_other_goes_on(watch, pair, trained, folder):
+    for each in pair:
+        trained(each, [0.5], status=None)
+    watch.stopped.add(pair[0].key)
+    watch.on_trial_result(1, [], ray_trial(pair), {"rows": [told(each, 1) for each in pair]})
+    assert [status(history(folder, each.key)) for each in pair] == ["stopped", None]
+    watch.on_trial_result(2, [], ray_trial(pair), {"rows": [told(pair[1], 2)]})
+    assert watch.display.counts == {"stopped": 1}
+
+
+def test_a_report_may_say_something(watch, pair, capsys):
+    watch.on_trial_result(1, [], ray_trial(pair), {"rows": [], "said": "no memory"})
+    assert "seed 0 and 1 in its pack: no memory" in capsys.readouterr().out
+
+
 def test_every_student_of_a_report_is_shown(watch, pair):
-    rows = {each.key: {"epoch": 1, "val_accuracy": 0.5} for each in pair}
+    rows = [told(each, 1) for each in pair]
     watch.on_trial_result(1, [], ray_trial(pair), {"rows": rows})
     assert [about[0] for about in watch.board.told] == [each.key for each in pair]
-    watch.on_trial_result(2, [], ray_trial(pair), {"trial": pair[1].key, "epoch": 2})  # left alone of its pack
+    watch.on_trial_result(2, [], ray_trial(pair), {"rows": [told(pair[1], 2)]})  # left alone of its pack
     assert [about[0] for about in watch.board.told] == [pair[0].key, pair[1].key, pair[1].key]
 
 
 def test_who_takes_turns_is_over_with_the_last_epoch_and_once(watch, pair, trained):
     for each in pair:
         trained(each, [0.5] * 3)
-        watch.on_trial_result(1, [], ray_trial(pair), {"trial": each.key, "epoch": 3, "val_accuracy": 0.5})
+        watch.on_trial_result(1, [], ray_trial(pair), {"rows": [told(each, 3)]})
     assert watch.display.counts == {"finished": 2} and not watch.display.running
-    told, done = list(watch.board.told), watch.display.progress.tasks[0].completed
-    watch.on_trial_result(1, [], ray_trial(pair), {"trial": pair[0].key, "epoch": 3, "val_accuracy": 0.5})  # a retry
+    before, done = list(watch.board.told), watch.display.progress.tasks[0].completed
+    watch.on_trial_result(1, [], ray_trial(pair), {"rows": [told(pair[0], 3)]})  # a retry
     watch.on_trial_complete(1, [], ray_trial(pair))
     assert watch.display.counts == {"finished": 2} and not watch.display.running
-    assert watch.board.told == told and watch.display.progress.tasks[0].completed == done
+    assert watch.board.told == before and watch.display.progress.tasks[0].completed == done
 
 
 def test_nobody_fails_for_another_of_its_pack(watch, pair, trained, folder, capsys):

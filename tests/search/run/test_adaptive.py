@@ -103,3 +103,33 @@ def test_random_search_under_other_schedulers_ends_with_a_baseline(start, write,
         assert list(lines["stage"]).count("explore") == 6 and list(lines["stage"]).count("baseline") == 1
         statuses = {"finished", "stopped"} if scheduler == "median" else {"finished"}
         assert set(lines["status"]) <= statuses
+
+
+@pytest.mark.slow
+def test_proposals_are_trained_as_one_and_the_worst_of_them_stopped_also_after_a_kill(
+    start, write, tmp_path, halfway, rows
+):
+    search = {**SPACE["search"], "algorithm": "random"}
+    parts = {**SPACE, "search": search, "confirm": None, "resources": {"pack": 4, "workers": 1}}
+    parts["student"] = {"model": {"name": "mlp", "hidden": [8]}}
+    parts["train"] = {**SPACE["train"], "batch_size": 8}
+    space, folder = write(tmp_path / "packs.yaml", **parts), tmp_path / "run"
+    run = start(space, folder)
+    run.until(lambda: halfway(folder))
+    run.kill()
+    begun = rows(folder)
+    run = start(space, folder)
+    assert run.wait() == 0, run.said()
+    lines = pandas.read_csv(records.students_file(folder))
+    explored = lines[lines["stage"] == "explore"]
+    assert len(explored) == 8 and set(explored["status"]) == {"finished", "stopped"}
+    stopped = explored[explored["status"] == "stopped"]
+    assert set(stopped["epochs"]) <= {1, 2} and stopped["test_accuracy"].isna().all()
+    assert not list(folder.rglob("checkpoint.safetensors"))
+    after = rows(folder)
+    first = [next(row for row in after[trial] if row["kind"] == "epoch")["seconds"] for trial in explored["trial"]]
+    assert len(set(first)) < len(first)  # of a pack each student has its share of one and the same time
+    for trial, earlier in begun.items():
+        assert after[trial][: len(earlier)] == earlier
+        epochs = [row["epoch"] for row in after[trial] if row["kind"] == "epoch"]
+        assert epochs == list(range(1, len(epochs) + 1))  # none was trained twice
