@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 from typing import Any
 
@@ -20,14 +21,22 @@ class Choice:
 
     def pick(self, label: Label) -> Any:
         """Return the option with this label, also after a journey through CSV; raise ValueError for any other."""
-        texts = [text(known) for known in self.labels]
-        if text(label) not in texts:
-            raise ValueError(f"found {show(label)}, expected one of {', '.join(map(show, self.labels))}")
-        return self.options[texts.index(text(label))]
+        return self.options[self.place(label)]
 
     def label(self, label: Label) -> Label:
-        """Return the label as this choice spells it."""
-        return self.labels[[text(known) for known in self.labels].index(text(label))]
+        """Return the label as this choice spells it; raise ValueError for any other."""
+        return self.labels[self.place(label)]
+
+    def place(self, label: Label) -> int:
+        """Return the place of a label, however it is spelt, among the labels; raise ValueError for any other."""
+        found = self._places.get(text(label))
+        if found is None:
+            raise ValueError(f"found {show(label)}, expected one of {', '.join(map(show, self.labels))}")
+        return found
+
+    @cached_property
+    def _places(self) -> dict[str, int]:  # looked up for every student of a grid
+        return {text(known): place for place, known in enumerate(self.labels)}
 
     @property
     def ends(self) -> tuple[Label, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,12 @@ class Space:
     template: dict[str, Any]
     document: Document = field(compare=False, repr=False)
 
-    @property
+    @cached_property
     def knobs(self) -> list[str]:
         """The dotted paths of all holes, in the order of the file."""
         return list(dict(self.domains))
 
-    @property
+    @cached_property
     def domains(self) -> list[tuple[str, Domain]]:
         """Every hole with its dotted path, in the order of the file; one path may stand in several options."""
         return list(template.domains(self.template))

@@ -172,7 +172,7 @@ def _picked(domain: Domain, label: Label, path: str) -> Any:
 
 def _entered(node: Choice, label: Any, part: str) -> int:
     if label is not MISSING:
-        return node.labels.index(node.label(label))
+        return node.place(label)
     holding = [index for index, option in enumerate(node.options) if isinstance(option, dict) and part in option]
     return holding[0] if holding else 0
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from spaces.recipe import Model, Policy, Recipe, Train
 from trainables.answer import FLOAT, LARGEST, MOST
 from trainables.augment import views
+from trainables.check import price
 from trainables.data import Dataset
 from trainables.evaluate import at_once
 from trainables.lesson import Wanted, wanted
@@ -37,7 +38,7 @@ def memory(recipe: Recipe, data: Dataset) -> int:
 
 def weights(model: Model, data: Dataset) -> int:
     """Bytes of a network's weights."""
-    return sum(each.numel() for each in outline(model, data).parameters()) * FLOAT
+    return price(model, data).parameters * FLOAT
 
 
 def answers(teacher: Model, data: Dataset, asked: Wanted) -> int:
