@@ -59,7 +59,8 @@ def parts(root: Path, out: Path) -> dict[str, Callable[[], Any]]:
     for size, (notebook, ray) in loops.items():  # beside each other, so that drift hits all alike
         name = f"{size}, 2 workers"
         found |= {f"notebook, {size}": notebook, name: searches[name], f"plain Ray, {size}": ray}
-    return found | {"passes": lambda: _passes(out, root)} | searches
+    found |= {"passes": lambda: _passes(out, root)} | searches
+    return found | {"assignment": lambda: _assignment(out, root)}
 
 
 def _unpacked(root: Path, out: Path) -> Path:
@@ -115,6 +116,11 @@ def _passes(out: Path, root: Path) -> dict[str, float]:
         batches = [int(line) for line in count.read_text().split()]
         found[str(students)] = sum(size for size in batches if size > 1) / 5000  # single images: cost, latency
     return found
+
+
+def _assignment(out: Path, root: Path) -> dict[str, Any]:
+    folder = _empty(out / "assignment")
+    return ours.assignment(folder, root, KD_CACHE=str(folder / "cache"))  # its teacher is taught in it
 
 
 def _empty(folder: Path) -> Path:
