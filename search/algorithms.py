@@ -1,6 +1,6 @@
 """Search algorithms and schedulers by name: to add one, write a function and a line in the dict below it.
 
-A scheduler is told of students, not of the Ray trials that they share (search/judge.py).
+A scheduler is told of students, not of the Ray trials that they share (search/referee.py).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ SAMPLERS: dict[str, Callable[[Search, int], BaseSampler]] = {
     "random": random,
     "tpe": tpe,
 }
+FORGETFUL = {"random"}  # samplers that learn nothing from how students end
 
 
 class Halving(AsyncHyperBandScheduler):
@@ -72,6 +73,10 @@ class Median(MedianStoppingRule):
     def __init__(self, search: Search):
         mode = MODES[search.metric]
         super().__init__("epoch", search.metric, mode, grace_period=search.grace, min_samples_required=3)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        self._stopped_trials.discard(trial)  # if its end was lost with its driver it trains on, and is judged anew
+        return super().on_trial_result(tune_controller, trial, result)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Nothing: every epoch has been told already."""

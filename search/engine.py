@@ -14,8 +14,8 @@ from ray import tune
 from results.students import histories, history
 from search import plan
 from search.algorithms import MODES, SCHEDULERS
-from search.judge import Judge
-from search.packs import batch, packs
+from search.packs import packs, widest
+from search.referee import Referee
 from search.students import DONE, Pack, Student, cells, status, suggested, teacher_of, todo
 from search.suggest import ATTEMPTS, Suggestions
 from search.teaching import taught
@@ -73,14 +73,15 @@ def _train(experiment: Experiment, stage: str, students: Sequence[Student]) -> N
     _alone(experiment, [each for pack in made if len(pack.students) > 1 for each in pack.students])
 
 
-def _run(experiment: Experiment, made: list[Pack]) -> None:
+def _run(experiment: Experiment, made: list[Pack], referee: Referee | None = None) -> None:
     if made:
-        train(experiment, tune.TuneConfig(num_samples=1), {"pack": tune.grid_search(made)})
+        train(experiment, tune.TuneConfig(num_samples=1), {"pack": tune.grid_search(made)}, referee)
 
 
-def _alone(experiment: Experiment, shared: Iterable[Student]) -> None:
+def _alone(experiment: Experiment, shared: Iterable[Student], referee: Referee | None = None) -> None:
     """Train students with whose packs a worker died too often, lest one of them takes the others with it."""
-    _run(experiment, [Pack((each,)) for each in shared if status(history(experiment.folder, each.key)) is None])
+    left = [each for each in shared if status(history(experiment.folder, each.key)) is None]
+    _run(experiment, [Pack((each,)) for each in left], referee)
 
 
 def _explore(experiment: Experiment, deadline: float) -> None:
@@ -93,16 +94,16 @@ def _explore(experiment: Experiment, deadline: float) -> None:
         fits=lambda recipe: plan.fits(space, recipe, experiment.data),
         deadline=deadline,
         pack=lambda students: packs(space, experiment.data, students, several),
-        batch=batch(space, several),
+        batch=widest(space, experiment.data, several),
     )
-    judge = Judge(SCHEDULERS[space.search.scheduler](space.search, longest))
-    judge.replay(suggested(folder))
+    referee = Referee(SCHEDULERS[space.search.scheduler](space.search, longest))
+    referee.replay(suggested(folder))
     samples = suggestions.left + len(suggestions.unfinished)
     if samples > 0:
         _teach(experiment, plan.teachers(space))
         experiment.display.stage("explore", samples * longest, samples)
-        train(experiment, tune.TuneConfig(num_samples=samples, search_alg=suggestions), {}, judge)
-        _alone(experiment, suggestions.shared)
+        train(experiment, tune.TuneConfig(num_samples=samples, search_alg=suggestions), {}, referee)
+        _alone(experiment, suggestions.shared, referee)
         if not suggested(folder):
             raise space.error("search.limit", f"none of {ATTEMPTS} proposals was within it")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
+from search.algorithms import FORGETFUL
 from search.students import Pack, Student, teacher_of
 from spaces.recipe import Recipe
 from spaces.space import Space
@@ -33,12 +34,12 @@ def packs(space: Space, data: Dataset, students: Iterable[Student], workers: int
     return [Pack(tuple(part), as_one) for part in ordered]
 
 
-def batch(space: Space, workers: int) -> int:
+def _batch(space: Space, workers: int) -> int:
     """How many students an adaptive search proposes at once: enough for packs, few enough to learn in between."""
     if not _as_one(space):
         return 1
     most = MOST if space.resources.pack == "auto" else space.resources.pack
-    if space.search.algorithm == "random":
+    if space.search.algorithm in FORGETFUL:
         return most
     return max(1, min(most, (space.search.trials or 0) // (ROUNDS * workers)))
 
@@ -47,7 +48,7 @@ def widest(space: Space, data: Dataset, workers: int) -> int:
     """How many students of a space are trained as one at most."""
     recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
     most = max((largest(space, each, data) for each in recipes if _as_one(space) and likeness(each)), default=1)
-    return most if space.search.algorithm == "grid" else min(most, batch(space, workers))
+    return most if space.search.algorithm == "grid" else min(most, _batch(space, workers))
 
 
 def _as_one(space: Space) -> bool:

@@ -40,16 +40,18 @@ def stages(space: Space, data: Dataset, counted: Plan, workers: int) -> Iterator
         yield Stage("teachers", len(taught), epochs, counted.teaching, held, kept)
     memory = max(footprint.memory(each, data) for each in recipes)
     weights = max(footprint.weights(each.network, data) for each in recipes)
+    at_once = workers * widest(space, data, workers)
     total, learning = sum(counted.students.values()), counted.seconds - counted.teaching
     for name, n in counted.students.items():
         if n:
-            held = memory * min(n, workers)
+            held = memory * min(n, at_once)
             yield Stage(name, n, n * longest(space), learning * n / total, held, weights * n)
 
 
 def lines(space: Space, data: Dataset, counted: Plan, workers: int) -> Iterator[str]:
     """The preview as lines of text; a UserError where a student cannot be trained."""
-    yield from _table(list(stages(space, data, counted, workers)), min(workers, sum(counted.students.values())))
+    at_once = workers * widest(space, data, workers)
+    yield from _table(list(stages(space, data, counted, workers)), min(at_once, sum(counted.students.values())))
     yield from _views(space, data)
     yield from _packs(space, data, workers)
     methods = [space.fill(values, 0).method.name for values in space.probes()]
@@ -58,14 +60,14 @@ def lines(space: Space, data: Dataset, counted: Plan, workers: int) -> Iterator[
     yield from _knobs(list(inert.findings(space, data)))
 
 
-def _table(found: list[Stage], workers: int) -> Iterator[str]:
+def _table(found: list[Stage], students: int) -> Iterator[str]:
     yield f"  {'stage':<10}{'trained':>8}{'epochs':>8}  {'time':<16}{'memory':>9}{'disk':>9}"
     for each in found:
         sizes = "".join(f"{max(1, round(size / MB)):>6,} MB" for size in (each.memory, each.disk))
         duration = f"about {words.duration(each.seconds)}"
         yield f"  {each.name:<10}{each.trained:>8,}{each.epochs:>8,}  {duration:<16}{sizes}"
     yield (
-        f"            memory: the tensors of {workers} at once, beside some 400 MB of libraries in each process; "
+        f"            memory: the tensors of {students} at once, beside some 400 MB of libraries in each process; "
         "disk: weights and answers"
     )
 

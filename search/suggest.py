@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ class Suggestions(Searcher):
         self.given: dict[str, Pack] = {}  # by Ray's trial id
         self.shared: list[Student] = []  # that were given out in a pack with others
         histories = suggested(folder)
-        self.known = {past.start["trial"] for past in histories}
+        self.begun = frozenset(past.start["trial"] for past in histories)
+        self.known = set(self.begun)
         self.left = (space.search.trials or 0) - len(histories)
         # A resumed search must not repeat the proposals with which it began.
         seed = derive(space.search.seed, "search", len(histories)) % 2**32
@@ -75,8 +77,9 @@ class Suggestions(Searcher):
     def suggest(self, trial_id: str) -> Any:
         """The next students as a Ray config, or FINISHED."""
         if not self.waiting:
-            proposals = [found for _ in range(self.batch) if (found := self._next())]
-            self.waiting = self.pack(proposals)
+            self.waiting = self.pack(list(islice(iter(self._next, None), self.batch)))
+        if time.time() >= self.deadline:  # what was begun is finished, but nothing new begins
+            self.waiting = [pack for pack in self.waiting if any(each.key in self.begun for each in pack.students)]
         if not self.waiting:
             return Searcher.FINISHED
         pack = self.given[trial_id] = self.waiting.pop(0)
@@ -91,6 +94,7 @@ class Suggestions(Searcher):
         else:
             found = self._fresh() if self.left > 0 and time.time() < self.deadline else None
             if found is None:
+                self.left = 0
                 return None
             trial, proposal = found
             self.left -= 1
@@ -120,8 +124,8 @@ class Suggestions(Searcher):
             # From the rows, for Ray tells neither of the epoch after which it stops a student nor of earlier runs.
             for row in past.epochs if past else []:
                 trial.report(row[self.space.search.metric], row["epoch"])
-            over = past is not None and status(past) is not None
-            state, value = (TrialState.FAIL, None) if error and not over else self._outcome(past)
+            lost = error and status(past) is None
+            state, value = (TrialState.FAIL, None) if lost else self._outcome(past)
             self.study.tell(trial, value, state=state)
 
     def _outcome(self, past: History | None) -> tuple[TrialState, float | None]:

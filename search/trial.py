@@ -63,9 +63,16 @@ def _over(student: Student, folder: Path) -> bool:
 
 
 def _ended(student: Student, folder: Path) -> bool:
-    """Whether a student has its end; that of one which was stopped early, as only proposals are, the driver writes."""
-    found = status(history(folder, student.key))
-    return found in DONE or (found == "stopped" and student.suggested is not None)
+    """Whether a student has its end; one that failed is tried again."""
+    return status(history(folder, student.key)) in DONE or _stopped(student, folder)
+
+
+def _stopped(student: Student, folder: Path) -> bool:
+    """Whether the driver has stopped a student, as it does with proposals only: when a report returns it has decided.
+
+    Ray itself only ends a trial all of whose students are stopped.
+    """
+    return student.suggested is not None and status(history(folder, student.key)) == "stopped"
 
 
 def _train(students: Sequence[Student], lesson: Lesson, folder: Path) -> None:
@@ -85,8 +92,9 @@ def _train_alone(student: Student, lesson: Lesson, folder: Path) -> None:
     try:
         for epoch in fit(student.recipe, lesson, start=_start(student, folder)):
             row = _record(student, lesson, folder, epoch)
-            # Ray may end the thread here, when the scheduler stops the student.
-            tune.report({"rows": [row]})
+            tune.report({"rows": [row]})  # Ray may end the thread here
+            if _stopped(student, folder):
+                return
     except Diverged as reason:
         _close(folder, student.key, "diverged", {"reason": str(reason)})
     except Exception as error:  # a bug in a method, no memory, a full disk: this student's, not the search's
@@ -97,13 +105,8 @@ def _train_pack(students: Sequence[Student], starts: Sequence[State | None], *, 
     """Train students as one; where memory does not suffice in halves, and where something else goes wrong alone."""
     recipes, states = [each.recipe for each in students], [each for each in starts if each is not None]
     try:
-        rounds, over = packed.fit(recipes, lesson, starts=states), None
-        while True:
-            told = rounds.send(over)
+        for told in packed.fit(recipes, lesson, starts=states, over=lambda place: _stopped(students[place], folder)):
             _report(students, told, lesson, folder)
-            # When a report returns, the driver has decided about it.
-            over = [place for place in told if _ended(students[place], folder)]
-    except StopIteration:
         return
     except torch.OutOfMemoryError:
         parts, reason = 2, "memory does not suffice for all; now in halves"

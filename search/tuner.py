@@ -11,7 +11,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 
 from results.tensorboard import Board
 from search.display import Display
-from search.judge import Judge
+from search.referee import Referee
 from search.scratch import scratch
 from search.tracking import Trackers
 from search.trial import trial
@@ -35,11 +35,11 @@ class Experiment(NamedTuple):
 
 
 def train(
-    experiment: Experiment, config: tune.TuneConfig, param_space: dict[str, Any], judge: Judge | None = None
+    experiment: Experiment, config: tune.TuneConfig, param_space: dict[str, Any], referee: Referee | None = None
 ) -> None:
     """Train students until there are no more; Ray's own files are temporary, for the rows are the truth."""
     resources = experiment.space.resources
-    config.scheduler = judge
+    config.scheduler = referee
     config.max_concurrent_trials = workers(experiment.space)
     config.reuse_actors = True
     config.trial_dirname_creator = _folder_name
@@ -57,7 +57,7 @@ def train(
         experiment.display,
         experiment.board,
         experiment.trackers,
-        judge.stopped if judge else set(),
+        referee.stopped if referee else set(),
     )
     with scratch() as storage:
         run_config = tune.RunConfig(

@@ -62,7 +62,7 @@ class Watch(Callback):
         if len(pack.students) == 1:
             self._end(pack.students[0], "failed", reason)
         else:
-            self._say(f"{_named(pack)}: {reason}; now each is trained alone")
+            self._say(f"{_named(pack)}: {reason}; each will be trained alone")
             for student in pack.students:
                 if status(history(self.folder, student.key)):
                     self._end(student, "failed", reason)

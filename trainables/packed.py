@@ -6,7 +6,7 @@ Each is the student that `fit` would train alone, up to rounding: its own order,
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -45,12 +45,16 @@ class Shared(NamedTuple):
 
 
 def fit(
-    recipes: Sequence[Recipe], lesson: Lesson, *, starts: Sequence[State] = ()
-) -> Generator[Told, Collection[int] | None, None]:
+    recipes: Sequence[Recipe],
+    lesson: Lesson,
+    *,
+    starts: Sequence[State] = (),
+    over: Callable[[int], bool] = lambda place: False,
+) -> Iterator[Told]:
     """Train students that are alike, or go on from their states after one and the same epoch.
 
-    Each round tells of the students that are left; one that diverged is told once. Whoever is to stop early is sent
-    back by its place. Seconds are each student's share of those of all.
+    Each round tells of the students that are left; one that diverged is told once, and whoever is `over` by its place
+    trains no more. Seconds are each student's share of those of all.
     """
     going = dict(enumerate(recipes))
     states = dict(enumerate(starts))
@@ -58,7 +62,8 @@ def fit(
         places = list(going)
         for results in _rounds(list(going.values()), lesson, [states[place] for place in places if states]):
             told = dict(zip(places, results, strict=True))
-            stopped = {*((yield told) or ()), *(place for place, end in told.items() if isinstance(end, Diverged))}
+            yield told
+            stopped = {place for place, end in told.items() if isinstance(end, Diverged) or over(place)}
             if stopped:
                 going = {place: recipe for place, recipe in going.items() if place not in stopped}
                 states = {place: told[place].state for place in going}  # type: ignore[union-attr]  # it went on

@@ -24,7 +24,7 @@ from results.report.summary import Summary, summary
 from results.students import knobs
 
 SCRIPTS = ("figures.js", "table.js", "page.js")
-FEW_LINES = 50  # of the leaderboard shown at once: no more than one reads, and than a browser lays out in no time
+FEW_LINES = 50  # of the leaderboard shown at once: one reads no more, and a browser lays them out in no time
 
 
 class Report(NamedTuple):

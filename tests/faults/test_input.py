@@ -26,10 +26,11 @@ from mutations import mutate
 from results import records, students
 from results.journal import Journal
 from results.rebuild import rebuild
-from search.algorithms import SCHEDULERS, replay
+from search.algorithms import SCHEDULERS
 from search.check import check
 from search.engine import best
 from search.mend import mend
+from search.referee import Referee
 from search.run import main
 from search.students import Student, cells, suggested, todo
 from search.suggest import Suggestions
@@ -275,9 +276,10 @@ def remember(folder: Path) -> None:
     mend(folder)
     todo(folder, cells(space, space.cells(), "explore", [0]))
     best(space, folder, "explore", 2)
-    replay(SCHEDULERS["asha"](space.search, 3), suggested(folder))
+    for scheduler in SCHEDULERS.values():
+        Referee(scheduler(space.search, 3)).replay(suggested(folder))
     adaptive = replace(space, search=space.search.model_copy(update={"algorithm": "tpe", "trials": 9}))
-    Suggestions(adaptive, folder, lambda recipe: True, float("inf"))
+    Suggestions(adaptive, folder, lambda recipe: True, float("inf"), lambda students: [])
 
 
 # idx files.

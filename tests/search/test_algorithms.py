@@ -14,7 +14,7 @@ from ray.tune.schedulers import TrialScheduler
 
 from results.students import History
 from search.algorithms import SAMPLERS, SCHEDULERS, Halving
-from search.judge import Judge
+from search.referee import Referee
 from search.students import Pack
 from search.suggest import draw
 from spaces.sections import Search
@@ -104,7 +104,7 @@ METRICS = pytest.mark.parametrize("metric", ["val_accuracy", "val_loss"])
 
 
 class Trial:
-    """As much of a Ray trial as a judge sees: its name differs in every run."""
+    """As much of a Ray trial as a referee sees: its name differs in every run."""
 
     runs = 0
 
@@ -119,8 +119,8 @@ class Race:
 
     controller = SimpleNamespace(get_live_trials=lambda: [SimpleNamespace(status="PENDING")])
 
-    def __init__(self, judge: Judge, metric: str = "val_accuracy"):
-        self.judge, self.metric = judge, metric
+    def __init__(self, referee: Referee, metric: str = "val_accuracy"):
+        self.referee, self.metric = referee, metric
         self.trials: dict[str, Trial] = {}
         self.stopped: set[str] = set()
 
@@ -130,17 +130,17 @@ class Race:
             return None
         if key not in self.trials:
             self.trials[key] = Trial(key)
-            self.judge.on_trial_add(self.controller, self.trials[key])
+            self.referee.on_trial_add(self.controller, self.trials[key])
         result = {"rows": [{"trial": key, "epoch": epoch, self.metric: value}]}
-        decision = self.judge.on_trial_result(self.controller, self.trials[key], result)
+        decision = self.referee.on_trial_result(self.controller, self.trials[key], result)
         if decision == TrialScheduler.STOP:
             self.stopped.add(key)
-            self.judge.on_trial_complete(self.controller, self.trials[key], result)
+            self.referee.on_trial_complete(self.controller, self.trials[key], result)
         return decision
 
 
-def judged(name: str, search: Search, epochs: int) -> Judge:
-    return Judge(SCHEDULERS[name](search, epochs))
+def judged(name: str, search: Search, epochs: int) -> Referee:
+    return Referee(SCHEDULERS[name](search, epochs))
 
 
 @pytest.fixture(params=SCHEDULERS)
@@ -213,7 +213,7 @@ def rungs(halving: Halving) -> dict[int, dict[str, float]]:
 @given(TABLE, ORDER, st.integers(1, 4), st.integers(2, 4))
 def test_a_rung_holds_what_students_reached_in_exactly_its_epoch(table, order, grace, reduction):
     halving = Halving(Search(grace=grace, reduction=reduction), EPOCHS)
-    race = Race(Judge(halving))
+    race = Race(Referee(halving))
     for student, epoch, value in arrivals(table, order):
         race.result(student, epoch, value)
     for epoch, recorded in rungs(halving).items():
@@ -225,7 +225,7 @@ def test_a_rung_holds_what_students_reached_in_exactly_its_epoch(table, order, g
 def test_a_result_that_never_arrived_is_not_made_up_from_a_later_one(table, order, lost):
     """A worker may die between writing a row and telling Ray of it."""
     halving = Halving(Search(reduction=3), EPOCHS)
-    race = Race(Judge(halving))
+    race = Race(Referee(halving))
     for index, (student, epoch, value) in enumerate(arrivals(table, order)):
         if index not in lost:
             race.result(student, epoch, value)
@@ -259,23 +259,58 @@ def test_a_scheduler_shown_the_rows_of_an_earlier_run_decides_as_if_it_had_been_
 def test_students_of_packs_are_judged_as_those_alone(table, name, width):
     """All are after the same epoch, in the same order; in the end nobody of a pack is left, and Ray stops it."""
     search = Search(reduction=2)
-    alone, judge = Race(judged(name, search, EPOCHS)), judged(name, search, EPOCHS)
+    alone, referee = Race(judged(name, search, EPOCHS)), judged(name, search, EPOCHS)
     names = [f"s{place}" for place in range(len(table))]
     packs = [names[i : i + width] for i in range(0, len(names), width)]
     trials = [Trial(*pack) for pack in packs]
     for trial in trials:
-        judge.on_trial_add(Race.controller, trial)
+        referee.on_trial_add(Race.controller, trial)
     for epoch in range(1, EPOCHS + 1):
         for pack, trial in zip(packs, trials, strict=True):
             rows = []
             for each in pack:
                 value = table[int(each[1:])][epoch - 1]
                 alone.result(each, epoch, value)
-                if each not in judge.stopped:
+                if each not in referee.stopped:
                     rows.append({"trial": each, "epoch": epoch, "val_accuracy": value})
-            decision = judge.on_trial_result(Race.controller, trial, {"rows": rows})
-            assert (decision == TrialScheduler.STOP) == (set(pack) <= judge.stopped)
-        assert judge.stopped == alone.stopped
+            decision = referee.on_trial_result(Race.controller, trial, {"rows": rows})
+            assert (decision == TrialScheduler.STOP) == (set(pack) <= referee.stopped)
+        assert referee.stopped == alone.stopped
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_whose_verdict_was_lost_with_its_driver_is_judged_anew(name):
+    """The driver died between the verdict and the end: the student is proposed again and trains on."""
+    race = Race(judged(name, Search(), EPOCHS))
+    told = [(f"s{place}", epoch, place / 10, "") for epoch in (1, 2, 3) for place in (4, 3, 2, 1, 0)]
+    for student, epoch, value, _ in told:
+        race.result(student, epoch, value)
+    assert ("s0" in race.stopped) == (name != "none")
+    resumed = judged(name, Search(), EPOCHS)
+    resumed.replay(histories(told))
+    assert Race(resumed).result("s4", 4, 0.9) == TrialScheduler.CONTINUE
+    assert Race(resumed).result("s0", 4, 0.0) in (TrialScheduler.CONTINUE, TrialScheduler.STOP)
+
+
+@settings(deadline=None)
+@given(TABLE, st.randoms(use_true_random=False), st.sampled_from(sorted(SCHEDULERS)))
+def test_rows_may_be_shown_in_another_order_than_they_were_judged(table, random, name):
+    """Of two packs whose rows were written at the same time either was heard first."""
+    told = [(f"s{place}", epoch, value, "") for place, row in enumerate(table) for epoch, value in enumerate(row, 1)]
+    random.shuffle(told)
+    told.sort(key=lambda result: result[1])
+    judged(name, Search(reduction=2), EPOCHS).replay(histories(told))
+
+
+def test_an_epoch_that_is_told_again_is_shown_once():
+    """A worker died after its report: the student trains on, or its end is told once more."""
+    shown = []
+    referee = judged("none", Search(), EPOCHS)
+    referee.scheduler.on_trial_result = lambda _, name, row: shown.append((name.trial_id, row["epoch"]))
+    race = Race(referee)
+    for epoch in (1, 2, 2, 3, 3):
+        race.result("a", epoch, 0.5)
+    assert shown == [("a", 1), ("a", 2), ("a", 3)]
 
 
 def histories(told: list[tuple[str, int, float, str]]) -> list[History]:
@@ -288,9 +323,9 @@ def histories(told: list[tuple[str, int, float, str]]) -> list[History]:
 
 def test_a_resumed_student_is_recorded_once():
     halving = Halving(Search(), EPOCHS)
-    judge = Judge(halving)
-    judge.replay(histories([("a", 1, 0.5, ""), ("b", 1, 0.6, "")]))
-    race = Race(judge)  # the checkpoint of `a` was damaged: it begins anew, under another name
+    referee = Referee(halving)
+    referee.replay(histories([("a", 1, 0.5, ""), ("b", 1, 0.6, "")]))
+    race = Race(referee)  # the checkpoint of `a` was damaged: it begins anew, under another name
     race.result("a", 1, 0.5)
     race.result("a", 2, 0.55)
     race.result("a", 3, 0.7)

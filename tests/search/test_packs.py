@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.packs import FULL, LEAST, MOST, TURN, batch, largest, packs, seconds, widest
+from search.packs import FULL, LEAST, MOST, TURN, largest, packs, seconds, widest
 from search.plan import grid
 from search.students import teacher_of
 from trainables.check import price
@@ -75,7 +75,7 @@ def test_a_gpu_is_filled_and_no_more(space, digits):
 )
 def test_a_sampler_that_learns_is_asked_ten_times_at_least_by_each_worker(space, digits, pack, search, most):
     wanted = space(resources={"pack": pack}, search=search)
-    assert batch(wanted, workers=2) == most == widest(wanted, digits, workers=2)
+    assert most == widest(wanted, digits, workers=2)
 
 
 def test_the_widest_pack_is_as_wide_as_the_smallest_student_allows(space, digits):

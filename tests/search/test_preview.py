@@ -26,6 +26,14 @@ def test_memory_is_that_of_all_that_train_at_once(space, digits, workers, studen
     assert many == students * one
 
 
+def test_packs_are_told_and_need_the_memory_of_all_in_them(space, digits):
+    four = space(resources={"pack": 4})
+    text = "\n".join(lines(four, digits, COUNTED, 1))
+    assert "packs     up to 4 students at a time are trained as one" in text and "tensors of 4 at once" in text
+    assert "packs" not in "\n".join(lines(space(), digits, COUNTED, 1))
+    assert [*stages(four, digits, COUNTED, 1)][1].memory == 4 * [*stages(space(), digits, COUNTED, 1)][1].memory
+
+
 def test_the_largest_option_counts(space, digits):
     wide = {"model": {"name": "mlp", "hidden": {"choice": [[8], [256]]}}}
     small, large = ([*stages(space(**parts), digits, COUNTED, 1)][1] for parts in ({}, {"student": wide}))

@@ -66,6 +66,24 @@ def test_several_are_proposed_at_once_and_given_out_in_packs(search, trained, sa
     assert [trial.state for trial in suggestions.study.trials] == [TrialState.COMPLETE] * 6
 
 
+def test_an_exhausted_space_is_given_up_once(search, monkeypatch):
+    monkeypatch.setattr("search.suggest.ATTEMPTS", 50)
+    suggestions = search(FEW, trials=50, batch=16)
+    assert len(propose(suggestions)) == 1 + 2 * 2
+    asked = len(suggestions.study.trials)
+    assert asked < 2 * 50 + 5
+    assert suggestions.suggest("one more") == Searcher.FINISHED and len(suggestions.study.trials) == asked
+
+
+def test_after_the_deadline_new_students_of_a_batch_wait_in_vain(search, trained, monkeypatch):
+    begun = [trained(each, [0.1], None) for each in propose(search(batch=4))[:2]]
+    late = search(batch=4)
+    late.pack = lambda students: [Pack((each,)) for each in students]
+    assert late.suggest("ray-0")["pack"].students[0].key == begun[0].key and len(late.waiting) == 3
+    late.deadline = time.time() - 1
+    assert [each.key for each in propose(late, "late")] == [begun[1].key]
+
+
 def test_who_ended_before_its_pack_was_lost_counts(search, trained):
     suggestions = search(method=RANGES | {"temperature": {"uniform": [1, 4]}}, batch=3)
     done, stopped, lost = suggestions.suggest("ray-0")["pack"].students

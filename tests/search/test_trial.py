@@ -229,11 +229,11 @@ def test_a_pack_that_fails_is_halved_for_want_of_memory_and_else_trained_alone(p
     tried: list[int] = []
     real = trials.packed.fit
 
-    def limited(recipes, lesson, *, starts):
+    def limited(recipes, lesson, **more):
         tried.append(len(recipes))
         if len(recipes) > 2 or isinstance(error, ValueError):
             raise error
-        return real(recipes, lesson, starts=starts)
+        return real(recipes, lesson, **more)
 
     monkeypatch.setattr(trials.packed, "fit", limited)
     names, told = pack()
@@ -242,11 +242,15 @@ def test_a_pack_that_fails_is_halved_for_want_of_memory_and_else_trained_alone(p
     assert sorted(told) == sorted(names * 3)
 
 
-@pytest.mark.parametrize("proposed", [True, False])
+@pytest.mark.parametrize(
+    ("proposed", "together"), [(True, True), (True, False), (False, True)], ids=["as one", "each alone", "of a grid"]
+)
 def test_a_proposal_that_the_driver_ends_leaves_its_pack_and_stays_out_of_it(
-    proposed, space, digits, folder, monkeypatch
+    proposed, together, space, digits, folder, monkeypatch
 ):
     """Nobody ends a student of a grid early: what looks so was interrupted, and trains on."""
+    if not together:
+        monkeypatch.setattr(trials.packed, "fit", lambda *_, **__: 1 / 0)
     values = {"method.alpha": 0, "method.temperature": 1}
     found = [student(space(seeds=[0, 1, 2]), "baseline", values, seed, 0) for seed in (0, 1, 2)]
     students = tuple(replace(each, suggested=values if proposed else None) for each in found)
@@ -269,12 +273,12 @@ def test_a_pack_that_falls_apart_says_why(pack, monkeypatch):
     said: list[str] = []
     real = trials.packed.fit
 
-    def limited(recipes, lesson, *, starts):
+    def limited(recipes, lesson, **more):
         if len(recipes) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         if len(recipes) > 1:
             raise ValueError("no rule")
-        return real(recipes, lesson, starts=starts)
+        return real(recipes, lesson, **more)
 
     monkeypatch.setattr(trials.packed, "fit", limited)
     monkeypatch.setattr(trials.tune, "report", lambda result: said.append(result.get("said")))

@@ -90,7 +90,7 @@ def test_nobody_fails_for_another_of_its_pack(watch, pair, trained, folder, caps
     done, begun = trained(pair[0], [0.5] * 3), trained(pair[1], [0.5], status=None)
     watch.on_trial_error(1, [], ray_trial(pair))
     assert status(history(folder, done.key)) == "finished" and status(history(folder, begun.key)) is None
-    assert "now each is trained alone" in capsys.readouterr().out
+    assert "each will be trained alone" in capsys.readouterr().out
     watch.on_trial_error(1, [], ray_trial([begun]))
     past = history(folder, begun.key)
     assert past is not None and past.end["status"] == "failed" and f"{RETRIES + 1} times" in past.end["reason"]

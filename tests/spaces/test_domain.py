@@ -51,6 +51,9 @@ def test_ranges_pick_inside_only() -> None:
     for domain, label in [(Uniform(0, 1), 1.1), (Int(1, 4), 2.5), (Int(1, 4), True), (Int(1, 4), None)]:
         with pytest.raises(ValueError, match="expected"):
             domain.pick(label)
+    for ask in (Choice((1, 2), (1, 2)).pick, Choice((1, 2), (1, 2)).label):
+        with pytest.raises(ValueError, match="found 3, expected one of 1, 2"):
+            ask(3)
 
 
 def test_a_log_range_is_not_a_uniform_one() -> None:

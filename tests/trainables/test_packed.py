@@ -187,26 +187,18 @@ def test_of_one_seed_batches_are_drawn_and_taught_once(
 def test_who_stops_leaves_the_others_as_they_are(recipe: Make, lesson: Lesson) -> None:
     recipes = [recipe(DROPPING, HINTON, teacher={}, lr=lr, seed=seed) for lr in (0.01, 0.003) for seed in (0, 1)]
     found: dict[int, list[Epoch]] = {place: [] for place in range(4)}
-    rounds = packed.fit(recipes, lesson)
-    told = next(rounds)
-    try:
-        while True:
-            for place, epoch in told.items():
-                assert isinstance(epoch, Epoch)
-                found[place].append(kept(epoch))
-            told = rounds.send({1, 2} if len(found[1]) == 1 else None)
-    except StopIteration:
-        pass
+    for told in packed.fit(recipes, lesson, over=lambda place: place in (1, 2)):
+        for place, epoch in told.items():
+            assert isinstance(epoch, Epoch)
+            found[place].append(kept(epoch))
     assert [len(found[place]) for place in range(4)] == [3, 1, 1, 3]
     wanted = apart(recipes, lesson)
     assert_same([found[0], found[3]], [wanted[0], wanted[3]])
 
 
 def test_nobody_is_left(recipe: Make, lesson: Lesson) -> None:
-    rounds = packed.fit([recipe(MLP, HINTON, teacher={}, seed=seed) for seed in (0, 1)], lesson)
-    next(rounds)
-    with pytest.raises(StopIteration):
-        rounds.send({0, 1})
+    recipes = [recipe(MLP, HINTON, teacher={}, seed=seed) for seed in (0, 1)]
+    assert [list(told) for told in packed.fit(recipes, lesson, over=lambda place: True)] == [[0, 1]]
 
 
 @pytest.mark.parametrize("last", [1, 3])
