@@ -124,6 +124,20 @@ CONTRAST = """name => {
 }"""
 
 
+def test_what_nobody_came_to_is_drawn_when_it_is_wanted(look, finished):
+    screen = look(finished / "report.html", height=300)
+    screen.page.wait_for_function("performance.getEntriesByName('usable').length")
+    drawn = screen.page.locator(".plot[data-drawn]")
+    assert drawn.count() == 0 and screen.page.evaluate("!window.Plotly")
+    screen.page.get_by_label("Show", exact=True).evaluate(
+        "e => { e.value = '1'; e.dispatchEvent(new Event('input')); }"
+    )
+    assert drawn.count() == 1 and screen.page.locator("#heat .annotation-text").count() == 30
+    screen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert drawn.count() == screen.page.locator(".plot:has(.main-svg)").count() == 7
+    assert screen.complaints == []
+
+
 def test_on_paper_it_is_light_also_where_the_screen_is_dark(look, finished):
     screen = look(finished / "report.html", scheme="dark")
     screen.scroll()
