@@ -14,7 +14,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock  # n
 from optuna.study import StudyDirection  # noqa: TID251
 
 from results import records
-from results.journal.trials import STUDENT, Trial, distributions, goes_on, trial
+from results.journal.trials import STUDENT, Trial, goes_on, knobs, trial
 from results.records import Folder
 from results.students import History
 from spaces.space import Space
@@ -24,18 +24,18 @@ class Journal:
     """The journal of one experiment: to be told of a student whenever there is something new about it."""
 
     def __init__(self, folder: Folder, space: Space) -> None:
-        self._space, self._distributions = space, distributions(space)
+        self._space, self._knobs = space, knobs(space)
         self._storage = _open(folder)
         self._begin()
 
     def tell(self, student: History) -> None:
         """Bring one student up to date; one that is tried again after its end becomes another trial."""
-        self._write(trial(student, self._space, self._distributions))
+        self._write(trial(student, self._space, self._knobs))
 
     def tell_all(self, students: Iterable[History]) -> None:
         """Bring the journal up to date with all students there are, in a new study where it says anything else."""
         ordered = sorted(students, key=lambda student: student.start.get("time", 0.0))
-        wanted = {each.start["trial"]: trial(each, self._space, self._distributions) for each in ordered}
+        wanted = {each.start["trial"]: trial(each, self._space, self._knobs) for each in ordered}
         known = self._known()
         agrees = all(goes_on(old, wanted.get(old.user_attrs.get(STUDENT, ""))) for old in known)
         if not agrees or len(self._trials) < len(known):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna  # noqa: TID251
 
@@ -29,7 +29,14 @@ Trial = optuna.trial.FrozenTrial
 Distribution = optuna.distributions.BaseDistribution
 
 
-def trial(student: History, space: Space, known: Mapping[str, Distribution]) -> Trial:
+class Knob(NamedTuple):
+    """The distribution of a knob and, of a choice, how it spells each label."""
+
+    distribution: Distribution
+    spelt: dict[str, Any] | None
+
+
+def trial(student: History, space: Space, known: Mapping[str, Knob]) -> Trial:
     """One student: its knobs, the metric of the space per epoch, how it ended, and the rest as attributes."""
     start, end = student.start, student.end
     reached = {row["epoch"]: row[space.search.metric] for row in student.epochs}
@@ -42,7 +49,7 @@ def trial(student: History, space: Space, known: Mapping[str, Distribution]) -> 
         datetime_start=_moment(start),
         datetime_complete=_moment(end) if end else None,
         params=params,
-        distributions={name: known[name] for name in params},
+        distributions={name: known[name].distribution for name in params},
         user_attrs=_about(student, space),
         system_attrs={},
         intermediate_values=reached,
@@ -72,36 +79,36 @@ def _about(student: History, space: Space) -> Row:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def distributions(space: Space) -> dict[str, Distribution]:
-    """The distribution of every knob; one that is here a choice and there a range has none."""
+def knobs(space: Space) -> dict[str, Knob]:
+    """Every knob; one that is here a choice and there a range has no distribution and is left out."""
     domains: dict[str, list[Domain]] = {}
     for path, domain in space.domains:
         domains.setdefault(path, []).append(domain)
-    found = {path: _distribution(each, [0] if path == ALPHA else []) for path, each in domains.items()}
-    return {path: distribution for path, distribution in found.items() if distribution is not None}
+    found = {path: _knob(each, [0] if path == ALPHA else []) for path, each in domains.items()}
+    return {path: knob for path, knob in found.items() if knob is not None}
 
 
-def _distribution(domains: list[Domain], more: list[int]) -> Distribution | None:
+def _knob(domains: list[Domain], more: list[int]) -> Knob | None:
     ends: list[Any] = [*(end for domain in domains for end in domain.ends), *more]
     if all(isinstance(domain, Choice) for domain in domains):
-        return optuna.distributions.CategoricalDistribution(list({text(label): label for label in ends}.values()))
+        spelt = {text(label): label for label in ends}
+        return Knob(optuna.distributions.CategoricalDistribution(list(spelt.values())), spelt)
     if any(isinstance(domain, Choice) for domain in domains):
         return None
     low, high = float(min(ends)), float(max(ends))
     if all(isinstance(domain, Int) for domain in domains):
-        return optuna.distributions.IntDistribution(int(low), int(high))
+        return Knob(optuna.distributions.IntDistribution(int(low), int(high)), None)
     log = low > 0 and all(isinstance(domain, LogUniform) for domain in domains)
-    return optuna.distributions.FloatDistribution(low, high, log=log)
+    return Knob(optuna.distributions.FloatDistribution(low, high, log=log), None)
 
 
-def _params(values: Mapping[str, Any], known: Mapping[str, Distribution]) -> dict[str, Any]:
+def _params(values: Mapping[str, Any], known: Mapping[str, Knob]) -> dict[str, Any]:
     """The values as their distributions spell them, without those that they do not have."""
-    spelt = ((name, _spelt(value, known[name])) for name, value in values.items() if name in known)
-    return {name: found[0] for name, found in spelt if found}
-
-
-def _spelt(value: Any, distribution: Distribution) -> list[Any]:
-    """The value, or nothing."""
-    if not isinstance(distribution, optuna.distributions.CategoricalDistribution):
-        return [value]
-    return [choice for choice in distribution.choices if text(choice) == text(value)]
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        spelt = known[name].spelt if name in known else {}
+        if spelt is None:
+            found[name] = value
+        elif text(value) in spelt:
+            found[name] = spelt[text(value)]
+    return found

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from results import experiment as experiments
 from results import records, students
 from results.journal import Journal
-from results.journal.trials import STATES, distributions
+from results.journal.trials import STATES, knobs
 from results.rebuild import rebuild
 from spaces import space
 
@@ -210,7 +210,8 @@ def test_ranges_are_ranges_and_hold_the_baseline(tmp_path, synthetic):
     made.student("baseline", values, 0)
     made.student("explore", values | {"method.alpha": 0.5, "method.temperature": 4.5}, 0)
     told(made.folder)
-    assert distributions(space.load(records.space_file(made.folder))) == {
+    found = knobs(space.load(records.space_file(made.folder)))
+    assert {name: knob.distribution for name, knob in found.items()} == {
         "student.model.hidden": optuna.distributions.CategoricalDistribution(["[64]", "[256]"]),
         "method.alpha": optuna.distributions.FloatDistribution(0, 1),
         "method.temperature": optuna.distributions.FloatDistribution(1, 64, log=True),
@@ -225,4 +226,4 @@ def test_a_knob_that_is_a_choice_here_and_a_range_there_is_left_out(tmp_path):
     options = "[{name: hinton, alpha: {choice: [0.5, 1]}}, {name: hinton, alpha: {uniform: [0, 1]}}]"
     text = f"method: {{choice: {options}}}\nsearch: {{algorithm: random, trials: 2}}\n"
     (tmp_path / "mixed.yaml").write_text(text)
-    assert set(distributions(space.load(tmp_path / "mixed.yaml"))) == {"method"}
+    assert set(knobs(space.load(tmp_path / "mixed.yaml"))) == {"method"}
