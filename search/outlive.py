@@ -7,6 +7,7 @@ the tables of what there is.
 
 from __future__ import annotations
 
+import atexit
 import json
 import mmap
 import os
@@ -16,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from rich.console import Console
 
@@ -85,7 +86,7 @@ def _run(work: Callable[[], int]) -> tuple[int, Will | None]:
     if not child:
         os.close(theirs)
         _follow(ours)
-        sys.exit(work())
+        leave(work())
     os.close(ours)
     before = [signal.getsignal(each) for each in BOTH]
     told: list[int] = []
@@ -101,6 +102,14 @@ def _run(work: Callable[[], int]) -> tuple[int, Will | None]:
     os.close(theirs)
     left = _read()
     return (code if code >= 0 else 128 - code), left._replace(restarts=0) if left and told else left
+
+
+def leave(code: int) -> NoReturn:
+    """End this process without Python's own end, which takes torch apart object by object: seconds for nothing."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _follow(parent: int) -> None:

@@ -19,7 +19,7 @@ from rich.markup import escape
 from results import records, terminal, words
 from search import plan, preview
 from search.check import check_resources
-from search.outlive import RESTARTS, outlived
+from search.outlive import RESTARTS, leave, outlived
 from search.prepare import move_aside, prepare, refuse_changes
 from search.session import INTERRUPTED, Session, conduct
 from spaces.errors import UserError, told
@@ -150,4 +150,4 @@ class _Callable(ModuleType):
 sys.modules[__name__].__class__ = _Callable
 
 if __name__ == "__main__":
-    sys.exit(outlived(main))
+    leave(outlived(main))
