@@ -46,8 +46,10 @@ def _batch(space: Space, workers: int) -> int:
 
 def widest(space: Space, data: Dataset, workers: int) -> int:
     """How many students of a space are trained as one at most."""
+    if not _as_one(space):
+        return 1
     recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
-    most = max((largest(space, each, data) for each in recipes if _as_one(space) and likeness(each)), default=1)
+    most = max((largest(space, each, data) for each in recipes if likeness(each)), default=1)
     return most if space.search.algorithm == "grid" else min(most, _batch(space, workers))
 
 

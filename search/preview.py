@@ -50,10 +50,12 @@ def stages(space: Space, data: Dataset, counted: Plan, workers: int) -> Iterator
 
 def lines(space: Space, data: Dataset, counted: Plan, workers: int) -> Iterator[str]:
     """The preview as lines of text; a UserError where a student cannot be trained."""
-    at_once = workers * widest(space, data, workers)
-    yield from _table(list(stages(space, data, counted, workers)), min(at_once, sum(counted.students.values())))
+    most = widest(space, data, workers)
+    at_once = min(workers * most, sum(counted.students.values()))
+    yield from _table(list(stages(space, data, counted, workers)), at_once)
     yield from _views(space, data)
-    yield from _packs(space, data, workers)
+    if most > 1:
+        yield f"  packs     up to {most:,} students at a time are trained as one where they differ in numbers alone"
     methods = [space.fill(values, 0).method.name for values in space.probes()]
     for name in dict.fromkeys(methods):
         yield f"  loss      {name}: {formula(name)}"
@@ -80,13 +82,6 @@ def _views(space: Space, data: Dataset) -> Iterator[str]:
         size = max(1, round(sum(footprint.of_views(policy, data) for policy in asked.policies) / MB))
         images = f"{shown:,} of each of {len(data.train.labels):,} images"
         yield f"  views     {images}: a teacher's answers to them take {size:,} MB"
-
-
-def _packs(space: Space, data: Dataset, workers: int) -> Iterator[str]:
-    """How many students are trained as one, where any are."""
-    most = widest(space, data, workers)
-    if most > 1:
-        yield f"  packs     up to {most:,} students at a time are trained as one where they differ in numbers alone"
 
 
 def _knobs(found: list[inert.Finding]) -> Iterator[str]:

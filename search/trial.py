@@ -13,7 +13,7 @@ import torch
 from ray import tune
 
 from results import records
-from results.students import history
+from results.students import History, history
 from search.mend import holds
 from search.students import DONE, Pack, Student, opening, status, teacher_of
 from trainables import checkpoint, packed, plugin, storage
@@ -55,24 +55,24 @@ def trial(
 def _over(student: Student, folder: Path) -> bool:
     """Whether a student ended before its worker died, and Ray was perhaps not told; then it is told now."""
     past = history(folder, student.key)
-    if past is None or not _ended(student, folder):
+    if past is None or not _ended(student, past):
         return False
     if past.epochs:
         tune.report({"rows": [{"trial": student.key, **past.epochs[-1]}]})
     return True
 
 
-def _ended(student: Student, folder: Path) -> bool:
-    """Whether a student has its end; one that failed is tried again."""
-    return status(history(folder, student.key)) in DONE or _stopped(student, folder)
+def _ended(student: Student, past: History | None) -> bool:
+    """Whether a student has its end: one that failed is tried again, and nobody but a proposal is stopped early."""
+    return status(past) in DONE or (status(past) == "stopped" and student.suggested is not None)
 
 
 def _stopped(student: Student, folder: Path) -> bool:
-    """Whether the driver has stopped a student, as it does with proposals only: when a report returns it has decided.
+    """Whether the driver has ended a proposal: when a report returns it has decided.
 
     Ray itself only ends a trial all of whose students are stopped.
     """
-    return student.suggested is not None and status(history(folder, student.key)) == "stopped"
+    return student.suggested is not None and _ended(student, history(folder, student.key))
 
 
 def _train(students: Sequence[Student], lesson: Lesson, folder: Path) -> None:
@@ -115,7 +115,7 @@ def _train_pack(students: Sequence[Student], starts: Sequence[State | None], *, 
     tune.report({"rows": [], "said": reason})
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    left = [each for each in students if not _ended(each, folder)]
+    left = [each for each in students if not _ended(each, history(folder, each.key))]
     size = -(-len(left) // parts)
     for i in range(0, len(left), max(1, size)):
         _train(left[i : i + size], lesson, folder)
