@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from spaces.recipe import Recipe, Train
-from trainables import optim
+from trainables import layout, optim
 from trainables.batches import Material, batches, material, mean, steps_per_epoch
 from trainables.data import Dataset
 from trainables.device import autocast, device, tensor
@@ -71,6 +71,7 @@ def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterat
     """Train one student by its recipe, or go on from a state; raises Diverged when the loss is no longer finite."""
     where, data, train = device(), lesson.data, recipe.train
     pupil = fresh(recipe, data, where)
+    layout.back_too(pupil.model)
     optimiser = optim.optimizer(pupil.whole(), train)
     if start is None:
         begin(pupil.model)
@@ -106,7 +107,7 @@ def restarts(recipe: Recipe) -> set[int]:
 def fresh(recipe: Recipe, data: Dataset, where: torch.device) -> Pupil:
     """A fresh student on the device, and a fresh regressor where its method asks for one."""
     model = build(recipe.network, data.shape, len(data.classes), recipe.seed)
-    model.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+    layout.channels_last(model.to(where))
     regressor = between(recipe, data)
     return Pupil(model, None if regressor is None else regressor.to(where))
 
