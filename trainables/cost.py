@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from inspect import unwrap
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils import flop_counter
 from torch.utils.flop_counter import FlopCounterMode
+
+# As of the optimisers in optim.py: torch wraps this so that its first call imports the compiler.
+_MODE: Any = flop_counter._FlopCounterMode
+_MODE.__torch_dispatch__ = unwrap(_MODE.__torch_dispatch__)
 
 
 class Cost(NamedTuple):
@@ -23,10 +32,22 @@ def cost(model: nn.Module, shape: tuple[int, int, int]) -> Cost:
     device = next(model.parameters()).device
     training = model.training
     model.eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with _plainly(), FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, *shape, device=device))
     model.train(training)
     return Cost(parameters, counter.get_total_flops() // 2)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Let attention be computed by the products that the counter knows, not by the kernels made of them."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 @torch.no_grad()

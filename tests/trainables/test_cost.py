@@ -26,6 +26,27 @@ def test_frozen_parameters_do_not_count() -> None:
     assert cost(network, (1, 2, 2)) == (3 * 2 + 2, 4 * 3 + 3 * 2)
 
 
+class Attends(nn.Module):
+    """Eight tokens of 16 values through a whole layer of a transformer: four heads, 32 hidden units."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(16, 4, dim_feedforward=32, batch_first=True)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.layer(images.flatten(1, 2))
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_attention_counts_whole(device: str) -> None:
+    """Torch has faster ways through these layers, of which its counter sees nothing or a part."""
+    projections, attention, feed = 8 * 4 * 16 * 16, 2 * 8 * 8 * 16, 2 * 8 * 16 * 32
+    fast = torch.backends.mha.get_fastpath_enabled()
+    with torch.device(device):
+        assert cost(Attends(), (2, 4, 16)).macs == projections + attention + feed
+    assert torch.backends.mha.get_fastpath_enabled() == fast
+
+
 def test_nothing_is_computed_on_meta_tensors() -> None:
     with torch.device("meta"):
         network = nn.Sequential(nn.Flatten(), nn.Linear(10**6, 10**5))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +17,8 @@ from torch import nn
 
 from spaces.recipe import Train
 from trainables.optim import OPTIMIZERS, SCHEDULES, flatten, optimizer, rate, unflatten
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -65,6 +71,67 @@ def test_the_recipe_reaches_the_optimiser(name: str) -> None:
 def test_adam_is_that_of_keras(name: str) -> None:
     found = optimizer(nn.Linear(3, 2), Train.model_validate({"optimizer": name})).param_groups[0]
     assert (found["betas"], found["eps"]) == ((0.9, 0.999), 1e-7)
+
+
+TORCH_S = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [*((name, {}) for name in OPTIMIZERS), ("sgd", {"momentum": 0.9, "nesterov": True})]
+)
+def test_each_is_torch_s_own_to_the_bit(name: str, options: dict[str, Any]) -> None:
+    learnt = []
+    for make in (OPTIMIZERS[name], partial(TORCH_S[name], **OPTIMIZERS[name].keywords)):  # type: ignore[attr-defined]
+        torch.manual_seed(0)
+        model, inputs = nn.Linear(5, 4), torch.randn(8, 5)
+        optimiser = make(model.parameters(), lr=0.1, weight_decay=0.01, **options)
+        for _ in range(5):
+            optimiser.zero_grad()
+            model(inputs).square().mean().backward()
+            optimiser.step()
+        learnt.append([*model.parameters(), *flatten(optimiser).values()])
+    assert len(learnt[0]) > 1 and all(map(torch.equal, *learnt))
+
+
+FIRST_STEPS = """
+import sys
+from pathlib import Path
+from spaces.recipe import Recipe
+from trainables import packed
+from trainables.checkpoint import load, save
+from trainables.cost import cost
+from trainables.data import load as data
+from trainables.fit import fit
+from trainables.models import build
+from trainables.rehearsal import rehearsal
+
+tree = {"student": {"model": {"name": "cnn3", "width": 4}}, "teacher": {"model": {"name": "cnn3", "width": 4}}}
+tree |= {"data": {"name": "digits"}, "method": {"name": "hinton", "alpha": 0.5, "temperature": 4}}
+recipes = [
+    Recipe.model_validate({**tree, "train": {"epochs": 2, "batch_size": 64, "optimizer": name}, "seed": 1})
+    for name in sys.argv[2:]
+]
+digits = data("digits").take(128, 64, 64)
+assert cost(build(recipes[0].network, digits.shape, 10), digits.shape).macs
+for recipe in recipes:
+    lesson = rehearsal(recipe, digits)
+    save(Path(sys.argv[1]), next(fit(recipe, lesson)).state)
+    list(fit(recipe, lesson, start=load(Path(sys.argv[1]))))
+list(packed.fit([recipe.model_copy(update={"seed": seed}) for seed in (1, 2)], lesson))
+print([name for name in sys.modules if name in ("torch._dynamo", "torch._inductor")])
+"""
+
+
+def test_nothing_imports_torch_s_compiler(tmp_path: Path) -> None:
+    """It takes seconds and over 100 MB in every process, for nobody."""
+    command = [sys.executable, "-c", FIRST_STEPS, str(tmp_path / "checkpoint"), *OPTIMIZERS]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    assert said.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
