@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
@@ -21,7 +21,7 @@ from trainables import plugin
 from trainables.data import Dataset
 from trainables.fit import Epoch, State
 from trainables.lesson import Answers, Wanted
-from trainables.teach import Begun, teach
+from trainables.teach import LOGITS_ALONE, Answering, Begun, Taught, recall, teach
 
 
 def taught(experiment: Experiment, student: Student, asked: Wanted) -> tuple[str, Answers]:
@@ -39,6 +39,9 @@ def taught(experiment: Experiment, student: Student, asked: Wanted) -> tuple[str
                 experiment.display.stage(name, epochs)
             elif isinstance(item, Epoch):
                 experiment.display.teaching(name, item.epoch, epochs, item.val_accuracy)
+            elif isinstance(item, Answering):
+                line = f"teacher {item.model} answers {item.images:,} views of images, once for all students"
+                experiment.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
     except ray.exceptions.RayTaskError as error:
         raise _told(name, error.cause) from None
     record = dict(item.record)
@@ -52,16 +55,21 @@ def taught(experiment: Experiment, student: Student, asked: Wanted) -> tuple[str
 
 
 def _heard(experiment: Experiment, student: Student, asked: Wanted) -> Iterator[Any]:
-    """What a teacher's lectures yield, somewhere on the cluster, and a line for whatever a person should know.
+    """What a teacher's lectures yield, from the cache or somewhere on Ray, and lines for what a person should know.
 
     Where the process of a teacher dies, another goes on from its last epoch. Ray's own retry would not do: it counts
     what was yielded, and a teacher that goes on yields less.
     """
-    threads, gpus = _threads(experiment), min(1, experiment.space.resources.gpus)
+    if asked == LOGITS_ALONE and (read := _recalled(student.recipe, experiment.data)):
+        yield read
+        return
+    threads, gpus = _threads(experiment), _gpus(experiment)
     task = _lectures.options(num_cpus=threads, num_gpus=gpus, num_returns="streaming", max_retries=0)
     for retry in range(1, RETRIES + 2):
         try:
-            references: Any = task.remote(student.recipe, experiment.data, asked, experiment.plugins, threads)
+            references: Any = task.remote(
+                student.recipe, experiment.data, asked, experiment.plugins, threads, experiment.local
+            )
             yield from map(ray.get, references)
             return
         except ray.exceptions.RayTaskError:
@@ -72,10 +80,24 @@ def _heard(experiment: Experiment, student: Student, asked: Wanted) -> Iterator[
             yield f"teacher: its worker process died; it goes on from its last epoch (retry {retry} of {RETRIES})"
 
 
+def _recalled(recipe: Recipe, data: Dataset) -> Taught | None:
+    """A teacher from the cache, without the seconds in which a process for it would start.
+
+    Whatever is wrong with the cache is told by that process, which does what is to be done about it.
+    """
+    with _warnings(), suppress(OSError, RuntimeError, UserError):
+        return recall(recipe, data)
+    return None
+
+
 def _threads(experiment: Experiment) -> int:
     """All processors of the largest node that has the GPU a student asks for."""
-    gpus = min(1, experiment.space.resources.gpus)
-    return max(1, int(max(cpus for cpus, found in cluster.nodes() if found >= gpus)))
+    return max(1, int(max(cpus for cpus, found in cluster.nodes() if found >= _gpus(experiment))))
+
+
+def _gpus(experiment: Experiment) -> float:
+    """As much of a GPU as a student asks for, one at most."""
+    return min(1, experiment.space.resources.gpus or 0)
 
 
 def _told(name: str, cause: Exception) -> UserError:
@@ -88,17 +110,25 @@ def _first_line(error: Exception) -> str:
 
 
 @ray.remote
-def _lectures(recipe: Recipe, data: Dataset, asked: Wanted, plugins: dict[str, str], threads: int) -> Iterator:
+def _lectures(
+    recipe: Recipe, data: Dataset, asked: Wanted, plugins: dict[str, str], threads: int, local: bool
+) -> Iterator:
     """Yield what `teach` does: epochs without their state, which nobody needs here, and last what was taught.
 
-    Warnings are yielded as strings, for nobody reads the log of this process.
+    Warnings are yielded as strings, for nobody reads the log of this process. Answers that are mapped from files of
+    this node's cache are taken into memory where other nodes may ask for them.
     """
     plugin.register(plugins)
     torch.set_num_threads(threads)
     with _warnings() as lines:
         for item in teach(recipe, data, asked):
             yield from (lines.pop(0) for _ in list(lines))
-            yield item._replace(state=State(item.epoch, 0, {}, {}, {})) if isinstance(item, Epoch) else item
+            if isinstance(item, Epoch):
+                yield item._replace(state=State(item.epoch, 0, {}, {}, {}))
+            elif isinstance(item, Taught) and not local:
+                yield item._replace(lesson=item.lesson.in_memory())
+            else:
+                yield item
 
 
 @contextmanager

@@ -53,6 +53,11 @@ def averaged(members: Sequence[Answers], data: Dataset) -> Scored:
     return Scored(answers, dict(scores(answers, data)))
 
 
+def unanswered(folder: Path, data: Dataset, asked: Wanted) -> int:
+    """How many images, each view counted, a teacher has yet to answer before its students can ask for them."""
+    return len(data.train.labels) * sum(views(each) for each in asked.policies if not cache.has(folder, named(each)))
+
+
 def more(folder: Path, model: nn.Module, data: Dataset, answers: Answers, asked: Wanted) -> Answers:
     """Add what students ask for beside the logits, from the cache or computed and kept there."""
     images = tensor(data.train.images, device())
@@ -106,7 +111,7 @@ def _size(model: nn.Module, data: Dataset, name: str) -> int:
 
 def _mean(logits: Sequence[np.ndarray], kept: Callable[[Tensor], Tensor] = torch.clone) -> np.ndarray:
     """The logarithm of the mean probabilities: what softens and pools like logits."""
-    found = torch.stack([torch.from_numpy(each).float().log_softmax(-1) for each in logits])
+    found = torch.stack([tensor(each, torch.device("cpu")).float().log_softmax(-1) for each in logits])
     return kept(found.logsumexp(0) - math.log(len(logits))).numpy()
 
 

@@ -21,6 +21,7 @@ from trainables.lesson import Answers
 
 SPLITS = ("train", "val", "test")
 TENSORS = ("weights.safetensors", "answers.safetensors")
+SAID = "said"  # the one tensor of a file of what else a teacher says
 LOG = logging.getLogger(__name__)
 
 
@@ -85,17 +86,34 @@ def weights(teacher: Path) -> dict[str, Tensor]:
     return storage.read(teacher / "weights.safetensors")[0]
 
 
+def has(teacher: Path, name: str) -> bool:
+    """Whether one more thing that a teacher says was kept, whole or altered since."""
+    return _file(teacher, name).exists()
+
+
 def kept(teacher: Path, name: str, make: Callable[[], Tensor]) -> np.ndarray:
-    """One more thing that a teacher says, kept beside the others; made where it is absent or altered."""
-    path = teacher / f"{name}.safetensors"
-    if path.exists():
-        try:
-            return storage.read(path)[0]["said"].numpy()
-        except (KeyError, UserError):
-            LOG.warning("%s: damaged; it is made again", path)
-    made = make().contiguous()
-    storage.write(path, {"said": made})
-    return made.numpy()
+    """One more thing that a teacher says, mapped from beside the others; made where it is absent or altered."""
+    path = _file(teacher, name)
+    if not _sound(path):
+        storage.write(path, {SAID: make().contiguous()})
+    return storage.mapped(path, SAID)
+
+
+def _file(teacher: Path, name: str) -> Path:
+    return teacher / f"{name}.safetensors"
+
+
+def _sound(path: Path) -> bool:
+    """Whether a file is there and whole; one that is not whole is said."""
+    if not path.exists():
+        return False
+    try:
+        if SAID in storage.read(path)[0]:
+            return True
+    except UserError:
+        pass
+    LOG.warning("%s: damaged; it is made again", path)
+    return False
 
 
 def _text(record: dict[str, Any]) -> bytes:

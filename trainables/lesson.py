@@ -27,8 +27,8 @@ class Answers(NamedTuple):
     """A teacher's logits [n, classes], float32, for every image of each split, in the data set's order.
 
     `views` holds logits [views, n, classes] of the training images by policy, in float16 where they are large;
-    `features` activations [n, ...] of their layers, as far as they are small enough to be kept; `weights` the teacher
-    itself, to ask it for the others.
+    `features` activations [n, ...] of their layers, as far as they are small enough to be kept; both may be mapped from
+    a teacher's files. `weights` is the teacher itself, to ask it for the others.
     """
 
     train: np.ndarray
@@ -44,6 +44,14 @@ class Lesson(NamedTuple):
 
     data: Dataset
     teacher: Answers | None
+
+    def in_memory(self) -> Lesson:
+        """The same with copies of those answers that are mapped from files, which other machines may not have."""
+        if self.teacher is None:
+            return self
+        views = {policy: np.array(each) for policy, each in self.teacher.views.items()}
+        features = {name: np.array(each) for name, each in self.teacher.features.items()}
+        return self._replace(teacher=self.teacher._replace(views=views, features=features))
 
 
 def wanted(recipes: Iterable[Recipe]) -> Wanted:

@@ -6,7 +6,9 @@ import hashlib
 import json
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -17,6 +19,7 @@ from spaces.errors import UserError
 
 SEAL = "whole_file_sha256"  # the note that holds the checksum of the file, taken with zeros in the checksum's place
 OPEN = "0" * 64
+KINDS = {"F32": "<f4", "F16": "<f2"}  # what is mapped: answers of teachers
 
 
 def write(path: Path, tensors: dict[str, Tensor], note: dict[str, str] | None = None) -> None:
@@ -42,6 +45,26 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if seal is not None and seal != _sum(data.replace(_seal(seal), _seal(OPEN), 1)):
         raise UserError(f"{path}: damaged, its contents do not fit its checksum")
     return tensors, note
+
+
+class Mapped(np.ndarray):
+    """A tensor of a file, mapped into memory; pickled, it is the name of its file, and mapped again where that is."""
+
+    file: tuple[Path, str] | None = None  # and the tensor's name; None for parts of it, which are pickled as they are
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return (mapped, self.file) if self.file else super().__reduce_ex__(protocol)
+
+
+def mapped(path: Path, name: str) -> Mapped:
+    """Map one tensor of a file that `write` made and `read` has found sound; read-only, in no process's own memory."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        found = json.loads(file.read(length))[name]
+    start, shape = 8 + length + found["data_offsets"][0], tuple(found["shape"])
+    whole = np.memmap(path, KINDS[found["dtype"]], "r", start, shape).view(Mapped)
+    whole.file = (path.absolute(), name)
+    return whole
 
 
 def _note(data: bytes) -> dict[str, str]:

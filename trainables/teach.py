@@ -13,12 +13,12 @@ from torch import nn
 from spaces.errors import UserError
 from spaces.recipe import Recipe
 from trainables import cache, checkpoint
-from trainables.answer import Scored, answer, averaged, more, scores
+from trainables.answer import Scored, answer, averaged, more, scores, unanswered
 from trainables.cost import cost, latency
 from trainables.data import Dataset
 from trainables.device import device
 from trainables.fit import Epoch, fit
-from trainables.lesson import Lesson, Wanted, wanted
+from trainables.lesson import Answers, Lesson, Wanted, wanted
 from trainables.models import build
 from trainables.plugin import fingerprint
 from trainables.published import digest
@@ -37,6 +37,13 @@ class Begun(NamedTuple):
     epochs: int
 
 
+class Answering(NamedTuple):
+    """A teacher that is about to answer so many images, views of those to train on: the name of its network."""
+
+    model: str
+    images: int
+
+
 class Taught(NamedTuple):
     """A teacher's lesson and its record: scores, cost, seconds of training, and whether it came from the cache."""
 
@@ -44,8 +51,9 @@ class Taught(NamedTuple):
     record: dict[str, Any]
 
 
-Lecture = Iterator[Begun | Epoch | Taught]
-Training = Generator[Begun | Epoch, None, tuple[int, float, list[dict[str, Any]]]]
+News = Begun | Epoch | Answering
+Lecture = Iterator[News | Taught]
+Training = Generator[News, None, tuple[int, float, list[dict[str, Any]]]]
 LOGITS_ALONE = Wanted()
 
 
@@ -72,6 +80,24 @@ def known(recipe: Recipe, data: Dataset) -> bool:
     return all(cache.holds(cache.folder() / key(member, data)) for member in _members(recipe))
 
 
+def recall(recipe: Recipe, data: Dataset) -> Taught | None:
+    """What a teacher taught, read from the cache; None where anything would have to be computed.
+
+    That is where it is not cached or damaged, is an ensemble, or says more than logits.
+    """
+    if recipe.teacher is None or recipe.teacher.ensemble:
+        return None
+    folder = cache.folder() / key(recipe, data)
+    if not cache.holds(folder):
+        return None
+    model = build(recipe.taught().network, data.shape, len(data.classes)).to(device())
+    if hasattr(model, "answers"):
+        return None
+    with FileLock(folder / "lock"):
+        found = _kept(folder, model, data)
+    return _taught(model, data, *found, cached=True) if found else None
+
+
 def teach(recipe: Recipe, data: Dataset, asked: Wanted = LOGITS_ALONE) -> Lecture:
     """Yield the epochs of a recipe's teacher as it is trained, and last what it taught; from the cache, only that.
 
@@ -90,7 +116,7 @@ def _members(recipe: Recipe) -> list[Recipe]:
     return [recipe.model_copy(update={"teacher": each}) for each in recipe.teacher.members()]
 
 
-def _one(recipe: Recipe, data: Dataset, asked: Wanted) -> Generator[Begun | Epoch, None, Taught]:
+def _one(recipe: Recipe, data: Dataset, asked: Wanted) -> Generator[News, None, Taught]:
     """One teacher, from the cache or taught, with what its students ask of it."""
     assert recipe.teacher is not None
     name = key(recipe, data)
@@ -99,7 +125,7 @@ def _one(recipe: Recipe, data: Dataset, asked: Wanted) -> Generator[Begun | Epoc
     own = recipe.taught()
     model = build(own.network, data.shape, len(data.classes), own.seed).to(device())
     with FileLock(folder / "lock"):
-        found = cache.read(folder)
+        found = _kept(folder, model, data)
         if found is None:
             epochs, seconds = 0, 0.0
             behind: list[dict[str, Any]] = []
@@ -116,10 +142,23 @@ def _one(recipe: Recipe, data: Dataset, asked: Wanted) -> Generator[Begun | Epoc
             cache.write(folder, dict(model.state_dict()), answers, record)
         else:
             answers, record = found
-            record |= scores(answers, data)  # records of earlier versions know fewer
-            model.load_state_dict(cache.weights(folder))
+        if images := unanswered(folder, data, asked):
+            yield Answering(own.student.model.name, images)
         answers = more(folder, model, data, answers, asked)
-    here = {"cached": found is not None, "latency_ms": latency(model, data.shape)}  # the time is this machine's
+    return _taught(model, data, answers, record, cached=found is not None)
+
+
+def _kept(folder: Path, model: nn.Module, data: Dataset) -> tuple[Answers, dict[str, Any]] | None:
+    """The answers and the record of a cached teacher, whose weights the model gets; None where it is not whole."""
+    if (found := cache.read(folder)) is None:
+        return None
+    answers, record = found
+    model.load_state_dict(cache.weights(folder))
+    return answers, record | scores(answers, data)  # records of earlier versions know fewer
+
+
+def _taught(model: nn.Module, data: Dataset, answers: Answers, record: dict[str, Any], cached: bool) -> Taught:
+    here = {"cached": cached, "latency_ms": latency(model, data.shape)}  # the time is this machine's
     return Taught(Lesson(data, answers), {**record, **here})
 
 

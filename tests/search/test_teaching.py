@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from results import records
 from search import teaching
+from trainables import cache, storage
 from trainables.lesson import Lesson, Wanted
-from trainables.teach import Taught
+from trainables.teach import LOGITS_ALONE, Answering, Taught, key, teach
 
 
 @pytest.fixture
@@ -36,3 +39,117 @@ def test_who_stands_behind_a_teacher_is_recorded_unless_it_teaches_students_itse
         "member": ({}, "assistant"),
         "assistant": ({"teacher.model.hidden": "[8]"}, None),
     }
+
+
+def test_a_person_is_told_what_a_teacher_answers_for_minutes(monkeypatch, digits, folder):
+    last = Taught(Lesson(digits, None), {"key": "known", "behind": []})
+    monkeypatch.setattr(teaching, "_heard", lambda *_: iter([Answering("mlp", 1_375_000), last]))
+    console = Console(file=StringIO(), width=20)
+    experiment = SimpleNamespace(folder=folder, lessons={}, display=SimpleNamespace(console=console))
+    teaching.taught(experiment, SimpleNamespace(values={}), Wanted(policies=(2,)))
+    assert console.file.getvalue() == "teacher mlp answers 1,375,000 views of images, once for all students\n"
+
+
+class Lectures:
+    """In the place of Ray's task: it teaches here, and counts how often it was asked."""
+
+    asked = 0
+
+    def options(self, **_):
+        return self
+
+    def remote(self, recipe, data, asked, *_):
+        self.asked += 1
+        return teach(recipe, data, asked)
+
+
+@pytest.fixture
+def ray_task(monkeypatch):
+    task = Lectures()
+    monkeypatch.setattr(teaching, "_lectures", task)
+    monkeypatch.setattr(teaching, "_threads", lambda _: 1)
+    monkeypatch.setattr(teaching.ray, "get", lambda item: item)
+    return task
+
+
+@pytest.fixture
+def heard(monkeypatch, tmp_path, digits, space):
+    """Make a recipe of a tiny space, whose cache is empty at first, and what hears its teacher: all that is yielded."""
+    monkeypatch.setenv("KD_CACHE", str(tmp_path / "cache"))
+
+    def of(**parts):
+        found = space(**parts)
+        recipe = found.fill(next(iter(found.probes())), 0)
+        experiment = SimpleNamespace(data=digits, plugins={}, space=found, local=True)
+        student = SimpleNamespace(recipe=recipe)
+        return recipe, lambda asked=LOGITS_ALONE: list(teaching._heard(experiment, student, asked))
+
+    return of
+
+
+def test_a_teacher_that_is_cached_is_read_without_a_process_of_its_own(ray_task, heard):
+    _, hear = heard()
+    taught = hear()[-1]
+    [read] = hear()
+    assert ray_task.asked == 1
+    assert isinstance(read, Taught)
+    assert read.record["cached"]
+    assert (read.lesson.teacher.train == taught.lesson.teacher.train).all()
+
+
+def test_a_cached_teacher_of_which_more_is_asked_answers_where_the_processors_are(ray_task, heard):
+    _, hear = heard()
+    hear()
+    assert hear(Wanted(layers=("relu1",)))[-1].lesson.teacher.features
+    assert ray_task.asked == 2
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_answers_travel_as_files_where_there_are_no_other_machines(heard, digits, local):
+    recipe, _ = heard(train={"epochs": 1, "batch_size": 64, "jitter": 1})
+    asked = Wanted(layers=("relu1",), policies=(1,))
+    for _ in range(2):  # made, and found
+        [*_, taught] = teaching._lectures._function(recipe, digits, asked, {}, 1, local)
+        answers = taught.lesson.teacher
+        assert [*map(type, answers.views.values())] == [*map(type, answers.features.values())]
+        assert [type(each) is storage.Mapped for each in answers.views.values()] == [local]
+
+
+@pytest.mark.parametrize("error", [OSError("no lock"), RuntimeError("other weights")])
+def test_what_is_wrong_with_reading_is_told_on_the_cluster(ray_task, heard, monkeypatch, error):
+    _, hear = heard()
+    hear()
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(teaching, "recall", fail)
+    assert hear()[-1].record["cached"]
+    assert ray_task.asked == 2
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_a_damaged_teacher_is_taught_anew_on_the_cluster(ray_task, heard, digits, epochs):
+    recipe, hear = heard(teacher={"model": {"name": "mlp", "hidden": [16]}, "train": {"epochs": epochs}})
+    hear()
+    weights = cache.folder() / key(recipe, digits) / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert not hear()[-1].record["cached"]
+    assert ray_task.asked == 2
+    assert hear()[-1].record["cached"]
+    assert ray_task.asked == 2
+
+
+SUBCLASSES = {
+    "teacher": {"model": {"name": "mlp", "hidden": [16], "subclasses": 2}, "train": {"epochs": 1}},
+    "method": {"name": "subclass", "alpha": 0.5, "temperature": 4},
+}
+ENSEMBLE = {"teacher": {"ensemble": [{"model": {"name": "mlp", "hidden": [size]}} for size in (4, 8)]}}
+
+
+@pytest.mark.parametrize("parts", [SUBCLASSES, ENSEMBLE])
+def test_who_says_more_than_logits_answers_where_the_processors_are(ray_task, heard, parts):
+    _, hear = heard(**parts)
+    for _ in range(2):
+        hear()
+    assert ray_task.asked == 2

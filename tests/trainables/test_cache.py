@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spaces import disk
-from trainables import cache
+from trainables import cache, storage
 from trainables.lesson import Answers
 
 WEIGHTS = {"logits.weight": torch.arange(6.0).reshape(2, 3)}
@@ -74,7 +74,8 @@ def test_what_else_a_teacher_says_is_made_once_and_again_where_it_is_altered(
         return torch.arange(6.0)
 
     for _ in range(2):
-        assert cache.kept(teacher, "hints", make).tolist() == [0, 1, 2, 3, 4, 5]
+        found = cache.kept(teacher, "hints", make)
+        assert found.tolist() == [0, 1, 2, 3, 4, 5] and isinstance(found, storage.Mapped)
     assert len(made) == 1 and caplog.messages == []
     path = teacher / "hints.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"x")

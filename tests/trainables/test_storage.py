@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -128,6 +129,7 @@ def test_a_file_without_a_seal_is_taken_as_it_is(path: Path, note: dict[str, str
     assert tensors["a"].tolist() == [1, 1, 1] and noted == (note or {})
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([storage.SEAL, "x", f'"{storage.SEAL}":"{storage.OPEN}"']), NAMES, max_size=3))
 def test_no_note_can_pass_for_the_seal(path: Path, note: dict[str, str]) -> None:
     storage.write(path, {f'"{storage.SEAL}":"{storage.OPEN}"': torch.ones(3)}, note)
@@ -141,6 +143,25 @@ def test_any_other_content_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(UserError, match=str(path)):
         storage.read(path)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16])
+def test_a_tensor_is_mapped_and_pickled_by_its_name(path: Path, kind: torch.dtype) -> None:
+    values = torch.arange(24).reshape(2, 3, 4).to(kind)
+    storage.write(path, {"other": torch.ones(5), "said": values}, {"epoch": "3"})
+    found = storage.mapped(path, "said")
+    assert np.array_equal(found, values.numpy()) and not found.flags.writeable
+    pickled = pickle.dumps(found, protocol=5)
+    assert len(pickled) < 300 and np.array_equal(pickle.loads(pickled), found)
+
+
+def test_parts_of_what_is_mapped_are_pickled_as_they_are(path: Path) -> None:
+    storage.write(path, {"said": torch.arange(6.0)})
+    part = storage.mapped(path, "said")[2:4]
+    pickled = pickle.dumps(part, protocol=5)
+    path.unlink()
+    assert pickle.loads(pickled).tolist() == [2, 3]
+    assert np.array(part).tolist() == [2, 3]  # whose file is still there for those who have it
 
 
 def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
