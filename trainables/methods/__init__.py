@@ -23,6 +23,7 @@ from trainables.methods.hinton import hinton
 from trainables.methods.none import none
 from trainables.methods.relational import relational
 from trainables.methods.routed import routed
+from trainables.methods.similarity import similarity
 from trainables.methods.smoothing import smoothing
 from trainables.methods.standardised import standardised
 from trainables.methods.subclass import subclass
@@ -39,6 +40,7 @@ METHODS: dict[str, Callable[..., Tensor]] = {
     "none": none,
     "relational": relational,
     "routed": routed,
+    "similarity": similarity,
     "smoothing": smoothing,
     "standardised": standardised,
     "subclass": subclass,

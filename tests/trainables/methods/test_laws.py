@@ -19,7 +19,7 @@ from trainables.output import Output
 
 ALPHA = METHODS.keys() - {"none", "contrast"}  # the baseline itself, and a loss of teachers
 TAUGHT = ALPHA - {"smoothing"}  # its soft targets come from nobody, see test_smoothing.py
-BATCHWISE = {"contrast", "dist", "relational"}  # they relate the examples of a batch to each other
+BATCHWISE = {"contrast", "dist", "relational", "similarity"}  # they relate the examples of a batch to each other
 AS_IN_NONE = {"routed": {"selector_weight": 1.0}}  # a routed network learns to choose without a teacher too
 LABELS_OUT = {  # knobs without which the labels are learned at alpha 1 too
     "fitnets": {"decay": False},
