@@ -90,7 +90,9 @@ def history(folder: Folder, trial: str) -> History | None:
     end = rows[-1] if rows[-1]["kind"] == "end" else {}
     if not epochs and end.get("status") == "finished":  # its epochs were lost: it must not count
         end = {}
-    return History(UNSAID | starts[-1], epochs, end)
+    # what was proposed stays a proposal, though a later stage trained it once more
+    proposed = next((row["suggested"] for row in starts if row.get("suggested") is not None), None)
+    return History(UNSAID | starts[-1] | {"suggested": proposed}, epochs, end)
 
 
 def _scored(row: Row) -> bool:

@@ -121,9 +121,13 @@ def undisturbed() -> Iterator[Callable[[], object]]:
 def _init(**options: Any) -> None:
     """Start or join Ray quietly, keeping our own answer to SIGTERM, which Ray replaces by its own."""
     handler = signal.getsignal(signal.SIGTERM)
-    ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except SystemExit:  # of Ray's answer, to a signal that came while it was in force
+        raise KeyboardInterrupt from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 def nodes() -> list[tuple[float, float]]:

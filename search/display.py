@@ -26,6 +26,7 @@ class Display:
         self.running: set[str] = set()
         self.best: tuple[float, str] | None = None
         self.began = self.spoken = monotonic()
+        self.resumed = 0  # epochs of the stage that an earlier run did
         columns = (
             TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), TaskProgressColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f} epochs"), TimeElapsedColumn(), TextColumn("left"),
@@ -45,7 +46,7 @@ class Display:
         """Begin a stage of so many epochs, some of which an earlier run did."""
         self.counts.clear()
         self.running.clear()
-        self.began = monotonic()
+        self.began, self.resumed = monotonic(), resumed
         self.progress.reset(self.task, description=name, total=epochs, completed=resumed, news=self._news())
         if not self.console.is_terminal:
             self.console.print(f"{name}: {students} students, {epochs - resumed} epochs" if students else f"{name} …")
@@ -61,7 +62,7 @@ class Display:
         self.progress.update(self.task, advance=1, news=self._news())
         done = self.progress.tasks[0]
         left = (done.total or 0) - done.completed
-        rate = done.completed / max(monotonic() - self.began, 1e-9)
+        rate = (done.completed - self.resumed) / max(monotonic() - self.began, 1e-9)
         waited = f"{timedelta(seconds=round(left / rate))} left" if rate else ""
         self._speak(f"  {done.completed:.0f}/{done.total:.0f} epochs, {waited}, {self._news()}")
 

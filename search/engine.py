@@ -14,6 +14,7 @@ from ray import tune
 from results.students import histories, history
 from search import plan
 from search.algorithms import MODES, SCHEDULERS
+from search.lifeline import Lost
 from search.packs import packs, widest
 from search.referee import Referee
 from search.students import DONE, Pack, Student, cells, status, suggested, teacher_of, todo
@@ -70,7 +71,7 @@ def _train(experiment: Experiment, stage: str, students: Sequence[Student]) -> N
     experiment.display.stage(stage, epochs, len(left), resumed)
     made = packs(experiment.space, experiment.data, left, workers(experiment.space))
     _run(experiment, made)
-    _alone(experiment, [each for pack in made if len(pack.students) > 1 for each in pack.students])
+    _again(experiment, left)
 
 
 def _run(experiment: Experiment, made: list[Pack], referee: Referee | None = None) -> None:
@@ -78,10 +79,19 @@ def _run(experiment: Experiment, made: list[Pack], referee: Referee | None = Non
         train(experiment, tune.TuneConfig(num_samples=1), {"pack": tune.grid_search(made)}, referee)
 
 
-def _alone(experiment: Experiment, shared: Iterable[Student], referee: Referee | None = None) -> None:
-    """Train students with whose packs a worker died too often, lest one of them takes the others with it."""
-    left = [each for each in shared if status(history(experiment.folder, each.key)) is None]
-    _run(experiment, [Pack((each,)) for each in left], referee)
+def _again(experiment: Experiment, students: Iterable[Student], referee: Referee | None = None) -> None:
+    """Train alone whom Ray has left without an end; raise Lost where it leaves somebody once more.
+
+    It does where a worker died too often with a whole pack, which one of its students may be to blame for, and without
+    a word where Tune gives a trial up by itself or was told to end early.
+    """
+    _run(experiment, [Pack((each,)) for each in _endless(experiment.folder, students)], referee)
+    if left := len(_endless(experiment.folder, students)):
+        raise Lost(f"Ray left students untrained: {left}")
+
+
+def _endless(folder: Path, students: Iterable[Student]) -> list[Student]:
+    return [each for each in students if status(history(folder, each.key)) is None]
 
 
 def _explore(experiment: Experiment, deadline: float) -> None:
@@ -103,7 +113,7 @@ def _explore(experiment: Experiment, deadline: float) -> None:
         _teach(experiment, plan.teachers(space))
         experiment.display.stage("explore", samples * longest, samples)
         train(experiment, tune.TuneConfig(num_samples=samples, search_alg=suggestions), {}, referee)
-        _alone(experiment, suggestions.shared, referee)
+        _again(experiment, suggestions.proposed, referee)
         if not suggested(folder):
             raise space.error("search.limit", f"none of {ATTEMPTS} proposals was within it")
 

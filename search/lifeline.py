@@ -16,7 +16,7 @@ import ray
 PULSE = 1.0  # seconds between two looks
 PATIENCE = 5.0  # seconds in which a busy machine must answer
 STRIKES = 3  # silences in a row; a refusal is an answer, and final
-KNOCK = signal.SIGUSR1  # not SIGINT, which a shell lets its background jobs ignore
+KNOCK = signal.SIGUSR2  # not SIGINT, which a shell lets its background jobs ignore; SIGUSR1 is taken by Tune
 GRACE = 10.0  # seconds that the main thread has to answer an interrupt
 
 
@@ -39,14 +39,19 @@ def watched(last_resort: Callable[[str], object]) -> Iterator[None]:
     line = _Lifeline(last_resort)
     line.start()
     try:
-        yield
+        try:
+            yield
+        finally:
+            line.let_go()
     except (KeyboardInterrupt, Exception) as error:
-        dead = line.dead or (isinstance(error, ray.exceptions.RayError) and line.look())
-        if dead:
+        if dead := line.dead or (isinstance(error, Exception) and line.look()):  # whatever Tune made of Ray's own error
             raise Lost(f"Ray's {dead} died") from None
         raise
+    else:
+        if line.dead:  # and the interrupt came where it could only be printed, such as in a callback of Ray's
+            raise Lost(f"Ray's {line.dead} died")
     finally:
-        line.let_go()
+        line.let_go()  # once more: the last interrupt may have come while it was let go
         signal.signal(KNOCK, before)
 
 

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from time import process_time
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +28,7 @@ from spaces.space import Space
 from trainables import plugin
 from trainables.data import Dataset, Missing, given
 from trainables.device import fastest_precision
+from trainables.device import given as on_device
 from trainables.published import MissingWeights
 
 
@@ -65,12 +67,16 @@ def run(
         raise UserError(f"--out {folder}: a file; expected a folder, or a name for a new one")
     if fresh and not check and (aside := move_aside(folder)):
         console.print(f"The old folder is now {aside}", highlight=False, markup=False, soft_wrap=True)
-    precision = records.environment(folder).get("auto_precision") or fastest_precision()
+    machine = [(os.cpu_count() or 1, torch.cuda.device_count())]
+    if address is None:  # a cluster's nodes are known when it is joined
+        searched = searched.on(machine)
+    device = on_device(searched.resources.gpus)
+    precision = records.environment(folder).get("auto_precision") or fastest_precision(device)
     searched = searched.resolved(precision)
     if not fresh:
         refuse_changes(searched, dataset, folder, sources)
     if address is None:
-        check_resources(searched, [(os.cpu_count() or 1, torch.cuda.device_count())])
+        check_resources(searched, machine)
     _print_plan(searched, dataset, folder, console, check)
     if check:
         return 0
@@ -150,4 +156,5 @@ class _Callable(ModuleType):
 sys.modules[__name__].__class__ = _Callable
 
 if __name__ == "__main__":
+    plan.IMPORTS = process_time()
     leave(outlived(main))

@@ -87,19 +87,19 @@ def alone(folder: Path) -> Iterator[None]:
 def _train(session: Session, console: Console) -> int:
     """Run all stages; however they end, the protocol says how long they took, earlier runs included."""
     space, data, folder = session.space, session.data, session.folder
-    before, began = records.environment(folder), time.time()
+    before, spent, began = records.environment(folder), earlier(folder), time.time()
     about: dict[str, Any] = environment(space, data, session.command, session.plugins)
     about["auto_precision"] = session.precision
-    about |= {name: before[name] for name in ("started", "spent_seconds") if name in before}
-    spent = about.setdefault("spent_seconds", 0.0)
+    about |= {"started": before.get("started", about["started"]), "spent_seconds": spent}
     records.replace(records.space_file(folder), space.dump())
-    records.save_environment(folder, about)
+    records.save_environment(folder, about | {"running_since": began})
     deadline = began + space.search.hours * 3600 - spent if space.search.hours else float("inf")
     trackers = tracking.begin(space, folder, lambda line: console.print(line, markup=False, soft_wrap=True))
     board = Board(folder, {path: list(d.labels) if isinstance(d, Choice) else None for path, d in space.domains})
     display = Display(console, space.search.metric, MODES[space.search.metric])
     try:
-        experiment = Experiment(space, data, folder, session.plugins, display, board, trackers, {})
+        local = session.address is None
+        experiment = Experiment(space, data, folder, session.plugins, display, board, trackers, {}, local)
         _stages(experiment, session, deadline)
         about["wall_seconds"] = spent + time.time() - began  # its absence says that the run is not over
     except KeyboardInterrupt:
@@ -114,6 +114,16 @@ def _train(session: Session, console: Console) -> int:
     return 0
 
 
+def earlier(folder: Path) -> float:
+    """Seconds that earlier runs took; of one that was killed, those until the last row it has left."""
+    about = records.environment(folder)
+    spent, since = about.get("spent_seconds", 0.0), about.get("running_since")
+    if since is None:
+        return spent
+    rows = (row for trial in records.trials(folder) for row in records.rows(folder, trial))
+    return spent + max((row["time"] - since for row in rows if row["time"] > since), default=0.0)
+
+
 def _stages(experiment: Experiment, session: Session, deadline: float) -> None:
     """Run all stages; where a Ray of our own dies, another goes on from the rows, a bounded number of times."""
     for left in range(session.restarts if session.address is None else 0, -1, -1):
@@ -121,9 +131,11 @@ def _stages(experiment: Experiment, session: Session, deadline: float) -> None:
             give_up = partial(_give_up, session, experiment.display)
             joined = cluster.connected(session.address, session.folder, session.data, give_up, session.insecure)
             with will(Will(str(session.folder), session.command, left)), joined, experiment.display:
-                check_resources(experiment.space, cluster.nodes())
+                space = experiment.space.on(cluster.nodes())
+                check_resources(space, cluster.nodes())
+                records.replace(records.space_file(session.folder), space.dump())
                 # Answers lie in the memory of the Ray they came from: another one asks the teachers' cache again.
-                engine.run(experiment._replace(lessons={}), deadline)
+                engine.run(experiment._replace(space=space, lessons={}), deadline)
             return
         except Lost as lost:
             if not left:

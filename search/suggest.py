@@ -60,7 +60,7 @@ class Suggestions(Searcher):
         self.trials: dict[str, Trial] = {}  # of the students that were proposed, by their keys
         self.waiting: list[Pack] = []
         self.given: dict[str, Pack] = {}  # by Ray's trial id
-        self.shared: list[Student] = []  # that were given out in a pack with others
+        self.proposed: list[Student] = []  # and given out
         histories = suggested(folder)
         self.begun = frozenset(past.start["trial"] for past in histories)
         self.known = set(self.begun)
@@ -83,7 +83,7 @@ class Suggestions(Searcher):
         if not self.waiting:
             return Searcher.FINISHED
         pack = self.given[trial_id] = self.waiting.pop(0)
-        self.shared += pack.students if len(pack.students) > 1 else ()
+        self.proposed += pack.students
         return {"pack": pack}
 
     def _next(self) -> Student | None:

@@ -11,6 +11,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 
 from results.tensorboard import Board
 from search.display import Display
+from search.plan import concurrency
 from search.referee import Referee
 from search.scratch import scratch
 from search.tracking import Trackers
@@ -32,6 +33,7 @@ class Experiment(NamedTuple):
     board: Board
     trackers: Trackers
     lessons: dict[str, tuple[str, Answers]]  # name and answers of each teacher, by students.teacher_of
+    local: bool  # on a Ray of our own, which no other machine joins
 
 
 def train(
@@ -67,7 +69,7 @@ def train(
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=RETRIES),
         )
-        limited = tune.with_resources(trainable, {"cpu": resources.cpus, "gpu": resources.gpus})
+        limited = tune.with_resources(trainable, {"cpu": resources.cpus, "gpu": resources.gpus or 0})
         tune.Tuner(limited, param_space=param_space, tune_config=config, run_config=run_config).fit()
 
 
@@ -84,8 +86,5 @@ def _folder_name(trial: Any) -> str:
 
 def workers(space: Space) -> int:
     """How many students are trained at once on the connected cluster."""
-    have, want = ray.cluster_resources(), space.resources
-    fits = have.get("CPU", 1) // want.cpus
-    if want.gpus:
-        fits = min(fits, have.get("GPU", 0) // want.gpus)
-    return max(1, int(min(fits, want.workers or fits)))
+    have = ray.cluster_resources()
+    return concurrency(space, have.get("CPU", 1), have.get("GPU", 0))

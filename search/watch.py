@@ -46,9 +46,10 @@ class Watch(Callback):
             self._say(f"{_named(pack)}: {reason}")
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """A student ended; one that wrote no end itself was stopped by the scheduler."""
+        """A student ended; one that has begun and wrote no end itself was stopped by the scheduler."""
         for student in trial.config["pack"].students:
-            self._end(student, "stopped", None)
+            if student.key not in self.over and history(self.folder, student.key):
+                self._end(student, "stopped", None)
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """A worker died; its student is tried again."""
@@ -56,8 +57,10 @@ class Watch(Callback):
         self._say(f"{line} (retry {trial.num_failures} of {RETRIES})")
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """A worker died more often than it is retried."""
+        """A worker died more often than it is retried; where Ray gave up before, the students have no end yet."""
         pack: Pack = trial.config["pack"]
+        if trial.num_failures <= RETRIES:
+            return
         reason = f"its worker process died {RETRIES + 1} times"
         if len(pack.students) == 1:
             self._end(pack.students[0], "failed", reason)
@@ -87,6 +90,9 @@ class Watch(Callback):
         self.over.add(student.key)
         past = history(self.folder, student.key)
         epochs, row = (past.epochs, past.end) if past else ([], {})
+        if not past:  # its worker died before it could say so, and an end without a beginning is nobody's
+            begun = opening(student) | {"teacher": None, "time": time.time()}
+            records.append(self.folder, student.key, begun)
         if not row:
             row = {"kind": "end", "status": status, "reason": reason, "test_accuracy": None, "time": time.time()}
             records.append(self.folder, student.key, row)

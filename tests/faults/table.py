@@ -47,6 +47,8 @@ def main(chosen: Sequence[str]) -> int:
         codes = [subprocess.run([*command, *turn], env=own, cwd=ROOT).returncode for turn in TURNS]
         code = next((each for each in codes if each not in (0, NOTHING_CHOSEN)), min(codes))
         new = read(Path(tallies.name))
+        if chosen and not new:  # `--help`, say
+            return code
         missing = slow(own) - {line["test"] for line in kept + new}
     again = {line["test"] for line in new}
     lines = sorted([line for line in kept if line["test"] not in again] + new, key=lambda line: line["fault"])

@@ -58,6 +58,15 @@ def test_an_end_in_the_middle_does_not_count(empty):
     assert pandas.isna(line["reason"])
 
 
+def test_a_proposal_that_another_stage_trained_again_is_a_proposal_still(tmp_path):
+    """Otherwise the search, run once more, would count one too few and train another in its place."""
+    for stage, proposal in (("explore", {"method.alpha": 0}), ("baseline", None)):
+        row = {"kind": "student", "trial": "one", "stage": stage, "seed": 0, "suggested": proposal, "time": 0.0}
+        records.append(tmp_path, "one", row)
+    past = students.history(tmp_path, "one")
+    assert past.start["stage"] == "baseline" and past.start["suggested"] == {"method.alpha": 0}
+
+
 def test_a_repeated_epoch_replaces_what_came_after_it(empty):
     made = empty()
     trial = made.student("explore", VALUES, 0, end=None, epochs=4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -99,3 +100,20 @@ def test_a_wrong_address_is_named(digits, tmp_path, wrong):
     with pytest.raises(UserError, match=said), cluster.connected(wrong, tmp_path, digits, print):
         pass
     assert time.monotonic() - began < 30
+
+
+def test_a_signal_while_ray_starts_is_an_interrupt_as_at_any_other_time(monkeypatch):
+    """Ray answers SIGTERM by SystemExit from the moment in which it begins."""
+    mine = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def init(**_):
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(cluster.ray, "init", init)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            cluster._init()
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, mine)

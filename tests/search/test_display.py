@@ -80,6 +80,17 @@ def test_a_file_gets_plain_lines(seen):
 
 
 @pytest.mark.parametrize("console", ["file"], indirect=True)
+def test_what_is_left_is_told_from_the_epochs_of_this_run(console, students, monkeypatch):
+    monkeypatch.setattr(displays, "SILENCE", -1.0)
+    monkeypatch.setattr(displays, "monotonic", lambda: 0.0)
+    display = Display(console, "val_accuracy", "max")
+    display.stage("explore", 100, 5, resumed=90)
+    monkeypatch.setattr(displays, "monotonic", lambda: 20.0)
+    display.epoch(students[0], {"epoch": 1})
+    assert "91/100 epochs, 0:03:00 left" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("console", ["file"], indirect=True)
 def test_plain_lines_are_few(seen, monkeypatch):
     monkeypatch.setattr(displays, "SILENCE", 1000.0)
     assert len(seen()[1].splitlines()) == 3  # two stages and the failure

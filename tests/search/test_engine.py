@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from search import engine
 from search.engine import best
-from search.students import student
+from search.lifeline import Lost
+from search.students import Pack, student
 
 SEARCH = {"algorithm": "random", "trials": 9}
 METHOD = {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": 4}
@@ -63,3 +67,46 @@ def test_students_of_a_smaller_budget_are_not_compared(space, trained, folder):
     for epochs, accuracies in ((1, [0.9]), (2, [0.1, 0.5])):
         trained(student(wanted, "explore", {"method.alpha": 0.5, "train.epochs": epochs}, 0, 0), accuracies)
     assert best(wanted, folder, "explore", 2) == [{"method.alpha": 0.5, "train.epochs": 2}]
+
+
+@pytest.fixture
+def tune(space, trained, folder, monkeypatch):
+    """In place of Tune, what each of its runs trains to the end; returns what it was given, and a stage to be run."""
+    given, wanted = [], space(method={**METHOD, "alpha": {"choice": [0.5, 1]}}, seeds=[0, 1, 2])
+    students = [student(wanted, "explore", {"method.alpha": 0.5}, seed, 0) for seed in wanted.seeds]
+
+    def run(*trains: list[int]):
+        runs = iter(trains)
+
+        def train(experiment, config, parameters, referee=None):
+            given.append(parameters["pack"]["grid_search"])
+            for seed in next(runs):
+                trained(students[seed], [0.5])
+
+        monkeypatch.setattr(engine, "train", train)
+        monkeypatch.setattr(engine, "_teach", lambda *_: None)
+        monkeypatch.setattr(engine, "workers", lambda _: 1)
+        display = SimpleNamespace(stage=lambda *_: None)
+        engine._train(SimpleNamespace(space=wanted, data=None, folder=folder, display=display), "explore", students)
+
+    monkeypatch.setattr(engine, "packs", lambda *_: [Pack((each,)) for each in students])
+    return given, students, run
+
+
+def test_whom_tune_leaves_without_an_end_is_trained_again(tune):
+    given, students, run = tune
+    run([0, 2], [1])
+    assert given == [[Pack((each,)) for each in students], [Pack((students[1],))]]
+
+
+def test_whom_it_leaves_twice_is_told_and_nothing_is_done(tune):
+    """As where Tune was told to end early: neither is this search over, nor may a winner be confirmed."""
+    _, _, run = tune
+    with pytest.raises(Lost, match="Ray left students untrained: 1"):
+        run([0], [2])
+
+
+def test_nobody_is_trained_again_without_need(tune):
+    given, _, run = tune
+    run([0, 1, 2])
+    assert len(given) == 1

@@ -6,8 +6,10 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 
 import pytest
+from ray.tune import tune
 
 from search import lifeline
 from search.lifeline import Lost, answers, watched
@@ -72,6 +74,39 @@ def test_its_death_interrupts_the_main_thread(ray, handler, monkeypatch):
     assert time.monotonic() - began < 5
 
 
+def test_tune_leaves_the_interrupt_alone(ray):
+    """Tune takes SIGUSR1 for a wish to end early and in peace, and a search that lost its Ray would be done."""
+    with pytest.raises(Lost), watched(print):
+        tune._setup_signal_catching()
+        ray.close()
+        time.sleep(20)
+
+
+def test_an_interrupt_that_somebody_swallowed_is_a_death_all_the_same(ray):
+    """As Ray's callbacks do, where an exception can only be printed."""
+    with pytest.raises(Lost), watched(print):
+        ray.close()
+        with suppress(KeyboardInterrupt):
+            time.sleep(20)
+
+
+def test_an_interrupt_that_comes_while_an_error_leaves_the_block_is_a_death(ray, monkeypatch):
+    """Ray's own error and the knock, at once: the knock must not pass for Ctrl-C."""
+    let_go, lines = lifeline._Lifeline.let_go, []
+
+    def slowly(line):
+        lines.append(line)
+        if len(lines) == 1:
+            time.sleep(20)
+        let_go(line)
+
+    monkeypatch.setattr(lifeline._Lifeline, "let_go", slowly)
+    with pytest.raises(Lost), watched(print):
+        ray.close()
+        raise lifeline.ray.exceptions.WorkerCrashedError
+    assert lines[0].over.is_set()
+
+
 def test_an_end_in_peace_is_no_death(ray):
     with watched(print):
         pass
@@ -85,10 +120,13 @@ def test_ctrl_c_and_errors_stay_what_they_are(ray):
             raise error
 
 
-def test_an_error_of_ray_s_own_is_its_death_where_it_is_dead(ray):
+@pytest.mark.parametrize("error", [lifeline.ray.exceptions.WorkerCrashedError, tune.TuneError])
+def test_an_error_of_ray_s_own_is_its_death_where_it_is_dead(ray, monkeypatch, error):
+    """Also what Tune has made of it."""
+    monkeypatch.setattr(lifeline, "PULSE", 60)
     with pytest.raises(Lost), watched(print):
         ray.close()
-        raise lifeline.ray.exceptions.WorkerCrashedError
+        raise error
 
 
 def test_an_error_of_ray_s_own_is_itself_where_it_is_alive(ray):
@@ -114,7 +152,7 @@ def test_who_cannot_be_interrupted_has_a_last_resort(ray, monkeypatch):
     monkeypatch.setattr(lifeline, "GRACE", 0.1)
     monkeypatch.setattr(lifeline.signal, "pthread_kill", lambda *_: None)
     seen = []
-    with watched(seen.append):
+    with pytest.raises(Lost), watched(seen.append):
         time.sleep(0.2)
         assert seen == []
         ray.close()

@@ -58,7 +58,7 @@ def test_several_are_proposed_at_once_and_given_out_in_packs(search, trained, sa
         if len(suggestions.trials) <= 4:
             assert len(suggestions.trials) == 4  # all of them before the first is given out
     assert len({each.key for pack in given for each in pack}) == 6 == sum(map(len, given))
-    assert suggestions.shared == [each for pack in given if len(pack) > 1 for each in pack]
+    assert suggestions.proposed == [each for pack in given for each in pack]
     for place, pack in enumerate(given):
         for each in pack:
             trained(each, [0.1, 0.2, 0.3])

@@ -43,8 +43,8 @@ def pair(space) -> list:
     return [student(space(seeds=[0, 1]), "baseline", values, seed, 0) for seed in (0, 1)]
 
 
-def ray_trial(students) -> SimpleNamespace:
-    return SimpleNamespace(config={"pack": Pack(tuple(students))}, num_failures=1)
+def ray_trial(students, failures: int = RETRIES + 1) -> SimpleNamespace:
+    return SimpleNamespace(config={"pack": Pack(tuple(students))}, num_failures=failures)
 
 
 def told(student, epoch: int) -> dict:
@@ -94,6 +94,29 @@ def test_nobody_fails_for_another_of_its_pack(watch, pair, trained, folder, caps
     watch.on_trial_error(1, [], ray_trial([begun]))
     past = history(folder, begun.key)
     assert past is not None and past.end["status"] == "failed" and f"{RETRIES + 1} times" in past.end["reason"]
+
+
+def test_whose_worker_dies_before_it_begins_has_failed_all_the_same(watch, pair, folder):
+    watch.on_trial_error(1, [], ray_trial(pair[:1]))
+    past = history(folder, pair[0].key)
+    assert past is not None and past.start["stage"] == "baseline" and past.end["status"] == "failed"
+
+
+def test_who_has_not_begun_was_not_stopped(watch, pair, trained, folder):
+    """A trial may end without some of its students; who has no end is trained again."""
+    trained(pair[0], [0.5], status=None)
+    watch.on_trial_complete(1, [], ray_trial(pair))
+    assert [status(history(folder, each.key)) for each in pair] == ["stopped", None]
+    assert history(folder, pair[1].key) is None and watch.display.counts == {"stopped": 1}
+
+
+def test_where_ray_gives_up_early_nobody_has_failed_yet(watch, pair, trained, folder, capsys):
+    """It counts the death of an idle worker twice, and gives up a trial whose worker another one held too long."""
+    begun = trained(pair[0], [0.5], status=None)
+    for failures in (0, RETRIES):
+        watch.on_trial_error(1, [], ray_trial([begun], failures))
+        watch.on_trial_error(1, [], ray_trial(pair, failures))
+    assert status(history(folder, begun.key)) is None and not capsys.readouterr().out
 
 
 def test_a_pack_is_named_by_its_first_and_how_many_follow(watch, pair, capsys):

@@ -31,6 +31,7 @@ def kill_a_worker(run, folder) -> int:
     return sum(len(past.epochs) for past in histories(folder))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_whatever_happens_to_a_run_the_same_command_ends_it(grid, tmp_path, start, slow_space, halfway, same):
     """Interrupted, then killed with all its processes, then robbed of a worker: one test, for each start takes long."""

@@ -174,14 +174,23 @@ def test_a_plugin_that_is_not_there_or_broken_is_named(command, write, tmp_path)
 def test_precision_stays_what_it_was_when_the_experiment_began(command, write, tmp_path, monkeypatch):
     """A student in float32 under a teacher in whatever is fastest; the folder moves to a machine where that differs."""
     space = write(tmp_path / "x.yaml", train={"epochs": 3, "precision": "float32"})
-    monkeypatch.setattr("search.run.fastest_precision", lambda: "bfloat16")
+    monkeypatch.setattr("search.run.fastest_precision", lambda _: "bfloat16")
     with pytest.raises(TypeError):  # Ray would be started now
         command(space, "--out", tmp_path / "run")
     assert "precision: bfloat16" in records.space_file(tmp_path / "run").read_text()
     for fastest in ("bfloat16", "float32"):
-        monkeypatch.setattr("search.run.fastest_precision", lambda fastest=fastest: fastest)
+        monkeypatch.setattr("search.run.fastest_precision", lambda _, fastest=fastest: fastest)
         code, _, complained = command(space, "--out", tmp_path / "run", "--check")
         assert (code, complained) == (0, "")
+
+
+def test_the_gpu_of_this_machine_is_asked_for_and_another_machine_may_have_none(command, write, tmp_path, monkeypatch):
+    space = write(tmp_path / "x.yaml")
+    for gpus in (1, 0):
+        monkeypatch.setattr("torch.cuda.device_count", lambda gpus=gpus: gpus)
+        with pytest.raises(TypeError):  # Ray would be started now
+            command(space, "--out", tmp_path / "run")
+        assert load(records.space_file(tmp_path / "run")).resources.gpus == gpus
 
 
 def test_where_ray_does_not_start_again_there_are_tables_of_what_there_is(
