@@ -102,9 +102,10 @@ def check_modules(space: Space, data: Dataset) -> None:
 def check_resources(space: Space, nodes: Sequence[tuple[float, float]]) -> None:
     """Raise UserError where no node, given as (processors, GPUs), could ever train a student of this space."""
     want = space.resources
-    for key, wanted, index in (("cpus", want.cpus, 0), ("gpus", want.gpus, 1)):
+    share = want.gpus or 0
+    for key, wanted, index in (("cpus", want.cpus, 0), ("gpus", share, 1)):
         most = max((node[index] for node in nodes), default=0)
         if wanted > most:
             raise space.error(f"resources.{key}", f"found {wanted:g}, but no machine here has more than {most:g}")
-    if not any(want.cpus <= cpus and want.gpus <= gpus for cpus, gpus in nodes):
-        raise space.error("resources", f"no machine here has {want.cpus:g} processors together with {want.gpus:g} GPUs")
+    if not any(want.cpus <= cpus and share <= gpus for cpus, gpus in nodes):
+        raise space.error("resources", f"no machine here has {want.cpus:g} processors together with {share:g} GPUs")

@@ -12,7 +12,7 @@ import numpy as np
 
 from spaces.space import Space
 from trainables.data import Dataset
-from trainables.device import describe
+from trainables.device import describe, given
 from trainables.methods import formula
 from trainables.weights import digests
 
@@ -26,7 +26,7 @@ def environment(space: Space, data: Dataset, command: str, plugins: dict[str, st
     return {
         "command": command,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": describe(),
+        "device": describe(given(space.resources.gpus)),
         "cores": os.cpu_count(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "data": {

@@ -55,7 +55,7 @@ def widest(space: Space, data: Dataset, workers: int) -> int:
 
 def _as_one(space: Space) -> bool:
     """Whether likes are trained as one: that rounds otherwise than training alone, and gains little on a processor."""
-    return space.resources.pack != "auto" or space.resources.gpus > 0
+    return space.resources.pack != "auto" or bool(space.resources.gpus)
 
 
 def _alike(space: Space, data: Dataset, students: list[Student]) -> Iterator[list[Student]]:

@@ -16,16 +16,19 @@ from spaces import template
 from spaces.recipe import Recipe
 from spaces.space import Space
 from trainables import footprint
+from trainables.augment import views
 from trainables.batches import steps_per_epoch
 from trainables.check import price
 from trainables.data import Dataset, Split
 from trainables.fit import fit
+from trainables.lesson import Wanted, wanted
 from trainables.rehearsal import rehearsal
-from trainables.teach import known
+from trainables.teach import LOGITS_ALONE, known
 
 STEPS = 4  # timed, after as many to warm up
 PATIENCE = 2.0  # seconds, after which no more steps are timed once there are two
-START = 8.0  # seconds until Ray is up and its workers have imported torch, and for the tables at the end
+IMPORTS = 2.5  # seconds of a processor for importing torch and Ray; a command puts there what its own took
+AROUND = 3.0  # times as long Ray takes to start, its workers to import the same, and the tables at the end
 WORK = 4 * 10**9  # multiply-accumulates of a forward pass in each timed step, at most, unless two images take more
 ROOM = 2 * 10**7  # values of all layers in one timed step, likewise: deep networks of few channels wait for memory
 EACH = 0.1  # seconds of a worker for a student's rows and weights on disk, and for Ray's part in it
@@ -65,8 +68,11 @@ def plan(space: Space, data: Dataset, workers: int) -> Plan:
     first = space.fill(space.probes()[-1], space.seeds[0], space.teacher_seeds[0])
     own = pace(first, data, max(1, int(space.resources.cpus)))
     each = longest(space) * own.epoch + len(data.test.labels) * own.image + EACH
-    seconds = START + -(-total // workers) * each
-    teaching = sum(_lecture(each, data) for each in lessons(space, _untaught(space, data)))
+    untaught = lessons(space, _untaught(space, data))
+    asked = wanted(space.fill(values, 0) for values in space.probes())
+    heard = bool(untaught or (taught and asked != LOGITS_ALONE))  # by a process that imports, too
+    seconds = (AROUND + heard) * IMPORTS + -(-total // workers) * each
+    teaching = sum(_lecture(each, data, asked) for each in untaught)
     networks = (space.fill(values, 0).network for values in space.probes())
     largest = max(footprint.weights(each, data) for each in networks)  # as `--check` says stage by stage
     megabytes = total * largest / 2**20
@@ -77,10 +83,11 @@ def _untaught(space: Space, data: Dataset) -> list[Student]:
     return [each for each in teachers(space) if not known(each.recipe, data)]
 
 
-def _lecture(own: Recipe, data: Dataset) -> float:
-    """Seconds in which a teacher is taught, by all processors, and answers every image."""
+def _lecture(own: Recipe, data: Dataset, asked: Wanted) -> float:
+    """Seconds in which a teacher is taught, by all processors, and answers every image and view."""
     own_pace = pace(own, data, os.cpu_count() or 1)
-    return own.train.epochs * own_pace.epoch + sum(data.sizes.values()) * own_pace.image
+    shown = len(data.train.labels) * sum(views(policy) for policy in asked.policies)
+    return own.train.epochs * own_pace.epoch + (sum(data.sizes.values()) + shown) * own_pace.image
 
 
 def grid(space: Space, data: Dataset) -> list[Student]:
@@ -179,5 +186,13 @@ def _steps(recipe: Recipe, data: Dataset, size: int) -> tuple[float, float]:
 
 def local_workers(space: Space) -> int:
     """How many students this machine trains at once."""
-    fits = int((os.cpu_count() or 1) // space.resources.cpus)
-    return max(1, min(fits, space.resources.workers or fits))
+    return concurrency(space, os.cpu_count() or 1, torch.cuda.device_count())
+
+
+def concurrency(space: Space, cpus: float, gpus: float) -> int:
+    """How many students are trained at once by so many processors and GPUs together."""
+    want = space.resources
+    fits = cpus // want.cpus
+    if want.gpus:
+        fits = min(fits, gpus // want.gpus)
+    return max(1, int(min(fits, want.workers or fits)))

@@ -91,6 +91,7 @@ _EXTENDS: dict[str, Callable[[Any, Any], bool]] = {
     "confirm.top": _larger,
     "search.trials": _larger,
     "search.hours": _whatever,
+    "resources.gpus": _whatever,
     "resources.workers": _whatever,
     "resources.pack": _whatever,
 }

@@ -73,12 +73,13 @@ class Table(Part):
 class Resources(Part):
     """What one worker may use; `workers` is how many there are, as many as fit where it is not given.
 
-    `pack` is how many students that are alike a worker trains as one at most: with `auto`, one on a processor, and as
-    many as fill a GPU. On a processor brief ones of a grid take turns in one Ray trial, unless 1 gives each its own.
+    `gpus` is a whole GPU where a machine has one, 0 where none has, unless it is given. `pack` is how many students
+    that are alike a worker trains as one at most: with `auto`, one on a processor, and as many as fill a GPU. On a
+    processor brief ones of a grid take turns in one Ray trial, unless 1 gives each its own.
     """
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
-    gpus: Annotated[float, Field(ge=0)] = 0.0
+    gpus: Annotated[float, Field(ge=0)] | None = None
     workers: Count | None = None
     pack: Literal["auto"] | Count = "auto"
 

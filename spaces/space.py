@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -107,7 +108,16 @@ class Space:
 
     def resolved(self, precision: str) -> Space:
         """Return the space with precision "auto" replaced, in the teacher too."""
-        tree = merge.with_precision(self.document.tree, precision)
+        return self._with(merge.with_precision(self.document.tree, precision))
+
+    def on(self, nodes: Sequence[tuple[float, float]]) -> Space:
+        """Return the space with its GPUs settled by what each machine has, given as (processors, GPUs)."""
+        if self.resources.gpus is not None:
+            return self
+        given = {"gpus": int(any(gpus >= 1 for _, gpus in nodes)), **(self.document.tree.get("resources") or {})}
+        return self._with({**self.document.tree, "resources": given})
+
+    def _with(self, tree: dict[str, Any]) -> Space:
         return _draft(Document(self.file, tree, self.document.lines), self.name, None)[0]
 
 

@@ -17,18 +17,23 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def describe() -> str:
-    """The device in words, for the protocol above every table."""
-    if torch.cuda.is_available():
+def given(gpus: float | None) -> torch.device:
+    """The device of a training that gets so much of a GPU; where that is not known, that of this process."""
+    return torch.device("cpu") if gpus == 0 else device()
+
+
+def describe(where: torch.device | None = None) -> str:
+    """A device in words, this process's own unless another is named, for the protocol above every table."""
+    if (where or device()).type == "cuda":
         return torch.cuda.get_device_name()
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else "CPU"
 
 
-def fastest_precision() -> str:
-    """bfloat16 where this device multiplies it faster than float32, otherwise float32."""
-    if torch.cuda.is_available():
+def fastest_precision(where: torch.device | None = None) -> str:
+    """bfloat16 where a device, this process's own unless another is named, multiplies it faster than float32."""
+    if (where or device()).type == "cuda":
         return "bfloat16" if torch.cuda.get_device_capability() >= (8, 0) else "float32"
     return "bfloat16" if _cpu_has_bfloat16() else "float32"
 
@@ -42,7 +47,7 @@ def _cpu_has_bfloat16() -> bool:
 
 def autocast(train: Train, where: torch.device) -> torch.autocast:
     """The context in which a forward pass of this training runs; weights and optimiser stay in float32."""
-    precision = fastest_precision() if train.precision == "auto" else train.precision
+    precision = fastest_precision(where) if train.precision == "auto" else train.precision
     return torch.autocast(where.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 

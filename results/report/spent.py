@@ -58,7 +58,7 @@ def spent(experiment: Experiment) -> Spent:
     return Spent([*stages, together], wall, _gpus(together.seconds, experiment.space.resources.gpus))
 
 
-def _gpus(seconds: float, share: float) -> str:
+def _gpus(seconds: float, share: float | None) -> str:
     """Hours of training, each for the share of a GPU that the space gives a student."""
     if not share:
         return "GPU-hours: none, students had processors alone"

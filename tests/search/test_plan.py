@@ -8,7 +8,20 @@ from time import perf_counter
 import pytest
 
 import search.plan
-from search.plan import STEPS, fits, grid, lessons, local_workers, longest, pace, plan, teachers
+from search.plan import (
+    AROUND,
+    STEPS,
+    Pace,
+    concurrency,
+    fits,
+    grid,
+    lessons,
+    local_workers,
+    longest,
+    pace,
+    plan,
+    teachers,
+)
 from spaces.recipe import Recipe
 from trainables.teach import teach
 
@@ -100,6 +113,13 @@ def test_what_is_asked_of_a_teacher_is_timed(space, digits, parts, monkeypatch):
     assert pace(space(teacher=teacher, **parts).fill({}, 0), digits).epoch > 0
 
 
+@pytest.mark.parametrize(("jitter", "passes"), [(0, 0), (1, 9), ({"choice": [0, 1]}, 9)])
+def test_a_teacher_s_answers_to_views_take_their_time(space, digits, monkeypatch, jitter, passes):
+    monkeypatch.setattr("search.plan.pace", lambda *_: Pace(0.0, 1.0))
+    asked = plan(space(method=PLAIN, train={"jitter": jitter}), digits, 1)
+    assert asked.teaching == sum(digits.sizes.values()) + passes * len(digits.train.labels)
+
+
 @pytest.mark.parametrize("method", [{"name": "none"}, {**PLAIN, "alpha": 0}])
 def test_nobody_is_taught_where_no_student_listens(space, digits, method):
     alone = space(method=method)
@@ -118,6 +138,17 @@ def test_nobody_is_taught_where_no_student_listens(space, digits, method):
 def test_time_can_be_estimated_for_whatever_may_be_trained(space, digits, parts):
     tiny = space(method=PLAIN, **parts)
     assert pace(tiny.fill({}, 0), digits).epoch > 0
+
+
+@pytest.mark.parametrize(("method", "times"), [({"name": "none"}, AROUND), (PLAIN, AROUND + 1)])
+def test_what_imports_take_is_expected_of_whoever_imports_again(space, digits, monkeypatch, method, times):
+    """Ray, its workers and the tables; and the process of a teacher that is not cached."""
+    monkeypatch.setattr("search.plan.pace", lambda *_: Pace(1.0, 0.0))
+    searched, found = space(method=method), []
+    for imports in (2.0, 12.0):
+        monkeypatch.setattr("search.plan.IMPORTS", imports)
+        found.append(plan(searched, digits, 1).seconds)
+    assert found[1] - found[0] == pytest.approx(10 * times)
 
 
 @pytest.mark.parametrize(("patience", "steps"), [(0.0, 2), (1000.0, 2 * STEPS)])
@@ -159,6 +190,13 @@ def test_students_at_once_are_as_many_as_asked_for_and_fit(space):
     assert local_workers(space(resources={"workers": 1})) == 1
     assert local_workers(space(resources={"cpus": 1000})) == 1
     assert local_workers(space(resources={"cpus": 0.5})) >= 2
+
+
+@pytest.mark.parametrize(
+    ("resources", "most"), [({}, 16), ({"gpus": 1}, 2), ({"gpus": 0.25}, 8), ({"gpus": 0.25, "cpus": 4}, 4)]
+)
+def test_students_at_once_are_as_many_as_processors_and_gpus_suffice_for(space, resources, most):
+    assert concurrency(space(resources=resources), 16, 2) == most
 
 
 def test_a_teacher_that_was_taught_takes_no_more_time(space, digits, monkeypatch, tmp_path):

@@ -141,6 +141,26 @@ def test_precision_is_settled_everywhere(space: Build) -> None:
 
 
 @pytest.mark.parametrize(
+    ("resources", "nodes", "gpus"),
+    [
+        ("{}", [(2, 0)], 0),
+        ("{workers: 3}", [(2, 0), (2, 4)], 1),
+        ("{gpus: 0}", [(2, 4)], 0),
+        ("{gpus: 0.25}", [(2, 4)], 0.25),
+        ("{gpus: 1}", [(2, 0)], 1),  # which is refused with its line
+    ],
+)
+def test_a_gpu_is_used_where_there_is_one_unless_the_space_says_otherwise(
+    space: Build, resources: str, nodes: list[tuple[float, float]], gpus: float
+) -> None:
+    given = space(f"method: {{name: none}}\nresources: {resources}\n")
+    settled = given.on(nodes)
+    assert settled.resources == given.resources.model_copy(update={"gpus": gpus})
+    assert settled.on([(1, 8)]) == settled and f"gpus: {gpus}" in settled.dump()
+    assert space("method: {name: none}\n").on(nodes).resources.gpus == int(nodes[-1][1] > 0)
+
+
+@pytest.mark.parametrize(
     "teacher", ["{method: {name: hinton}, teacher: {method: {name: hinton}, teacher: {}}}", "{ensemble: [{}, {}]}"]
 )
 def test_precision_is_settled_behind_the_teacher(space: Build, teacher: str) -> None:

@@ -28,7 +28,7 @@ def test_gpus_from_ampere_on_take_bfloat16(monkeypatch: pytest.MonkeyPatch, capa
 
 @pytest.mark.parametrize("gains", [True, False])
 def test_what_the_recipe_says_is_done(monkeypatch: pytest.MonkeyPatch, gains: bool) -> None:
-    monkeypatch.setattr(device, "fastest_precision", lambda: "bfloat16" if gains else "float32")
+    monkeypatch.setattr(device, "fastest_precision", lambda _: "bfloat16" if gains else "float32")
     product = {}
     for precision in ("float32", "bfloat16"):
         with device.autocast(Train.model_validate({"precision": precision}), CPU):
@@ -38,6 +38,20 @@ def test_what_the_recipe_says_is_done(monkeypatch: pytest.MonkeyPatch, gains: bo
 
 def test_the_device_has_a_name() -> None:
     assert device.describe().strip()
+
+
+@pytest.mark.parametrize(("gpus", "name"), [(0, "cpu"), (0.25, "cuda"), (None, "cuda")])
+def test_where_a_training_gets_no_gpu_the_machine_s_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, gpus: float | None, name: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    monkeypatch.setattr(device, "_cpu_has_bfloat16", lambda: False)
+    where = device.given(gpus)
+    assert where.type == name
+    assert device.fastest_precision(where) == {"cpu": "float32", "cuda": "bfloat16"}[name]
+    assert (device.describe(where) == "a card") is (name == "cuda")
 
 
 def test_a_tensor_shares_the_array_s_memory() -> None:
