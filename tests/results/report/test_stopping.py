@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pandas
 import pytest
+from scipy import stats
 
 from results import experiment as experiments
-from results.report.stopping import rung_epochs, stopping
+from results.report.stopping import _rung, rung_epochs, stopping
 
 
 def of(folder):
@@ -28,6 +30,13 @@ def test_the_correlation_is_that_of_the_ranks(mixed):
     students = experiment.students.assign(val_accuracy=experiment.students["trial"].rank(method="dense") / 100)
     found = stopping(experiment._replace(epochs=falling, students=students))
     assert [rung.correlation for rung in found.rungs] == [-1.0, 1.0]
+
+
+def test_it_is_spearman_s_where_accuracies_tie():
+    names, here, end = list("abcdef"), [0.3, 0.1, 0.3, 0.4, 0.5, 0.4], [0.1, 0.2, 0.2, 0.5, 0.4, 0.4]
+    explored = pandas.DataFrame({"trial": names, "status": "finished", "epochs": 3, "val_accuracy": end})
+    found = _rung(1, explored, pandas.DataFrame({1: here}, index=names))
+    assert found.correlation == pytest.approx(stats.spearmanr(here, end).statistic, abs=5e-4)
 
 
 def test_a_rung_with_fewer_than_three_finished_students_has_no_correlation(empty):
