@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ from functools import wraps
 from typing import NamedTuple, ParamSpec
 
 MOST = 50  # mistakes that are told of one file
+ENDLESS = re.compile(r"(\S{300})\S+")  # a word longer than any name of a file
 
 
 class UserError(Exception):
@@ -77,6 +79,7 @@ class Mistake(NamedTuple):
 def report(file: str, mistakes: Iterable[Mistake]) -> UserError:
     """Return one error that names the mistakes, one line each, in the order of the file; of very many the first."""
     unique = sorted(dict.fromkeys(mistakes), key=lambda mistake: mistake.line)
-    told = [f"{file}:{line}: {path + ': ' if path else ''}{text}" for line, path, text in unique[:MOST]]
+    said = [(line, ENDLESS.sub(r"\1…", f"{path + ': ' if path else ''}{text}")) for line, path, text in unique[:MOST]]
+    told = [f"{file}:{line}: {text}" for line, text in dict.fromkeys(said)]
     more = [f"{file}: and {len(unique) - MOST:,} more mistakes"] if len(unique) > MOST else []
     return UserError("\n".join(told + more))

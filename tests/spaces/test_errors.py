@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from spaces.errors import UserError, nearest
+from spaces.errors import Mistake, UserError, nearest, report
 from spaces.recipe import Recipe
 
 Errors = Callable[..., list[str]]
@@ -225,3 +225,13 @@ def test_a_mistake_only_together_with_otherwise(errors: Errors) -> None:
 def test_what_a_terminal_would_obey_is_spelt_out(text: str, shown: str) -> None:
     assert str(UserError(text)) == shown
     str(UserError(text)).encode()
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [("x" * 250, "x" * 250), ("x" * 10_000, "x" * 300 + "…")],  # a word may be the name of a file
+)
+def test_a_word_without_end_is_cut(word: str, shown: str) -> None:
+    error = report("f.yaml", [Mistake(1, "student.name", f"{word} is no model"), Mistake(2, f"method.{word}", "no")])
+    assert str(error).startswith(f"f.yaml:1: student.name: {shown} is no model\nf.yaml:2: method.xxxxx")
+    assert len(str(error)) < 1000
