@@ -84,11 +84,11 @@ def students(case: Case, n: int, epochs: int, precision: str) -> list[Recipe]:
 def images(shape: tuple[int, int, int], n: int) -> Dataset:
     """Random images, n to train on and a sixth as many to validate on."""
     draw = np.random.default_rng(0)
-    splits = [
+    train, val, test = (
         Split(draw.integers(0, 256, (size, *shape), np.uint8), draw.integers(0, 10, size))
         for size in (n, max(1, n // 6), 1)
-    ]
-    return Dataset(*splits, classes=tuple("0123456789"), source="random", split="random", name="random")
+    )
+    return Dataset(train, val, test, classes=tuple("0123456789"), source="random", split="random", name="random")
 
 
 def measure(case: Case, n: int, epochs: int, precision: str) -> Iterator[Line]:

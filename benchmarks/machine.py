@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 
 import torch
 
@@ -64,17 +64,17 @@ def name(pid: int) -> str:
 
 
 @contextmanager
-def watched(pid: int, every: float = 1.0) -> Iterator[dict[str, list[int]]]:
-    """Private bytes, sample by sample, of a search ("driver") at a process or below it, and of its workers by id."""
-    found: dict[str, list[int]] = {"driver": []}
+def watched(pid: int, every: float = 1.0) -> Iterator[dict[str, dict[float, int]]]:
+    """Unix time -> private bytes of a search ("driver") at a process or below it, and of its workers by id."""
+    found: dict[str, dict[float, int]] = {"driver": {}}
 
     def look() -> None:
-        named = {each: name(each) for each in (pid, *below(pid))}
+        now, named = time(), {each: name(each) for each in (pid, *below(pid))}
         drivers = [private(each) for each, command in named.items() if "search.run" in command]
-        found["driver"].append(max(drivers, default=0))
+        found["driver"][now] = max(drivers, default=0)
         for each, command in named.items():
             if command.startswith("ray::") and not command.startswith(("ray::IDLE", "ray::_lectures")):
-                found.setdefault(str(each), []).append(private(each))
+                found.setdefault(str(each), {})[now] = private(each)
 
     with repeated(look, every):
         yield found

@@ -6,14 +6,16 @@ import os
 import re
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
-from time import perf_counter
+from time import time
 from typing import Any, NamedTuple
 
 import yaml
 
 from benchmarks.machine import MB, watched
-from results.students import histories
+from results import records
+from results.students import History, histories
 
 CNN = {"name": "cnn", "padding": "same"}
 MLP = {"name": "mlp", "hidden": [784, 784]}
@@ -38,13 +40,15 @@ class Found(NamedTuple):
 
     students: int
     wall: float  # seconds of the whole command
-    estimate: float  # seconds, as the command said before it began
+    estimate: float  # seconds from then on, as the command said before it began
+    after: float  # seconds that it took from then on
     training: list[float]  # seconds per epoch of each distilled student
     accuracies: list[float]  # on the test images, of the distilled
     share: float  # of the wall that nobody trained in: orchestration, evaluation, start and end
     each: float  # seconds per student between the first student's start and the last one's end
     worker: float  # the most private memory of a worker
-    growth: float  # of the driver, from the first student on
+    growth: float | None  # of the driver, from the first student's start to the last one's end, if seen twice then
+    peak: float  # of the driver, its tables and pictures included
 
 
 def space(search: Search) -> str:
@@ -66,66 +70,77 @@ def space(search: Search) -> str:
 
 def run(search: Search, folder: Path, root: Path, *flags: str, **environment: str) -> Found:
     """Run one search in a folder of its own; a CalledProcessError where it fails."""
-    wall, memory = _command(space(search), folder, root, *flags, **environment)
-    return found(search, folder, wall, memory)
+    began, wall, memory = _command(space(search), folder, root, *flags, **environment)
+    return found(search, folder, began, wall, memory)
 
 
 def assignment(folder: Path, root: Path, **environment: str) -> dict[str, Any]:
-    """Run the assignment's grid with one seed, its teacher included: its students and the wall of the command."""
+    """Run the assignment's grid with one seed: its students, the epochs of the distilled ones, the wall of the command,
+    and what of it its teacher was taught in.
+    """
     shipped = yaml.safe_load((Path(__file__).parents[1] / "spaces" / "mnist_hinton.yaml").read_text())
-    wall, _ = _command(yaml.safe_dump({**shipped, "seeds": [0]}), folder, root, **environment)
-    ends = [past.end.get("status") for past in histories(folder / "run")]
-    return {"students": ends.count("finished"), "wall": wall}
+    _, wall, _ = _command(yaml.safe_dump({**shipped, "seeds": [0]}), folder, root, **environment)
+    pasts = _finished(folder)
+    epochs = sum(len(past.epochs) for past in pasts if past.start["stage"] != "baseline")
+    [teacher] = records.teachers(folder / "run").values()
+    return {"students": len(pasts), "epochs": epochs, "wall": wall, "teaching": teacher["train_seconds"]}
 
 
 def _command(
     written: str, folder: Path, root: Path, *flags: str, **environment: str
-) -> tuple[float, dict[str, list[int]]]:
-    """Search a space in a new folder: the seconds that it took, and the memory of its processes."""
+) -> tuple[float, float, dict[str, dict[float, int]]]:
+    """Search a space in a new folder: when it began, the seconds that it took, and the memory of its processes."""
     folder.mkdir(parents=True)
     (folder / "space.yaml").write_text(written)
     arguments = [str(folder / "space.yaml"), "--out", str(folder / "run"), "--data", str(root), *flags]
     command = [sys.executable, "-m", "search.run", *arguments]
-    began = perf_counter()
+    began = time()
     with open(folder / "log", "w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | environment)
         with watched(process.pid) as memory:
             process.wait()
-    wall = perf_counter() - began
+    wall = time() - began
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, (folder / "log").read_text())
-    return wall, memory
+    return began, wall, memory
 
 
-def found(search: Search, folder: Path, wall: float, memory: dict[str, list[int]]) -> Found:
+def found(search: Search, folder: Path, began: float, wall: float, memory: dict[str, dict[float, int]]) -> Found:
     """Read what a finished search left, and how long its students learnt."""
-    pasts = [past for past in histories(folder / "run") if past.end.get("status") == "finished"]
+    pasts = _finished(folder)
     distilled = [past for past in pasts if past.start["stage"] != "baseline"]
     driver = memory.pop("driver")
-    first, last = (pick(time(past) for past in pasts) for pick, time in ((min, _began), (max, _ended)))
-    early = max(0, len(driver) - round(last - first) - 1)
+    first, last = (pick(when(past) for past in pasts) for pick, when in ((min, _began), (max, _ended)))
+    started = datetime.fromisoformat(records.environment(folder / "run")["started"]).timestamp()
+    meanwhile = [size for when, size in driver.items() if first <= when <= last]
     return Found(
         students=len(pasts),
         wall=wall,
         estimate=_estimate((folder / "log").read_text()),
+        after=began + wall - started,
         training=[_seconds(past) / len(past.epochs) for past in distilled],
         accuracies=[past.end["test_accuracy"] for past in distilled],
         share=1 - sum(map(_seconds, pasts)) / (wall * search.workers),
         each=(last - first) / len(pasts),
-        worker=max((max(samples) for samples in memory.values()), default=0) / MB,
-        growth=(max(driver) - driver[early]) / MB,
+        worker=max((max(samples.values()) for samples in memory.values()), default=0) / MB,
+        growth=(max(meanwhile) - meanwhile[0]) / MB if len(meanwhile) > 1 else None,
+        peak=max(driver.values()) / MB,
     )
 
 
-def _seconds(past: Any) -> float:
+def _finished(folder: Path) -> list[History]:
+    return [past for past in histories(folder / "run") if past.end.get("status") == "finished"]
+
+
+def _seconds(past: History) -> float:
     return sum(row["seconds"] for row in past.epochs)
 
 
-def _began(past: Any) -> float:
+def _began(past: History) -> float:
     return past.start["time"]
 
 
-def _ended(past: Any) -> float:
+def _ended(past: History) -> float:
     return past.end["time"]
 
 
