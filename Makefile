@@ -43,10 +43,11 @@ audit: install
 DATA ?= $(KD_DATA)
 INSERT = $(BIN)/python docs/insert.py README.md
 PAGE = $(BIN)/python docs/insert.py docs/experiments.md
-MEASURED = mnist_fitnets mnist_omitted mnist_subclass mnist2x5_subclass mnist_assistant mnist_multistudent mnist_ensemble
-IMAGES = cifar10_plain tiny_imagenet_squeezenet folder_animals  # DATA holds their images, made by hand: see the spaces' heads
+MEASURED = mnist_fitnets mnist_omitted mnist_subclass mnist2x5_subclass mnist_assistant mnist_multistudent mnist_ensemble \
+ mnist_controls mnist_attention mnist_methods
+IMAGES = cifar10_plain tiny_imagenet_squeezenet folder_animals  # see the spaces' heads for what DATA must hold
 
-.PHONY: numbers readme schema docs
+.PHONY: numbers readme readme-tree schema docs
 
 # What editors complete and `python -m spaces` reads, from the models and the registries; a test demands that it is fresh.
 schema: install
@@ -73,6 +74,9 @@ readme: install
 	for space in mnist_hinton mnist_search mnist_hinton_teachers; do \
 	 $(BIN)/python -m results.overview --keep runs/$$space > /dev/null || exit; done
 	$(MAKE) $(MEASURED:%=readme-%) $(IMAGES:%=readme-%)
+	$(MAKE) readme-tree
+
+readme-tree: install
 	$(BIN)/python docs/tree.py | $(INSERT) tree
 
 # One experiment's table, from its folder in runs/, and its line in the table of all.
@@ -85,7 +89,7 @@ readme-%: install
 pictures: install
 	KD_BROWSER=required KD_PICTURES=runs/mnist_hinton $(BIN)/python -m pytest -m slow tests/browser/test_pictures.py
 
-# How fast a search is on this machine, beside the notebook loop and plain Ray Tune: some 15 to 30 minutes on two quiet cores.
+# How fast a search is on this machine, beside the notebook loop and plain Ray Tune: an hour and a quarter on two quiet cores.
 .PHONY: bench readme-bench
 bench: install
 	$(BIN)/python -m benchmarks --data $(DATA)

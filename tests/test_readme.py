@@ -82,7 +82,7 @@ def test_the_tree_is_the_tree():
     tree = subprocess.run(
         [sys.executable, ROOT / "docs" / "tree.py"], capture_output=True, text=True, check=True
     ).stdout
-    assert printed is not None and printed[1] == tree.strip(), "run `make readme`"
+    assert printed is not None and printed[1] == tree.strip(), "run `make readme-tree`"
 
 
 def test_every_linked_file_exists():

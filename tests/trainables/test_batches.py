@@ -183,6 +183,7 @@ def test_every_method_trains_through_the_loop(
         "fitnets": {"temperature": 4.0, "guided": "relu1", "hint": "relu3", "hint_epochs": 1},
         "attention": {"guided": "relu1", "hint": "relu1"},
         "relational": {"guided": "relu1", "hint": "relu3"},
+        "similarity": {"guided": "relu1", "hint": "relu3"},
         "contrast": {"beta": 0.1, "temperature": 1.0},
         "smoothing": {},
     }.get(name, {"temperature": 4.0})
