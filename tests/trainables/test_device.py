@@ -13,10 +13,24 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize(("gains", "expected"), [(True, "bfloat16"), (False, "float32")])
 def test_auto_is_what_the_processor_gains_from(monkeypatch: pytest.MonkeyPatch, gains: bool, expected: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(device, "_cpu_has_bfloat16", lambda: gains)
+    monkeypatch.setattr(device, "_cpu_gains", lambda: gains)
     assert device.fastest_precision() == expected
     with device.autocast(Train(precision="auto"), CPU):
         assert torch.is_autocast_enabled("cpu") is gains
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, True), (0.8, True), (0.9, False), (2.0, False), (33.0, False)])
+def test_bfloat16_must_be_faster_by_a_fifth(monkeypatch: pytest.MonkeyPatch, share: float, expected: bool) -> None:
+    """Flags tell that a processor has the instructions, not that they gain: half the rate was seen on one that has."""
+    seconds = {torch.float32: 1e-3, torch.bfloat16: share * 1e-3}
+    monkeypatch.setattr(device, "_seconds", seconds.__getitem__)
+    device._cpu_gains.cache_clear()
+    assert device._cpu_gains() is expected
+    device._cpu_gains.cache_clear()
+
+
+def test_both_precisions_are_timed() -> None:
+    assert all(0 < device._seconds(each) < 1 for each in (torch.float32, torch.bfloat16))
 
 
 @pytest.mark.parametrize("capability", [(7, 5), (8, 0), (9, 0)])
@@ -47,7 +61,7 @@ def test_where_a_training_gets_no_gpu_the_machine_s_does_not_count(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
-    monkeypatch.setattr(device, "_cpu_has_bfloat16", lambda: False)
+    monkeypatch.setattr(device, "_cpu_gains", lambda: False)
     where = device.given(gpus)
     assert where.type == name
     assert device.fastest_precision(where) == {"cpu": "float32", "cuda": "bfloat16"}[name]
