@@ -20,6 +20,8 @@ from filelock import FileLock
 from results import records, students
 from results.students import histories
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts these tests in the background ignores it
+
 ROOT = Path(__file__).parent.parent.parent.parent
 MARK = "KD_TEST_RUN"
 PATIENCE = (
