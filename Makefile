@@ -43,7 +43,7 @@ audit: install
 DATA ?= $(KD_DATA)
 INSERT = $(BIN)/python docs/insert.py README.md
 PAGE = $(BIN)/python docs/insert.py docs/experiments.md
-MEASURED = mnist_fitnets mnist_omitted mnist_subclass mnist2x5_subclass mnist_assistant mnist_multistudent mnist_ensemble \
+MEASURED = mnist_hinton2015 mnist_fitnets mnist_omitted mnist_subclass mnist2x5_subclass mnist_assistant mnist_multistudent mnist_ensemble \
  mnist_controls mnist_attention mnist_methods
 IMAGES = cifar10_plain tiny_imagenet_squeezenet folder_animals  # see the spaces' heads for what DATA must hold
 
