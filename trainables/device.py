@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,7 @@ def describe(where: torch.device | None = None) -> str:
     """A device in words, this process's own unless another is named, for the protocol above every table."""
     if (where or device()).type == "cuda":
         return torch.cuda.get_device_name()
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    models = [line.split(":", 1)[1].strip() for line in _cpuinfo().splitlines() if line.startswith("model name")]
     return models[0] if models else "CPU"
 
 
@@ -44,8 +44,14 @@ def _cpu_gains() -> bool:
     With AVX512's instructions for it alone, a Xeon was seen at half the rate of float32 (2026-11-27, torch 2.13);
     without any, oneDNN emulates it at a thirtieth. Timing it would make recipes depend on how busy a machine is.
     """
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    return torch.backends.cpu.get_cpu_capability().startswith("AVX512") and "amx_bf16" in flags
+    return torch.backends.cpu.get_cpu_capability().startswith("AVX512") and "amx_bf16" in _cpuinfo()
+
+
+@cache  # an unresolved "auto" asks in every step
+def _cpuinfo() -> str:
+    """What Linux says of the processors; nothing elsewhere."""
+    file = Path("/proc/cpuinfo")
+    return file.read_text() if file.exists() else ""
 
 
 def autocast(train: Train, where: torch.device) -> torch.autocast:

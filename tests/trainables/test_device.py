@@ -31,7 +31,7 @@ def test_auto_is_what_the_processor_gains_from(monkeypatch: pytest.MonkeyPatch, 
 def test_a_processor_gains_from_bfloat16_by_its_matrix_unit(
     monkeypatch: pytest.MonkeyPatch, flags: str, capability: str, gains: bool
 ) -> None:
-    monkeypatch.setattr(device.Path, "read_text", lambda _: f"flags : fpu {flags}")
+    monkeypatch.setattr(device, "_cpuinfo", lambda: f"flags : fpu {flags}")
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     assert device._cpu_gains() is gains
 
