@@ -15,9 +15,10 @@ from trainables import checkpoint, storage
 
 
 def mend(folder: Path) -> list[str]:
-    """Sweep away what killed processes left half-written and void what is damaged; say so, one line for each.
+    """Sweep away what killed processes left behind and void what is damaged; say so, one line for each.
 
-    The rows of a student are voided by one more row, so that nothing is deleted but checkpoints that cannot be read.
+    The rows of a student are voided by one more row, so that nothing is deleted but checkpoints that nobody goes on
+    from: of students that have their end, and such as cannot be read.
     """
     disk.sweep(folder)
     return [line for trial in records.trials(folder) for line in _mended(folder, trial)]
@@ -37,7 +38,7 @@ def _mended(folder: Path, trial: str) -> Iterator[str]:
     if status(past) == "finished" and (reason := _unreadable(records.weights_file(folder, trial))):
         _void(folder, trial, records.weights_file(folder, trial), [])
         yield f"{reason}; this student is trained again"
-    yield from _checkpoint(records.checkpoint_file(folder, trial))
+    yield from _checkpoint(records.checkpoint_file(folder, trial), status(history(folder, trial)))
 
 
 def _claims_to_be_finished(folder: Path, trial: str) -> bool:
@@ -71,7 +72,9 @@ def _unreadable(weights: Path) -> str | None:
     return None
 
 
-def _checkpoint(path: Path) -> Iterator[str]:
+def _checkpoint(path: Path, end: str | None) -> Iterator[str]:
+    if end not in (None, "failed"):  # whoever wrote the end was killed before this could be removed
+        path.unlink(missing_ok=True)
     try:
         if path.exists():
             checkpoint.load(path)

@@ -57,6 +57,7 @@ def _over(student: Student, folder: Path) -> bool:
     past = history(folder, student.key)
     if past is None or not _ended(student, past):
         return False
+    records.checkpoint_file(folder, student.key).unlink(missing_ok=True)  # its worker perhaps never came to that
     if past.epochs:
         tune.report({"rows": [{"trial": student.key, **past.epochs[-1]}]})
     return True

@@ -17,13 +17,16 @@ from spaces.disk import HOST
 from trainables import checkpoint, storage
 from trainables.fit import State
 
+STATE = State(2, 1.0, {"w": torch.ones(3)}, {}, {})
+VALUES = {"method.alpha": 0, "method.temperature": 1}
+
 
 @pytest.fixture
 def pair(space, trained, folder):
     """Two finished students of three epochs; the names of both."""
     tiny, names = space(), []
     for seed in (0, 1):
-        one = trained(student(tiny, "baseline", {"method.alpha": 0, "method.temperature": 1}, seed, 0), [0.1, 0.2, 0.3])
+        one = trained(student(tiny, "baseline", VALUES, seed, 0), [0.1, 0.2, 0.3])
         storage.write(records.weights_file(folder, one.key), {"w": torch.arange(4.0)})
         names.append(one.key)
     return names
@@ -101,14 +104,31 @@ def test_a_missing_epoch_is_trained_again(pair, folder):
     assert "an epoch is missing" in said and states(folder, pair) == [None, "finished"]
 
 
-def test_a_damaged_checkpoint_is_removed_and_said(pair, folder):
-    for name in pair:
-        checkpoint.save(records.checkpoint_file(folder, name), State(2, 1.0, {"w": torch.ones(3)}, {}, {}))
-    path = records.checkpoint_file(folder, pair[0])
-    path.write_bytes(path.read_bytes()[:-2] + b"xy")
+def test_a_damaged_checkpoint_is_removed_and_said(space, trained, folder):
+    running = [trained(student(space(), "explore", VALUES, seed, 0), [0.1, 0.2], None) for seed in (0, 1)]
+    paths = [records.checkpoint_file(folder, each.key) for each in running]
+    for path in paths:
+        checkpoint.save(path, STATE)
+    paths[0].write_bytes(paths[0].read_bytes()[:-2] + b"xy")
     (said,) = mend(folder)
-    assert said.startswith(f"{path}: damaged") and "from its first epoch" in said
-    assert not path.exists() and records.checkpoint_file(folder, pair[1]).exists()
+    assert said.startswith(f"{paths[0]}: damaged") and "from its first epoch" in said
+    assert not paths[0].exists() and paths[1].exists()
+
+
+@pytest.mark.parametrize("end", ["finished", "diverged", "stopped"])
+def test_a_checkpoint_that_a_process_died_before_removing_goes_without_a_word(end, space, trained, folder):
+    one = trained(student(space(), "explore", VALUES, 0, 0), [0.1, 0.2, 0.3], end)
+    storage.write(records.weights_file(folder, one.key), {"w": torch.ones(3)})
+    checkpoint.save(records.checkpoint_file(folder, one.key), STATE)
+    assert mend(folder) == [] and not records.checkpoint_file(folder, one.key).exists()
+    assert states(folder, [one.key]) == [end]
+
+
+@pytest.mark.parametrize("end", [None, "failed"])
+def test_who_is_tried_again_keeps_its_checkpoint(end, space, trained, folder):
+    one = trained(student(space(), "explore", VALUES, 0, 0), [0.1, 0.2], end)
+    checkpoint.save(records.checkpoint_file(folder, one.key), STATE)
+    assert mend(folder) == [] and records.checkpoint_file(folder, one.key).exists()
 
 
 def test_what_a_killed_process_left_is_swept(pair, folder):
