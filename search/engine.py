@@ -34,8 +34,7 @@ def run(experiment: Experiment, deadline: float) -> None:
         _explore(experiment, deadline)
         if not space.confirm:
             _baseline(experiment, "explore", space.seeds)
-    if space.confirm:
-        chosen = best(space, experiment.folder, "explore", space.confirm.top)
+    if space.confirm and (chosen := _winners(experiment, "explore", space.confirm.top)):
         again = cells(space, chosen, "confirm", space.confirm.seeds)
         _train(experiment, "confirm", [each for each in again if each.stage == "confirm"])
         _baseline(experiment, "confirm", space.confirm.seeds)
@@ -43,9 +42,18 @@ def run(experiment: Experiment, deadline: float) -> None:
 
 def _baseline(experiment: Experiment, stage: str, seeds: Sequence[int]) -> None:
     """Train the baseline of the winner of a stage: the same student, rates and seeds without the teacher."""
-    winner = best(experiment.space, experiment.folder, stage, 1)
+    winner = _winners(experiment, stage, 1)
     again = cells(experiment.space, winner, stage, seeds)
     _train(experiment, "baseline", [each for each in again if each.stage == "baseline"])
+
+
+def _winners(experiment: Experiment, stage: str, top: int) -> list[dict[str, Any]]:
+    """The best of a stage; where nobody has trained to the end, say that what was to come of them is left out."""
+    found = best(experiment.space, experiment.folder, stage, top)
+    if not found:
+        line = f"{stage}: no student trained to its end, so none is confirmed and none has a baseline"
+        experiment.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return found
 
 
 def best(space: Space, folder: Path, stage: str, top: int) -> list[dict[str, Any]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from search import engine
 from search.engine import best
@@ -110,3 +112,21 @@ def test_nobody_is_trained_again_without_need(tune):
     given, _, run = tune
     run([0, 1, 2])
     assert len(given) == 1
+
+
+@pytest.mark.parametrize("confirm", [None, {"top": 1, "seeds": [7]}])
+def test_where_nobody_trained_to_the_end_it_is_said(space, trained, folder, monkeypatch, confirm):
+    wanted = space(method=METHOD, search=SEARCH, confirm=confirm)
+    console = Console(file=StringIO(), width=40)
+    monkeypatch.setattr(engine, "_explore", lambda *_: None)
+    monkeypatch.setattr(engine, "_train", lambda _, stage, students: told.append((stage, len(students))))
+    told: list[tuple[str, int]] = []
+    experiment = SimpleNamespace(space=wanted, folder=folder, display=SimpleNamespace(console=console))
+    trained(student(wanted, "explore", {"method.alpha": 0.5}, 0, 0), [0.5], "diverged")
+    engine.run(experiment, 0)
+    assert console.file.getvalue().count("explore: no student trained to its end") == 1
+    assert not any(n for _, n in told)
+    trained(student(wanted, "explore", {"method.alpha": 0.7}, 0, 0), [0.5])
+    engine.run(experiment, 0)
+    assert "explore" not in console.file.getvalue().partition("baseline")[2]
+    assert ("confirm" if confirm else "baseline", 1) in told
