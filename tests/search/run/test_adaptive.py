@@ -129,7 +129,10 @@ def test_proposals_are_trained_as_one_and_the_worst_of_them_stopped_also_after_a
     after = rows(folder)
     first = [next(row for row in after[trial] if row["kind"] == "epoch")["seconds"] for trial in explored["trial"]]
     assert len(set(first)) < len(first)  # of a pack each student has its share of one and the same time
+    repeated = 0
     for trial, earlier in begun.items():
         assert after[trial][: len(earlier)] == earlier
         epochs = [row["epoch"] for row in after[trial] if row["kind"] == "epoch"]
-        assert epochs == list(range(1, len(epochs) + 1))  # none was trained twice
+        assert sorted(set(epochs)) == list(range(1, max(epochs) + 1))
+        repeated += len(epochs) - len(set(epochs))
+    assert repeated <= 1  # of one student, at most: the kill may have come between its row and its checkpoint
