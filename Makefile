@@ -89,7 +89,7 @@ readme-%: install
 pictures: install
 	KD_BROWSER=required KD_PICTURES=runs/mnist_hinton $(BIN)/python -m pytest -m slow tests/browser/test_pictures.py
 
-# How fast a search is on this machine, beside the notebook loop and plain Ray Tune: an hour and a quarter on two quiet cores.
+# How fast a search is on this machine, beside the notebook loop and plain Ray Tune: half an hour to an hour and a quarter on two quiet cores.
 .PHONY: bench readme-bench
 bench: install
 	$(BIN)/python -m benchmarks --data $(DATA)

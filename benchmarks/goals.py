@@ -113,7 +113,11 @@ def _not_trained(results: Results) -> tuple[str, bool]:
 def _start_and_end(results: Results) -> str:
     found = results[SECONDS]
     within = found["each"] * found["students"]
-    return f"start and end take {found['wall'] - within:.0f} s, the students between them {within:.0f} s"
+    trained = 2 * (1 - found["share"]) * found["wall"] / found["students"]  # two at once
+    return (
+        f"start and end take {found['wall'] - within:.0f} s, the students between them {within:.0f} s, "
+        f"in which each is trained for {trained:.1f} s"
+    )
 
 
 def _passes(results: Results) -> tuple[str, bool]:

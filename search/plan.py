@@ -28,10 +28,10 @@ from trainables.teach import LOGITS_ALONE, known
 STEPS = 4  # timed, after as many to warm up
 PATIENCE = 2.0  # seconds, after which no more steps are timed once there are two
 IMPORTS = 2.5  # seconds of a processor for importing torch and Ray; a command puts there what its own took
-AROUND = 3.0  # times as long Ray takes to start, its workers to import the same, and the tables at the end
+AROUND = 3.5  # times as long Ray takes to start, its workers to import the same, and the tables at the end
+EACH = 1 / 65  # of these seconds a worker takes for a student's rows and weights on disk, and for Ray's part in it
 WORK = 4 * 10**9  # multiply-accumulates of a forward pass in each timed step, at most, unless two images take more
 ROOM = 2 * 10**7  # values of all layers in one timed step, likewise: deep networks of few channels wait for memory
-EACH = 0.1  # seconds of a worker for a student's rows and weights on disk, and for Ray's part in it
 
 
 class Plan(NamedTuple):
@@ -67,7 +67,7 @@ def plan(space: Space, data: Dataset, workers: int) -> Plan:
     total, taught = students.total(), lessons(space)
     first = space.fill(space.probes()[-1], space.seeds[0], space.teacher_seeds[0])
     own = pace(first, data, max(1, int(space.resources.cpus)))
-    each = longest(space) * own.epoch + len(data.test.labels) * own.image + EACH
+    each = longest(space) * own.epoch + len(data.test.labels) * own.image + EACH * IMPORTS
     untaught = lessons(space, _untaught(space, data))
     asked = wanted(space.fill(values, 0) for values in space.probes())
     heard = bool(untaught or (taught and asked != LOGITS_ALONE))  # by a process that imports, too

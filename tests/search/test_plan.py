@@ -10,6 +10,7 @@ import pytest
 import search.plan
 from search.plan import (
     AROUND,
+    EACH,
     STEPS,
     Pace,
     concurrency,
@@ -142,13 +143,14 @@ def test_time_can_be_estimated_for_whatever_may_be_trained(space, digits, parts)
 
 @pytest.mark.parametrize(("method", "times"), [({"name": "none"}, AROUND), (PLAIN, AROUND + 1)])
 def test_what_imports_take_is_expected_of_whoever_imports_again(space, digits, monkeypatch, method, times):
-    """Ray, its workers and the tables; and the process of a teacher that is not cached."""
+    """Ray, its workers, the tables, and in part each student; and the process of a teacher that is not cached."""
     monkeypatch.setattr("search.plan.pace", lambda *_: Pace(1.0, 0.0))
     searched, found = space(method=method), []
     for imports in (2.0, 12.0):
         monkeypatch.setattr("search.plan.IMPORTS", imports)
-        found.append(plan(searched, digits, 1).seconds)
-    assert found[1] - found[0] == pytest.approx(10 * times)
+        found.append(plan(searched, digits, 1))
+    few, many = found
+    assert many.seconds - few.seconds == pytest.approx(10 * (times + EACH * sum(few.students.values())))
 
 
 @pytest.mark.parametrize(("patience", "steps"), [(0.0, 2), (1000.0, 2 * STEPS)])
