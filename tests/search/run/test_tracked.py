@@ -44,9 +44,11 @@ def test_both_say_what_the_table_says_after_an_interruption_and_its_resumption(s
     parent, children = runs(uri)
     told = journal(folder)
     assert parent == "KILLED", first.said()
-    assert told["COMPLETE"] == children["FINISHED"] and told["RUNNING"] == children["RUNNING"]
-    # a worker that is being stopped may end its student after both were told and before the table was made
-    assert 0 <= rows["finished"] - told["COMPLETE"] <= 2 and rows["running"] > 0
+    # two workers that are being stopped may begin or end a student between one look at the rows and the next
+    for state, status in (("COMPLETE", "finished"), ("RUNNING", "running")):
+        counts = told[state], children["FINISHED" if status == "finished" else "RUNNING"], rows[status]
+        assert max(counts) - min(counts) <= 2, (counts, first.said())
+    assert rows["running"] > 0
     again = start(space, folder)
     assert again.wait() == 0, again.said()
     assert journal(folder) == {"COMPLETE": 6}
