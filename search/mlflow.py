@@ -32,11 +32,12 @@ DEFAULTS = {
 
 @dataclass
 class Told:
-    """What MLflow knows of a student: its run, how that stands, and its last epoch."""
+    """What MLflow knows of a student: its run, how that stands, its last epoch, and whether it has its parameters."""
 
     run: str
     status: str
     epoch: int
+    described: bool
 
 
 class Mlflow:
@@ -46,11 +47,13 @@ class Mlflow:
         self._knobs, self._client = space.knobs, _client(uri)
         self._experiment = _experiment(self._client, space.name)
         self._parent = self._search(folder)
-        self._told = {run.data.tags[STUDENT]: _told(run) for run in self._runs(PARENT, self._parent)}
+        self._told = self._known()
 
     def tell(self, student: History) -> None:
         """Bring one student up to date; an epoch is told of once, for trained again it is the same."""
         told = self._told.get(student.start["trial"]) or self._create(student.start)
+        if not told.described:
+            self._describe(told, student.start)
         end = student.end
         status = STATUS[end["status"]] if end else "RUNNING"
         new = [row for row in student.epochs if row["epoch"] > told.epoch]
@@ -72,6 +75,7 @@ class Mlflow:
 
     def close(self, students: Iterable[History], *, done: bool) -> None:
         """Bring all students up to date, and say that the experiment is over, or was interrupted."""
+        self._told = self._known()  # an interruption may have come when MLflow had done what it was asked
         self.tell_all(students)
         self._turn(self._parent, "FINISHED" if done else "KILLED", {})
 
@@ -86,15 +90,22 @@ class Mlflow:
         tags |= {"data": about["data"]["name"], "split": about["data"]["split"], SEARCH: name}
         return self._client.create_run(self._experiment, run_name=folder.name, tags=tags).info.run_id
 
+    def _known(self) -> dict[str, Told]:
+        return {run.data.tags[STUDENT]: _told(run) for run in self._runs(PARENT, self._parent)}
+
     def _create(self, start: Row) -> Told:
-        """The run of a student, by its key; knobs and seeds are parameters."""
+        """The run of a student, by its key."""
         values = labels(start, self._knobs)
         name = ", ".join(filter(None, (words.configuration(values, self._knobs), f"seed {start['seed']}")))
         tags = {PARENT: self._parent, STUDENT: start["trial"], "stage": start["stage"], "status": "running"}
         made = self._client.create_run(self._experiment, _milliseconds(start), tags, name)
-        fixed = {name: start[name] for name in ("stage", "seed", "teacher_seed")}
-        self._client.log_batch(made.info.run_id, params=_params(fixed | values))
         return self._told.setdefault(start["trial"], _told(made))
+
+    def _describe(self, told: Told, start: Row) -> None:
+        """Say a student's knobs and seeds, which are its run's parameters."""
+        fixed = {name: start[name] for name in ("stage", "seed", "teacher_seed")}
+        self._client.log_batch(told.run, params=_params(fixed | labels(start, self._knobs)))
+        told.described = True
 
     def _turn(self, run: str, status: str, end: Row) -> None:
         if status == "RUNNING":
@@ -138,7 +149,7 @@ def _experiment(client: Any, name: str) -> str:
 
 
 def _told(run: Any) -> Told:
-    return Told(run.info.run_id, run.info.status, int(run.data.metrics.get("epoch", 0)))
+    return Told(run.info.run_id, run.info.status, int(run.data.metrics.get("epoch", 0)), bool(run.data.params))
 
 
 def _metrics(row: Row, names: Iterable[str], epoch: int) -> list[Any]:

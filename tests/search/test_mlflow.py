@@ -129,6 +129,28 @@ def test_a_resumed_search_goes_on_in_the_same_runs(made, tell, folder, uri):
     assert (run.info.status, run.info.end_time) == ("FINISHED", 9500) and runs(uri)[""].info.status == "FINISHED"
 
 
+@pytest.mark.parametrize("request_", ["create_run", "log_batch", "set_tag", "set_terminated"])
+def test_who_is_told_of_when_a_search_is_interrupted_is_one_whole_run(request_, made, tell, folder, uri, monkeypatch):
+    """Ctrl-C comes when the store has done what it was asked, and nobody here knows of it yet."""
+    known = tell()
+    key = made(1, 0, [0.5, 0.6, 0.7], test_accuracy=0.8)
+    done = getattr(known._client, request_)
+
+    def interrupted(*given: Any, **named: Any) -> None:
+        done(*given, **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(known._client, request_, interrupted)
+        known.tell(history(folder, key))
+    known.close(histories(folder), done=False)
+    run = runs(uri)[key]
+    assert run.info.status == "FINISHED" and run.data.tags["status"] == "finished"
+    assert run.data.params["seed"] == "0" and run.data.params["method.alpha"] == "0.5"
+    assert curve(uri, run, "val_accuracy") == [(1, 0.5), (2, 0.6), (3, 0.7)]
+    assert curve(uri, run, "test_accuracy") == [(3, 0.8)]
+
+
 def test_a_failed_student_that_is_tried_again_is_at_work_again(made, tell, folder, uri):
     key = made(1, 0, [0.5], "failed", reason="no memory")
     tell()
