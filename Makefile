@@ -51,7 +51,7 @@ IMAGES = cifar10_plain tiny_imagenet_squeezenet folder_animals  # see the spaces
 
 # What editors complete and `python -m spaces` reads, from the models and the registries; a test demands that it is fresh.
 schema: install
-	$(BIN)/python -m search.schema
+	$(BIN)/python -m search.schema.build
 
 docs: install
 	$(BIN)/python -m sphinx -W -q -b html docs docs/_build/html
@@ -66,13 +66,13 @@ readme: install
 	$(BIN)/python -m results runs/mnist_hinton > /dev/null
 	grep -v '^# ' runs/mnist_hinton/table.md | $(INSERT) table
 	cp runs/mnist_hinton/heatmap.png docs/mnist_hinton.png
-	$(BIN)/python -m results.published runs/mnist_hinton docs/published/ece1512_001_run_b.csv | $(INSERT) published
+	$(BIN)/python -m results.compare.published_table runs/mnist_hinton docs/published/ece1512_001_run_b.csv | $(INSERT) published
 	$(BIN)/python -m results compare --best runs/mnist_hinton runs/mnist_search | $(INSERT) search
 	$(BIN)/python -m results runs/mnist_hinton_teachers > /dev/null
 	(grep '^|' runs/mnist_hinton_teachers/table.md; echo; \
 	 grep -E '^\| (rank|---|–)' runs/mnist_hinton_teachers/leaderboard.md) | $(PAGE) teachers
 	for space in mnist_hinton mnist_search mnist_hinton_teachers; do \
-	 $(BIN)/python -m results.overview --keep runs/$$space > /dev/null || exit; done
+	 $(BIN)/python -m results.compare.overview --keep runs/$$space > /dev/null || exit; done
 	$(MAKE) $(MEASURED:%=readme-%) $(IMAGES:%=readme-%)
 	$(MAKE) readme-tree
 
@@ -82,7 +82,7 @@ readme-tree: install
 # One experiment's table, from its folder in runs/, and its line in the table of all.
 readme-%: install
 	$(BIN)/python -m results compare --every runs/$* | $(PAGE) $*
-	$(BIN)/python -m results.overview --keep runs/$* | $(INSERT) experiments
+	$(BIN)/python -m results.compare.overview --keep runs/$* | $(INSERT) experiments
 
 # The screenshots in docs/, taken by the browser tests from a finished experiment.
 .PHONY: pictures

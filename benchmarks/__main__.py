@@ -21,7 +21,7 @@ import torch
 
 from benchmarks import machine, ours, table
 from benchmarks.ours import Search
-from search.preflight import code
+from search.cluster.preflight import code
 from trainables.device import describe, fastest_precision
 
 FEW: dict[str, Any] = {"data": "mnist5k", "batch": 64, "epochs": 2}  # 3,000 images to train on

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from search.plan.dummy_teacher import dummy_distillation_data
 from spaces.recipe import Recipe
-from trainables import packed
 from trainables.data import Dataset, Split
 from trainables.device import describe, fastest_precision
+from trainables.distillation_data import DistillationData
 from trainables.fit import Epoch, fit
-from trainables.lesson import Lesson
-from trainables.rehearsal import rehearsal
+from trainables.packs import fit_pack
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 
@@ -94,7 +94,7 @@ def images(shape: tuple[int, int, int], n: int) -> Dataset:
 def measure(case: Case, n: int, epochs: int, precision: str) -> Iterator[Line]:
     """Packs from small to large, until memory ends; the first epoch of each training only warms up."""
     recipes = students(case, case.pack, epochs + 1, precision)
-    lesson = rehearsal(recipes[0], images(case.shape, n))
+    lesson = dummy_distillation_data(recipes[0], images(case.shape, n))
     alone = list(fit(recipes[0], lesson))
     seconds = mean(epoch.seconds for epoch in alone[1:])
     size = min(4, case.pack)
@@ -108,13 +108,13 @@ def measure(case: Case, n: int, epochs: int, precision: str) -> Iterator[Line]:
         size *= 4
 
 
-def _packed(recipes: Sequence[Recipe], lesson: Lesson) -> tuple[list[Epoch], float]:
+def _packed(recipes: Sequence[Recipe], lesson: DistillationData) -> tuple[list[Epoch], float]:
     """The epochs of a pack's first student, whose seconds are its share, and MiB on the GPU."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-    found = [told[0] for told in packed.fit(recipes, lesson)]
+    found = [told[0] for told in fit_pack.fit(recipes, lesson)]
     peak = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else float("nan")
     return [epoch for epoch in found if isinstance(epoch, Epoch)], peak
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 from torch.utils.data import DataLoader, Subset
 
-from trainables.vision import torchvision
+from trainables.models.torchvision_import import torchvision
 
 MNIST, ToTensor = torchvision.datasets.MNIST, torchvision.transforms.ToTensor
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import tree
 
-from spaces import show, words
-from spaces.catalogue import Entry, Knob, entries, knobs, schema
+from spaces.catalogue import allowed_values, show
+from spaces.catalogue.entries import Entry, Knob, entries, knobs, schema
 
 ROOT = Path(__file__).parent.parent
 WIDTH = 88  # columns of code that a page shows without scrolling
@@ -27,7 +27,7 @@ COMMANDS = (
     "results",
     "results compare",
     "results.export",
-    "results.published",
+    "results.compare.published_table",
 )
 HEADS = ("key", "value", "default", "searched by")
 PAGES = {"data": "data", "method": "methods"}  # by the key at the top of a space whose names they list
@@ -79,7 +79,7 @@ def table(rows: list[tuple[str, ...]]) -> str:
 
 
 def _row(knob: Knob) -> tuple[str, ...]:
-    value = words.values(knob.values) + (f" ({knob.note})" if knob.note else "")
+    value = allowed_values.values(knob.values) + (f" ({knob.note})" if knob.note else "")
     default = "required" if knob.required else f"`{show.plain(knob.default)}`"
     return f"`{knob.name}`", value, default, ", ".join(knob.domains) or "–"
 
@@ -95,7 +95,7 @@ def _about(key: str) -> str:
     if key in PAGES:
         return f"a name from [{PAGES[key]}]({PAGES[key]}.md), and the keys that it takes"
     part = next((each.line for each in entries("part") if each.name == key), "")
-    return part or given.get("description") or words.values(given.get("anyOf", [given]))
+    return part or given.get("description") or allowed_values.values(given.get("anyOf", [given]))
 
 
 def parts() -> str:

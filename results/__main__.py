@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from results.compare.__main__ import main as compare
 from results.rebuild import rebuild
 from results.terminal import console, show
-from spaces.errors import told
+from spaces.errors import exits_on_user_error
 
 
-@told
+@exits_on_user_error
 def main(arguments: Sequence[str] | None = None) -> int:
     """Rebuilds and prints, or compares; returns the exit code, 2 where a folder is not an experiment."""
     given = sys.argv[1:] if arguments is None else list(arguments)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import pandas
 
-from results import grids, records, students, tables
+from results import grids, records, students
+from results import leaderboard as tables
 from results.records import Folder, Row
 from spaces import space
 

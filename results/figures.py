@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from results import experiment as experiments
-from results import grids, tables, words
+from results import grids, leaderboard, wording
 from results.experiment import Experiment
 from results.grids import Grid
 from results.students import knobs
 
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"  # Okabe and Ito (2008): apart for every kind of colour vision
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"  # Okabe and Ito (2008): apart for every kind of color vision
 
 
 class Heat(NamedTuple):
@@ -55,17 +55,17 @@ class Curves(NamedTuple):
 def heat(experiment: Experiment, table: Grid) -> Heat:
     """The data of the heat map of a table."""
     names = knobs(experiment.students)
-    rows, columns = words.short(table.rows, names), words.short(table.columns, names)
+    rows, columns = wording.short(table.rows, names), wording.short(table.columns, names)
     return Heat(
         title=_title(experiment, "Test accuracy (%)"),
         rows=rows,
         columns=columns,
         row_labels=_row_labels(table),
-        column_labels=[words.label(value) for value in table.column_labels],
+        column_labels=[wording.label(value) for value in table.column_labels],
         percent=100 * table.mean,
-        texts=[[_lines(text) for text in line] for line in words.cells(table)],
+        texts=[[_lines(text) for text in line] for line in wording.cells(table)],
         best=table.best,
-        caption=f"{words.counts(table)}; ±: standard deviation over seeds; outlined: chosen by validation"
+        caption=f"{wording.counts(table)}; ±: standard deviation over seeds; outlined: chosen by validation"
         + "\n=: the highest and what is not detectably below it (5 %)" * bool(table.tied.any()),
     )
 
@@ -73,7 +73,7 @@ def heat(experiment: Experiment, table: Grid) -> Heat:
 def _row_labels(table: Grid) -> list[str]:
     """The rows, the one that stands for the baseline by name."""
     return [
-        words.label(value) + "\n(baseline)" * bool(alone.any() and alone.all())
+        wording.label(value) + "\n(baseline)" * bool(alone.any() and alone.all())
         for value, alone in zip(table.row_labels, table.alone, strict=True)
     ]
 
@@ -91,7 +91,7 @@ def _title(experiment: Experiment, what: str) -> str:
 def curves(experiment: Experiment) -> Curves:
     """The data of the learning curves; students that diverged or failed are left out."""
     students = experiment.students[~experiment.students["status"].isin(["diverged", "failed"])]
-    lines = [_line("configuration", "", group, experiment) for group in tables.configurations(students)]
+    lines = [_line("configuration", "", group, experiment) for group in leaderboard.configurations(students)]
     found = [line for line in [*lines, *_highlights(experiment, students)] if line.epochs]
     scores = [teacher["val_accuracy"] for teacher in experiment.teachers.values() if teacher.get("val_accuracy")]
     return Curves(_title(experiment, "Validation accuracy"), found, 100 * sum(scores) / len(scores) if scores else None)
@@ -104,8 +104,10 @@ def _highlights(experiment: Experiment, students: pandas.DataFrame) -> list[Line
         return []
     names = knobs(students)
     values = dict(ranked.iloc[0][names])
-    best = tables.matching(students, dict(ranked.iloc[0][["stage", *names]]))
-    chosen = ", ".join(f"{words.short(name, names)} {words.label(v)}" for name, v in values.items() if pandas.notna(v))
+    best = leaderboard.matching(students, dict(ranked.iloc[0][["stage", *names]]))
+    chosen = ", ".join(
+        f"{wording.short(name, names)} {wording.label(v)}" for name, v in values.items() if pandas.notna(v)
+    )
     alone = grids.reference(students, values)
     return [_line("baseline", "baseline", alone, experiment), _line("best", f"best: {chosen}", best, experiment)]
 
@@ -137,23 +139,23 @@ def draw_heat(data: Heat) -> bytes:
 def _write_cells(axes, data: Heat, shown) -> None:
     for (row, column), value in numpy.ndenumerate(data.percent):
         text, best = data.texts[row][column], data.best[row, column]
-        colour = _ink(shown.cmap(shown.norm(value))) if numpy.isfinite(value) else "black"
+        color = _ink(shown.cmap(shown.norm(value))) if numpy.isfinite(value) else "black"
         weight = "bold" if best else "normal"
-        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8.5, weight=weight)
+        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8.5, weight=weight)
         if best:
             outline = Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, fill=False, edgecolor=ORANGE, linewidth=3)
             axes.add_patch(outline)
 
 
 def _ink(ground: tuple[float, ...]) -> str:
-    """Black or white, whichever stands out more from a colour: WCAG 2.2, relative luminance and contrast."""
+    """Black or white, whichever stands out more from a color: WCAG 2.2, relative luminance and contrast."""
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in ground[:3]]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"
 
 
 def draw_curves(data: Curves) -> bytes:
-    """Learning curves as PNG: all configurations faint, the best and the baseline in colour, the teacher dashed."""
+    """Learning curves as PNG: all configurations faint, the best and the baseline in color, the teacher dashed."""
     figure = Figure(figsize=(8, 5.4), layout="constrained")
     axes = figure.subplots()
     plain = [line for line in data.lines if line.kind == "configuration"]
@@ -161,9 +163,9 @@ def draw_curves(data: Curves) -> bytes:
         axes.plot(line.epochs, line.percent, color=GREY, alpha=max(0.15, 0.7 / (1 + len(plain) / 30)), linewidth=1)
     for line in data.lines:
         if line.kind != "configuration":
-            colour = BLUE if line.kind == "best" else ORANGE
+            color = BLUE if line.kind == "best" else ORANGE
             axes.plot(
-                line.epochs, line.percent, color=colour, linewidth=2.2, marker="o", markersize=3, label=_named(line)
+                line.epochs, line.percent, color=color, linewidth=2.2, marker="o", markersize=3, label=_named(line)
             )
     if data.teacher is not None:
         axes.axhline(data.teacher, color="black", linestyle="--", linewidth=1.2, label=f"teacher ({data.teacher:.2f})")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy
 import pandas
 
-from results import stats, tables
+from results import leaderboard, stats
 from results.records import Row
 from results.students import knobs
 from spaces.errors import UserError, nearest
@@ -61,7 +61,7 @@ def grid(
     def array(of: Callable[[pandas.DataFrame], Any], kind: type = float) -> numpy.ndarray:
         return numpy.array([[of(cell) for cell in row] for row in cells], dtype=kind).reshape(shape)
 
-    n, score = array(len, int), array(lambda cell: tables.score(cell, chosen_by).mean())
+    n, score = array(len, int), array(lambda cell: leaderboard.score(cell, chosen_by).mean())
     alone = array(lambda cell: len(cell) > 0 and (cell["stage"] == "baseline").all(), bool)
     seeds = array(lambda cell: cell["seed"].nunique(), int)
     # a baseline has no teacher whose seed could vary: its seeds are counted, not its students
@@ -90,11 +90,11 @@ def _members(students: pandas.DataFrame, x: str, y: str, metric: str) -> tuple[p
     done = students[students["status"] == "finished"]
     explored = done[done["stage"] == "explore"]
     others = [name for name in knobs(students) if name not in (x, y)]
-    fixed = dict(tables.leaderboard(explored, metric).iloc[0][others]) if len(explored) else {}
+    fixed = dict(leaderboard.leaderboard(explored, metric).iloc[0][others]) if len(explored) else {}
     alone = reference(done, fixed) if "method.alpha" in (x, y) else done.iloc[:0]
     if len(explored):  # confirming trains the baseline from more seeds than the cells had
         alone = alone[alone["seed"].isin(explored["seed"])]
-    return pandas.concat([tables.matching(explored, fixed).dropna(subset=[x, y]), alone]), fixed
+    return pandas.concat([leaderboard.matching(explored, fixed).dropna(subset=[x, y]), alone]), fixed
 
 
 def reference(students: pandas.DataFrame, values: Row) -> pandas.DataFrame:

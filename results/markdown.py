@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pandas
 
 from results import experiment as experiments
-from results import grids, tables, words
+from results import grids, wording
+from results import leaderboard as tables
 from results.experiment import Experiment
 from results.grids import Grid
 from results.students import DIAGNOSIS, knobs
@@ -82,7 +83,7 @@ def _seeds(students: pandas.DataFrame) -> str:
 
 def _wall(experiment: Experiment) -> str:
     seconds = experiment.environment.get("wall_seconds")
-    return f", {words.duration(seconds)} in all" if seconds is not None else ""
+    return f", {wording.duration(seconds)} in all" if seconds is not None else ""
 
 
 def _state(experiment: Experiment) -> str:
@@ -138,7 +139,7 @@ def board(lines: pandas.DataFrame, numbers: Sequence[str] = PLAIN) -> list[list[
     others = [name for name in lines.columns if name.startswith(DIAGNOSIS)]
     fixed = {*HEADS, *others, "rank", "stage", "val_loss", "test_std"}
     names, told = [name for name in lines.columns if name not in fixed], [*numbers, *others]
-    heads = ["rank", "stage", *(words.short(name, names) for name in names), *(head(name) for name in told)]
+    heads = ["rank", "stage", *(wording.short(name, names) for name in names), *(head(name) for name in told)]
     return [heads, *(_texts(line, names, told) for _, line in lines.iterrows())]
 
 
@@ -150,7 +151,7 @@ def head(number: str) -> str:
 
 def _texts(line: pandas.Series, names: list[str], numbers: Sequence[str]) -> list[str]:
     rank = "–" if pandas.isna(line["rank"]) else str(line["rank"])
-    return [rank, line["stage"], *(words.label(line[name]) for name in names), *(text(line, n) for n in numbers)]
+    return [rank, line["stage"], *(wording.label(line[name]) for name in names), *(text(line, n) for n in numbers)]
 
 
 def text(line: pandas.Series, name: str) -> str:
@@ -166,15 +167,15 @@ def text(line: pandas.Series, name: str) -> str:
         return f"{value:.2f}"
     if name in tables.WHOLE:
         return f"{int(value):,}"
-    return words.percent(value, line["test_std"] if name == "test_accuracy" else float("nan"))
+    return wording.percent(value, line["test_std"] if name == "test_accuracy" else float("nan"))
 
 
 def table(experiment: Experiment, grid: Grid) -> str:
     """table.md: test accuracy per cell, ties with the best cell, and what the analysis of variance finds."""
     names = knobs(experiment.students)
-    rows, columns = words.short(grid.rows, names), words.short(grid.columns, names)
+    rows, columns = wording.short(grid.rows, names), wording.short(grid.columns, names)
     title = f"{experiment.space.name}: test accuracy in % by {rows} and {columns}"
-    fixed = ", ".join(f"{name} = {words.label(value)}" for name, value in grid.fixed.items())
+    fixed = ", ".join(f"{name} = {wording.label(value)}" for name, value in grid.fixed.items())
     above = protocol(experiment) + [f"Held at the best configuration by validation: {fixed}."] * bool(fixed)
     heads, *lines = matrix(grid, rows, columns)
     marked = [
@@ -186,17 +187,17 @@ def table(experiment: Experiment, grid: Grid) -> str:
 
 def matrix(grid: Grid, rows: str, columns: str) -> list[list[str]]:
     """The cells of a table as text with their labels, the heads first."""
-    lines = [[words.label(name), *texts] for name, texts in zip(grid.row_labels, words.cells(grid), strict=True)]
-    return [[f"{rows} \\ {columns}", *map(words.label, grid.column_labels)], *lines]
+    lines = [[wording.label(name), *texts] for name, texts in zip(grid.row_labels, wording.cells(grid), strict=True)]
+    return [[f"{rows} \\ {columns}", *map(wording.label, grid.column_labels)], *lines]
 
 
 def notes(experiment: Experiment, grid: Grid) -> list[str]:
     """What stands under a table: how to read it, what can be told apart, how far the baseline is."""
     names = knobs(experiment.students)
-    rows, columns = words.short(grid.rows, names), words.short(grid.columns, names)
+    rows, columns = wording.short(grid.rows, names), wording.short(grid.columns, names)
     alone = "One seed per cell: no cell can be told from another."
     spread = deviation(experiment.students) if grid.n.max() > 1 else alone
-    lines = [f"Bold: the cell that validation chose ({_best(grid, rows, columns)}). {words.counts(grid)}. {spread}"]
+    lines = [f"Bold: the cell that validation chose ({_best(grid, rows, columns)}). {wording.counts(grid)}. {spread}"]
     if grid.alone.any():
         lines.append(
             "The baseline (no teacher) is what alpha = 0 would train: trained once per seed and shown in all its cells."
@@ -206,7 +207,7 @@ def notes(experiment: Experiment, grid: Grid) -> list[str]:
 
 def _findings(experiment: Experiment, grid: Grid, rows: str, columns: str) -> list[str]:
     gain, effects = grids.gain(grid, experiment.students), grids.effects(grid)
-    lines = [f"Best cell ({_best(grid, rows, columns)}) − baseline = {words.difference(gain)}."] if gain else []
+    lines = [f"Best cell ({_best(grid, rows, columns)}) − baseline = {wording.difference(gain)}."] if gain else []
     if (grid.best & grid.alone).any():
         lines.append("No cell is above the baseline on validation.")
     if grid.tied.any():
@@ -218,14 +219,14 @@ def _findings(experiment: Experiment, grid: Grid, rows: str, columns: str) -> li
         seeds = "seeds of student and teacher" if grid.members["teacher_seed"].nunique() > 1 else "seeds"
         without = ", without the row of the baseline, where the other knob is inert" if grid.alone.any() else ""
         lines.append(f"Analysis of variance of cells × {seeds}, pooled residual, p Holm-corrected, 5 %{without}:")
-    return lines + [words.effect(effect, rows, columns) for effect in effects]
+    return lines + [wording.effect(effect, rows, columns) for effect in effects]
 
 
 def _best(grid: Grid, rows: str, columns: str) -> str:
     if (grid.best & grid.alone).any():
         return "the baseline"
     row, column = grids.place(grid)
-    return f"{rows} {words.label(row)}, {columns} {words.label(column)}"
+    return f"{rows} {wording.label(row)}, {columns} {wording.label(column)}"
 
 
 def _page(title: str, above: list[str], table: list[list[str]], below: list[str]) -> str:

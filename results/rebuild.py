@@ -7,11 +7,12 @@ from collections.abc import Iterable
 import pandas
 
 from results import experiment as experiments
-from results import figures, markdown, records, students, tensorboard
+from results import figures, markdown, records, students
 from results.experiment import Experiment
 from results.grids import Grid
 from results.records import Folder
 from results.report.page import page
+from results.trackers import tensorboard
 
 
 def rebuild(folder: Folder) -> Experiment:
@@ -68,7 +69,7 @@ def _write_board(experiment: Experiment) -> None:
 
 def _write_journal(experiment: Experiment) -> None:
     # here, because whoever only reads an experiment has no need of Optuna
-    from results.journal import Journal
+    from results.trackers.optuna_journal import Journal
 
     Journal(experiment.folder, experiment.space).tell_all(students.histories(experiment.folder))
 

@@ -16,7 +16,7 @@ from results import markdown
 from results.experiment import Experiment
 from results.grids import Grid
 from results.students import diagnoses, knobs
-from results.words import short
+from results.wording import short
 
 SHOWN = 10
 # what is left out first where a terminal is too narrow; knobs follow, the last of the space first

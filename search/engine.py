@@ -12,24 +12,24 @@ from typing import Any
 from ray import tune
 
 from results.students import histories, history
-from search import plan
 from search.algorithms import MODES, SCHEDULERS
-from search.lifeline import Lost
-from search.packs import packs, widest
-from search.referee import Referee
-from search.students import DONE, Pack, Student, cells, status, suggested, teacher_of, todo
-from search.suggest import ATTEMPTS, Suggestions
-from search.teaching import taught
-from search.tuner import Experiment, train, workers
+from search.algorithms.per_student import PerStudentScheduler
+from search.algorithms.searcher import ATTEMPTS, Suggestions
+from search.cluster.heartbeat import RayLostError
+from search.plan import estimate
+from search.students.spec import DONE, Pack, StudentSpec, cells, status, suggested, teacher_of, todo
+from search.trials.grouping import packs, widest
+from search.trials.teachers import taught
+from search.trials.tuner import Experiment, train, workers
 from spaces.space import Space
-from trainables.lesson import wanted
+from trainables.distillation_data import requested_outputs
 
 
 def run(experiment: Experiment, deadline: float) -> None:
     """Run all stages of a space; an adaptive search proposes nothing new after the deadline (Unix time)."""
     space = experiment.space
     if space.search.algorithm == "grid":
-        _train(experiment, "explore", plan.grid(space, experiment.data))
+        _train(experiment, "explore", estimate.grid(space, experiment.data))
     else:
         _explore(experiment, deadline)
         if not space.confirm:
@@ -58,7 +58,7 @@ def _winners(experiment: Experiment, stage: str, top: int) -> list[dict[str, Any
 
 def best(space: Space, folder: Path, stage: str, top: int) -> list[dict[str, Any]]:
     """The values with the best mean of the metric over the seeds, among a stage's students that trained to the end."""
-    scores, values, longest = defaultdict(list), {}, plan.longest(space)
+    scores, values, longest = defaultdict(list), {}, estimate.longest(space)
     for past in histories(folder):
         budget = past.start["planned_epochs"] == longest  # ranked among equals only
         if past.start["stage"] == stage and status(past) == "finished" and budget:
@@ -71,7 +71,7 @@ def best(space: Space, folder: Path, stage: str, top: int) -> list[dict[str, Any
     return [values[label] for _, label in ranked[:top]]
 
 
-def _train(experiment: Experiment, stage: str, students: Sequence[Student]) -> None:
+def _train(experiment: Experiment, stage: str, students: Sequence[StudentSpec]) -> None:
     """Train a list of students to their end."""
     left = todo(experiment.folder, students)
     epochs, resumed = _epochs(experiment.folder, students)
@@ -82,12 +82,12 @@ def _train(experiment: Experiment, stage: str, students: Sequence[Student]) -> N
     _again(experiment, left)
 
 
-def _run(experiment: Experiment, made: list[Pack], referee: Referee | None = None) -> None:
+def _run(experiment: Experiment, made: list[Pack], referee: PerStudentScheduler | None = None) -> None:
     if made:
         train(experiment, tune.TuneConfig(num_samples=1), {"pack": tune.grid_search(made)}, referee)
 
 
-def _again(experiment: Experiment, students: Iterable[Student], referee: Referee | None = None) -> None:
+def _again(experiment: Experiment, students: Iterable[StudentSpec], referee: PerStudentScheduler | None = None) -> None:
     """Train alone whom Ray has left without an end; raise Lost where it leaves somebody once more.
 
     It does where a worker died too often with a whole pack, which one of its students may be to blame for, and without
@@ -95,30 +95,30 @@ def _again(experiment: Experiment, students: Iterable[Student], referee: Referee
     """
     _run(experiment, [Pack((each,)) for each in _endless(experiment.folder, students)], referee)
     if left := len(_endless(experiment.folder, students)):
-        raise Lost(f"Ray left students untrained: {left}")
+        raise RayLostError(f"Ray left students untrained: {left}")
 
 
-def _endless(folder: Path, students: Iterable[Student]) -> list[Student]:
+def _endless(folder: Path, students: Iterable[StudentSpec]) -> list[StudentSpec]:
     return [each for each in students if status(history(folder, each.key)) is None]
 
 
 def _explore(experiment: Experiment, deadline: float) -> None:
     """Let a searcher propose students and a scheduler stop them early."""
-    space, folder, longest = experiment.space, experiment.folder, plan.longest(experiment.space)
+    space, folder, longest = experiment.space, experiment.folder, estimate.longest(experiment.space)
     several = workers(space)
     suggestions = Suggestions(
         space,
         folder,
-        fits=lambda recipe: plan.fits(space, recipe, experiment.data),
+        fits=lambda recipe: estimate.fits(space, recipe, experiment.data),
         deadline=deadline,
         pack=lambda students: packs(space, experiment.data, students, several),
         batch=widest(space, experiment.data, several),
     )
-    referee = Referee(SCHEDULERS[space.search.scheduler](space.search, longest))
+    referee = PerStudentScheduler(SCHEDULERS[space.search.scheduler](space.search, longest))
     referee.replay(suggested(folder))
     samples = suggestions.left + len(suggestions.unfinished)
     if samples > 0:
-        _teach(experiment, plan.teachers(space))
+        _teach(experiment, estimate.teachers(space))
         experiment.display.stage("explore", samples * longest, samples)
         train(experiment, tune.TuneConfig(num_samples=samples, search_alg=suggestions), {}, referee)
         _again(experiment, suggestions.proposed, referee)
@@ -126,17 +126,17 @@ def _explore(experiment: Experiment, deadline: float) -> None:
             raise space.error("search.limit", f"none of {ATTEMPTS} proposals was within it")
 
 
-def _teach(experiment: Experiment, students: Iterable[Student]) -> None:
+def _teach(experiment: Experiment, students: Iterable[StudentSpec]) -> None:
     """Teach the teachers of these students that have not been taught yet, all that any student may ask of them."""
     space = experiment.space
-    asked = wanted(space.fill(values, 0) for values in space.probes())
+    asked = requested_outputs(space.fill(values, 0) for values in space.probes())
     for student in students:
         name = teacher_of(student.recipe)
         if name and name not in experiment.lessons:
             experiment.lessons[name] = taught(experiment, student, asked)
 
 
-def _epochs(folder: Path, students: Sequence[Student]) -> tuple[int, int]:
+def _epochs(folder: Path, students: Sequence[StudentSpec]) -> tuple[int, int]:
     """Epochs that these students take together, and how many of them are done."""
     done = 0
     for student in students:

@@ -14,7 +14,7 @@ from spaces.space import Space
 from trainables.data import Dataset
 from trainables.device import describe, given
 from trainables.methods import formula
-from trainables.weights import digests
+from trainables.weights.initial import digests
 
 PACKAGES = ("ray", "torch", "torchvision", "optuna", "numpy")
 

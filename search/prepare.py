@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from results import records
-from search.check import check, check_modules
 from search.environment import started
+from search.plan.check import check, check_modules
 from search.session import alone
 from spaces.errors import UserError
 from spaces.extend import changes
 from spaces.space import Space, load
 from trainables import data as datasets
-from trainables.check import judge, price
 from trainables.data import Dataset
-from trainables.weights import obtain
+from trainables.validate import judge, price
+from trainables.weights.initial import obtain
 
 SMOKE = (256, 64, 64)  # images to train on, validate and test in a smoke test
 WORK = 6 * 10**10  # multiply-accumulates of a network on so many images, at most
@@ -57,11 +57,11 @@ def _instead(
 ) -> tuple[Space, Dataset, str]:
     """What stands in for absent data, and a sentence about it; raises `missing` where nothing does.
 
-    The space's `otherwise`, loaded by `real` if it may be; in a smoke test images generated in the layout.
+    The space's `fallback`, loaded by `real` if it may be; in a smoke test images generated in the layout.
     """
     other = space.fallback() if real else None
     if other is not None and real:
-        return other, _load(other, real), "Until then its `otherwise:` block holds."
+        return other, _load(other, real), "Until then its `fallback:` block holds."
     generated = _load(space, datasets.sketched) if smoke else None
     if generated is None:
         raise missing
@@ -83,7 +83,9 @@ def _load(space: Space, loaded: Callable[..., Loaded]) -> Loaded:
 def _few(space: Space, data: Dataset) -> tuple[int, int, int]:
     """How many images of each split a smoke test takes: fewer where the largest network has much to do with each."""
     recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
-    networks = {each.network.model_dump_json(): each.network for one in recipes for each in (one, *one.lessons())}
+    networks = {
+        each.network.model_dump_json(): each.network for one in recipes for each in (one, *one.teacher_recipes())
+    }
     most = max(price(network, data).macs for network in networks.values())
     train, val, test = (min(images, max(FEWEST, WORK // max(1, most))) for images in SMOKE)
     return train, val, test

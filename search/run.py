@@ -17,19 +17,19 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
-from results import records, terminal, words
-from search import plan, preview
-from search.check import check_resources
-from search.outlive import RESTARTS, leave, outlived
+from results import records, terminal, wording
+from search.cluster.supervisor import RESTARTS, leave, outlived
+from search.plan import estimate, preview
+from search.plan.check import check_resources
 from search.prepare import move_aside, prepare, refuse_changes
 from search.session import INTERRUPTED, Session, conduct
-from spaces.errors import UserError, told
+from spaces.errors import UserError, exits_on_user_error
 from spaces.space import Space
 from trainables import plugin
 from trainables.data import Dataset, Missing, given
 from trainables.device import fastest_precision
 from trainables.device import given as on_device
-from trainables.published import MissingWeights
+from trainables.weights.published import MissingWeights
 
 
 def run(
@@ -88,8 +88,8 @@ def run(
 
 def _print_plan(space: Space, data: Dataset, folder: Path, console: Console, whole: bool) -> None:
     """Say what will happen, and what it is estimated to take on this machine; the whole of it stage by stage."""
-    workers = plan.local_workers(space)
-    counted = plan.plan(space, data, workers)
+    workers = estimate.local_workers(space)
+    counted = estimate.plan(space, data, workers)
     stages = ", ".join(f"{n} {stage}" for stage, n in counted.students.items() if n)
     most = "" if space.search.algorithm == "grid" else "at most "
     sizes = " / ".join(f"{n:,}" for n in data.sizes.values())
@@ -97,7 +97,7 @@ def _print_plan(space: Space, data: Dataset, folder: Path, console: Console, who
         f"[bold]{escape(space.name)}[/]: {data.name}, {sizes} images to train on / validate / test\n"
         f"  teachers  {counted.teachers}\n"
         f"  students  {most}{sum(counted.students.values())} ({stages}), {most}{counted.epochs:,} epochs\n"
-        f"  estimate  about {words.duration(counted.seconds)} on this machine, {counted.megabytes:,.0f} MB of weights\n"
+        f"  estimate  about {wording.duration(counted.seconds)} on this machine, {counted.megabytes:,.0f} MB of weights\n"
         f"  folder    {escape(str(folder))}",
         highlight=False,
         soft_wrap=True,
@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@told
+@exits_on_user_error
 def main(arguments: Sequence[str] | None = None, restarts: int = RESTARTS) -> int:
     """The command line: 0 all done, 2 something to put right, 3 some students failed, 4 Ray died, 130 interrupted."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is an interruption like Ctrl-C
@@ -156,5 +156,5 @@ class _Callable(ModuleType):
 sys.modules[__name__].__class__ = _Callable
 
 if __name__ == "__main__":
-    plan.IMPORTS = process_time()
+    estimate.IMPORTS = process_time()
     leave(outlived(main))

@@ -16,17 +16,19 @@ from rich.console import Console
 
 from results import experiment as experiments
 from results import records
-from results.tensorboard import Board
+from results import trackers as tracking
 from results.terminal import show
-from search import cluster, engine, tracking
+from results.trackers.tensorboard import Board
+from search import engine
 from search.algorithms import MODES
-from search.check import check_resources
-from search.display import Display
+from search.cluster import connect
+from search.cluster.heartbeat import RayLostError
+from search.cluster.supervisor import LOST, RESTARTS, RestartPlan, abandon, restart_plan
 from search.environment import environment
-from search.lifeline import Lost
-from search.mend import mend
-from search.outlive import LOST, RESTARTS, Will, abandon, will
-from search.tuner import Experiment
+from search.plan.check import check_resources
+from search.repair import repair_folder
+from search.trials.console import Display
+from search.trials.tuner import Experiment
 from spaces import disk
 from spaces.domain import Choice
 from spaces.errors import UserError
@@ -57,18 +59,18 @@ def conduct(session: Session, console: Console) -> int:
     """Train all students that are not done, then write and show the results; return the exit code."""
     session.folder.mkdir(parents=True, exist_ok=True)
     with disk.room(session.folder), alone(session.folder):
-        for damage in mend(session.folder):
+        for damage in repair_folder(session.folder):
             _say(console, damage)
         try:
             code = _train(session, console)
         except UserError:  # Ray does not start again, say: what there is gets its tables all the same
-            with cluster.undisturbed(), suppress(Exception):
+            with connect.undisturbed(), suppress(Exception):
                 if records.trials(session.folder):
                     rebuild(session.folder)
             raise
         if code in (INTERRUPTED, LOST):
             _say(console, f"\nInterrupted. To go on: {session.command}")
-        with cluster.undisturbed():
+        with connect.undisturbed():
             experiment = rebuild(session.folder)
             show(experiment, console)
         return code or (FAILED if "failed" in set(experiment.students["status"]) else 0)
@@ -104,7 +106,7 @@ def _train(session: Session, console: Console) -> int:
         about["wall_seconds"] = spent + time.time() - began  # its absence says that the run is not over
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Lost as lost:
+    except RayLostError as lost:
         _say(console, f"\n{lost}.")
         return LOST
     finally:
@@ -129,15 +131,15 @@ def _stages(experiment: Experiment, session: Session, deadline: float) -> None:
     for left in range(session.restarts if session.address is None else 0, -1, -1):
         try:
             give_up = partial(_give_up, session, experiment.display)
-            joined = cluster.connected(session.address, session.folder, session.data, give_up, session.insecure)
-            with will(Will(str(session.folder), session.command, left)), joined, experiment.display:
-                space = experiment.space.on(cluster.nodes())
-                check_resources(space, cluster.nodes())
+            joined = connect.connected(session.address, session.folder, session.data, give_up, session.insecure)
+            with restart_plan(RestartPlan(str(session.folder), session.command, left)), joined, experiment.display:
+                space = experiment.space.on(connect.nodes())
+                check_resources(space, connect.nodes())
                 records.replace(records.space_file(session.folder), space.dump())
                 # Answers lie in the memory of the Ray they came from: another one asks the teachers' cache again.
                 engine.run(experiment._replace(space=space, lessons={}), deadline)
             return
-        except Lost as lost:
+        except RayLostError as lost:
             if not left:
                 raise
             _say(

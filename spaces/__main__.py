@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spaces import begin, show
-from spaces.catalogue import default
-from spaces.errors import UserError, told
+from spaces.catalogue import new_space, show
+from spaces.catalogue.entries import default
+from spaces.errors import UserError, exits_on_user_error
 
 
-@told
+@exits_on_user_error
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 all well, 2 something to put right."""
     parser = argparse.ArgumentParser(prog="python -m spaces", description=__doc__)
@@ -38,7 +38,7 @@ def _answer(given: argparse.Namespace) -> str:
     if given.command == "show":
         return show.about(given.name)
     method, data = given.method or default("method")["name"], given.data or default("data")["name"]
-    text = begin.space(given.file or "FILE.yaml", method, data, given.model or default("student.model")["name"])
+    text = new_space.space(given.file or "FILE.yaml", method, data, given.model or default("student.model")["name"])
     return _written(Path(given.file), text) if given.file else text.rstrip()
 
 

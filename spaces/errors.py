@@ -32,7 +32,7 @@ def _spelt(character: str) -> str:
 P = ParamSpec("P")
 
 
-def told(main: Callable[P, int]) -> Callable[P, int]:
+def exits_on_user_error(main: Callable[P, int]) -> Callable[P, int]:
     """Have a command line print what the user can put right, without a traceback, and return exit code 2."""
 
     @wraps(main)

@@ -1,4 +1,4 @@
-"""Trees made from a file's tree: the space with its `otherwise` merged in, and the space with its precision settled."""
+"""Trees made from a file's tree: the space with its `fallback` merged in, and the space with its precision settled."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from spaces.document import Document
 from spaces.domain import KINDS
 from spaces.errors import Mistake
 
-BLOCK = "otherwise"
+BLOCK = "fallback"
 
 
 def fallback(document: Document) -> Document:
-    """Return the document with its `otherwise` laid over the rest; lines point into the block where it has its say."""
+    """Return the document with its `fallback` laid over the rest; lines point into the block where it has its say."""
     lines = {path: line for path, line in document.lines.items() if not _below(path, BLOCK)}
     base = {key: item for key, item in document.tree.items() if key != BLOCK}
     tree = _over(base, document.tree[BLOCK], "", document.lines, lines)

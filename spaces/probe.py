@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from spaces.document import line
 from spaces.domain import Choice
 from spaces.errors import Complaint, Mistake
-from spaces.mistakes import complaints
+from spaces.pydantic_errors import complaints
 from spaces.recipe import Recipe
 from spaces.template import BROKEN, Values, cells, domains, fill, join, locate, probes, size
 

@@ -93,7 +93,7 @@ Weights = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
 Milestones = Annotated[list[Count], Field(min_length=1)]
 
 
-class Top(Part):
+class HeadFirst(Part):
     """A first phase of some epochs, at a rate of its own, in which only these layers train."""
 
     epochs: Count
@@ -105,7 +105,7 @@ class Augment(Part):
     """Seeded changes to the training images: each has `views` versions, the same for teachers and for students.
 
     `crop` is the largest shift in pixels, `rotate` the largest angle in degrees, `shear` the largest slope, and
-    `colour` the largest relative change of brightness, contrast and saturation.
+    `color` the largest relative change of brightness, contrast and saturation.
     """
 
     views: Count = 16
@@ -113,13 +113,13 @@ class Augment(Part):
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     shear: Annotated[float, Field(ge=0, le=1)] = 0.0
-    colour: Annotated[float, Field(ge=0, le=1)] = 0.0
+    color: Annotated[float, Field(ge=0, le=1)] = 0.0
     seed: Natural = 0
 
     @model_validator(mode="after")
     def _changes_something(self) -> Augment:
         if self.model_fields_set <= {"views", "seed"}:
-            raise conflict("", "nothing to change images by; expected crop, flip, rotate, shear or colour")
+            raise conflict("", "nothing to change images by; expected crop, flip, rotate, shear or color")
         return self
 
 
@@ -127,7 +127,7 @@ Policy = int | Augment  # every shift by up to so many pixels, or seeded views
 
 
 class Train(Part):
-    """How a network is trained; `warmup` is in epochs, `jitter` the largest shift of an image in pixels.
+    """How a network is trained; `warmup` is in epochs, `shift` the largest shift of an image in pixels.
 
     With `augment` images are shown in seeded views. `class_weights` weigh the loss of each image by its class: a number
     for each class, or `balanced` for the inverse of how frequent it is. Where `layers` are named only they train, and
@@ -145,13 +145,13 @@ class Train(Part):
     milestones: Milestones | None = None
     warmup: Natural = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    jitter: Natural = 0
+    shift: Natural = 0
     augment: Augment | None = None
     class_weights: Annotated[Literal["balanced"] | Weights | None, WrapValidator(_balanced_or_list)] = None
     max_norm: Annotated[float, Field(gt=0)] | None = None
     omit: Omit | None = None
     layers: Layers | None = None
-    top: Top | None = None
+    head_first: HeadFirst | None = None
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Train:
@@ -160,17 +160,17 @@ class Train(Part):
         if (self.schedule == "step") != bool(self.milestones):
             only = "after how many epochs does it fall?" if self.schedule == "step" else "only schedule: step reads it"
             raise conflict("milestones", f"{'missing' if self.milestones is None else 'found'}; {only}")
-        if self.top and self.top.epochs >= self.epochs:
+        if self.head_first and self.head_first.epochs >= self.epochs:
             expected = f"fewer than the {self.epochs} epochs of training: the second phase would never come"
-            raise conflict("top.epochs", f"found {self.top.epochs}, expected {expected}")
-        if self.jitter and self.augment:
-            raise conflict("jitter", "augment has it too: remove jitter and write augment.crop")
+            raise conflict("head_first.epochs", f"found {self.head_first.epochs}, expected {expected}")
+        if self.shift and self.augment:
+            raise conflict("shift", "augment has it too: remove shift and write augment.crop")
         return self
 
     @property
     def policy(self) -> Policy | None:
         """Return what changes the images from epoch to epoch, None where nothing does."""
-        return self.augment or self.jitter or None
+        return self.augment or self.shift or None
 
 
 class Teacher(Part):
@@ -242,7 +242,7 @@ class Recipe(Part):
         own = self.student.model
         if own.subclasses is not None or self.teacher is None:
             return own
-        return own.model_copy(update={"subclasses": self.taught().network.subclasses})
+        return own.model_copy(update={"subclasses": self.teacher_recipe().network.subclasses})
 
     def key(self) -> str:
         """Return 16 hexadecimal digits that depend on the content alone; 1.0 and 1 count as the same number.
@@ -264,7 +264,7 @@ class Recipe(Part):
         inert = self.method.name == "none" or (alpha == 0 and not isinstance(alpha, bool))
         return self.baseline() if inert else self
 
-    def taught(self) -> Recipe:
+    def teacher_recipe(self) -> Recipe:
         """Return the teacher's own recipe; raise ValueError where there is no teacher."""
         if self.teacher is None:
             raise ValueError("a recipe without a teacher")
@@ -278,10 +278,10 @@ class Recipe(Part):
             seed=_apart(teacher.seed),
         )
 
-    def lessons(self) -> list[Recipe]:
+    def teacher_recipes(self) -> list[Recipe]:
         """Return the recipes by which its teacher is taught: one, one for each member of an ensemble, or none."""
         members = self.teacher.members() if self.teacher else []
-        return [self.model_copy(update={"teacher": each}).taught() for each in members]
+        return [self.model_copy(update={"teacher": each}).teacher_recipe() for each in members]
 
 
 def conflict(path: str, message: str) -> PydanticCustomError:

@@ -43,14 +43,14 @@ class Limit(Part):
 
 
 class Search(Part):
-    """How values are proposed; `grace` is the epochs before a student may be stopped, `hours` the time for it all."""
+    """How values are proposed; `grace_period` is the epochs before a student may be stopped, `hours` the time for it all."""
 
     algorithm: str = "grid"
     scheduler: str = "none"
     trials: Count | None = None
     metric: Metric = "val_accuracy"
     seed: Natural = 0
-    grace: Count = 1
+    grace_period: Count = 1
     reduction: Annotated[int, Field(ge=2)] = 3
     limit: Limit = Limit()
     hours: Annotated[float, Field(gt=0)] | None = None
@@ -182,10 +182,10 @@ _RULES = (
 )
 
 
-def rungs(grace: int, reduction: int, epochs: int) -> list[int]:
+def rungs(grace_period: int, reduction: int, epochs: int) -> list[int]:
     """Return the epochs before the last at which successive halving looks: grace, grace · reduction, …"""
     found = []
-    while grace < epochs:
-        found.append(grace)
-        grace *= reduction
+    while grace_period < epochs:
+        found.append(grace_period)
+        grace_period *= reduction
     return found

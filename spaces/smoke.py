@@ -42,8 +42,8 @@ def _short(train: Any) -> Any:
     if "choice" in train:
         return {"choice": [_short(option) for option in train["choice"]]}
     short = {**train, "epochs": 1, "warmup": 0}
-    if train.get("top"):
-        short |= {"epochs": 2, "top": _with(train["top"], "epochs", 1)}
+    if train.get("head_first"):
+        short |= {"epochs": 2, "head_first": _with(train["head_first"], "epochs", 1)}
     if train.get("augment"):
         short["augment"] = _with(train["augment"], "views", VIEWS)
     return short

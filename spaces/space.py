@@ -15,8 +15,8 @@ from spaces.document import Document, line, read, write
 from spaces.domain import Domain
 from spaces.errors import Mistake, UserError, nearest, report
 from spaces.label import show
-from spaces.mistakes import complaints as explained
 from spaces.probe import Judge
+from spaces.pydantic_errors import complaints as explained
 from spaces.recipe import Recipe
 from spaces.sections import Confirm, Resources, Search, Sections, Table, TeacherSeeds, Track, complaints
 from spaces.template import Parser, Suggest, Values
@@ -92,17 +92,17 @@ class Space:
         return report(self.file, [Mistake(self.line(path, values), path, message)])
 
     def dump(self) -> str:
-        """Return the YAML of this space as it is run: named, and without its `otherwise`."""
-        return write({"name": self.name, **_without_otherwise(self.document).tree})
+        """Return the YAML of this space as it is run: named, and without its `fallback`."""
+        return write({"name": self.name, **_without_fallback(self.document).tree})
 
     def shrunk(self) -> Space:
         """Return the space made small enough for a smoke test: an epoch, a seed, two trials, two options a choice."""
-        tree = smoke.shrunk(_without_otherwise(self.document).tree)
+        tree = smoke.shrunk(_without_fallback(self.document).tree)
         return _draft(Document(self.file, tree, self.document.lines), self.name, None)[0]
 
     def fallback(self) -> Space | None:
-        """Return the space with its `otherwise` merged in, or None where there is none."""
-        if "otherwise" not in self.document.tree:
+        """Return the space with its `fallback` merged in, or None where there is none."""
+        if "fallback" not in self.document.tree:
             return None
         return _draft(merge.fallback(self.document), self.name, None)[0]
 
@@ -128,16 +128,16 @@ def load(path: str | Path, judge: Judge | None = None) -> Space:
     """
     document = read(path)
     space, mistakes = _draft(document, Path(path).stem, judge)
-    if "otherwise" in document.tree:
-        mistakes += _otherwise(document, space.name, judge, mistakes)
+    if "fallback" in document.tree:
+        mistakes += _fallback_mistakes(document, space.name, judge, mistakes)
     if mistakes:
         raise report(document.file, mistakes)
     return space
 
 
 def _draft(document: Document, name: str, judge: Judge | None) -> tuple[Space, list[Mistake]]:
-    tree, lines = {"name": name, **_without_otherwise(document).tree}, document.lines
-    wrong = [(key, f"unknown key{nearest(key, (*KEYS, 'otherwise'))}") for key in tree if key not in KEYS]
+    tree, lines = {"name": name, **_without_fallback(document).tree}, document.lines
+    wrong = [(key, f"unknown key{nearest(key, (*KEYS, 'fallback'))}") for key in tree if key not in KEYS]
     sections, unfit = _valid(Sections, {key: item for key, item in tree.items() if key in Sections.model_fields})
     parts = {key: item for key, item in tree.items() if key in PARTS}
     seeds, bad_seeds = _valid(TeacherSeeds, _take_seeds(parts))
@@ -189,18 +189,16 @@ def _take_seeds(parts: dict[str, Any]) -> dict[str, Any]:
     return {"seeds": teacher["seeds"]}
 
 
-def _otherwise(document: Document, name: str, judge: Judge | None, known: list[Mistake]) -> list[Mistake]:
-    block = document.tree["otherwise"]
+def _fallback_mistakes(document: Document, name: str, judge: Judge | None, known: list[Mistake]) -> list[Mistake]:
+    block = document.tree["fallback"]
     if not isinstance(block, dict):
-        return [Mistake(document.lines["otherwise"], "otherwise", f"found {show(block)}, expected a mapping")]
-    if "otherwise" in block:
-        return [
-            Mistake(document.lines["otherwise.otherwise"], "otherwise.otherwise", "unknown key; one block is enough")
-        ]
+        return [Mistake(document.lines["fallback"], "fallback", f"found {show(block)}, expected a mapping")]
+    if "fallback" in block:
+        return [Mistake(document.lines["fallback.fallback"], "fallback.otherwise", "unknown key; one block is enough")]
     mistakes = _draft(merge.fallback(document), name, judge)[1]
     return [merge.located(mistake, document) for mistake in mistakes if mistake not in known]
 
 
-def _without_otherwise(document: Document) -> Document:
-    tree = {key: item for key, item in document.tree.items() if key != "otherwise"}
+def _without_fallback(document: Document) -> Document:
+    tree = {key: item for key, item in document.tree.items() if key != "fallback"}
     return Document(document.file, tree, document.lines)

@@ -50,10 +50,10 @@ def show(images: Tensor, policy: Policy, view: Tensor, index: Tensor) -> Tensor:
     if policy.crop:
         down, right = (_whole(policy, which, 2 * policy.crop + 1, view, index) for which in (DOWN, RIGHT))
         shown = shift(shown, policy.crop, down * (2 * policy.crop + 1) + right)
-    if policy.rotate or policy.shear or policy.colour:
+    if policy.rotate or policy.shear or policy.color:
         most = 255.0 if images.dtype == torch.uint8 else 1.0
         shown = _turn(shown.float(), policy, view, index) if policy.rotate or policy.shear else shown.float()
-        shown = _colour(shown, policy, most, view, index) if policy.colour else shown
+        shown = _color(shown, policy, most, view, index) if policy.color else shown
         shown = shown.round().to(torch.uint8) if images.dtype == torch.uint8 else shown
     return shown
 
@@ -133,10 +133,10 @@ def _turn(images: Tensor, policy: Augment, view: Tensor, index: Tensor) -> Tenso
     return grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def _colour(images: Tensor, policy: Augment, most: float, view: Tensor, index: Tensor) -> Tensor:
+def _color(images: Tensor, policy: Augment, most: float, view: Tensor, index: Tensor) -> Tensor:
     """Change brightness, contrast and saturation of float images, in this order; grey ones have no saturation."""
     brightness, contrast, saturation = (
-        (1 + _between(policy, which, policy.colour, view, index)).float()[:, None, None, None]
+        (1 + _between(policy, which, policy.color, view, index)).float()[:, None, None, None]
         for which in (BRIGHTNESS, CONTRAST, SATURATION)
     )
     images = (images * brightness).clamp(0, most)

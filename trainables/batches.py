@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from spaces.recipe import Recipe, Train
 from trainables.augment import draw, show
 from trainables.device import autocast, tensor
-from trainables.lesson import Answers, Lesson
+from trainables.distillation_data import DistillationData, TeacherOutputs
 from trainables.methods import needs
 from trainables.models import build
 from trainables.output import Output, activations, prepare
@@ -40,7 +40,7 @@ class Batch(NamedTuple):
     teacher: Output | None
 
 
-def material(recipe: Recipe, lesson: Lesson, where: torch.device) -> Material:
+def material(recipe: Recipe, lesson: DistillationData, where: torch.device) -> Material:
     """Put one student's training images and the teacher's answers to them on a device."""
     data, answers, train = lesson.data, lesson.teacher, recipe.train
     images, labels = (tensor(array, where) for array in data.train)
@@ -81,15 +81,15 @@ def mean(losses: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
     return (each * losses).sum() / each.sum()
 
 
-def _always(answers: Answers) -> list[str]:
+def _always(answers: TeacherOutputs) -> list[str]:
     """The layers that a teacher always answers with: its subclasses, where it has any."""
     return [name for name in ("subclasses",) if name in answers.features]
 
 
-def _teacher(recipe: Recipe, lesson: Lesson) -> nn.Module:
+def _teacher(recipe: Recipe, lesson: DistillationData) -> nn.Module:
     """The teacher itself, from the weights that came with its answers."""
     assert lesson.teacher is not None
-    model = build(recipe.taught().network, lesson.data.shape, len(lesson.data.classes))
+    model = build(recipe.teacher_recipe().network, lesson.data.shape, len(lesson.data.classes))
     model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in lesson.teacher.weights.items()})
     return model.eval().requires_grad_(False)
 

@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 
 from spaces.errors import UserError
-from trainables import storage
 from trainables.fit import State
+from trainables.weights import tensor_file
 
 LOG = logging.getLogger(__name__)
 
@@ -17,12 +17,12 @@ def save(path: Path, state: State) -> None:
     tensors = {f"student.{name}": value for name, value in state.weights.items()}
     tensors |= {f"optimiser.{name}": value for name, value in state.optimiser.items()}
     tensors |= {f"regressor.{name}": value for name, value in state.regressor.items()}
-    storage.write(path, tensors, {"epoch": str(state.epoch), "seconds": repr(state.seconds)})
+    tensor_file.write(path, tensors, {"epoch": str(state.epoch), "seconds": repr(state.seconds)})
 
 
 def load(path: Path) -> State:
     """Read the state that `save` wrote; a damaged file is a UserError naming it."""
-    tensors, note = storage.read(path)
+    tensors, note = tensor_file.read(path)
     try:
         epoch, seconds = int(note["epoch"]), float(note["seconds"])
     except (KeyError, ValueError):

@@ -12,20 +12,20 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from spaces.recipe import Recipe, Train
-from trainables import layout, optim
+from trainables import channels_last, optim
 from trainables.batches import Material, batches, material, mean, steps_per_epoch
 from trainables.data import Dataset
 from trainables.device import autocast, device, tensor
+from trainables.distillation_data import DistillationData
 from trainables.evaluate import predict, score
 from trainables.hints import between
-from trainables.lesson import Lesson
 from trainables.methods import METHODS, needs
 from trainables.models import build
 from trainables.omitted import correct
-from trainables.output import Moment, Output, observe, prepare, voices
+from trainables.output import Output, Progress, member_outputs, observe, prepare
 from trainables.phases import release
 from trainables.seeding import derive
-from trainables.weights import begin
+from trainables.weights.initial import begin
 
 
 class State(NamedTuple):
@@ -56,7 +56,7 @@ class Diverged(Exception):
     """The loss became NaN or infinite."""
 
 
-class Pupil(NamedTuple):
+class TrainableStudent(NamedTuple):
     """What is trained: the student, and the regressor that its method may need while it learns."""
 
     model: nn.Module
@@ -67,11 +67,11 @@ class Pupil(NamedTuple):
         return self.model if self.regressor is None else nn.ModuleList([self.model, self.regressor])
 
 
-def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterator[Epoch]:
+def fit(recipe: Recipe, lesson: DistillationData, *, start: State | None = None) -> Iterator[Epoch]:
     """Train one student by its recipe, or go on from a state; raises Diverged when the loss is no longer finite."""
     where, data, train = device(), lesson.data, recipe.train
     pupil = fresh(recipe, data, where)
-    layout.back_too(pupil.model)
+    channels_last.back_too(pupil.model)
     optimiser = optim.optimizer(pupil.whole(), train)
     if start is None:
         begin(pupil.model)
@@ -100,35 +100,35 @@ def fit(recipe: Recipe, lesson: Lesson, *, start: State | None = None) -> Iterat
 
 def restarts(recipe: Recipe) -> set[int]:
     """The epochs before which the optimiser begins anew: those after a first stage, and after a first phase."""
-    top = recipe.train.top
+    top = recipe.train.head_first
     return {needs(recipe.method).first_stage + 1, top.epochs + 1 if top else 1}
 
 
-def fresh(recipe: Recipe, data: Dataset, where: torch.device) -> Pupil:
+def fresh(recipe: Recipe, data: Dataset, where: torch.device) -> TrainableStudent:
     """A fresh student on the device, and a fresh regressor where its method asks for one."""
     model = build(recipe.network, data.shape, len(data.classes), recipe.seed)
-    layout.channels_last(model.to(where))
+    channels_last.channels_last(model.to(where))
     regressor = between(recipe, data)
-    return Pupil(model, None if regressor is None else regressor.to(where))
+    return TrainableStudent(model, None if regressor is None else regressor.to(where))
 
 
-def _restore(pupil: Pupil, optimiser: Optimizer, start: State) -> None:
+def _restore(pupil: TrainableStudent, optimiser: Optimizer, start: State) -> None:
     pupil.model.load_state_dict(start.weights)
     if pupil.regressor is not None:
         pupil.regressor.load_state_dict(start.regressor)
     optim.unflatten(optimiser, start.optimiser)
 
 
-def _state(epoch: int, seconds: float, pupil: Pupil, optimiser: Optimizer) -> State:
+def _state(epoch: int, seconds: float, pupil: TrainableStudent, optimiser: Optimizer) -> State:
     regressor = {} if pupil.regressor is None else pupil.regressor.state_dict()
     return State(epoch, seconds, pupil.model.state_dict(), optim.flatten(optimiser), regressor)
 
 
-def _train_epoch(pupil: Pupil, optimiser: Optimizer, recipe: Recipe, given: Material, epoch: int) -> float:
+def _train_epoch(pupil: TrainableStudent, optimiser: Optimizer, recipe: Recipe, given: Material, epoch: int) -> float:
     """One pass over the training images in the order of this seed and epoch; the mean loss per example."""
     train, where, asked = recipe.train, given.images.device, needs(recipe.method)
     loss_of, knobs = METHODS[recipe.method.name], recipe.method.knobs
-    when = (Moment(epoch, train.epochs),) if asked.moment else ()
+    when = (Progress(epoch, train.epochs),) if asked.moment else ()
     layers = asked.student if asked.hints(epoch) else ()
     torch.manual_seed(derive(recipe.seed, "dropout", epoch))
     steps = steps_per_epoch(train, len(given.kept))
@@ -140,7 +140,7 @@ def _train_epoch(pupil: Pupil, optimiser: Optimizer, recipe: Recipe, given: Mate
             group["lr"] = optim.rate(train, (epoch - 1) * steps + step, steps)
         with autocast(train, where):
             student = answer(pupil, prepare(batch.images), layers)
-        each = [loss_of(voice, batch.teacher, batch.labels, *when, **knobs) for voice in voices(student)]
+        each = [loss_of(voice, batch.teacher, batch.labels, *when, **knobs) for voice in member_outputs(student)]
         loss = mean(sum(each[1:], each[0]) / len(each), batch.labels, given.weights)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -150,7 +150,7 @@ def _train_epoch(pupil: Pupil, optimiser: Optimizer, recipe: Recipe, given: Mate
     return (total / steps).item()
 
 
-def answer(pupil: Pupil, inputs: Tensor, layers: tuple[str, ...]) -> Output:
+def answer(pupil: TrainableStudent, inputs: Tensor, layers: tuple[str, ...]) -> Output:
     """What a student says of prepared images; a regressor maps the layer that its method looks at."""
     student = observe(pupil.model, inputs, layers)
     features = dict(student.features)

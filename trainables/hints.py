@@ -68,7 +68,7 @@ def between(recipe: Recipe, data: Dataset) -> nn.Module | None:
     if asked.regressor is None or recipe.teacher is None:
         return None
     with torch.device("meta"):
-        teacher = build(recipe.taught().network, data.shape, len(data.classes))
+        teacher = build(recipe.teacher_recipe().network, data.shape, len(data.classes))
         student = build(recipe.network, data.shape, len(data.classes))
         hint = _shape(teacher, data, asked.teacher[0])
         guided = _shape(student, data, asked.student[0])
@@ -89,7 +89,7 @@ def complaints(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
         yield f"method.{marked(function, TeacherLayer)[0]}", "an ensemble has no layers of its own; name one teacher"
         return
     with torch.device("meta"):
-        networks = [build(each.network, data.shape, len(data.classes)) for each in (recipe, recipe.taught())]
+        networks = [build(each.network, data.shape, len(data.classes)) for each in (recipe, recipe.teacher_recipe())]
     pairs = [(marked(function, StudentLayer), asked.student), (marked(function, TeacherLayer), asked.teacher)]
     wrong = [
         each

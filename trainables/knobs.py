@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from spaces.mistakes import complaints
+from spaces.pydantic_errors import complaints
 from spaces.recipe import Amount, Count
 
 # what knobs are made of, here and in plugins

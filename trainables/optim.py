@@ -59,7 +59,7 @@ def rate(train: Train, step: int, steps: int) -> float:
     its own rate in place of the training's.
     """
     warmup, total = train.warmup * steps, train.epochs * steps
-    lr = train.top.lr if train.top and step < train.top.epochs * steps else train.lr
+    lr = train.head_first.lr if train.head_first and step < train.head_first.epochs * steps else train.lr
     if step < warmup:
         return lr * (step + 1) / warmup
     lr *= FALL ** sum(step >= milestone * steps for milestone in train.milestones or ())

@@ -17,13 +17,13 @@ class Output(NamedTuple):
     features: Mapping[str, Tensor] = MappingProxyType({})
 
 
-def voices(output: Output) -> list[Output]:
+def member_outputs(output: Output) -> list[Output]:
     """Whom a loss is about: each member of an ensemble by itself (`features["members"]`), otherwise the network."""
     members = output.features.get("members")
     return [output] if members is None else [output._replace(logits=each) for each in members.float().unbind(1)]
 
 
-class Moment(NamedTuple):
+class Progress(NamedTuple):
     """Where in the training a loss is asked for: the epoch, counted from 1, and how many there will be."""
 
     epoch: int
@@ -31,7 +31,7 @@ class Moment(NamedTuple):
 
 
 def prepare(images: Tensor) -> Tensor:
-    """Turn uint8 images [batch, channels, height, width] into floats in [0, 1]; no other normalisation is applied."""
+    """Turn uint8 images [batch, channels, height, width] into floats in [0, 1]; no other normalization is applied."""
     return images.float().div_(255)
 
 

@@ -19,7 +19,7 @@ from trainables.output import layer
 def release(model: nn.Module, train: Train, epoch: int) -> None:
     """Let the layers of this epoch train, and no others: these keep their weights and batch norm's statistics."""
     names = _layers(train, epoch)
-    if train.top is None and names is None:
+    if train.head_first is None and names is None:
         return
     chosen = [model] if names is None else [layer(model, name) for name in names]
     model.requires_grad_(False)
@@ -32,13 +32,13 @@ def release(model: nn.Module, train: Train, epoch: int) -> None:
 
 
 def _layers(train: Train, epoch: int) -> list[str] | None:
-    return train.top.layers if train.top and epoch <= train.top.epochs else train.layers
+    return train.head_first.layers if train.head_first and epoch <= train.head_first.epochs else train.layers
 
 
 def complaints(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
     """Say which layers to be trained do not exist, with the nearest that does, or have nothing to train."""
-    top, layers = recipe.train.top, recipe.train.layers
-    named = [("train.top.layers", name) for name in (top.layers if top else ())]
+    top, layers = recipe.train.head_first, recipe.train.layers
+    named = [("train.head_first.layers", name) for name in (top.layers if top else ())]
     named += [("train.layers", name) for name in layers or ()]
     if not named:
         return

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from results import experiment as experiments
 from results import markdown, records
-from results.compare import board, sides
+from results.compare import ranked, sides
 from results.records import Folder
 
 __all__ = ["compare"]
@@ -20,8 +20,8 @@ def compare(folders: Sequence[Folder], *, best: bool = False, every: bool = Fals
     """
     found = [experiments.load(folder) for folder in folders]
     aside = best or every
-    text = "\n".join(markdown.lines(sides.best(found) if best else sides.every(found))) if aside else board.page(found)
+    text = "\n".join(markdown.lines(sides.best(found) if best else sides.every(found))) if aside else ranked.page(found)
     if csv:
-        lines = board.lines(found).drop(columns="rank") if aside else board.ranked(found)
+        lines = ranked.lines(found).drop(columns="rank") if aside else ranked.ranked(found)
         records.replace(csv, lines.to_csv(index=False))
     return text

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from results.compare import compare
-from spaces.errors import told
+from spaces.errors import exits_on_user_error
 
 
-@told
+@exits_on_user_error
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the comparison; exit code 2 where there is none to make."""
     parser = argparse.ArgumentParser(prog="python -m results compare", description=__doc__)

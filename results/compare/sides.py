@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pandas
 
 from results import experiment as experiments
-from results import markdown, words
-from results.compare import board, protocol
+from results import markdown, wording
+from results.compare import protocol
+from results.compare import ranked as board
 from results.experiment import Experiment
 
 BEST = (
@@ -42,18 +43,18 @@ def _line(name: str, experiment: Experiment, others: Sequence[str]) -> list[str]
     return [
         name,
         *(_chosen(experiment, ranked.iloc[0]) if len(ranked) else ["–"] * 4),
-        "–" if baseline.empty else words.percent(baseline.iloc[0]["test_accuracy"], baseline.iloc[0]["test_std"]),
+        "–" if baseline.empty else wording.percent(baseline.iloc[0]["test_accuracy"], baseline.iloc[0]["test_std"]),
         f"{int(experiment.students['epochs'].sum()):,}",
-        words.duration(seconds) if seconds else "not done",
+        wording.duration(seconds) if seconds else "not done",
         *(markdown.text(ranked.iloc[0], each) if len(ranked) else "–" for each in others),
     ]
 
 
 def _chosen(experiment: Experiment, line: pandas.Series) -> list[str]:
     return [
-        f"{words.configuration(dict(line), experiment.space.knobs)} ({line['stage']})",
-        words.percent(line["val_accuracy"]),
-        words.percent(line["test_accuracy"], line["test_std"]),
+        f"{wording.configuration(dict(line), experiment.space.knobs)} ({line['stage']})",
+        wording.percent(line["val_accuracy"]),
+        wording.percent(line["test_accuracy"], line["test_std"]),
         str(int(line["n"])),
     ]
 
@@ -70,8 +71,8 @@ def every(found: Sequence[Experiment]) -> list[list[str]]:
 def _configuration(line: pandas.Series, others: Sequence[str]) -> list[str]:
     return [
         *board.configuration(line),
-        words.percent(line["val_accuracy"]),
-        words.percent(line["test_accuracy"], line["test_std"]),
+        wording.percent(line["val_accuracy"]),
+        wording.percent(line["test_accuracy"], line["test_std"]),
         *(f"{int(line[name]):,}" for name in ("n", "epochs", "parameters")),
         *(markdown.text(line, name) for name in others),
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from results import experiment as experiments
-from results import records, students, tables
+from results import leaderboard, records, students
 from results.experiment import Experiment
 from results.export import files, speed
 from results.export.card import Exported, card, space
@@ -22,7 +22,8 @@ from results.export.verify import verify
 from results.records import Folder, Row
 from spaces.errors import UserError
 from spaces.recipe import Recipe
-from trainables import plugin, storage
+from trainables import plugin
+from trainables.weights import tensor_file
 
 __all__ = ["Written", "export", "write"]
 
@@ -52,7 +53,7 @@ def write(
     target = Path(to or experiment.folder / "export").absolute()
     refuse(target, NAMES, {"plugins"})
     _register(experiment, plugins)
-    chosen = tables.best(experiment.students, top, experiment.metric)
+    chosen = leaderboard.best(experiment.students, top, experiment.metric)
     if not chosen:
         raise UserError(
             f"{folder}: nothing to export: no configuration is ranked yet, and the baseline is not exported"
@@ -95,7 +96,7 @@ def _student(
     trial = rows.start["trial"]
     model = files.model(records.weights_file(experiment.folder, trial), recipe, test.shape, len(test.classes))
     folder.mkdir(exist_ok=True)
-    storage.write(folder / WEIGHTS, dict(model.state_dict()), {"recipe": recipe.model_dump_json(), "trial": trial})
+    tensor_file.write(folder / WEIGHTS, dict(model.state_dict()), {"recipe": recipe.model_dump_json(), "trial": trial})
     (folder / ONNX).write_bytes(files.onnx_bytes(model, test.shape, test.classes))
     (folder / RECIPE).write_text(space(recipe, f"{experiment.space.name[:80]}-{trial[:8]}"))
     plugins = experiment.environment.get("plugins", {})

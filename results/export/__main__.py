@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from results.export import write
-from spaces.errors import told
+from spaces.errors import exits_on_user_error
 
 
-@told
+@exits_on_user_error
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exports and says where to; returns the exit code, 2 where there is something to put right."""
     parser = argparse.ArgumentParser(prog="python -m results.export", description=__doc__)

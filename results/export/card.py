@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas
 
-from results import grids, markdown, tables, words
+from results import grids, leaderboard, markdown, wording
 from results.experiment import Experiment
 from results.export import files, speed
 from results.export.speed import Speed
@@ -98,7 +98,7 @@ def card(experiment: Experiment, student: Exported) -> str:
 
 def _what(experiment: Experiment, student: Exported) -> str:
     recipe, row = student.recipe, student.row
-    teachers = " and ".join(_named(each.network) for each in recipe.lessons())
+    teachers = " and ".join(_named(each.network) for each in recipe.teacher_recipes())
     taught = f"distilled from {teachers}" if teachers else "trained on the labels alone"
     return (
         f"{_named(recipe.network)}, {taught} by the method {_named(recipe.method)}; "
@@ -116,7 +116,7 @@ def _named(part: Named) -> str:
 def _numbers(experiment: Experiment, student: Exported) -> str:
     row, names = student.row, knobs(experiment.students)
     finished = experiment.students[experiment.students["status"] == "finished"]
-    peers = tables.matching(finished, dict(row[["stage", *names]]))
+    peers = leaderboard.matching(finished, dict(row[["stage", *names]]))
     alone = grids.reference(experiment.students, dict(row[names]))
     paired = alone[alone["seed"].isin(peers["seed"])]
     others = markdown.beside_accuracy([experiment])
@@ -145,18 +145,18 @@ def _line(name: str, group: pandas.DataFrame) -> list[str]:
         return [name, "–", "–", "0", "–", "–", "–"]
     test, first = group["test_accuracy"].astype(float), group.iloc[0]
     sizes = [f"{first['parameters']:,}", f"{first['macs']:,}"]
-    val, agreement = (words.percent(group[column].astype(float).mean()) for column in ("val_accuracy", "agreement"))
-    return [name, words.percent(test.mean(), test.std()), val, str(len(group)), *sizes, agreement]
+    val, agreement = (wording.percent(group[column].astype(float).mean()) for column in ("val_accuracy", "agreement"))
+    return [name, wording.percent(test.mean(), test.std()), val, str(len(group)), *sizes, agreement]
 
 
 def _means(group: pandas.DataFrame, names: Sequence[str]) -> list[str]:
     """F1 and AUC of students or of a teacher, where there are any."""
     found = (group[name].astype(float).mean() if name in group else float("nan") for name in names)
-    return [words.percent(mean) for mean in found]
+    return [wording.percent(mean) for mean in found]
 
 
 def _teacher(known: dict[str, Any]) -> list[str]:
-    scores = [words.percent(known.get(f"{part}_accuracy", float("nan"))) for part in ("test", "val")]
+    scores = [wording.percent(known.get(f"{part}_accuracy", float("nan"))) for part in ("test", "val")]
     return ["teacher", *scores, "1", *(f"{known[size]:,}" for size in ("parameters", "macs")), "–"]
 
 

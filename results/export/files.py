@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from spaces.errors import UserError
 from spaces.recipe import Recipe
-from trainables import storage
 from trainables.evaluate import BATCH
 from trainables.models import build
 from trainables.output import prepare
+from trainables.weights import tensor_file
 
 WEIGHTS, ONNX, RECIPE, CARD = "student.safetensors", "student.onnx", "recipe.yaml", "card.md"
 NAMES = {WEIGHTS, ONNX, RECIPE, CARD}
@@ -39,7 +39,7 @@ def model(path: Path, recipe: Recipe, shape: tuple[int, int, int], classes: int)
     """A fresh student with the weights in a file; a UserError where they are unreadable or of another model."""
     fresh = build(recipe.network, shape, classes)
     try:
-        fresh.load_state_dict(storage.read(path)[0])
+        fresh.load_state_dict(tensor_file.read(path)[0])
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: does not fit the model of its recipe: {reason[:200]}") from None
@@ -80,9 +80,9 @@ def onnx_bytes(model: nn.Module, shape: tuple[int, int, int], classes: Sequence[
 def images(shape: tuple[int, int, int]) -> str:
     """What a student takes, in words."""
     channels, height, width = shape
-    colours = {1: "grey levels", 3: "red, green and blue"}.get(channels, f"{channels} channels")
+    colors = {1: "grey levels", 3: "red, green and blue"}.get(channels, f"{channels} channels")
     return (
-        f"uint8 [batch, {channels}, {height}, {width}]: {colours} from 0 to 255, as decoded; an image of another size "
+        f"uint8 [batch, {channels}, {height}, {width}]: {colors} from 0 to 255, as decoded; an image of another size "
         "is resized until it covers this one, and its centre cut out. The graph divides by 255 itself."
     )
 

@@ -64,7 +64,7 @@ def teachers(recipe: Recipe, shape: Shape, classes: int) -> dict[str, Speed | No
 
     They are measured with fresh weights, which take the same time and room.
     """
-    networks = {each.network.model_dump_json(): each.network for each in recipe.lessons()}
+    networks = {each.network.model_dump_json(): each.network for each in recipe.teacher_recipes()}
     names = ["teacher"] if len(networks) == 1 else [f"teacher {place}" for place in range(1, len(networks) + 1)]
     return {name: _fresh(text, shape, classes) for name, text in zip(names, networks, strict=True)}
 

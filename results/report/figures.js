@@ -2,21 +2,21 @@
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const ROOT = document.documentElement;
 
-const colour = (name) => getComputedStyle(ROOT).getPropertyValue(`--${name}`).trim();
+const color = (name) => getComputedStyle(ROOT).getPropertyValue(`--${name}`).trim();
 const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches && !ROOT.classList.contains("printing");
 // Plotly reads a few HTML tags in texts; names are shown as they are
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const tip = (text) => plain(text).replace(/\n/g, "<br>");
 
 const axis = (title, more = {}) => ({
-  title: { text: plain(title), standoff: 8 }, gridcolor: colour("line"), zeroline: false, linecolor: colour("line"),
+  title: { text: plain(title), standoff: 8 }, gridcolor: color("line"), zeroline: false, linecolor: color("line"),
   automargin: true, ...more,
 });
 
 const layout = (more) => ({
-  paper_bgcolor: colour("paper"), plot_bgcolor: colour("paper"), margin: { l: 60, r: 20, t: 12, b: 50 },
-  font: { color: colour("ink"), size: 13, family: getComputedStyle(ROOT).fontFamily },
-  hoverlabel: { bgcolor: colour("panel"), bordercolor: colour("soft"), font: { color: colour("ink") }, align: "left" },
+  paper_bgcolor: color("paper"), plot_bgcolor: color("paper"), margin: { l: 60, r: 20, t: 12, b: 50 },
+  font: { color: color("ink"), size: 13, family: getComputedStyle(ROOT).fontFamily },
+  hoverlabel: { bgcolor: color("panel"), bordercolor: color("soft"), font: { color: color("ink") }, align: "left" },
   legend: { orientation: "h", y: -0.2, x: 0 }, hovermode: "closest", dragmode: false, ...more,
   // the width of a sheet of A4 or letter paper between its margins
   ...(ROOT.classList.contains("printing") ? { width: 680, height: 320 } : {}),
@@ -48,7 +48,7 @@ function heat(which) {
     x, y, text: tip(text.replace(" ± ", "\n± ").replace(" (", "\n(")), showarrow: false,
     font: {
       size: narrow ? 9 : 13,
-      color: data.percent[y][x] === null ? colour("ink") : ink(data.percent[y][x], known),
+      color: data.percent[y][x] === null ? color("ink") : ink(data.percent[y][x], known),
     },
   })));
   const rows = axis(data.rows, { ...labels(data.row_labels), autorange: "reversed" });
@@ -74,7 +74,7 @@ function group(name, curves) {
   return {
     type: "scatter", mode: curves.some((curve) => curve.epochs.length < 2) ? "lines+markers" : "lines", ...joined,
     name: `${name} (${curves.length})`, opacity, connectgaps: false, marker: { size: 4 },
-    line: { color: colour(name), dash, width }, hovertemplate: "%{text}<br>epoch %{x}: %{y:.2f} %<extra></extra>",
+    line: { color: color(name), dash, width }, hovertemplate: "%{text}<br>epoch %{x}: %{y:.2f} %<extra></extra>",
   };
 }
 
@@ -85,7 +85,7 @@ function learning() {
   const last = Math.max(1, ...curves.map((curve) => Math.max(0, ...curve.epochs)));
   teachers.forEach((score, index) => traces.push({
     type: "scatter", mode: "lines", x: [1, last], y: [score, score], name: `teacher (${score.toFixed(2)} %)`,
-    legendgroup: "teacher", showlegend: index === 0, line: { color: colour("teacher"), dash: "longdash", width: 1.5 },
+    legendgroup: "teacher", showlegend: index === 0, line: { color: color("teacher"), dash: "longdash", width: 1.5 },
     hovertemplate: "teacher at its end: %{y:.2f} %<extra></extra>",
   }));
   const whole = last <= 15 ? { dtick: 1 } : { tickformat: "d" };
@@ -105,14 +105,14 @@ function sizes(index) {
       type: "scatter", mode: "markers", name: stage,
       x: found.map((point) => point.cost), y: found.map((point) => point.percent),
       text: found.map((point) => tip(point.tip)), hovertemplate: "%{text}<extra></extra>",
-      marker: { color: colour(shade), symbol: SYMBOLS[stage], ...(stage === "explore" ? SMALL : { size: 11 }) },
+      marker: { color: color(shade), symbol: SYMBOLS[stage], ...(stage === "explore" ? SMALL : { size: 11 }) },
     };
   }).filter((trace) => trace.x.length);
   const front = points.filter((point) => point.front).sort((a, b) => a.cost - b.cost);
   if (front.length > 1) traces.unshift({
     type: "scatter", mode: "lines", name: "Pareto front",
     x: front.map((point) => point.cost), y: front.map((point) => point.percent),
-    line: { shape: "hv", color: colour("chosen"), dash: "dot" }, hoverinfo: "skip",
+    line: { shape: "hv", color: color("chosen"), dash: "dot" }, hoverinfo: "skip",
   });
   const costs = points.map((point) => point.cost);
   const span = Math.max(...costs) / Math.min(...costs);
@@ -130,7 +130,7 @@ function lines() {
   // the best students are those that stand out from the paper
   const colorbar = { thickness: 14, outlinewidth: 0, title: { text: "validation %", side: "right" } };
   const line = { color: percent, colorscale: "Viridis", reversescale: !isDark(), showscale: true, colorbar };
-  const unselected = { line: { color: colour("soft"), opacity: 0.08 } };
+  const unselected = { line: { color: color("soft"), opacity: 0.08 } };
   const trace = { type: "parcoords", dimensions, line, unselected };
   return [[trace], layout({ margin: { l: 70, r: 30, t: 50, b: 30 } })];
 }
@@ -142,9 +142,9 @@ function shares() {
     type: "bar", orientation: "h", x: found.map((share) => share.mean), y: found.map((share) => plain(share.knob)),
     error_x: {
       type: "data", symmetric: false, array: found.map((share) => share.high - share.mean),
-      arrayminus: found.map((share) => share.mean - share.low), color: colour("ink"),
+      arrayminus: found.map((share) => share.mean - share.low), color: color("ink"),
     },
-    marker: { color: colour("chosen") },
+    marker: { color: color("chosen") },
     text: found.map((share) => `${share.low.toFixed(0)} to ${share.high.toFixed(0)} %`),
     hovertemplate: "%{y}: %{x:.1f} % (%{text})<extra></extra>", textposition: "none",
   };

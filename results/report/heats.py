@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from results import experiment as experiments
-from results import grids, markdown, words
+from results import grids, markdown, wording
 from results.experiment import Experiment
 from results.grids import Grid
 
@@ -57,12 +57,12 @@ def _heat(experiment: Experiment, grid: Grid) -> Heat:
     return Heat(
         metric=grid.metric,
         name=METRICS[grid.metric],
-        rows=words.short(grid.rows, names),
-        columns=words.short(grid.columns, names),
-        row_labels=[words.label(label) for label in grid.row_labels],
-        column_labels=[words.label(label) for label in grid.column_labels],
+        rows=wording.short(grid.rows, names),
+        columns=wording.short(grid.columns, names),
+        row_labels=[wording.label(label) for label in grid.row_labels],
+        column_labels=[wording.label(label) for label in grid.column_labels],
         percent=[[None if numpy.isnan(mean) else round(100 * mean, 4) for mean in line] for line in grid.mean.tolist()],
-        texts=words.cells(grid),
+        texts=wording.cells(grid),
         tips=[[_tip(grid, row, column, names) for column in range(grid.n.shape[1])] for row in range(grid.n.shape[0])],
         best=[(row, column) for row, column in numpy.argwhere(grid.best).tolist()],
         notes=_notes(experiment, grid),
@@ -71,11 +71,11 @@ def _heat(experiment: Experiment, grid: Grid) -> Heat:
 
 def _tip(grid: Grid, row: int, column: int, names: list[str]) -> str:
     places = ((grid.rows, grid.row_labels[row]), (grid.columns, grid.column_labels[column]))
-    lines = [", ".join(f"{words.short(name, names)} {words.label(label)}" for name, label in places)]
+    lines = [", ".join(f"{wording.short(name, names)} {wording.label(label)}" for name, label in places)]
     cell: tuple[Any, ...] = (row, column)
     if not grid.n[cell]:
         return f"{lines[0]}\nno finished student"
-    lines.append(f"{words.percent(grid.mean[cell], grid.std[cell])} % (n = {grid.n[cell]})")
+    lines.append(f"{wording.percent(grid.mean[cell], grid.std[cell])} % (n = {grid.n[cell]})")
     marks = [
         (grid.best[cell], "chosen by validation"),
         (grid.tied[cell], "= the highest, or not detectably below it"),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy
 import pandas
 
-from results import words
+from results import wording
 from results.experiment import Experiment
 from results.students import knobs
 from spaces.domain import Choice, LogUniform
@@ -47,7 +47,7 @@ def importance(experiment: Experiment) -> Importance | None:
     shares = _resampled(students, names, experiment)
     if len(shares[names[0]]) < RESAMPLES / 2:
         return None
-    found = [_share(words.short(name, experiment.space.knobs), shares[name]) for name in names]
+    found = [_share(wording.short(name, experiment.space.knobs), shares[name]) for name in names]
     return Importance(sorted(found, key=lambda share: -share.mean), len(students), _caption(students, experiment))
 
 
@@ -87,7 +87,7 @@ def _trials(students: pandas.DataFrame, names: list[str], experiment: Experiment
 
     spread = {name: _distribution(name, students[name], experiment) for name in names}
     columns = {
-        name: [words.label(value) if hasattr(spread[name], "choices") else value for value in students[name]]
+        name: [wording.label(value) if hasattr(spread[name], "choices") else value for value in students[name]]
         for name in names
     }
     scores = zip(students[experiment.metric], *columns.values(), strict=True)
@@ -102,7 +102,7 @@ def _distribution(name: str, values: pandas.Series, experiment: Experiment) -> A
 
     domains = [domain for path, domain in experiment.space.domains if path == name]
     if any(isinstance(domain, Choice) for domain in domains) or any(isinstance(value, str | bool) for value in values):
-        return CategoricalDistribution(sorted({words.label(value) for value in values}))
+        return CategoricalDistribution(sorted({wording.label(value) for value in values}))
     log = bool(domains) and all(isinstance(domain, LogUniform) for domain in domains)
     return FloatDistribution(float(values.min()), float(values.max()), log=log)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy
 import pandas
 
-from results import grids, tables
+from results import grids, leaderboard
 from results.experiment import Experiment
 from results.report.summary import configuration
 from results.students import knobs
@@ -57,7 +57,7 @@ def _groups(students: pandas.DataFrame, lines: pandas.DataFrame) -> pandas.Serie
     ranked = lines[lines["rank"] == 1]
     if len(ranked):
         best = dict(ranked.iloc[0][["stage", *knobs(students)]])
-        chosen = tables.matching(students, best)
+        chosen = leaderboard.matching(students, best)
         groups[chosen.index[chosen["status"] == "finished"]] = "chosen"
         alone = grids.reference(students, {name: best[name] for name in knobs(students)})
         others = (groups == "baseline") & ~students.index.isin(alone.index)

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import jinja2
 
 from results import experiment as experiments
-from results import markdown, words
+from results import markdown, wording
 from results.experiment import Experiment
-from results.report.board import Board, board
 from results.report.heats import Heat, heats
 from results.report.importance import Importance, importance
+from results.report.leaderboard_table import Board, board
 from results.report.learning import Learning, learning
 from results.report.parallel import Parallel, parallel
 from results.report.sizes import Sizes, sizes
@@ -68,7 +68,7 @@ def page(experiment: Experiment, written: datetime | None = None) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["duration"] = words.duration
+    environment.filters["duration"] = wording.duration
     return environment.from_string((here / "page.html").read_text("utf-8")).render(
         report=made,
         few_lines=FEW_LINES,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas
 
-from results import grids, words
+from results import grids, wording
 from results.experiment import Experiment
 from results.students import knobs
 from spaces.domain import Choice, LogUniform
@@ -46,21 +46,21 @@ def parallel(experiment: Experiment) -> Parallel | None:
 
 
 def _axis(name: str, values: pandas.Series, experiment: Experiment) -> Axis:
-    title = words.short(name, experiment.space.knobs)
+    title = wording.short(name, experiment.space.knobs)
     domains = [domain for path, domain in experiment.space.domains if path == name]
     if all(isinstance(domain, Choice) for domain in domains) or any(isinstance(value, str) for value in values):
         options = [label for domain in domains if isinstance(domain, Choice) for label in domain.labels]
-        return _steps(title, values, [words.label(label) for label in options])
+        return _steps(title, values, [wording.label(label) for label in options])
     return _numbers(title, list(values), all(isinstance(domain, LogUniform) for domain in domains))
 
 
 def _steps(title: str, values: pandas.Series, options: list[str]) -> Axis:
     """A choice: its options evenly spread, words in the order given, and a place for students without the knob."""
-    known = [words.label(value) for value in grids.labels(values)]
+    known = [wording.label(value) for value in grids.labels(values)]
     if any(isinstance(value, str) for value in values):
         known.sort(key=lambda label: options.index(label) if label in options else len(options))
     labels = ["–"] * bool(values.isna().any()) + known
-    places = [float(labels.index(words.label(value))) for value in values]
+    places = [float(labels.index(wording.label(value))) for value in values]
     return Axis(title, places, [float(place) for place in range(len(labels))], labels)
 
 

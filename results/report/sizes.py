@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas
 
-from results import words
+from results import wording
 from results.report.summary import configuration
 
 
@@ -81,8 +81,8 @@ def _point(line: pandas.Series, cost: str, names: list[str], on: bool) -> Point:
     tip = [
         ", ".join(filter(None, [stage, configuration(line, names)])),
         f"{_cost(line[cost])} {COSTS[cost].unit}",
-        f"validation {words.percent(line['val_accuracy'])} %",
-        f"test {words.percent(line['test_accuracy'], line['test_std'])} % (n = {line['n']})",
+        f"validation {wording.percent(line['val_accuracy'])} %",
+        f"test {wording.percent(line['test_accuracy'], line['test_std'])} % (n = {line['n']})",
     ]
     return Point(group, float(line[cost]), round(100 * float(line["val_accuracy"]), 4), "\n".join(tip), bool(on))
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas
 
-from results import words
+from results import wording
 from results.experiment import Experiment
 from results.report.summary import configuration
 from results.students import knobs
@@ -54,7 +54,7 @@ def spent(experiment: Experiment) -> Spent:
         stages.append(Stage("teacher", len(teachers), note, int(numbers[0]), float(numbers[1])))
     seconds = experiment.environment.get("wall_seconds")
     together = _together(stages)
-    wall = words.duration(seconds) if seconds else "not done"
+    wall = wording.duration(seconds) if seconds else "not done"
     return Spent([*stages, together], wall, _gpus(together.seconds, experiment.space.resources.gpus))
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas
 
-from results import words
+from results import wording
 from results.experiment import Experiment
 from results.report.summary import configuration
 from results.students import knobs
@@ -68,7 +68,7 @@ def _explored(students: pandas.DataFrame) -> pandas.DataFrame:
 def rung_epochs(experiment: Experiment) -> list[int]:
     """The epochs of ASHA's rungs below the end: grace, grace · reduction, …; none for other schedulers."""
     search, end = experiment.space.search, experiment.students["planned_epochs"].max()
-    return rungs(search.grace, search.reduction, end) if search.scheduler == "asha" else []
+    return rungs(search.grace_period, search.reduction, end) if search.scheduler == "asha" else []
 
 
 def _rung(epoch: int, explored: pandas.DataFrame, scores: pandas.DataFrame) -> Rung:
@@ -83,5 +83,5 @@ def _rung(epoch: int, explored: pandas.DataFrame, scores: pandas.DataFrame) -> R
 
 
 def _stopped(student: pandas.Series, names: list[str]) -> Stopped:
-    percent = words.percent(student["val_accuracy"])
+    percent = wording.percent(student["val_accuracy"])
     return Stopped(student["trial"], configuration(student, names), int(student["epochs"]), percent)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas
 
-from results import markdown, tables, words
+from results import leaderboard, markdown, wording
 from results.experiment import Experiment
 from results.students import knobs
 from spaces.domain import Choice, Domain, Int, LogUniform
@@ -80,20 +80,24 @@ def facts(lines: pandas.DataFrame, names: list[str], metric: str, yet: str = "")
 
 def _lost(lines: pandas.DataFrame, metric: str) -> bool:
     """Whether the baseline is as good on validation as the best of the ranked."""
-    chosen, alone = (tables.score(lines[which], metric) for which in (lines["rank"] == 1, lines["stage"] == "baseline"))
+    chosen, alone = (
+        leaderboard.score(lines[which], metric) for which in (lines["rank"] == 1, lines["stage"] == "baseline")
+    )
     return bool(len(chosen) and len(alone) and alone.iloc[0] <= chosen.iloc[0])
 
 
 def _fact(title: str, line: pandas.Series, names: list[str]) -> Fact:
-    value = f"{words.percent(line['test_accuracy'], line['test_std'])} %"
+    value = f"{wording.percent(line['test_accuracy'], line['test_std'])} %"
     note = "no teacher" if line["stage"] == "baseline" else configuration(line, names)
-    validation = f"validation {words.percent(line['val_accuracy'])} %"
+    validation = f"validation {wording.percent(line['val_accuracy'])} %"
     return Fact(f"{title}, test", value, ", ".join(filter(None, [note, f"n = {line['n']}", validation])))
 
 
 def configuration(line: pandas.Series, names: list[str]) -> str:
     """`alpha 0.5, temperature 4`: the knobs of a student or of a line of the leaderboard, those it has."""
-    shown = [f"{words.short(name, names)} {words.label(line[name])}" for name in names if not pandas.isna(line[name])]
+    shown = [
+        f"{wording.short(name, names)} {wording.label(line[name])}" for name in names if not pandas.isna(line[name])
+    ]
     return ", ".join(shown)
 
 
@@ -117,9 +121,9 @@ def describe(domain: Domain) -> str:
     """The values of a domain in words."""
     match domain:
         case Choice():
-            return f"one of {', '.join(words.label(label) for label in domain.labels)}"
+            return f"one of {', '.join(wording.label(label) for label in domain.labels)}"
         case LogUniform():
-            return f"{words.label(domain.low)} to {words.label(domain.high)}, even on a logarithmic scale"
+            return f"{wording.label(domain.low)} to {wording.label(domain.high)}, even on a logarithmic scale"
         case Int():
             return f"a whole number from {domain.low} to {domain.high}"
-    return f"{words.label(domain.low)} to {words.label(domain.high)}"
+    return f"{wording.label(domain.low)} to {wording.label(domain.high)}"

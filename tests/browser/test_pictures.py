@@ -24,7 +24,7 @@ def pictures(tmp_path) -> Path:
     return Path(__file__).parents[2] / "docs" if WANTED else tmp_path
 
 
-def colours(picture: Path) -> int:
+def colors(picture: Path) -> int:
     with Image.open(picture) as image:
         return len(image.convert("RGB").getcolors(maxcolors=2**24))
 
@@ -35,11 +35,11 @@ def test_report(look, run, pictures):
     page = screen.page
     page.evaluate("document.querySelector('#table, #curves').scrollIntoView()")
     page.screenshot(path=pictures / "report.png")
-    assert colours(pictures / "report.png") > 200
+    assert colors(pictures / "report.png") > 200
 
 
 def test_tensorboard(look, serve, run, pictures):
     page = look(f"{serve(records.tensorboard_folder(run))}/#hparams", width=1740, height=900).page
     page.get_by_text("explore", exact=True).nth(3).wait_for(timeout=60_000)
     page.screenshot(path=pictures / "tensorboard.png")
-    assert colours(pictures / "tensorboard.png") > 50
+    assert colors(pictures / "tensorboard.png") > 50

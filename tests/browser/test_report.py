@@ -113,7 +113,7 @@ def test_it_fits_and_its_texts_stand_out(look, finished, scheme, width):
     assert screen.complaints == []
 
 
-# WCAG 2.2: contrast of a colour with the paper
+# WCAG 2.2: contrast of a color with the paper
 CONTRAST = """name => {
   const read = id => getComputedStyle(document.documentElement).getPropertyValue(`--${id}`).trim();
   const part = v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;

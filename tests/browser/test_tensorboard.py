@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from results import records, students
-from results.tensorboard import Board
+from results.trackers.tensorboard import Board
 
 pytestmark = pytest.mark.slow
 

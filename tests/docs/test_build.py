@@ -12,7 +12,7 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 
-from spaces.catalogue import entries, knobs
+from spaces.catalogue.entries import entries, knobs
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

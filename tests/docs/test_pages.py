@@ -22,10 +22,10 @@ from markdown_it import MarkdownIt
 from spaces.document import read
 from spaces.space import load
 from trainables import plugin
-from trainables.check import judge
 from trainables.data import DATA
 from trainables.methods import METHODS
 from trainables.models import MODELS
+from trainables.validate import judge
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)

@@ -76,7 +76,7 @@ LINES = [
         "train: {epochs: 1e99}",
         "student: {model: {name: mlp, hidden: [999999999999]}}",
     ),
-    *("'unclosed: [", '"\\ud800": 1', "data: {name: mnist, validation: -5}", "otherwise: {otherwise: {seeds: [1]}}"),
+    *("'unclosed: [", '"\\ud800": 1', "data: {name: mnist, validation: -5}", "fallback: {fallback: {seeds: [1]}}"),
 ]
 
 

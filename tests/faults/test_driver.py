@@ -18,7 +18,7 @@ from results.students import History, histories
 
 ADAPTIVE: dict[str, Any] = {
     "method": {"name": "hinton", "alpha": {"uniform": [0, 1]}, "temperature": {"loguniform": [1, 16]}},
-    "search": {"algorithm": "tpe", "scheduler": "asha", "trials": 8, "grace": 1, "reduction": 2},
+    "search": {"algorithm": "tpe", "scheduler": "asha", "trials": 8, "grace_period": 1, "reduction": 2},
     "confirm": {"top": 1, "seeds": [5]},
     "seeds": [0],
     "table": None,

@@ -24,20 +24,20 @@ from conftest import FULL, only_in_full
 from mutations import mutate
 
 from results import records, students
-from results.journal import Journal
 from results.rebuild import rebuild
+from results.trackers.optuna_journal import Journal
 from search.algorithms import SCHEDULERS
-from search.check import check
+from search.algorithms.per_student import PerStudentScheduler
+from search.algorithms.searcher import Suggestions
 from search.engine import best
-from search.mend import mend
-from search.referee import Referee
+from search.plan.check import check
+from search.repair import repair_folder
 from search.run import main
-from search.students import Student, cells, suggested, todo
-from search.suggest import Suggestions
+from search.students.spec import StudentSpec, cells, suggested, todo
 from spaces.errors import UserError
 from spaces.space import Space, load
-from trainables.check import judge
 from trainables.data import idx
+from trainables.validate import judge
 
 ROOT = Path(__file__).parents[2]
 SPACES = sorted((ROOT / "spaces").glob("*.yaml"))
@@ -199,7 +199,7 @@ def experiment(space, trained, folder) -> Path:
     tiny = space(table={"rows": "method.alpha", "columns": "method.temperature"})
     for each in cells(tiny, tiny.cells(), "explore", [0]):
         # as an adaptive search would have suggested them
-        each = Student(each.stage, each.recipe, each.values, suggested=each.values)  # noqa: PLW2901
+        each = StudentSpec(each.stage, each.recipe, each.values, suggested=each.values)  # noqa: PLW2901
         trained(each, [0.3, 0.6, 0.8], test_accuracy=0.75, agreement=0.5)
     records.replace(records.space_file(folder), tiny.dump())
     about = {"name": "digits", "train": 10, "val": 10, "test": 10, "classes": list("01"), "source": "x", "split": "y"}
@@ -273,11 +273,11 @@ def test_spoilt_rows_are_a_search_s_memory(experiment: Path, tally) -> None:
 
 def remember(folder: Path) -> None:
     space = load(records.space_file(folder))
-    mend(folder)
+    repair_folder(folder)
     todo(folder, cells(space, space.cells(), "explore", [0]))
     best(space, folder, "explore", 2)
     for scheduler in SCHEDULERS.values():
-        Referee(scheduler(space.search, 3)).replay(suggested(folder))
+        PerStudentScheduler(scheduler(space.search, 3)).replay(suggested(folder))
     adaptive = replace(space, search=space.search.model_copy(update={"algorithm": "tpe", "trials": 9}))
     Suggestions(adaptive, folder, lambda recipe: True, float("inf"), lambda students: [])
 

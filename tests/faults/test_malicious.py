@@ -14,14 +14,16 @@ import pytest
 import torch
 
 from results import records, students
-from results.journal import Journal
 from results.rebuild import rebuild
-from search.mend import mend
-from search.students import cells
+from results.trackers.optuna_journal import Journal
+from search.repair import repair_folder
+from search.students.spec import cells
 from spaces.errors import UserError
 from spaces.space import load
-from trainables import cache, checkpoint, storage
+from trainables import checkpoint
 from trainables.data import idx
+from trainables.teachers import cache
+from trainables.weights import tensor_file
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for part in ("spaces", "trainables", "results", "search") for path in (ROOT / part).rglob("*.py"))
@@ -29,7 +31,7 @@ SOURCES = sorted(path for part in ("spaces", "trainables", "results", "search") 
 # What may turn bytes into code, and the only places that do, each for a reason given in SECURITY.md.
 DANGEROUS = {"pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle", "runpy", "code"}
 ALLOWED = {
-    "trainables/storage.py": "the name of an exception",
+    "trainables/weights/tensor_file.py": "the name of an exception",
     "trainables/data/pickled.py": "published archives, after their checksum, by an unpickler that knows arrays alone",
     "trainables/plugin.py": "files that the user names on the command line",
 }
@@ -88,7 +90,7 @@ def rows(path: Path) -> None:
     place.parent.mkdir(parents=True)
     place.write_bytes(path.read_bytes())
     assert records.rows(path.parent, "a") == [] and list(students.histories(path.parent)) == []
-    mend(path.parent)
+    repair_folder(path.parent)
     raise UserError("nothing was read")
 
 
@@ -106,8 +108,8 @@ def a_journal(path: Path) -> None:
 
 
 LOADERS: dict[str, Callable[[Path], Any]] = {
-    "tensors": storage.read,
-    "somebody's weights": storage.read_weights,
+    "tensors": tensor_file.read,
+    "somebody's weights": tensor_file.read_weights,
     "a checkpoint": checkpoint.load,
     "a kept teacher": kept_teacher,
     "rows": rows,
@@ -191,7 +193,7 @@ def test_a_linked_student_is_swept_nowhere_else(tmp_path: Path) -> None:
     victim.touch()
     (tmp_path / "run" / "trials").mkdir(parents=True)
     (tmp_path / "run" / "trials" / "link").symlink_to(outside)
-    assert mend(tmp_path / "run") == [] and [path.name for path in outside.iterdir()] == [victim.name]
+    assert repair_folder(tmp_path / "run") == [] and [path.name for path in outside.iterdir()] == [victim.name]
 
 
 # Names that are shown.

@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 import results
-from results import experiment, grids, markdown, records, stats, words
+from results import experiment, grids, markdown, records, stats, wording
 
 
 def page(folder) -> str:
@@ -99,14 +99,14 @@ def test_an_experiment_that_has_not_begun_has_a_page(empty):
 
 
 def test_words():
-    assert words.percent(0.98704, 0.0005) == "98.70 ± 0.05"
-    assert words.percent(float("nan")) == "–"
-    assert [words.label(value) for value in (0.5, 4, 0.00123456, "mlp", True, None)] == (
+    assert wording.percent(0.98704, 0.0005) == "98.70 ± 0.05"
+    assert wording.percent(float("nan")) == "–"
+    assert [wording.label(value) for value in (0.5, 4, 0.00123456, "mlp", True, None)] == (
         ["0.5", "4", "0.001235", "mlp", "True", "–"]
     )
-    assert words.short("method.alpha", ["method.alpha", "train.lr"]) == "alpha"
-    assert words.short("train.lr", ["teacher.train.lr", "train.lr"]) == "train.lr"
-    assert [words.duration(seconds) for seconds in (4.2, 200, 7500)] == ["4.2 s", "3 min 20 s", "2 h 5 min"]
-    assert words.difference(stats.Difference(-0.001, numpy.nan, numpy.nan, 1, 0)).startswith(
+    assert wording.short("method.alpha", ["method.alpha", "train.lr"]) == "alpha"
+    assert wording.short("train.lr", ["teacher.train.lr", "train.lr"]) == "train.lr"
+    assert [wording.duration(seconds) for seconds in (4.2, 200, 7500)] == ["4.2 s", "3 min 20 s", "2 h 5 min"]
+    assert wording.difference(stats.Difference(-0.001, numpy.nan, numpy.nan, 1, 0)).startswith(
         "-0.10 points, over one seed"
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas
 import pytest
 
-from results import experiment, markdown, records, tables
-from results.compare import board, sides
+from results import experiment, leaderboard, markdown, records
+from results.compare import ranked, sides
 from results.export.card import Exported, _numbers
 from results.report.page import report
 from spaces.recipe import Recipe
@@ -37,13 +37,13 @@ def about(folder: Path, **data: object) -> experiment.Experiment:
 
 def test_they_are_read_and_averaged_and_missing_in_older_rows(scored: Path) -> None:
     students = experiment.load(scored).students
-    assert students[list(tables.UNEVEN)].isna().all(axis=1).tolist() == [True] + [False] * (len(students) - 1)
-    lines = tables.leaderboard(students)
+    assert students[list(leaderboard.UNEVEN)].isna().all(axis=1).tolist() == [True] + [False] * (len(students) - 1)
+    lines = leaderboard.leaderboard(students)
     assert (
         lines["test_f1"].dropna().tolist() == pytest.approx([0.6] * 7) and list(lines["val_auc"].dropna()) == [0.9] * 7
     )
     written = pandas.read_csv(pandas.io.common.StringIO(students.to_csv(index=False)))
-    assert set(tables.UNEVEN) <= set(written.columns)
+    assert set(leaderboard.UNEVEN) <= set(written.columns)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_they_stand_beside_accuracy_wherever_experiments_are_compared(scored: Pa
         assert any(line[heads.index("test F1 %")] == "60.00" for line in lines)
         assert all(len(line) == len(heads) for line in lines)
         assert not set(table([even])[0]) & set(SHOWN)
-    assert all(f"| {head} |" in board.page([found]) for head in SHOWN)
+    assert all(f"| {head} |" in ranked.page([found]) for head in SHOWN)
 
 
 def test_they_are_on_the_card_of_an_exported_student(scored: Path) -> None:

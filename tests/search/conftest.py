@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from results import records
-from search.students import Student, opening
+from search.students.spec import StudentSpec, opening
 from spaces.space import Space, load
 from trainables import data as datasets
-from trainables.check import judge
 from trainables.data import Dataset
+from trainables.validate import judge
 
 TINY: dict[str, Any] = {
     "data": {"name": "digits"},
@@ -71,11 +71,13 @@ def digits() -> Dataset:
 
 
 @pytest.fixture
-def trained(tmp_path: Path) -> Callable[..., Student]:
+def trained(tmp_path: Path) -> Callable[..., StudentSpec]:
     """Writes the rows of a student as if it had been trained: one validation accuracy per epoch, and how it ended."""
     clock = iter(range(1_000_000))
 
-    def rows(student: Student, accuracies: Sequence[float], status: str | None = "finished", **more: Any) -> Student:
+    def rows(
+        student: StudentSpec, accuracies: Sequence[float], status: str | None = "finished", **more: Any
+    ) -> StudentSpec:
         def append(row: dict[str, Any]) -> None:
             records.append(tmp_path / "run", student.key, {**row, "time": float(next(clock))})
 

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from search import engine
+from search.cluster.heartbeat import RayLostError
 from search.engine import best
-from search.lifeline import Lost
-from search.students import Pack, student
+from search.students.spec import Pack, student
 
 SEARCH = {"algorithm": "random", "trials": 9}
 METHOD = {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": 4}
@@ -104,7 +104,7 @@ def test_whom_tune_leaves_without_an_end_is_trained_again(tune):
 def test_whom_it_leaves_twice_is_told_and_nothing_is_done(tune):
     """As where Tune was told to end early: neither is this search over, nor may a winner be confirmed."""
     _, _, run = tune
-    with pytest.raises(Lost, match="Ray left students untrained: 1"):
+    with pytest.raises(RayLostError, match="Ray left students untrained: 1"):
         run([0], [2])
 
 

@@ -38,12 +38,12 @@ def test_a_space_comes_with_its_data_and_in_silence(write, tmp_path, spoken):
 def test_the_fallback_is_taken_where_there_is_no_data_and_none_was_promised_and_it_is_announced(
     write, tmp_path, spoken
 ):
-    path = write(tmp_path / "x.yaml", data=LOST, otherwise=OTHERWISE)
+    path = write(tmp_path / "x.yaml", data=LOST, fallback=OTHERWISE)
     space, data = prepare(path, None, False, False, spoken)
     assert data.name == "digits"
     assert space.fill(space.cells()[0], 0).train.batch_size == 32
     assert "Not the data that" in heard(spoken)
-    assert "digits, 1,097 training images" in heard(spoken) and "otherwise" in heard(spoken)
+    assert "digits, 1,097 training images" in heard(spoken) and "fallback" in heard(spoken)
 
 
 def test_without_a_fallback_missing_data_is_an_error(write, tmp_path, spoken):
@@ -53,7 +53,7 @@ def test_without_a_fallback_missing_data_is_an_error(write, tmp_path, spoken):
 
 @pytest.mark.parametrize("promised", ["--data", "KD_DATA"])
 def test_the_fallback_is_not_taken_where_data_was_promised(write, tmp_path, spoken, monkeypatch, promised):
-    path = write(tmp_path / "x.yaml", data=LOST, otherwise=OTHERWISE)
+    path = write(tmp_path / "x.yaml", data=LOST, fallback=OTHERWISE)
     if promised == "KD_DATA":
         monkeypatch.setenv("KD_DATA", str(tmp_path))
     with pytest.raises(Missing, match=str(tmp_path)):
@@ -62,7 +62,7 @@ def test_the_fallback_is_not_taken_where_data_was_promised(write, tmp_path, spok
 
 
 def test_the_fallback_is_not_taken_where_the_data_is_there(write, tmp_path, spoken):
-    path = write(tmp_path / "x.yaml", otherwise={"data": {"name": "mnist5k"}})
+    path = write(tmp_path / "x.yaml", fallback={"data": {"name": "mnist5k"}})
     assert prepare(path, None, False, False, spoken)[1].name == "digits"
     assert heard(spoken) == ""
 
@@ -88,7 +88,7 @@ def test_a_smoke_test_of_what_cannot_be_generated_needs_the_data(write, tmp_path
 
 
 def test_real_images_are_better_than_generated_ones(write, tmp_path, spoken):
-    path = write(tmp_path / "x.yaml", data=ABSENT, otherwise=OTHERWISE)
+    path = write(tmp_path / "x.yaml", data=ABSENT, fallback=OTHERWISE)
     assert prepare(path, None, False, True, spoken)[1].name == "digits"
 
 

@@ -38,8 +38,8 @@ def handler():
 def test_checks(space, tmp_path, monkeypatch, capsys):
     """In this process, for the imports of another take longer than the check; the fewest, smallest steps are timed."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("search.plan.PATIENCE", 0.0)
-    monkeypatch.setattr("search.plan.WORK", 10**7)
+    monkeypatch.setattr("search.plan.estimate.PATIENCE", 0.0)
+    monkeypatch.setattr("search.plan.estimate.WORK", 10**7)
     monkeypatch.setattr("os.cpu_count", lambda: 1)  # the other is busy with other tests
     code, said = main([str(space), "--check"]), capsys.readouterr()
     assert code == 0, said.err

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from spaces import catalogue
+import spaces.catalogue.entries as catalogue
 from spaces.__main__ import main
-from spaces.catalogue import HEAD, SCHEMA, Entry, entries, knobs
+from spaces.catalogue.entries import HEAD, SCHEMA, Entry, entries, knobs
 from spaces.errors import UserError
 from spaces.space import load
 

@@ -110,14 +110,14 @@ ONE = [
     ("confirm: {top: 2}", "1: confirm.seeds: missing"),
     ("confirm: {top: 2, sedes: [4]}", "1: confirm.sedes: unknown key; did you mean seeds?"),
     ("resources: {cpus: 0}", "1: resources.cpus: found 0, expected more than 0"),
-    ("otherwise: 3", "1: otherwise: found 3, expected a mapping"),
-    ("otherwise:\n  train: {epoch: 3}", "2: otherwise.train.epoch: unknown key; did you mean epochs?"),
-    ("otherwise:\n  trian: {epochs: 3}", "2: otherwise.trian: unknown key; did you mean train?"),
-    ("otherwise:\n  otherwise: {epochs: 3}", "2: otherwise.otherwise: unknown key"),
-    ("otherwise: {method: {alpha: {choice: []}}}", "1: otherwise.method.alpha: an empty choice"),
+    ("fallback: 3", "1: fallback: found 3, expected a mapping"),
+    ("fallback:\n  train: {epoch: 3}", "2: fallback.train.epoch: unknown key; did you mean epochs?"),
+    ("fallback:\n  trian: {epochs: 3}", "2: fallback.trian: unknown key; did you mean train?"),
+    ("fallback:\n  fallback: {epochs: 3}", "2: fallback.fallback: unknown key"),
+    ("fallback: {method: {alpha: {choice: []}}}", "1: fallback.method.alpha: an empty choice"),
     (
-        "train: {lr: {uniform: [1, 2]}}\nsearch: {algorithm: tpe, trials: 3}\notherwise:\n  search: {scheduler: [3]}",
-        "4: otherwise.search.scheduler: found [3], expected text",
+        "train: {lr: {uniform: [1, 2]}}\nsearch: {algorithm: tpe, trials: 3}\nfallback:\n  search: {scheduler: [3]}",
+        "4: fallback.search.scheduler: found [3], expected text",
     ),
 ]
 
@@ -139,7 +139,7 @@ def test_independent_mistakes_are_told_together(errors: Errors) -> None:
         seeds: []
         search: {metric: test_loss}
         method: {name: hinton, alpha: {choice: []}}
-        otherwise:
+        fallback:
           train: {optimiser: adam}
         """
     )
@@ -205,12 +205,12 @@ def test_an_enormous_grid(errors: Errors) -> None:
     assert found.startswith(f"2: search.algorithm: a grid of {10**30} cells")
 
 
-def test_a_mistake_only_together_with_otherwise(errors: Errors) -> None:
-    text = "seeds: [0]\nconfirm: {seeds: [1, 2]}\notherwise: {seeds: [1]}"
+def test_a_mistake_only_together_with_fallback(errors: Errors) -> None:
+    text = "seeds: [0]\nconfirm: {seeds: [1, 2]}\nfallback: {seeds: [1]}"
     assert errors(text)[0].startswith("2: confirm.seeds: seed 1 was already explored with")
-    text = "train: {optimizer: sgd, momentum: 0.5}\nsearch: {}\notherwise: {train: {optimizer: adam}}"
+    text = "train: {optimizer: sgd, momentum: 0.5}\nsearch: {}\nfallback: {train: {optimizer: adam}}"
     assert "only sgd takes it" in errors(text)[0]
-    assert errors(text)[0].endswith("(together with otherwise)")
+    assert errors(text)[0].endswith("(together with fallback)")
 
 
 @pytest.mark.parametrize(

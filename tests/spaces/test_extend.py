@@ -51,7 +51,7 @@ confirm: {top: 2, seeds: [5]}
         (TPE, "trials: 10", "trials: 10, hours: 2", []),
         (BASE, "seeds", "resources: {workers: 1, pack: 4}\nseeds", []),
         (BASE, "seeds", "resources: {cpus: 2}\nseeds", ["resources.cpus"]),
-        (TPE, "algorithm: tpe", "algorithm: random, grace: 2", ["search.algorithm", "search.grace"]),
+        (TPE, "algorithm: tpe", "algorithm: random, grace_period: 2", ["search.algorithm", "search.grace_period"]),
         (TPE, "top: 2, seeds: [5]", "top: 3, seeds: [5, 6]", []),
         (TPE, "top: 2, seeds: [5]", "top: 1, seeds: [6]", ["confirm.top", "confirm.seeds"]),
         (TPE, "confirm: {top: 2, seeds: [5]}\n", "", ["confirm"]),

@@ -53,21 +53,23 @@ def test_baseline() -> None:
 def test_subclasses_are_passed_on_by_an_assistant() -> None:
     behind = {"model": {"name": "cnn", "subclasses": 3}}
     own = recipe(teacher={"model": {"name": "mlp"}, "method": {"name": "subclass"}, "teacher": behind})
-    assert own.taught().network.subclasses == own.network.subclasses == 3
+    assert own.teacher_recipe().network.subclasses == own.network.subclasses == 3
 
 
 def test_the_teacher_is_a_recipe() -> None:
-    teacher = recipe(teacher={"model": {"name": "cnn"}, "train": {"epochs": 3, "jitter": 2}, "seed": 5}).taught()
-    assert (teacher.student.model.name, teacher.train.epochs, teacher.train.jitter) == ("cnn", 3, 2)
+    teacher = recipe(teacher={"model": {"name": "cnn"}, "train": {"epochs": 3, "shift": 2}, "seed": 5}).teacher_recipe()
+    assert (teacher.student.model.name, teacher.train.epochs, teacher.train.shift) == ("cnn", 3, 2)
     assert (teacher.method.name, teacher.teacher) == ("none", None)
     with pytest.raises(ValueError, match="without a teacher"):
-        teacher.taught()
+        teacher.teacher_recipe()
 
 
 def test_a_teacher_has_random_streams_of_its_own() -> None:
-    seeds = [recipe(teacher={"model": {"name": "cnn"}, "seed": seed}, seed=seed).taught().seed for seed in range(100)]
+    seeds = [
+        recipe(teacher={"model": {"name": "cnn"}, "seed": seed}, seed=seed).teacher_recipe().seed for seed in range(100)
+    ]
     assert len(set(seeds)) == 100 and min(seeds) >= 100  # no student has them; the same seed, always the same teacher
-    assert seeds[0] == recipe(teacher={"model": {"name": "cnn"}}, seed=9).taught().seed
+    assert seeds[0] == recipe(teacher={"model": {"name": "cnn"}}, seed=9).teacher_recipe().seed
 
 
 @pytest.mark.parametrize("values", [{"schedule": "step"}, {"milestones": [3]}, {"schedule": "step", "milestones": []}])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from spaces.catalogue import HEAD, SCHEMA, schema
+from spaces.catalogue.entries import HEAD, SCHEMA, schema
 from spaces.document import read
 
 ROOT = Path(__file__).parents[2]
@@ -71,8 +71,8 @@ def test_any_misspelt_key_of_a_shipped_space_is_underlined(file: Path) -> None:
         {"teacher": {"model": {**MLP, "dropout": {"choice": [0, 0.5]}}, "seeds": [0, 1]}},
         {"search": {"algorithm": "tpe", "scheduler": "asha", "trials": 9, "limit": {"macs": 1000}, "hours": 0.5}},
         {"confirm": {"seeds": [7]}, "resources": {"gpus": 0.25, "workers": 4}},
-        {"data": {"name": "mnist"}, "otherwise": {"data": {"name": "digits"}, "method": {"temperature": 2}}},
-        {"otherwise": {"student": {"model": {"hidden": [8]}}, "confirm": {"top": 1}}},
+        {"data": {"name": "mnist"}, "fallback": {"data": {"name": "digits"}, "method": {"temperature": 2}}},
+        {"fallback": {"student": {"model": {"hidden": [8]}}, "confirm": {"top": 1}}},
     ],
 )
 def test_what_may_be_written_validates(tree: dict[str, Any]) -> None:
@@ -114,8 +114,8 @@ def test_what_may_be_written_validates(tree: dict[str, Any]) -> None:
         ({"search": {"metric": "test_accuracy"}}, "search"),
         ({"confirm": {"top": 2}}, "confirm"),
         ({"table": {"rows": "method.alpha"}}, "table"),
-        ({"otherwise": {"otherwise": {}}}, "otherwise"),
-        ({"otherwise": {"method": {"temprature": 2}}}, "otherwise"),
+        ({"fallback": {"fallback": {}}}, "fallback"),
+        ({"fallback": {"method": {"temprature": 2}}}, "fallback"),
     ],
 )
 def test_what_is_wrong_is_underlined(tree: dict[str, Any], place: str) -> None:

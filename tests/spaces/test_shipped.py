@@ -12,7 +12,7 @@ from spaces.document import read
 from spaces.domain import KINDS
 from spaces.errors import UserError
 from spaces.space import load
-from trainables.check import judge
+from trainables.validate import judge
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "spaces").rglob("*.yaml"))

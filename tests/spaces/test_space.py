@@ -165,18 +165,18 @@ def test_a_gpu_is_used_where_there_is_one_unless_the_space_says_otherwise(
 )
 def test_precision_is_settled_behind_the_teacher(space: Build, teacher: str) -> None:
     recipe = space(f"teacher: {teacher}").resolved("bfloat16").fill({}, 0)
-    found = recipe.lessons()
+    found = recipe.teacher_recipes()
     while found[-1].teacher is not None:
-        found += found[-1].lessons()
+        found += found[-1].teacher_recipes()
     assert len(found) > 1 and {own.train.precision for own in found} == {"bfloat16"}
 
 
-def test_otherwise(space: Build) -> None:
+def test_fallback(space: Build) -> None:
     text = """\
     data: {name: mnist}
     method: {alpha: {choice: [0, 1]}}
     train: {epochs: 3, batch_size: 256}
-    otherwise:
+    fallback:
       data: {name: mnist5k}
       method: {alpha: 0.5}
       train:

@@ -12,8 +12,8 @@ import pytest
 if TYPE_CHECKING:  # the tests of data/ need no torch
     from spaces.recipe import Recipe
     from trainables.data import Dataset
+    from trainables.distillation_data import DistillationData
     from trainables.fit import Epoch
-    from trainables.lesson import Lesson
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,22 +71,22 @@ def pupil(recipe: Callable[..., Recipe]) -> Callable[..., Recipe]:
 
 
 @pytest.fixture(scope="session")
-def labels(digits: Dataset) -> Lesson:
+def labels(digits: Dataset) -> DistillationData:
     """Return a lesson of labels alone."""
-    from trainables.lesson import Lesson
+    from trainables.distillation_data import DistillationData
 
-    return Lesson(digits, None)
+    return DistillationData(digits, None)
 
 
 @pytest.fixture(scope="session")
-def lesson(digits: Dataset) -> Lesson:
+def lesson(digits: Dataset) -> DistillationData:
     """Return the lesson of a teacher that is rather sure of the class after the right one."""
     import numpy as np
 
-    from trainables.lesson import Answers, Lesson
+    from trainables.distillation_data import DistillationData, TeacherOutputs
 
     answers = [5 * np.eye(10, dtype=np.float32)[(split.labels + 1) % 10] for split in digits[:3]]
-    return Lesson(digits, Answers(*answers))
+    return DistillationData(digits, TeacherOutputs(*answers))
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +94,7 @@ def run() -> Callable[..., list[Epoch]]:
     """Return all epochs of a training, each with a copy of its state, and without the seconds it took."""
     from trainables.fit import State, fit
 
-    def ran(recipe: Recipe, lesson: Lesson, start: State | None = None) -> list[Epoch]:
+    def ran(recipe: Recipe, lesson: DistillationData, start: State | None = None) -> list[Epoch]:
         epochs = []
         for each in fit(recipe, lesson, start=start):
             weights, optimiser, regressor = ({k: v.clone() for k, v in part.items()} for part in each.state[2:])

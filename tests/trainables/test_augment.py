@@ -13,7 +13,7 @@ from torch import Tensor
 from spaces.recipe import Augment
 from trainables import augment
 from trainables.augment import draw, name, shift, show, uniform, views
-from trainables.vision import torchvision
+from trainables.models.torchvision_import import torchvision
 
 functional = torchvision.transforms.v2.functional
 BILINEAR = torchvision.transforms.InterpolationMode.BILINEAR
@@ -21,7 +21,7 @@ BILINEAR = torchvision.transforms.InterpolationMode.BILINEAR
 IMAGES = torch.randint(1, 256, (40, 2, 5, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def jittered(pixels: int, seed: int = 0) -> torch.Tensor:
+def shifted(pixels: int, seed: int = 0) -> torch.Tensor:
     return shift(IMAGES, pixels, draw(len(IMAGES), pixels, torch.Generator().manual_seed(seed)))
 
 
@@ -37,26 +37,26 @@ def shifts(image: np.ndarray, shifted: np.ndarray, pixels: int) -> list[tuple[in
 @settings(deadline=None)
 @given(pixels=st.integers(0, 3), seed=st.integers(0, 99))
 def test_every_image_is_itself_shifted_by_so_many_pixels_at_most(pixels: int, seed: int) -> None:
-    found = jittered(pixels, seed)
+    found = shifted(pixels, seed)
     assert found.dtype == torch.uint8 and found.shape == IMAGES.shape
-    for image, shifted in zip(IMAGES.numpy(), found.numpy(), strict=True):
-        assert len(shifts(image, shifted, pixels)) == 1  # all channels by the same
+    for image, moved in zip(IMAGES.numpy(), found.numpy(), strict=True):
+        assert len(shifts(image, moved, pixels)) == 1  # all channels by the same
 
 
 def test_images_move_apart_and_both_ways() -> None:
-    pairs = [pair for seed in range(4) for pair in zip(IMAGES.numpy(), jittered(1, seed).numpy(), strict=True)]
-    found = {shifts(image, shifted, 1)[0] for image, shifted in pairs}
+    pairs = [pair for seed in range(4) for pair in zip(IMAGES.numpy(), shifted(1, seed).numpy(), strict=True)]
+    found = {shifts(image, moved, 1)[0] for image, moved in pairs}
     assert found == {(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)}
 
 
 def test_a_generator_determines_the_shifts() -> None:
-    assert torch.equal(jittered(2, seed=1), jittered(2, seed=1))
-    assert not torch.equal(jittered(2, seed=1), jittered(2, seed=2))
+    assert torch.equal(shifted(2, seed=1), shifted(2, seed=1))
+    assert not torch.equal(shifted(2, seed=1), shifted(2, seed=2))
 
 
 def test_images_are_left_alone() -> None:
     before = IMAGES.clone()
-    jittered(2)
+    shifted(2)
     assert torch.equal(IMAGES, before)
 
 
@@ -68,7 +68,7 @@ def test_every_shift_is_one_view() -> None:
     assert views(0) == 1 and torch.equal(shift(image, 0, torch.tensor([0])), image)
 
 
-ALL = Augment(crop=2, flip="both", rotate=15.0, shear=0.1, colour=0.3)
+ALL = Augment(crop=2, flip="both", rotate=15.0, shear=0.1, color=0.3)
 PHOTOS = torch.randint(0, 256, (30, 3, 9, 12), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 NUMBERS = torch.arange(len(PHOTOS))
 
@@ -125,7 +125,7 @@ def test_a_change_more_leaves_the_others_as_they_were() -> None:
     assert torch.equal(*angles)
 
 
-@pytest.mark.parametrize("knobs", [{"crop": 2}, {"flip": "both"}, {"rotate": 9.0}, {"shear": 0.2}, {"colour": 0.2}])
+@pytest.mark.parametrize("knobs", [{"crop": 2}, {"flip": "both"}, {"rotate": 9.0}, {"shear": 0.2}, {"color": 0.2}])
 def test_images_keep_type_and_shape_and_are_left_alone(knobs: dict[str, Any]) -> None:
     before, floats = PHOTOS.clone(), PHOTOS / 255
     found = shown(Augment(**knobs), 0)
@@ -135,7 +135,7 @@ def test_images_keep_type_and_shape_and_are_left_alone(knobs: dict[str, Any]) ->
     assert again.dtype == torch.float32 and (again * 255 - found).abs().max() <= 0.501  # rounded once, at the end
 
 
-@pytest.mark.parametrize("knob", ["crop", "rotate", "shear", "colour"])
+@pytest.mark.parametrize("knob", ["crop", "rotate", "shear", "color"])
 def test_no_amount_is_no_change(knob: str) -> None:
     assert torch.equal(shown(Augment(**{knob: 0}), 3), PHOTOS)
 
@@ -180,8 +180,8 @@ def test_rotations_and_shears_are_torchvisions() -> None:
         torch.testing.assert_close(sheared[n], other, rtol=0, atol=1e-5)
 
 
-def test_colours_are_torchvisions() -> None:
-    policy, images, view = Augment(colour=0.5), PHOTOS / 255, torch.full_like(NUMBERS, 2)
+def test_colors_are_torchvisions() -> None:
+    policy, images, view = Augment(color=0.5), PHOTOS / 255, torch.full_like(NUMBERS, 2)
     found = shown(policy, 2, images)
     kinds = (augment.BRIGHTNESS, augment.CONTRAST, augment.SATURATION)
     factors = [1 + augment._between(policy, kind, 0.5, view, NUMBERS) for kind in kinds]
@@ -189,13 +189,13 @@ def test_colours_are_torchvisions() -> None:
         wanted = functional.adjust_brightness(image, factors[0][n].item())
         wanted = functional.adjust_contrast(wanted, factors[1][n].item())
         wanted = functional.adjust_saturation(wanted, factors[2][n].item())
-        torch.testing.assert_close(found[n], wanted, rtol=0, atol=2e-4)  # its weights of the colours are rounded
+        torch.testing.assert_close(found[n], wanted, rtol=0, atol=2e-4)  # its weights of the colors are rounded
 
 
 def test_grey_images_have_no_saturation() -> None:
     grey = PHOTOS[:, :1]
-    three = shown(Augment(colour=0.4), 1, grey.expand(-1, 3, -1, -1) / 255)
-    torch.testing.assert_close(shown(Augment(colour=0.4), 1, grey / 255).expand(-1, 3, -1, -1), three)
+    three = shown(Augment(color=0.4), 1, grey.expand(-1, 3, -1, -1) / 255)
+    torch.testing.assert_close(shown(Augment(color=0.4), 1, grey / 255).expand(-1, 3, -1, -1), three)
 
 
 def test_equal_policies_have_one_name() -> None:

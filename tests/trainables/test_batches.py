@@ -14,22 +14,22 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from spaces.recipe import Recipe
-from trainables.answer import compact
 from trainables.batches import Batch, batches, class_weights, material, mean
 from trainables.data import Dataset
+from trainables.distillation_data import DistillationData, requested_outputs
 from trainables.evaluate import respond
 from trainables.fit import Epoch
-from trainables.lesson import Lesson, wanted
 from trainables.methods import METHODS
 from trainables.models import build
 from trainables.output import Output
-from trainables.teach import Taught, key, teach
+from trainables.teachers.outputs import compact
+from trainables.teachers.teach import TeacherResult, key, teach
 
 Make = Callable[..., Recipe]
 CPU = torch.device("cpu")
 CNN = {"name": "cnn", "subclasses": 2}
 TRAIN = {"epochs": 1, "batch_size": 64, "precision": "float32"}
-AUGMENT = {"views": 3, "crop": 1, "flip": "horizontal", "rotate": 15.0, "shear": 0.1, "colour": 0.2}
+AUGMENT = {"views": 3, "crop": 1, "flip": "horizontal", "rotate": 15.0, "shear": 0.1, "color": 0.2}
 HINT = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu3"}
 
 
@@ -38,19 +38,19 @@ def small(digits: Dataset) -> Dataset:
     return digits.take(200, 50, 50)
 
 
-def lesson_of(recipe: Recipe, data: Dataset) -> Lesson:
-    *_, last = teach(recipe, data, wanted([recipe]))
-    assert isinstance(last, Taught)
+def lesson_of(recipe: Recipe, data: Dataset) -> DistillationData:
+    *_, last = teach(recipe, data, requested_outputs([recipe]))
+    assert isinstance(last, TeacherResult)
     return last.lesson
 
 
-def seen(recipe: Recipe, lesson: Lesson, epoch: int = 1) -> list[Batch]:
+def seen(recipe: Recipe, lesson: DistillationData, epoch: int = 1) -> list[Batch]:
     return list(batches(recipe, material(recipe, lesson, CPU), epoch, 3))
 
 
 def asked(recipe: Recipe, batch: Batch, data: Dataset, kd_cache: Path) -> Output:
     """What the teacher itself says of the images of a batch."""
-    from trainables import cache
+    from trainables.teachers import cache
 
     assert recipe.teacher is not None
     model = build(recipe.teacher.model, data.shape, len(data.classes))
@@ -58,7 +58,7 @@ def asked(recipe: Recipe, batch: Batch, data: Dataset, kd_cache: Path) -> Output
     return respond(model, batch.images, ["relu3"])
 
 
-@pytest.mark.parametrize("policy", [{}, {"jitter": 1}, {"augment": AUGMENT}], ids=["none", "jitter", "augment"])
+@pytest.mark.parametrize("policy", [{}, {"shift": 1}, {"augment": AUGMENT}], ids=["none", "shift", "augment"])
 @pytest.mark.parametrize("method", ["hinton", "hint", "subclass"])
 def test_answers_belong_to_the_images(
     kd_cache: Path, recipe: Make, small: Dataset, method: str, policy: dict[str, Any]
@@ -88,7 +88,7 @@ def test_a_large_layer_is_asked_for(
 ) -> None:
     wanting = recipe(None, HINT, teacher={"model": {"name": "cnn"}, "train": TRAIN})
     kept = lesson_of(wanting, small)
-    monkeypatch.setattr("trainables.answer.LARGEST", 100)
+    monkeypatch.setattr("trainables.teachers.outputs.LARGEST", 100)
     asked_for = lesson_of(wanting, small)
     assert kept.teacher is not None and "relu3" in kept.teacher.features and not kept.teacher.weights
     assert asked_for.teacher is not None and not asked_for.teacher.features and asked_for.teacher.weights
@@ -98,15 +98,15 @@ def test_a_large_layer_is_asked_for(
 
 
 def test_views_change_with_the_epoch_and_the_seed(kd_cache: Path, recipe: Make, small: Dataset) -> None:
-    wanting = recipe(jitter=2)
-    lesson = Lesson(small, None)
+    wanting = recipe(shift=2)
+    lesson = DistillationData(small, None)
     first, second = seen(wanting, lesson, 1), seen(wanting, lesson, 2)
     assert not torch.equal(first[0].images, second[0].images)
     assert torch.equal(first[0].images, seen(wanting, lesson, 1)[0].images)
-    assert not torch.equal(first[0].images, seen(recipe(jitter=2, seed=1), lesson, 1)[0].images)
+    assert not torch.equal(first[0].images, seen(recipe(shift=2, seed=1), lesson, 1)[0].images)
 
 
-def losses(recipe: Recipe, lesson: Lesson, data: Dataset, kd_cache: Path) -> tuple[Tensor, Tensor]:
+def losses(recipe: Recipe, lesson: DistillationData, data: Dataset, kd_cache: Path) -> tuple[Tensor, Tensor]:
     """The loss of a student that only listens to its teacher, by kept answers and by those of the teacher itself."""
     student = build(recipe.network, data.shape, len(data.classes), 0).eval()
     kept, live = [], []
@@ -139,7 +139,7 @@ def test_the_canary_sings(kd_cache: Path, recipe: Make, small: Dataset) -> None:
 def test_many_views_are_kept_in_half_the_bytes(
     kd_cache: Path, recipe: Make, small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainables.answer.MOST", 1000)
+    monkeypatch.setattr("trainables.teachers.outputs.MOST", 1000)
     wanting = recipe(None, ALONE, teacher=BOLD, augment=AUGMENT)
     lesson = lesson_of(wanting, small)
     assert lesson.teacher is not None and lesson.teacher.views[wanting.train.policy].dtype == np.float16
@@ -151,10 +151,10 @@ def test_many_views_are_kept_in_half_the_bytes(
     assert compact(torch.full((2, 2000), 1e5)).dtype == torch.float32  # no infinities
 
 
-def test_probes_of_a_space_ask_for_every_jitter(recipe: Make) -> None:
+def test_probes_of_a_space_ask_for_every_shift(recipe: Make) -> None:
     kd = {"name": "hinton", "alpha": 0.5, "temperature": 4.0}
-    probes = [recipe(), recipe(None, kd, teacher={}), recipe(jitter=2)]  # and there is a student with both
-    assert wanted(probes).policies == (2,) and wanted(probes[::2]).policies == ()
+    probes = [recipe(), recipe(None, kd, teacher={}), recipe(shift=2)]  # and there is a student with both
+    assert requested_outputs(probes).policies == (2,) and requested_outputs(probes[::2]).policies == ()
 
 
 def test_the_teacher_is_not_asked_after_the_hints(kd_cache: Path, recipe: Make, small: Dataset) -> None:
@@ -168,7 +168,7 @@ def test_the_teacher_is_not_asked_after_the_hints(kd_cache: Path, recipe: Make, 
 
 def test_omitted_classes_are_never_seen(recipe: Make, small: Dataset) -> None:
     wanting = recipe(omit={"classes": [3, 5]}, batch_size=20)
-    given = material(wanting, Lesson(small, None), CPU)
+    given = material(wanting, DistillationData(small, None), CPU)
     shown = torch.cat([batch.labels for batch in batches(wanting, given, 1, 1000)])
     assert set(shown.tolist()) == set(range(10)) - {3, 5}
     assert len(given.kept) == sum(label not in (3, 5) for label in small.train.labels)
@@ -228,6 +228,6 @@ def test_weighing_a_class_has_it_named_more_often(
     for weight in (1.0, 50.0):
         wanting = recipe({"name": "mlp", "hidden": [16]}, epochs=4, class_weights=[weight] + [1.0] * 9)
         student = build(wanting.network, small.shape, 10)
-        student.load_state_dict(run(wanting, Lesson(small, None))[-1].state.weights)
+        student.load_state_dict(run(wanting, DistillationData(small, None))[-1].state.weights)
         named.append((respond(student, torch.from_numpy(small.val.images)).logits.argmax(-1) == 0).sum().item())
     assert named[1] > named[0]

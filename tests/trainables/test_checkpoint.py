@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spaces.errors import UserError
-from trainables import checkpoint, storage
+from trainables import checkpoint
 from trainables.fit import State
+from trainables.weights import tensor_file
 
 STATE = State(
     epoch=3,
@@ -46,7 +47,7 @@ def test_a_damaged_one_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_other_tensors_are_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "state"
-    storage.write(path, {"student.weight": torch.ones(2)})
+    tensor_file.write(path, {"student.weight": torch.ones(2)})
     with pytest.raises(UserError, match=str(path)):
         checkpoint.load(path)
 

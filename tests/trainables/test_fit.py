@@ -12,9 +12,9 @@ from spaces.recipe import Recipe
 from trainables.batches import steps_per_epoch
 from trainables.data import Dataset
 from trainables.device import tensor
+from trainables.distillation_data import DistillationData, TeacherOutputs
 from trainables.evaluate import predict
 from trainables.fit import Diverged, Epoch, fit
-from trainables.lesson import Answers, Lesson
 from trainables.methods import METHODS
 from trainables.models import MODELS, build
 from trainables.output import Output
@@ -25,7 +25,7 @@ Same = Callable[[list[Epoch], list[Epoch]], bool]
 HINTON = {"name": "hinton", "alpha": 0.5, "temperature": 4.0}
 
 
-def test_epochs_are_numbered_and_timed(recipe: Make, labels: Lesson) -> None:
+def test_epochs_are_numbered_and_timed(recipe: Make, labels: DistillationData) -> None:
     epochs = list(fit(recipe(), labels))
     assert [each.epoch for each in epochs] == [each.state.epoch for each in epochs] == [1, 2, 3]
     assert all(each.seconds > 0 for each in epochs)
@@ -35,7 +35,7 @@ def test_epochs_are_numbered_and_timed(recipe: Make, labels: Lesson) -> None:
 
 
 def test_nothing_is_trained_before_it_is_asked_for(
-    recipe: Make, labels: Lesson, monkeypatch: pytest.MonkeyPatch
+    recipe: Make, labels: DistillationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[str] = []
     monkeypatch.setitem(MODELS, "probe", lambda shape, classes: built.append("model"))
@@ -43,12 +43,12 @@ def test_nothing_is_trained_before_it_is_asked_for(
     assert isinstance(epochs, Iterator) and built == []
 
 
-def test_the_state_is_the_live_one(recipe: Make, labels: Lesson) -> None:
+def test_the_state_is_the_live_one(recipe: Make, labels: DistillationData) -> None:
     first, second, _ = fit(recipe(), labels)
     assert first.state.weights["logits.weight"].data_ptr() == second.state.weights["logits.weight"].data_ptr()
 
 
-def test_the_learning_rate_is_the_last_step_s(recipe: Make, run: Run, labels: Lesson) -> None:
+def test_the_learning_rate_is_the_last_step_s(recipe: Make, run: Run, labels: DistillationData) -> None:
     # 17 steps an epoch, 51 in all: the last step of epoch e is number 17 e - 1, counted from 0.
     epochs = run(recipe(schedule="linear", lr=0.01), labels)
     assert [each.lr for each in epochs] == pytest.approx([0.01 * (1 - (17 * e - 1) / 51) for e in (1, 2, 3)])
@@ -59,7 +59,7 @@ def test_whole_batches_only(recipe: Make, images: int, steps: int) -> None:
     assert steps_per_epoch(recipe().train, images) == steps
 
 
-def test_scores_are_the_student_s_own(recipe: Make, run: Run, labels: Lesson, digits: Dataset) -> None:
+def test_scores_are_the_student_s_own(recipe: Make, run: Run, labels: DistillationData, digits: Dataset) -> None:
     last = run(recipe(), labels)[-1]
     student = build(recipe().student.model, digits.shape, 10)
     student.load_state_dict(last.state.weights)
@@ -68,7 +68,7 @@ def test_scores_are_the_student_s_own(recipe: Make, run: Run, labels: Lesson, di
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_an_explosion_is_told(recipe: Make, run: Run, labels: Lesson, precision: str) -> None:
+def test_an_explosion_is_told(recipe: Make, run: Run, labels: DistillationData, precision: str) -> None:
     with pytest.raises(Diverged, match=r"loss (nan|inf).* on train, .* on validation in epoch 1"):
         run(recipe(optimizer="sgd", lr=1e12, precision=precision), labels)
 
@@ -76,12 +76,12 @@ def test_an_explosion_is_told(recipe: Make, run: Run, labels: Lesson, precision:
 def test_no_epoch_with_a_loss_that_is_not_finite(recipe: Make, digits: Dataset) -> None:
     answers = np.zeros((len(digits.train.labels), 10), np.float32)
     answers[-1, 0] = np.nan
-    lesson = Lesson(digits, Answers(answers, answers, answers))
+    lesson = DistillationData(digits, TeacherOutputs(answers, answers, answers))
     with pytest.raises(Diverged, match=r"loss nan on train"):
         list(fit(recipe(None, HINTON, teacher={}, batch_size=1097), lesson))
 
 
-def test_no_unit_s_weights_exceed_max_norm(recipe: Make, run: Run, labels: Lesson) -> None:
+def test_no_unit_s_weights_exceed_max_norm(recipe: Make, run: Run, labels: DistillationData) -> None:
     def longest(max_norm: float | None) -> list[float]:
         weights = run(recipe(max_norm=max_norm, lr=0.1, epochs=1), labels)[-1].state.weights
         return [weights[f"{layer}.weight"].norm(dim=1).max().item() for layer in ("linear1", "logits")]
@@ -94,22 +94,22 @@ def test_arrays_are_never_written_to(recipe: Make, run: Run, digits: Dataset) ->
     # The fixture's arrays are read-only, as Ray's; these are not. Warnings are errors.
     splits = [type(split)(*(array.copy() for array in split)) for split in digits[:3]]
     data = digits._replace(train=splits[0], val=splits[1], test=splits[2])
-    answers = Answers(*(np.ones((len(split.labels), 10), np.float32) for split in splits))
-    run(recipe(None, HINTON, teacher={}), Lesson(data, answers))
-    run(recipe(jitter=2), Lesson(data, None))
+    answers = TeacherOutputs(*(np.ones((len(split.labels), 10), np.float32) for split in splits))
+    run(recipe(None, HINTON, teacher={}), DistillationData(data, answers))
+    run(recipe(shift=2), DistillationData(data, None))
     assert data.fingerprint() == digits.fingerprint()
     assert all((answer == 1).all() for answer in answers[:3])
 
 
 def test_read_only_arrays_give_no_warning(recipe: Make, run: Run, digits: Dataset) -> None:
-    answers = Answers(*(np.ones((len(split.labels), 10), np.float32) for split in digits[:3]))
+    answers = TeacherOutputs(*(np.ones((len(split.labels), 10), np.float32) for split in digits[:3]))
     for answer in answers[:3]:
         answer.setflags(write=False)
     assert not digits.train.images.flags.writeable
-    run(recipe(None, HINTON, teacher={}, epochs=1), Lesson(digits, answers))
+    run(recipe(None, HINTON, teacher={}, epochs=1), DistillationData(digits, answers))
 
 
-def test_bfloat16_is_as_good_within_noise(recipe: Make, run: Run, labels: Lesson) -> None:
+def test_bfloat16_is_as_good_within_noise(recipe: Make, run: Run, labels: DistillationData) -> None:
     def accuracy(precision: str) -> float:
         model = {"name": "mlp", "hidden": [64]}
         ends = [run(recipe(model, precision=precision, epochs=5, seed=seed), labels)[-1] for seed in range(3)]
@@ -120,7 +120,7 @@ def test_bfloat16_is_as_good_within_noise(recipe: Make, run: Run, labels: Lesson
     assert abs(exact - rounded) < 0.02
 
 
-def test_bfloat16_leaves_weights_in_float32(recipe: Make, run: Run, labels: Lesson) -> None:
+def test_bfloat16_leaves_weights_in_float32(recipe: Make, run: Run, labels: DistillationData) -> None:
     rounded, exact = (run(recipe(precision=p, epochs=1), labels)[-1] for p in ("bfloat16", "float32"))
     tensors = [*rounded.state.weights.values(), *rounded.state.optimiser.values()]
     assert {value.dtype for value in tensors} == {torch.float32}
@@ -128,7 +128,7 @@ def test_bfloat16_leaves_weights_in_float32(recipe: Make, run: Run, labels: Less
 
 
 def test_losses_are_computed_in_float32(
-    recipe: Make, run: Run, lesson: Lesson, monkeypatch: pytest.MonkeyPatch
+    recipe: Make, run: Run, lesson: DistillationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     met = set()
 
@@ -146,7 +146,7 @@ def test_every_image_is_taught_its_own_answer(recipe: Make, run: Run, digits: Da
     few = digits.take(60, 50, 50)
     drawn = np.random.default_rng(0).integers(0, 10, 60)
     answers = 10 * np.eye(10, dtype=np.float32)[drawn]
-    lesson = Lesson(few, Answers(answers, answers, answers))
+    lesson = DistillationData(few, TeacherOutputs(answers, answers, answers))
     model = {"name": "mlp", "hidden": [128]}
     method = {"name": "hinton", "alpha": 1.0, "temperature": 2.0}
     last = run(recipe(model, method, teacher={}, epochs=40, batch_size=20), lesson)[-1]
@@ -157,6 +157,6 @@ def test_every_image_is_taught_its_own_answer(recipe: Make, run: Run, digits: Da
     assert (drawn == few.train.labels).mean() < 0.3
 
 
-def test_alpha_0_is_the_baseline(recipe: Make, run: Run, same: Same, lesson: Lesson) -> None:
+def test_alpha_0_is_the_baseline(recipe: Make, run: Run, same: Same, lesson: DistillationData) -> None:
     student = recipe(None, HINTON | {"alpha": 0.0}, teacher={})
-    assert same(run(student, lesson), run(student.canonical(), Lesson(lesson.data, None)))
+    assert same(run(student, lesson), run(student.canonical(), DistillationData(lesson.data, None)))

@@ -10,8 +10,8 @@ import pytest
 from spaces.recipe import Recipe
 from trainables import checkpoint
 from trainables.data import Dataset
+from trainables.distillation_data import DistillationData
 from trainables.fit import Epoch, State, fit
-from trainables.lesson import Lesson
 from trainables.optim import OPTIMIZERS, SCHEDULES
 
 Make = Callable[..., Recipe]
@@ -28,7 +28,7 @@ def on_disk(path: Path, state: State) -> State:
 @pytest.mark.parametrize("schedule", sorted(SCHEDULES))
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 def test_going_on_from_any_epoch_changes_nothing(
-    recipe: Make, run: Run, same: Same, lesson: Lesson, tmp_path: Path, optimizer: str, schedule: str
+    recipe: Make, run: Run, same: Same, lesson: DistillationData, tmp_path: Path, optimizer: str, schedule: str
 ) -> None:
     train = {"optimizer": optimizer, "schedule": schedule, "milestones": [2] if schedule == "step" else None}
     wanted = recipe(None, HINTON, teacher={}, warmup=1, epochs=4, weight_decay=0.01, **train)
@@ -45,25 +45,27 @@ def test_a_convolutional_net_goes_on_as_well(
     recipe: Make, run: Run, same: Same, digits: Dataset, tmp_path: Path, optimizer: str, precision: str
 ) -> None:
     # Its weights lie in memory with channels last, as no file keeps them.
-    small = Lesson(digits.take(320, 50, 50), None)
+    small = DistillationData(digits.take(320, 50, 50), None)
     wanted = recipe({"name": "cnn"}, optimizer=optimizer, precision=precision, lr=0.001)
     first, *rest = run(wanted, small)
     assert same(run(wanted, small, on_disk(tmp_path / "state", first.state)), rest)
 
 
-def test_jitter_and_limits_go_on_as_well(recipe: Make, run: Run, same: Same, labels: Lesson, tmp_path: Path) -> None:
-    wanted = recipe(jitter=1, max_norm=0.5)
+def test_shift_and_limits_go_on_as_well(
+    recipe: Make, run: Run, same: Same, labels: DistillationData, tmp_path: Path
+) -> None:
+    wanted = recipe(shift=1, max_norm=0.5)
     first, *rest = run(wanted, labels)
     assert same(run(wanted, labels, on_disk(tmp_path / "state", first.state)), rest)
 
 
-def test_one_state_serves_twice(recipe: Make, run: Run, same: Same, labels: Lesson) -> None:
+def test_one_state_serves_twice(recipe: Make, run: Run, same: Same, labels: DistillationData) -> None:
     first, *rest = run(recipe(), labels)
     assert same(run(recipe(), labels, first.state), rest)
     assert same(run(recipe(), labels, first.state), rest)
 
 
-def test_seconds_add_up_over_a_stop(recipe: Make, labels: Lesson) -> None:
+def test_seconds_add_up_over_a_stop(recipe: Make, labels: DistillationData) -> None:
     first = next(fit(recipe(), labels))
     second = next(fit(recipe(), labels, start=first.state._replace(seconds=100.0)))
     assert second.state.seconds == pytest.approx(100 + second.seconds)

@@ -12,8 +12,8 @@ from torch import nn
 
 from spaces.recipe import Recipe
 from trainables.data import Dataset
+from trainables.distillation_data import DistillationData
 from trainables.fit import Epoch, State, fit
-from trainables.lesson import Lesson
 from trainables.models import MODELS
 
 Make = Callable[..., Recipe]
@@ -23,7 +23,9 @@ HINTON = {"name": "hinton", "alpha": 0.5, "temperature": 4.0}
 
 
 @pytest.mark.parametrize("model", [None, {"name": "cnn"}], ids=["mlp", "cnn"])
-def test_whatever_ran_before(recipe: Make, run: Run, same: Same, lesson: Lesson, model: dict[str, Any] | None) -> None:
+def test_whatever_ran_before(
+    recipe: Make, run: Run, same: Same, lesson: DistillationData, model: dict[str, Any] | None
+) -> None:
     wanted = recipe(model, HINTON, teacher={}, epochs=2)
     first = run(wanted, lesson)
     torch.manual_seed(5)
@@ -35,7 +37,7 @@ def test_whatever_ran_before(recipe: Make, run: Run, same: Same, lesson: Lesson,
     assert same(run(wanted, lesson), first)
 
 
-def test_trainings_taken_in_turns_do_not_meet(recipe: Make, run: Run, same: Same, labels: Lesson) -> None:
+def test_trainings_taken_in_turns_do_not_meet(recipe: Make, run: Run, same: Same, labels: DistillationData) -> None:
     alone = run(recipe(), labels)
     other = fit(recipe(seed=1), labels)
     mixed = []
@@ -66,7 +68,7 @@ class Probe(nn.Module):
 
 
 @pytest.fixture
-def probe(monkeypatch: pytest.MonkeyPatch, run: Run, lesson: Lesson, recipe: Make) -> Callable[..., Probe]:
+def probe(monkeypatch: pytest.MonkeyPatch, run: Run, lesson: DistillationData, recipe: Make) -> Callable[..., Probe]:
     """Return the probe that was trained by a recipe."""
     built: list[Probe] = []
 
@@ -131,7 +133,7 @@ def test_fewer_images_than_a_batch_are_one_batch(probe: Callable[..., Probe]) ->
     assert [len(images) for images in probe(epochs=2, batch_size=5000).seen] == [1097, 1097]
 
 
-def test_jitter_reaches_the_student_alone(probe: Callable[..., Probe], digits: Dataset) -> None:
-    still, shifted = probe({"name": "none"}, epochs=1), probe({"name": "none"}, epochs=1, jitter=2)
+def test_shift_reaches_the_student_alone(probe: Callable[..., Probe], digits: Dataset) -> None:
+    still, shifted = probe({"name": "none"}, epochs=1), probe({"name": "none"}, epochs=1, shift=2)
     assert not any(equal(still.seen, shifted.seen))
     assert all(equal(still.dropped, shifted.dropped))

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from search.plan.footprint import answers, memory, of_views, weights
 from spaces.recipe import Augment, Recipe
 from trainables.data import Dataset
-from trainables.footprint import answers, memory, of_views, weights
-from trainables.lesson import Wanted
+from trainables.distillation_data import RequestedOutputs
 
 HELD = (1097 + 300) * 64  # bytes of the digits' images
 NETWORK = (64 * 16 + 16 + 16 * 10 + 10) * 4
@@ -44,13 +44,17 @@ def test_a_student_holds_its_teachers_answers(digits: Dataset) -> None:
     teacher = {"model": {"name": "mlp", "hidden": [8]}}
     taught = recipe(teacher=teacher, method={"name": "hinton", "alpha": 0.5, "temperature": 4})
     logits = 1797 * 10 * 4
-    assert memory(taught, digits) - memory(recipe(), digits) == logits == answers(taught.network, digits, Wanted())
+    assert (
+        memory(taught, digits) - memory(recipe(), digits)
+        == logits
+        == answers(taught.network, digits, RequestedOutputs())
+    )
 
 
 def test_what_is_asked_for_beside_the_logits_is_counted(digits: Dataset) -> None:
-    model, plain = recipe().network, answers(recipe().network, digits, Wanted())
-    assert answers(model, digits, Wanted(layers=("relu1",))) - plain == 1097 * 16 * 4
-    assert answers(model, digits, Wanted(policies=(1,))) - plain == 1097 * 9 * 10 * 4
+    model, plain = recipe().network, answers(recipe().network, digits, RequestedOutputs())
+    assert answers(model, digits, RequestedOutputs(layers=("relu1",))) - plain == 1097 * 16 * 4
+    assert answers(model, digits, RequestedOutputs(policies=(1,))) - plain == 1097 * 9 * 10 * 4
 
 
 def test_many_views_take_half(digits: Dataset) -> None:
@@ -61,7 +65,7 @@ def test_many_views_take_half(digits: Dataset) -> None:
 
 def test_layers_of_other_teachers_take_nothing(digits: Dataset) -> None:
     model = recipe().student.model
-    assert answers(model, digits, Wanted(("pool2",))) == answers(model, digits, Wanted())
+    assert answers(model, digits, RequestedOutputs(("pool2",))) == answers(model, digits, RequestedOutputs())
 
 
 def test_weights_are_those_of_the_network(digits: Dataset) -> None:

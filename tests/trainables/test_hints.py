@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from spaces.recipe import Recipe
 from trainables import checkpoint
 from trainables.data import Dataset
+from trainables.distillation_data import DistillationData, requested_outputs
 from trainables.fit import Epoch, fit
 from trainables.hints import between, complaints, rectified, regressor
-from trainables.lesson import Lesson, wanted
 from trainables.models import MODELS, build
-from trainables.teach import teach
+from trainables.teachers.teach import teach
 
 Make = Callable[..., Recipe]
 TRAIN = {"epochs": 1, "batch_size": 64, "precision": "float32"}
@@ -120,17 +120,17 @@ def test_an_ensemble_has_no_layers(digits: Dataset, recipe: Make) -> None:
 
 
 @pytest.fixture(scope="module")
-def fitted(digits: Dataset, recipe: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Lesson]:
+def fitted(digits: Dataset, recipe: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, DistillationData]:
     """Return a student with hints, and its teacher's lesson."""
     data = digits.take(200, 50, 50)
     wanting = recipe({"name": "mlp", "hidden": [16]}, FITNETS, teacher=CNN, epochs=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KD_CACHE", str(tmp_path_factory.mktemp("cache")))
-        *_, taught = teach(wanting, data, wanted([wanting]))
+        *_, taught = teach(wanting, data, requested_outputs([wanting]))
     return wanting, taught.lesson  # type: ignore[union-attr]
 
 
-def test_the_first_stage_trains_the_guided_layers_alone(fitted: tuple[Recipe, Lesson]) -> None:
+def test_the_first_stage_trains_the_guided_layers_alone(fitted: tuple[Recipe, DistillationData]) -> None:
     wanting, lesson = fitted
     fresh = build(wanting.network, lesson.data.shape, 10, wanting.seed).state_dict()
     epochs = fit(wanting, lesson)
@@ -141,14 +141,14 @@ def test_the_first_stage_trains_the_guided_layers_alone(fitted: tuple[Recipe, Le
     assert not torch.equal(next(epochs).state.weights["logits.weight"], fresh["logits.weight"])
 
 
-def test_the_optimiser_starts_anew_with_the_second_stage(fitted: tuple[Recipe, Lesson]) -> None:
+def test_the_optimiser_starts_anew_with_the_second_stage(fitted: tuple[Recipe, DistillationData]) -> None:
     steps = [float(each.state.optimiser["0.step"]) for each in fit(*fitted)]
     assert steps == [3, 6, 3, 6]  # steps of 200 images in batches of 64, counted by Adam
 
 
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_training_with_hints_goes_on(
-    fitted: tuple[Recipe, Lesson], run: Callable[..., list[Epoch]], same: Callable, tmp_path: Path, after: int
+    fitted: tuple[Recipe, DistillationData], run: Callable[..., list[Epoch]], same: Callable, tmp_path: Path, after: int
 ) -> None:
     whole = run(*fitted)
     for each in fit(*fitted):

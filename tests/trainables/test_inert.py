@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from torch.nn.functional import cross_entropy
 
+from search.plan.dummy_teacher import dummy_distillation_data
+from search.plan.inert_knobs import ALONE, Finding, findings
 from spaces.document import write
 from spaces.errors import UserError
 from spaces.space import Space, load
 from trainables.data import Dataset
-from trainables.inert import ALONE, Finding, findings
 from trainables.methods import METHODS
-from trainables.rehearsal import rehearsal
 
 HINTON = {"name": "hinton", "alpha": 0.5, "temperature": 4}
 MLP = {"name": "mlp", "hidden": [8]}
@@ -55,7 +55,7 @@ def only(space: Space, data: Dataset) -> Finding:
         ("train", "schedule", {"choice": ["constant", "cosine"]}),
         ("train", "warmup", {"int": [0, 2]}),
         ("train", "precision", {"choice": ["float32", "bfloat16"]}),
-        ("train", "jitter", {"choice": [0, 1]}),
+        ("train", "shift", {"choice": [0, 1]}),
         ("train", "augment", {"choice": [None, {"flip": "horizontal"}]}),
         ("train", "class_weights", {"choice": [None, [1.0] * 9 + [2.0]]}),
         ("train", "omit", {"choice": [{"classes": [3]}, {"classes": [4]}]}),
@@ -69,7 +69,7 @@ def test_a_knob_that_works_is_alive(space, digits: Dataset, part: str, knob: str
     assert (found.path, found.alive, found.reason) == (f"{part}.{knob}", True, "")
 
 
-@pytest.mark.parametrize("amount", ["crop", "rotate", "shear", "colour", "views", "seed"])
+@pytest.mark.parametrize("amount", ["crop", "rotate", "shear", "color", "views", "seed"])
 def test_each_number_of_a_policy_is_alive(space, digits: Dataset, amount: str) -> None:
     whole = amount in ("crop", "views", "seed")
     policy = {"flip": "vertical", amount: {"choice": [1, 2] if whole else [0.2, 0.5]}}
@@ -139,9 +139,9 @@ def test_epochs_data_and_teachers_are_not_tried(space, digits: Dataset) -> None:
 def test_a_rehearsal_answers_whatever_is_asked_and_always_the_same(space, digits: Dataset) -> None:
     small = digits.take(20, 10, 10)
     hint = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu1", "regressor": "linear"}
-    recipe = space(method=hint, train={"jitter": {"choice": [1]}}).fill({"train.jitter": 1}, 0)
-    first, again = (rehearsal(recipe, small).teacher for _ in range(2))
+    recipe = space(method=hint, train={"shift": {"choice": [1]}}).fill({"train.shift": 1}, 0)
+    first, again = (dummy_distillation_data(recipe, small).teacher for _ in range(2))
     assert first is not None and again is not None
     assert first.train.shape == (20, 10) and first.val.shape == (10, 10) and (first.train == again.train).all()
     assert first.views[1].shape == (9, 20, 10) and first.features["relu1"].shape == (20, 8)
-    assert rehearsal(recipe.baseline(), small).teacher is None
+    assert dummy_distillation_data(recipe.baseline(), small).teacher is None

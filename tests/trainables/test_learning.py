@@ -15,7 +15,7 @@ from trainables.device import tensor
 from trainables.evaluate import predict, score
 from trainables.fit import Epoch
 from trainables.models import build
-from trainables.teach import Taught, teach
+from trainables.teachers.teach import TeacherResult, teach
 
 SEEDS = (10, 11, 12)
 MARGIN = 0.002  # 0.2 points of test accuracy; 3,000 training images and 1,500 test images
@@ -24,7 +24,7 @@ TREE: dict[str, Any] = {
     "data": {"name": "mnist5k"},
     "teacher": {
         "model": {"name": "mlp", "hidden": [800], "dropout": 0.3},
-        "train": {"epochs": 10, "batch_size": 64, "jitter": 2},
+        "train": {"epochs": 10, "batch_size": 64, "shift": 2},
     },
     "student": {"model": {"name": "mlp", "hidden": [200, 200]}},
     "method": {"name": "hinton", "alpha": 0.5, "temperature": 4},
@@ -35,7 +35,7 @@ TREE: dict[str, Any] = {
 def test_distilled_students_beat_the_baseline(kd_cache: Path, run: Callable[..., list[Epoch]]) -> None:
     data = load("mnist5k")
     *_, taught = teach(Recipe.model_validate(TREE), data)
-    assert isinstance(taught, Taught)
+    assert isinstance(taught, TeacherResult)
     images, labels = (tensor(array, torch.device("cpu")) for array in data.test)
 
     def accuracy(recipe: Recipe) -> float:

@@ -12,14 +12,14 @@ from torch import nn
 
 from results.export import files
 from spaces.recipe import Model, Recipe
-from trainables import storage
 from trainables.cost import Cost, cost
+from trainables.distillation_data import DistillationData
 from trainables.fit import Epoch
 from trainables.knobs import problems
-from trainables.lesson import Lesson
 from trainables.models import MODELS, build
 from trainables.models.routed import Routed
 from trainables.output import observe
+from trainables.weights import tensor_file
 
 DIGITS = (1, 8, 8)
 MLP: dict[str, Any] = {"name": "mlp", "hidden": [12]}
@@ -149,7 +149,7 @@ def test_they_are_priced_without_memory(tree: dict[str, Any]) -> None:
 def test_they_learn_and_go_on_where_they_stopped(
     tree: dict[str, Any],
     recipe: Callable[..., Recipe],
-    labels: Lesson,
+    labels: DistillationData,
     run: Callable[..., list[Epoch]],
     same: Callable[[list[Epoch], list[Epoch]], bool],
 ) -> None:
@@ -159,7 +159,7 @@ def test_they_learn_and_go_on_where_they_stopped(
 
 
 def test_each_member_of_an_ensemble_learns_as_if_alone(
-    recipe: Callable[..., Recipe], lesson: Lesson, run: Callable[..., list[Epoch]]
+    recipe: Callable[..., Recipe], lesson: DistillationData, run: Callable[..., list[Epoch]]
 ) -> None:
     # The first member is the network that the same seed gives by itself. The loss is a mean over the members, so that
     # each takes half of a step: twice the rate is the same step, to the last bit.
@@ -180,7 +180,7 @@ def test_they_export_for_any_batch(tree: dict[str, Any], shape: tuple[int, int, 
             buffer.uniform_(-0.1, 0.1)
     images = torch.randint(0, 256, (33, *shape), dtype=torch.uint8)
     expected = files.Network(trained)(images)
-    storage.write(tmp_path / files.WEIGHTS, trained.state_dict())
+    tensor_file.write(tmp_path / files.WEIGHTS, trained.state_dict())
     wanted = Recipe.model_validate({"student": {"model": tree}})
     assert torch.equal(files.Network(files.model(tmp_path / files.WEIGHTS, wanted, shape, 10))(images), expected)
     (tmp_path / files.ONNX).write_bytes(files.onnx_bytes(trained, shape, []))

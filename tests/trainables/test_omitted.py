@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from spaces.recipe import Recipe
 from trainables.data import Dataset
 from trainables.device import tensor
+from trainables.distillation_data import DistillationData
 from trainables.evaluate import predict
 from trainables.fit import Epoch
-from trainables.lesson import Lesson
 from trainables.models import build
 from trainables.omitted import best_bias, correct
 
@@ -76,10 +76,13 @@ def test_a_network_with_another_end_is_refused(recipe: Make, digits: Dataset, mo
 
 
 def test_a_student_gets_its_missing_class_back(
-    recipe: Make, run: Callable[..., list[Epoch]], digits: Dataset, lesson: Lesson
+    recipe: Make, run: Callable[..., list[Epoch]], digits: Dataset, lesson: DistillationData
 ) -> None:
     plain, corrected = (
-        run(recipe({"name": "mlp", "hidden": [32]}, omit={"classes": [3], "correct_bias": flag}), Lesson(digits, None))
+        run(
+            recipe({"name": "mlp", "hidden": [32]}, omit={"classes": [3], "correct_bias": flag}),
+            DistillationData(digits, None),
+        )
         for flag in (False, True)
     )
     assert plain[:-1] != [] and [e.val_accuracy for e in plain[:-1]] == [e.val_accuracy for e in corrected[:-1]]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.output import Output, observe, prepare, voices
+from trainables.output import Output, member_outputs, observe, prepare
 
 
 def test_prepare_scales_bytes_and_leaves_them_alone() -> None:
@@ -19,9 +19,9 @@ def test_an_output_has_no_features_unless_asked() -> None:
 
 def test_only_an_ensemble_has_several_voices() -> None:
     alone = Output(torch.rand(4, 3), {"relu1": torch.rand(4, 5)})
-    assert voices(alone) == [alone]
+    assert member_outputs(alone) == [alone]
     members = torch.rand(4, 2, 3, dtype=torch.bfloat16)
-    first, second = voices(alone._replace(features={**alone.features, "members": members}))
+    first, second = member_outputs(alone._replace(features={**alone.features, "members": members}))
     assert torch.equal(first.logits, members[:, 0].float()) and torch.equal(second.logits, members[:, 1].float())
     assert first.features["relu1"] is alone.features["relu1"]
 

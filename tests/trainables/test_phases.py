@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from spaces.recipe import Recipe, Train
 from trainables import checkpoint
 from trainables.data import Dataset
+from trainables.distillation_data import DistillationData
 from trainables.fit import Epoch
-from trainables.lesson import Lesson
 from trainables.models import build
 from trainables.optim import OPTIMIZERS, rate
 from trainables.phases import complaints
@@ -31,8 +31,8 @@ TOP = {"epochs": 2, "layers": ["logits"], "lr": 0.01}
 
 
 @pytest.fixture(scope="session")
-def small(digits: Dataset) -> Lesson:
-    return Lesson(digits.take(256, 50, 50), None)
+def small(digits: Dataset) -> DistillationData:
+    return DistillationData(digits.take(256, 50, 50), None)
 
 
 def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
@@ -40,16 +40,16 @@ def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> 
     return {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])}
 
 
-def test_only_the_top_trains_and_then_all(recipe: Make, run: Run, small: Lesson) -> None:
-    wanted = recipe(CNN, top=TOP, epochs=4, lr=0.001)
+def test_only_the_top_trains_and_then_all(recipe: Make, run: Run, small: DistillationData) -> None:
+    wanted = recipe(CNN, head_first=TOP, epochs=4, lr=0.001)
     fresh = dict(build(wanted.network, small.data.shape, 10, wanted.seed).state_dict())
     states = [fresh, *(each.state.weights for each in run(wanted, small))]
     moves = [changed(*pair) for pair in pairwise(states)]
     assert moves == [{"logits"}] * 2 + [{"conv1", "norm1", "conv2", "norm2", "logits"}] * 2
 
 
-def test_layers_of_both_phases(recipe: Make, run: Run, small: Lesson) -> None:
-    wanted = recipe(CNN, top=TOP, layers=["norm2", "logits"], epochs=3, weight_decay=0.1)
+def test_layers_of_both_phases(recipe: Make, run: Run, small: DistillationData) -> None:
+    wanted = recipe(CNN, head_first=TOP, layers=["norm2", "logits"], epochs=3, weight_decay=0.1)
     first, second, third = (each.state.weights for each in run(wanted, small))
     assert changed(first, second) == {"logits"} and changed(second, third) == {"norm2", "logits"}
 
@@ -57,15 +57,15 @@ def test_layers_of_both_phases(recipe: Make, run: Run, small: Lesson) -> None:
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 @pytest.mark.parametrize("change", [{}, {"max_norm": 0.1}, {"weight_decay": 0.1}], ids=str)
 def test_nothing_else_moves_a_layer_that_does_not_train(
-    recipe: Make, run: Run, small: Lesson, optimizer: str, change: dict[str, Any]
+    recipe: Make, run: Run, small: DistillationData, optimizer: str, change: dict[str, Any]
 ) -> None:
     wanted = recipe({"name": "mlp", "hidden": [8, 8]}, layers=["linear2"], optimizer=optimizer, epochs=1, **change)
     fresh = dict(build(wanted.network, small.data.shape, 10, wanted.seed).state_dict())
     assert changed(fresh, run(wanted, small)[0].state.weights) == {"linear2"}
 
 
-def test_the_rate_of_each_phase(recipe: Make, run: Run, small: Lesson) -> None:
-    wanted = recipe(CNN, top=TOP | {"lr": 0.02}, epochs=4, lr=0.002)
+def test_the_rate_of_each_phase(recipe: Make, run: Run, small: DistillationData) -> None:
+    wanted = recipe(CNN, head_first=TOP | {"lr": 0.02}, epochs=4, lr=0.002)
     assert [each.lr for each in run(wanted, small)] == [0.02, 0.02, 0.002, 0.002]
 
 
@@ -73,7 +73,7 @@ def test_the_rate_of_each_phase(recipe: Make, run: Run, small: Lesson) -> None:
 @given(st.integers(1, 9), st.integers(1, 30), st.floats(1e-4, 1), st.sampled_from(["constant", "cosine", "linear"]))
 def test_a_phase_scales_the_schedule(top: int, steps: int, lr: float, schedule: str) -> None:
     plain = {"epochs": 10, "warmup": 2, "schedule": schedule, "lr": 0.5}
-    phased = Train.model_validate(plain | {"top": {"epochs": top, "layers": ["a"], "lr": lr}})
+    phased = Train.model_validate(plain | {"head_first": {"epochs": top, "layers": ["a"], "lr": lr}})
     for step in range(10 * steps):
         expected = rate(Train.model_validate(plain), step, steps) * (lr / 0.5 if step < top * steps else 1)
         assert rate(phased, step, steps) == pytest.approx(expected)
@@ -82,9 +82,15 @@ def test_a_phase_scales_the_schedule(top: int, steps: int, lr: float, schedule: 
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 @pytest.mark.parametrize("layers", [None, ["conv2", "norm2"]], ids=str)
 def test_going_on_from_any_epoch_changes_nothing(
-    recipe: Make, run: Run, same: Same, small: Lesson, tmp_path: Path, optimizer: str, layers: list[str] | None
+    recipe: Make,
+    run: Run,
+    same: Same,
+    small: DistillationData,
+    tmp_path: Path,
+    optimizer: str,
+    layers: list[str] | None,
 ) -> None:
-    wanted = recipe(CNN, top=TOP, layers=layers, epochs=4, optimizer=optimizer, lr=0.001)
+    wanted = recipe(CNN, head_first=TOP, layers=layers, epochs=4, optimizer=optimizer, lr=0.001)
     whole = run(wanted, small)
     for each in whole:
         checkpoint.save(tmp_path / "state", each.state)
@@ -92,20 +98,20 @@ def test_going_on_from_any_epoch_changes_nothing(
 
 
 def test_a_distilled_student_goes_on_as_well(
-    recipe: Make, run: Run, same: Same, lesson: Lesson, tmp_path: Path
+    recipe: Make, run: Run, same: Same, lesson: DistillationData, tmp_path: Path
 ) -> None:
-    wanted = recipe(None, HINTON, teacher={}, top={"epochs": 1, "layers": ["logits"], "lr": 0.01})
+    wanted = recipe(None, HINTON, teacher={}, head_first={"epochs": 1, "layers": ["logits"], "lr": 0.01})
     first, *rest = run(wanted, lesson)
     checkpoint.save(tmp_path / "state", first.state)
     assert same(run(wanted, lesson, checkpoint.load(tmp_path / "state")), rest)
 
 
-def test_all_layers_named_is_none_named(recipe: Make, run: Run, same: Same, small: Lesson) -> None:
+def test_all_layers_named_is_none_named(recipe: Make, run: Run, same: Same, small: DistillationData) -> None:
     every = ["conv1", "norm1", "conv2", "norm2", "logits"]
     assert same(run(recipe(CNN, epochs=2), small), run(recipe(CNN, epochs=2, layers=every), small))
 
 
-def test_a_layer_inside_a_pool_of_subclasses(recipe: Make, run: Run, small: Lesson) -> None:
+def test_a_layer_inside_a_pool_of_subclasses(recipe: Make, run: Run, small: DistillationData) -> None:
     wanted = recipe(CNN | {"subclasses": 2}, layers=["logits"], epochs=1)
     fresh = dict(build(wanted.network, small.data.shape, 10, wanted.seed).state_dict())
     found = run(wanted, small)[0].state.weights
@@ -116,17 +122,17 @@ def test_a_layer_inside_a_pool_of_subclasses(recipe: Make, run: Run, small: Less
 
 
 def test_a_recipe_without_phases_keeps_its_key(recipe: Make) -> None:
-    assert recipe().key() == recipe(layers=None, top=None).key() != recipe(layers=["logits"]).key()
+    assert recipe().key() == recipe(layers=None, head_first=None).key() != recipe(layers=["logits"]).key()
     assert Recipe().key() == "ea9cd5c6d4dcf56e"  # as before there were phases
 
 
 @pytest.mark.parametrize(
     ("train", "path"),
     [
-        ({"epochs": 2, "top": TOP}, "top.epochs"),
-        ({"epochs": 3, "top": {"epochs": 1, "layers": ["a"]}}, "top.lr"),
-        ({"epochs": 3, "top": TOP | {"layers": []}}, "top.layers"),
-        ({"epochs": 3, "top": TOP | {"lr": 0}}, "top.lr"),
+        ({"epochs": 2, "head_first": TOP}, "head_first.epochs"),
+        ({"epochs": 3, "top": {"epochs": 1, "layers": ["a"]}}, "head_first.lr"),
+        ({"epochs": 3, "head_first": TOP | {"layers": []}}, "head_first.layers"),
+        ({"epochs": 3, "head_first": TOP | {"lr": 0}}, "head_first.lr"),
         ({"layers": []}, "layers"),
         ({"layers": "logits"}, "layers"),
     ],
@@ -144,7 +150,11 @@ def test_phases_that_are_none(train: dict[str, Any], path: str) -> None:
     [
         ({"layers": ["logit"]}, "train.layers", "no layer logit in this network; did you mean logits?"),
         ({"layers": ["relu1"]}, "train.layers", "layer relu1 has no weights to train; known: conv1"),
-        ({"top": TOP | {"epochs": 1, "layers": ["fc"]}}, "train.top.layers", "no layer fc in this network"),
+        (
+            {"head_first": TOP | {"epochs": 1, "layers": ["fc"]}},
+            "train.head_first.layers",
+            "no layer fc in this network",
+        ),
     ],
 )
 def test_layers_that_are_none(recipe: Make, digits: Dataset, train: dict[str, Any], path: str, message: str) -> None:
@@ -153,4 +163,4 @@ def test_layers_that_are_none(recipe: Make, digits: Dataset, train: dict[str, An
 
 
 def test_sound_layers_are_not_complained_of(recipe: Make, digits: Dataset) -> None:
-    assert not list(complaints(recipe(CNN, layers=["conv2", "logits"], top=TOP | {"epochs": 1}), digits))
+    assert not list(complaints(recipe(CNN, layers=["conv2", "logits"], head_first=TOP | {"epochs": 1}), digits))

@@ -11,10 +11,10 @@ import pytest
 
 from spaces.errors import UserError
 from spaces.recipe import Recipe
-from trainables import check, plugin
+from trainables import plugin, validate
 from trainables.data import DATA, Dataset, load
+from trainables.distillation_data import DistillationData
 from trainables.fit import Epoch
-from trainables.lesson import Lesson
 from trainables.methods import METHODS, formula
 from trainables.models import MODELS
 
@@ -70,19 +70,19 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         registry.update(entries)
 
 
-def test_a_model(recipe: Callable[..., Recipe], run: Callable[..., list[Epoch]], labels: Lesson) -> None:
+def test_a_model(recipe: Callable[..., Recipe], run: Callable[..., list[Epoch]], labels: DistillationData) -> None:
     plugin.register({"linear.py": LINEAR})
     own = recipe({"name": "linear", "dropout": 0.1})
-    assert list(check.judge(own)) == []
+    assert list(validate.judge(own)) == []
     assert run(own, labels)[-1].val_accuracy > 0.8
-    ((path, message),) = check.judge(recipe({"name": "linear", "dropuot": 0.1}))
+    ((path, message),) = validate.judge(recipe({"name": "linear", "dropuot": 0.1}))
     assert path == "student.model.dropuot" and "did you mean dropout?" in message
 
 
-def test_a_method(recipe: Callable[..., Recipe], run: Callable[..., list[Epoch]], lesson: Lesson) -> None:
+def test_a_method(recipe: Callable[..., Recipe], run: Callable[..., list[Epoch]], lesson: DistillationData) -> None:
     plugin.register({"squares.py": SQUARES})
     own = recipe(None, {"name": "squares", "alpha": 0.5}, teacher={})
-    assert list(check.judge(own)) == []
+    assert list(validate.judge(own)) == []
     assert formula("squares") == "alpha · mean (student − teacher)² + (1 − alpha) · CE(student, labels)"
     first, *_, last = run(own, lesson)
     assert last.train_loss < first.train_loss

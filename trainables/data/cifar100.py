@@ -1,4 +1,4 @@
-"""CIFAR-100: 50,000 training and 10,000 test images of 100 things, 32 by 32 in colour (Krizhevsky, 2009)."""
+"""CIFAR-100: 50,000 training and 10,000 test images of 100 things, 32 by 32 in color (Krizhevsky, 2009)."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def folder(
     test: Share | None = None,
     groups: Groups = None,
 ) -> Dataset:
-    """Images in colour under `path`, below ROOT or absolute: CLASS/*, or train/CLASS/*, test/CLASS/* and maybe val/.
+    """Images in color under `path`, below ROOT or absolute: CLASS/*, or train/CLASS/*, test/CLASS/* and maybe val/.
 
     Shorter sides are resized to `size` pixels, then the centre is cut out. Without val/ a tenth of the training images,
     or the share `validation`, is cut off; without train/ and test/ a fifth of all, or the share `test`, as well.

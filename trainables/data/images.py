@@ -16,7 +16,7 @@ SIXTEEN = ("PNG", "PPM")  # formats in which Pillow's mode I holds 16 bits
 
 
 def read(path: Path, side: int, expected: int | None = None) -> np.ndarray:
-    """An upright image in colour, uint8 [3, side, side]: its shorter side is resized, then its centre is cut out.
+    """An upright image in color, uint8 [3, side, side]: its shorter side is resized, then its centre is cut out.
 
     A UserError names a file that is damaged, too large for Pillow, or not `expected` pixels wide and high.
     """
@@ -27,7 +27,7 @@ def read(path: Path, side: int, expected: int | None = None) -> np.ndarray:
                 raise UserError(f"{path}: an image of {found} pixels, expected {expected} by {expected}")
             upright = ImageOps.exif_transpose(_eight(image))
         # One step from the square in the middle: a long and narrow image is never enlarged as a whole.
-        square = ImageOps.fit(_colour(upright), (side, side), Image.Resampling.BILINEAR)
+        square = ImageOps.fit(_color(upright), (side, side), Image.Resampling.BILINEAR)
         return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
     except UserError:
         raise
@@ -44,6 +44,6 @@ def _eight(image: Image.Image) -> Image.Image:
     return image
 
 
-def _colour(image: Image.Image) -> Image.Image:
-    # Through RGBA, as Pillow warns of palettes with transparency; what is transparent keeps its colour.
+def _color(image: Image.Image) -> Image.Image:
+    # Through RGBA, as Pillow warns of palettes with transparency; what is transparent keeps its color.
     return (image.convert("RGBA") if "transparency" in image.info else image).convert("RGB")

@@ -25,7 +25,7 @@ from trainables.methods.relational import relational
 from trainables.methods.routed import routed
 from trainables.methods.similarity import similarity
 from trainables.methods.smoothing import smoothing
-from trainables.methods.standardised import standardised
+from trainables.methods.standardized import standardized
 from trainables.methods.subclass import subclass
 from trainables.output import Output
 
@@ -42,7 +42,7 @@ METHODS: dict[str, Callable[..., Tensor]] = {
     "routed": routed,
     "similarity": similarity,
     "smoothing": smoothing,
-    "standardised": standardised,
+    "standardized": standardized,
     "subclass": subclass,
 }
 

@@ -9,14 +9,14 @@ from torch import Tensor
 from trainables.knobs import FirstStage, Fraction, Positive, StudentLayer, TeacherLayer
 from trainables.methods.hinton import hinton
 from trainables.methods.terms import exact
-from trainables.output import Moment, Output
+from trainables.output import Output, Progress
 
 
 def fitnets(
     student: Output,
     teacher: Output,
     labels: Tensor,
-    moment: Moment,
+    moment: Progress,
     *,
     alpha: Fraction,
     temperature: Positive,
@@ -43,6 +43,6 @@ def fitnets(
     return hinton(student, teacher, labels, alpha=weight, temperature=temperature)
 
 
-def _left(moment: Moment, hint_epochs: int) -> float:
+def _left(moment: Progress, hint_epochs: int) -> float:
     """The part of the second stage that lies ahead: 1 in its first epoch, 0 in its last; 1 where it has only one."""
     return 1 - (moment.epoch - hint_epochs - 1) / max(1, moment.epochs - hint_epochs - 1)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spaces import recipe
 from spaces.errors import Complaint, nearest
-from spaces.mistakes import complaints
+from spaces.pydantic_errors import complaints
 from trainables.knobs import problems
 
 

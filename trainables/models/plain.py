@@ -8,7 +8,7 @@ from torch import nn
 
 from trainables.knobs import Count
 from trainables.models.init import he
-from trainables.models.stem import Normalise, normalised
+from trainables.models.stem import Normalize, normalized
 
 # Channels of the convolutions between poolings, and of the dense layer before the logits.
 SIZES: dict[int, tuple[tuple[tuple[int, ...], ...], int | None]] = {
@@ -26,7 +26,7 @@ def plain_cnn(
     *,
     size: Literal[2, 4, 6, 8, 10] = 2,
     width: Count = 1,
-    normalise: Normalise = "none",
+    normalize: Normalize = "none",
 ) -> nn.Module:
     """Two to ten convolutions of 3x3 with batch norm, the plain networks of Mirzadeh et al. (2020).
 
@@ -34,20 +34,20 @@ def plain_cnn(
     and so on, two to four of them.
     """
     stages, dense = SIZES[size]
-    return _plain(shape, classes, [[width * each for each in stage] for stage in stages], dense, normalise)
+    return _plain(shape, classes, [[width * each for each in stage] for stage in stages], dense, normalize)
 
 
-def cnn3(shape: tuple[int, int, int], classes: int, *, width: Count = 32, normalise: Normalise = "none") -> nn.Module:
+def cnn3(shape: tuple[int, int, int], classes: int, *, width: Count = 32, normalize: Normalize = "none") -> nn.Module:
     """Three convolutions of 3x3 with batch norm and pooling, of `width` channels, twice and four times as many.
 
     A student project of about 2018 distilled from and into such a network; of its sizes nothing is known. Hint layers:
     `pool1`, `pool2`, `pool3`.
     """
-    return _plain(shape, classes, [[width], [2 * width], [4 * width]], None, normalise)
+    return _plain(shape, classes, [[width], [2 * width], [4 * width]], None, normalize)
 
 
 def _plain(
-    shape: tuple[int, int, int], classes: int, stages: list[list[int]], dense: int | None, normalise: Normalise
+    shape: tuple[int, int, int], classes: int, stages: list[list[int]], dense: int | None, normalize: Normalize
 ) -> nn.Module:
     """Stages of convolutions, each ended by a 2x2 pooling, and one or two linear layers."""
     now, height, width = shape
@@ -63,7 +63,7 @@ def _plain(
         height, width = height // 2, width // 2
     if min(height, width) < 1:
         raise ValueError(f"{len(stages)} poolings need at least {2 ** len(stages)} pixels both ways")
-    normalised(model.get_submodule("conv1"), normalise, shape[0])
+    normalized(model.get_submodule("conv1"), normalize, shape[0])
     model.add_module("flatten", nn.Flatten())
     now *= height * width
     if dense:

@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 from trainables.knobs import Count
 from trainables.models.init import he
-from trainables.models.stem import Normalise, normalised
+from trainables.models.stem import Normalize, normalized
 
 STAGES = (16, 32, 64)  # channels, each stage at half the side of the one before it
 
@@ -24,7 +24,7 @@ def resnet_cifar(
     block: Literal["basic", "bottleneck"] = "basic",
     preactivation: bool = False,
     shortcut: Literal["conv", "pad"] = "conv",
-    normalise: Normalise = "none",
+    normalize: Normalize = "none",
 ) -> nn.Module:
     """ResNet-20, 32, 44, 56, 110 …: a depth of 6n + 2 in basic blocks, or of 9n + 2 in bottlenecks of three.
 
@@ -41,7 +41,7 @@ def resnet_cifar(
     now = 16 if width == 1 else 32
     model = nn.Sequential()
     model.add_module("conv", nn.Conv2d(shape[0], now, 3, padding=1, bias=False))
-    normalised(model.get_submodule("conv"), normalise, shape[0])
+    normalized(model.get_submodule("conv"), normalize, shape[0])
     model.add_module("start", nn.Identity() if preactivation else _activation(now))
     for i, middle in enumerate(STAGES, 1):
         out = middle * width * (1 if block == "basic" else 4)

@@ -1,4 +1,4 @@
-"""The first layers of networks for photographs: how their images are normalised, and what small ones do without."""
+"""The first layers of networks for photographs: how their images are normalized, and what small ones do without."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-Normalise = Literal["none", "imagenet", "cifar"]
+Normalize = Literal["none", "imagenet", "cifar"]
 Stem = Literal["imagenet", "small"]
 
 # Means and standard deviations of red, green and blue, each in [0, 1]: torchvision's of ImageNet, those that the
@@ -21,21 +21,21 @@ STATISTICS = {
 }
 
 
-def normalised(first: nn.Module, statistics: str, channels: int) -> None:
+def normalized(first: nn.Module, statistics: str, channels: int) -> None:
     """Have a network's first layer subtract a mean and divide by a deviation, by name, before it computes.
 
     Nothing is added to the network's weights, so that published ones fit. Images of other than three channels get the
-    average over the colours.
+    average over the colors.
     """
     if statistics == "none":
         return
     for name, values in zip(("mean", "deviation"), STATISTICS[statistics], strict=True):
         each = torch.tensor(values if channels == 3 else [sum(values) / 3] * channels)
         first.register_buffer(name, each[:, None, None], persistent=False)
-    first.register_forward_pre_hook(_normalise)
+    first.register_forward_pre_hook(_normalize)
 
 
-def _normalise(first: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+def _normalize(first: nn.Module, inputs: tuple[Tensor]) -> Tensor:
     return (inputs[0] - first.get_buffer("mean")) / first.get_buffer("deviation")
 
 

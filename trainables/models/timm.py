@@ -8,10 +8,10 @@ from types import ModuleType
 from torch import nn
 
 from spaces.errors import UserError, nearest
-from trainables.models.stem import Normalise, normalised
+from trainables.models.stem import Normalize, normalized
 
 
-def timm(shape: tuple[int, int, int], classes: int, *, arch: str, normalise: Normalise = "imagenet") -> nn.Module:
+def timm(shape: tuple[int, int, int], classes: int, *, arch: str, normalize: Normalize = "imagenet") -> nn.Module:
     """A network by timm's own name for it, such as `resnetv2_50`, for any number of classes and channels.
 
     Those of ResNet50V2 are its stages. Hint layers: `stages.0`, `stages.1`, `stages.2`, `stages.3`.
@@ -26,13 +26,12 @@ def timm(shape: tuple[int, int, int], classes: int, *, arch: str, normalise: Nor
     except (AssertionError, TypeError) as error:
         raise ValueError(f"timm's {arch}: {error or type(error).__name__}") from None
     first = next(module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear))
-    normalised(first, normalise, shape[0])
+    normalized(first, normalize, shape[0])
     return model
 
 
 def _library() -> ModuleType:
     """timm itself; a UserError that says how to install it where it is not."""
-    import trainables.vision  # noqa: F401  # timm imports torchvision, which may need help
 
     try:
         return importlib.import_module("timm")

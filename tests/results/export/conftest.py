@@ -12,18 +12,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from results import records, students, tables
+from results import leaderboard, records, students
 from results.export import export
 from spaces import space
 from spaces.recipe import Recipe
 from trainables import data as datasets
-from trainables import plugin, storage
+from trainables import plugin
 from trainables.cost import cost
 from trainables.data import Dataset
+from trainables.distillation_data import DistillationData, TeacherOutputs
 from trainables.evaluate import agreement, predict, score
 from trainables.fit import fit
-from trainables.lesson import Answers, Lesson
 from trainables.models import build
+from trainables.weights import tensor_file
 
 ROOT = Path(__file__).parents[3]
 SPACE = """\
@@ -46,16 +47,16 @@ def train_experiment(
     records.replace(records.space_file(folder), SPACE.format(student=student))
     searched = space.load(records.space_file(folder))
     records.save_environment(folder, environment(data, plugins or {}))
-    taught = searched.fill(searched.cells()[0], 0).taught()
-    teacher = last(taught, Lesson(data, None))
-    answers = Answers(*(predict(teacher, torch.from_numpy(split.images)).numpy() for split in data[:3]))
+    taught = searched.fill(searched.cells()[0], 0).teacher_recipe()
+    teacher = last(taught, DistillationData(data, None))
+    answers = TeacherOutputs(*(predict(teacher, torch.from_numpy(split.images)).numpy() for split in data[:3]))
     accuracy = score(torch.from_numpy(answers.test), torch.from_numpy(data.test.labels)).accuracy
     scores = {"val_accuracy": 0.9, "test_accuracy": accuracy, **cost(teacher, data.shape)._asdict()}
     records.save_teacher(folder, {"key": "t", "values": {}, "seed": 0, "epochs": 2, "train_seconds": 1.0, **scores})
     for seed in searched.seeds:
         filled = [(values, searched.fill(values, seed)) for values in searched.cells()]
         for values, recipe in [({}, filled[0][1].baseline()), *filled]:
-            record(folder, values, recipe, Lesson(data, answers if recipe.teacher else None))
+            record(folder, values, recipe, DistillationData(data, answers if recipe.teacher else None))
     return folder
 
 
@@ -68,7 +69,7 @@ def environment(data: Dataset, plugins: dict[str, str]) -> dict:
     }
 
 
-def last(recipe: Recipe, lesson: Lesson) -> torch.nn.Module:
+def last(recipe: Recipe, lesson: DistillationData) -> torch.nn.Module:
     """The network that a recipe trains."""
     epochs = list(fit(recipe, lesson))
     model = build(recipe.student.model, lesson.data.shape, len(lesson.data.classes))
@@ -76,7 +77,7 @@ def last(recipe: Recipe, lesson: Lesson) -> torch.nn.Module:
     return model
 
 
-def record(folder: Path, values: dict, recipe: Recipe, lesson: Lesson) -> None:
+def record(folder: Path, values: dict, recipe: Recipe, lesson: DistillationData) -> None:
     """Train one student and write its rows and weights, as search.trial does."""
     key, data = recipe.key(), lesson.data
     model = build(recipe.student.model, data.shape, len(data.classes))
@@ -91,7 +92,7 @@ def record(folder: Path, values: dict, recipe: Recipe, lesson: Lesson) -> None:
     logits = predict(model, torch.from_numpy(data.test.images))
     found = score(logits, torch.from_numpy(data.test.labels))
     alike = None if lesson.teacher is None else agreement(logits, torch.from_numpy(lesson.teacher.test))
-    storage.write(records.weights_file(folder, key), weights)
+    tensor_file.write(records.weights_file(folder, key), weights)
     end = {"test_accuracy": found.accuracy, "test_loss": found.loss, "agreement": alike, "reason": None}
     records.append(folder, key, {"kind": "end", "status": "finished", **end})
 
@@ -104,7 +105,7 @@ def run_python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def best_student(folder: Path) -> tuple[str, Recipe]:
-    (trial,) = tables.best(students.read(folder))
+    (trial,) = leaderboard.best(students.read(folder))
     start = records.rows(folder, trial)[0]
     return trial, space.load(records.space_file(folder)).fill(start["values"], start["seed"])
 
@@ -113,7 +114,7 @@ def trained_logits(folder: Path, images: torch.Tensor) -> torch.Tensor:
     """The logits of the best student as trained."""
     trial, recipe = best_student(folder)
     model = build(recipe.student.model, tuple(images.shape[1:]), 10)
-    model.load_state_dict(storage.read(records.weights_file(folder, trial))[0])
+    model.load_state_dict(tensor_file.read(records.weights_file(folder, trial))[0])
     return predict(model, images)
 
 

@@ -13,8 +13,8 @@ from results import students
 from results.export.card import Exported, _load, _what, space
 from spaces import space as spaces_
 from spaces.recipe import Recipe
-from trainables import storage
 from trainables.models import build
+from trainables.weights import tensor_file
 
 MLP = {"name": "mlp", "hidden": [4]}
 
@@ -31,7 +31,7 @@ def test_a_student_with_the_subclasses_of_its_teacher_is_loaded(
     student = exported(model={**MLP, "subclasses": 2})
     (tmp_path / "recipe.yaml").write_text(space(student.recipe, "x"))
     model = build(student.recipe.network, (1, 8, 8), 10)
-    storage.write(tmp_path / "student.safetensors", dict(model.state_dict()))
+    tensor_file.write(tmp_path / "student.safetensors", dict(model.state_dict()))
     monkeypatch.chdir(tmp_path)
     exec(_load(student).removeprefix("```python").removesuffix("```"), {})
     assert capsys.readouterr().out.startswith("tensor([")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from results import records, students, tables
+from results import leaderboard, records, students
 from results.export import export
 from results.export.__main__ import main
 from spaces import space
@@ -37,7 +37,7 @@ def test_the_best_by_validation_is_exported_each_into_its_folder(trained, tmp_pa
     found = export(trained, tmp_path / "best", top=2)
     assert found == [tmp_path / "best" / "1", tmp_path / "best" / "2"]
     keys = [space.load(folder / "recipe.yaml") for folder in found]
-    assert [s.fill({}, s.seeds[0]).key() for s in keys] == tables.best(students.read(trained), 2)
+    assert [s.fill({}, s.seeds[0]).key() for s in keys] == leaderboard.best(students.read(trained), 2)
 
 
 def test_a_plugin_model_is_exported_with_its_plugin(tmp_path, clean, python, train):

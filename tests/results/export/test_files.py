@@ -14,8 +14,8 @@ import torch
 from results.export import files
 from spaces.recipe import Recipe
 from trainables import data as datasets
-from trainables import storage
 from trainables.evaluate import predict
+from trainables.weights import tensor_file
 
 
 def test_four_files_and_nothing_else(exported):
@@ -49,7 +49,7 @@ def test_safetensors_give_the_logits_of_the_trained_model(trained, exported, bes
     _, recipe = best(trained)
     model = files.model(exported / "student.safetensors", recipe, (1, 8, 8), 10)
     assert torch.equal(predict(model, images), reference(trained, images))
-    assert Recipe.model_validate_json(storage.read(exported / "student.safetensors")[1]["recipe"]) == recipe
+    assert Recipe.model_validate_json(tensor_file.read(exported / "student.safetensors")[1]["recipe"]) == recipe
 
 
 def test_onnx_says_what_it_takes_and_what_it_answers(exported):
@@ -60,5 +60,5 @@ def test_onnx_says_what_it_takes_and_what_it_answers(exported):
 
 
 @pytest.mark.parametrize(("channels", "said"), [(1, "grey levels"), (3, "red, green and blue"), (4, "4 channels")])
-def test_colours_are_told(channels, said):
+def test_colors_are_told(channels, said):
     assert f"uint8 [batch, {channels}, 5, 7]: {said} from 0" in files.images((channels, 5, 7))

@@ -14,7 +14,7 @@ teacher: {model: {name: cnn, padding: same}, train: {epochs: 9}}
 student: {model: {name: mlp, hidden: {choice: [[64], [400, 400]]}}}
 method: {choice: [{name: none}, {name: hinton, alpha: {uniform: [0, 1]}, temperature: {loguniform: [1, 64]}}]}
 train: {epochs: 9, batch_size: {int: [32, 256]}, lr: 0.001}
-search: {algorithm: tpe, scheduler: asha, trials: 20, grace: 1}
+search: {algorithm: tpe, scheduler: asha, trials: 20, grace_period: 1}
 confirm: {top: 1, seeds: [7, 8]}
 """
 

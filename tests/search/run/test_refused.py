@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from results import records
 from search.run import main
-from search.students import student
+from search.students.spec import student
 from spaces.errors import UserError
 from spaces.space import load
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from results import records
-from trainables import storage
 from trainables.models import build
+from trainables.weights import tensor_file
 
 PLUGIN = '''
 """A network and a method of one's own."""
@@ -136,7 +136,7 @@ def test_a_teacher_that_somebody_already_has_is_not_taught(start, space, write, 
     network = build(tiny.fill(tiny.cells()[-1], 0).teacher.model, (1, 8, 8), 10, seed=77)
     weights = tmp_path / f"teacher.{kind}"
     if kind == "safetensors":
-        storage.write(weights, network.state_dict())
+        tensor_file.write(weights, network.state_dict())
     else:
         torch.save(network.state_dict(), weights)
     teacher = {"model": {"name": "mlp", "hidden": [16]}, "weights": str(weights)}
@@ -152,7 +152,7 @@ def test_a_teacher_that_somebody_already_has_is_not_taught(start, space, write, 
 @pytest.mark.parametrize("trouble", ["weights", "diverged"])
 def test_a_teacher_that_cannot_teach_ends_the_run_with_one_line(start, space, write, tmp_path, trouble):
     tiny = space()
-    storage.write(
+    tensor_file.write(
         tmp_path / "other.safetensors",
         build(tiny.fill(tiny.cells()[-1], 0).teacher.model, (1, 8, 8), 10).state_dict(),
     )

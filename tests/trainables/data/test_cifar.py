@@ -121,7 +121,7 @@ def test_both_layouts_hold_what_was_written(
 def test_torchvision_finds_the_same_in_the_python_layout(
     tmp_path: Path, layout: cifar.Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trainables.vision import torchvision
+    from trainables.models.torchvision_import import torchvision
 
     folder = python(tmp_path, layout, monkeypatch)
     theirs = getattr(torchvision.datasets, layout.name.upper())
@@ -141,7 +141,7 @@ def test_torchvision_finds_the_same_in_the_python_layout(
 
 
 def test_the_md5_are_torchvisions(layout: cifar.Layout) -> None:
-    from trainables.vision import torchvision
+    from trainables.models.torchvision_import import torchvision
 
     theirs = getattr(torchvision.datasets, layout.name.upper())
     assert layout.md5 == dict([*theirs.train_list, *theirs.test_list]) and layout.python == theirs.base_folder

@@ -39,7 +39,7 @@ def home(tmp_path: Path, clothes: dict[str, bytes]) -> Path:
 
 
 def test_torchvision_finds_the_same(tmp_path: Path, home: Path) -> None:
-    from trainables.vision import torchvision
+    from trainables.models.torchvision_import import torchvision
 
     data = load("fashion_mnist", tmp_path, validation=40)
     assert data.sizes == {"train": 160, "val": 40, "test": 50} and data.shape == (1, 28, 28)
@@ -53,7 +53,7 @@ def test_torchvision_finds_the_same(tmp_path: Path, home: Path) -> None:
 
 
 def test_the_md5_and_the_mirror_are_torchvisions() -> None:
-    from trainables.vision import torchvision
+    from trainables.models.torchvision_import import torchvision
 
     theirs = torchvision.datasets.FashionMNIST
     assert dict(theirs.resources) == fashion_mnist.MD5 and list(fashion_mnist.MIRRORS) == theirs.mirrors

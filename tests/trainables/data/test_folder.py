@@ -44,7 +44,7 @@ def divided(tmp_path: Path) -> Path:
 
 
 def theirs(folder: Path) -> list[tuple[bytes, str]]:
-    from trainables.vision import torchvision
+    from trainables.models.torchvision_import import torchvision
 
     found = torchvision.datasets.ImageFolder(folder)
     return sorted((np.asarray(image).transpose(2, 0, 1).tobytes(), found.classes[label]) for image, label in found)

@@ -25,7 +25,7 @@ KINDS = [("png", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA")] + [
 
 
 def theirs(path: Path) -> np.ndarray:
-    from trainables.vision import torchvision
+    from trainables.models.torchvision_import import torchvision
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of palettes with transparency
@@ -38,7 +38,7 @@ def written(path: Path, mode: str = "RGB", **options: object) -> Path:
 
 
 @pytest.mark.parametrize(("suffix", "mode"), KINDS)
-def test_every_mode_becomes_the_colours_that_torchvision_gives(tmp_path: Path, suffix: str, mode: str) -> None:
+def test_every_mode_becomes_the_colors_that_torchvision_gives(tmp_path: Path, suffix: str, mode: str) -> None:
     path = written(tmp_path / f"a.{suffix}", mode)
     found = read(path, 20)
     assert found.shape == (3, 20, 20) and found.dtype == np.uint8 and found.flags.c_contiguous
@@ -50,7 +50,7 @@ def test_every_suffix_is_tried_above() -> None:
 
 
 @pytest.mark.parametrize("transparency", [7, bytes(range(256))])
-def test_a_palette_with_transparency_keeps_its_colours_and_warns_of_nothing(
+def test_a_palette_with_transparency_keeps_its_colors_and_warns_of_nothing(
     tmp_path: Path, transparency: int | bytes
 ) -> None:
     path = written(tmp_path / "a.png", "P", transparency=transparency)
@@ -80,7 +80,7 @@ def test_the_first_frame_of_a_film(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("width", "height"), [(40, 40), (40, 80), (80, 40), (120, 40)])
 def test_the_middle_is_what_torchvision_resizes_and_crops(tmp_path: Path, width: int, height: int) -> None:
     """Away from the border: what lies beyond it is part of torchvision's smoothing, as it crops last."""
-    from trainables.vision import torchvision
+    from trainables.models.torchvision_import import torchvision
 
     Image.fromarray(RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     transforms = torchvision.transforms

@@ -21,7 +21,7 @@ VOTES = {"HP": "2", "SSA": "5"}
 
 @pytest.fixture
 def pixels() -> np.ndarray:
-    """24 images, all different, in coarse squares of one colour, so that files are small."""
+    """24 images, all different, in coarse squares of one color, so that files are small."""
     return np.random.default_rng(17).integers(0, 256, (24, 7, 7, 3), dtype=np.uint8).repeat(32, 1).repeat(32, 2)
 
 

@@ -131,7 +131,7 @@ def test_the_real_one() -> None:
 
 @real
 def test_the_real_one_equals_torchvisions(tmp_path: Path) -> None:
-    from trainables.vision import torchvision
+    from trainables.models.torchvision_import import torchvision
 
     (tmp_path / "MNIST" / "raw").mkdir(parents=True)
     for path in (REAL / "MNIST" / "raw").glob("*.gz"):  # torchvision wants them unpacked

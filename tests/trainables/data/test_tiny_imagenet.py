@@ -47,7 +47,7 @@ def pixels(image: Image.Image) -> bytes:
 
 
 def test_torchvision_finds_the_same(tmp_path: Path, base: Path) -> None:
-    from trainables.vision import torchvision
+    from trainables.models.torchvision_import import torchvision
 
     data = load("tiny_imagenet", tmp_path)
     assert data.sizes == {"train": 27, "val": 3, "test": 12} and data.shape == (3, 64, 64)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trainables.knobs import StudentLayer, TeacherLayer, marked, schema
 from trainables.methods import METHODS
-from trainables.output import Moment, Output
+from trainables.output import Output, Progress
 
 BATCH, CLASSES, SUBCLASSES, STUDENTS, EPOCHS = 6, 5, 2, 3, 9
 # per example: hint layers "first" and "second" of either network, and what a loop adds to them
@@ -102,7 +102,7 @@ def loss() -> Callable[..., Tensor]:
     """Return a method's loss of a case in an epoch, the fifth of nine unless said otherwise."""
 
     def lost(name: str, case: Case, epoch: int = 5, **knobs: Any) -> Tensor:
-        moment = (Moment(epoch, EPOCHS),) if "moment" in inspect.signature(METHODS[name]).parameters else ()
+        moment = (Progress(epoch, EPOCHS),) if "moment" in inspect.signature(METHODS[name]).parameters else ()
         return METHODS[name](*case, *moment, **knobs)
 
     return lost

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from trainables.methods.fitnets import fitnets
 from trainables.methods.hinton import hinton
 from trainables.methods.none import none
-from trainables.output import Moment, Output
+from trainables.output import Output, Progress
 
 KNOBS = {"alpha": 0.7, "temperature": 4.0, "guided": "first", "hint": "second"}
 
@@ -21,14 +21,14 @@ def test_the_hint_stage_in_numpy(some: Callable) -> None:
     case = some()
     missed = (case.teacher.features["second"] - case.student.features["regressed"]).numpy()
     for epoch in (1, 3):
-        found = fitnets(*case, Moment(epoch, 9), hint_epochs=3, **KNOBS)
+        found = fitnets(*case, Progress(epoch, 9), hint_epochs=3, **KNOBS)
         np.testing.assert_allclose(found, (missed**2).reshape(6, -1).sum(-1) / 2)
 
 
 def test_the_hint_stage_by_hand() -> None:
     student = Output(torch.zeros(1, 2), {"regressed": torch.tensor([[1.0, 2.0]])})
     teacher = Output(torch.zeros(1, 2), {"second": torch.tensor([[4.0, 6.0]])})
-    assert fitnets(student, teacher, torch.tensor([0]), Moment(1, 2), hint_epochs=1, **KNOBS).item() == 12.5
+    assert fitnets(student, teacher, torch.tensor([0]), Progress(1, 2), hint_epochs=1, **KNOBS).item() == 12.5
 
 
 def test_the_hint_stage_teaches_the_hint_alone(some: Callable, gradients: Callable) -> None:
@@ -38,13 +38,13 @@ def test_the_hint_stage_teaches_the_hint_alone(some: Callable, gradients: Callab
 
 @pytest.mark.parametrize("epoch", [4, 9])
 def test_the_second_stage_without_decay_is_plain_distillation(epoch: int, some: Callable) -> None:
-    found = fitnets(*some(), Moment(epoch, 9), hint_epochs=3, decay=False, **KNOBS)
+    found = fitnets(*some(), Progress(epoch, 9), hint_epochs=3, decay=False, **KNOBS)
     assert torch.equal(found, hinton(*some(), alpha=0.7, temperature=4.0))
 
 
 def test_the_teacher_fades_linearly_until_only_the_labels_count(some: Callable) -> None:
     case = some()
-    losses = [fitnets(*case, Moment(epoch, 9), hint_epochs=3, **KNOBS) for epoch in range(4, 10)]
+    losses = [fitnets(*case, Progress(epoch, 9), hint_epochs=3, **KNOBS) for epoch in range(4, 10)]
     assert torch.equal(losses[0], hinton(*case, alpha=0.7, temperature=4.0))
     assert torch.equal(losses[-1], none(*case))
     steps = torch.stack(losses).diff(dim=0)
@@ -53,7 +53,7 @@ def test_the_teacher_fades_linearly_until_only_the_labels_count(some: Callable) 
 
 @pytest.mark.parametrize(("hint_epochs", "stage"), [(0, 2), (8, 2), (9, 1), (20, 1)])
 def test_either_stage_may_be_as_short_as_nothing(hint_epochs: int, stage: int, some: Callable) -> None:
-    case, last = some(), Moment(9 if hint_epochs else 1, 9)
+    case, last = some(), Progress(9 if hint_epochs else 1, 9)
     found = fitnets(*case, last, hint_epochs=hint_epochs, **KNOBS)
     distilled = hinton(*case, alpha=0.7, temperature=4.0)  # in full, for it is the first epoch of the second stage
     assert torch.equal(found, distilled) == (stage == 2)

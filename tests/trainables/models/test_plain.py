@@ -77,16 +77,16 @@ def test_three_layers() -> None:
 def test_normalised_images_are_what_the_first_layer_sees(tree: dict[str, Any], channels: int) -> None:
     shape = (channels, 8, 8)
     plain, ours = (
-        build(Model.model_validate(tree | {"normalise": each}), shape, 10).eval() for each in ("none", "cifar")
+        build(Model.model_validate(tree | {"normalize": each}), shape, 10).eval() for each in ("none", "cifar")
     )
     images = torch.rand(2, *shape)
-    colours = (0.507, 0.487, 0.441), (0.267, 0.256, 0.276)
-    mean, std = (torch.tensor(each if channels == 3 else [sum(each) / 3])[:, None, None] for each in colours)
+    colors = (0.507, 0.487, 0.441), (0.267, 0.256, 0.276)
+    mean, std = (torch.tensor(each if channels == 3 else [sum(each) / 3])[:, None, None] for each in colors)
     torch.testing.assert_close(ours(images), plain((images - mean) / std))
     assert not torch.equal(ours(images), plain(images))
 
 
 def test_their_normalisation_is_exported_with_them() -> None:
-    tree = {"name": "resnet_cifar", "depth": 8, "preactivation": True, "shortcut": "pad", "normalise": "cifar"}
+    tree = {"name": "resnet_cifar", "depth": 8, "preactivation": True, "shortcut": "pad", "normalize": "cifar"}
     model, images = build(Model.model_validate(tree), CIFAR, 10).eval(), torch.rand(3, *CIFAR)
     torch.testing.assert_close(torch.export.export(model, (images,)).module()(images), model(images))

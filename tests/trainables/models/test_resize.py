@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from results.export import files
 from spaces.recipe import Model, Recipe
-from trainables import storage
-from trainables.check import judge
 from trainables.cost import cost
 from trainables.evaluate import predict
 from trainables.models import build
 from trainables.output import observe
-from trainables.weights import begin
+from trainables.validate import judge
+from trainables.weights import tensor_file
+from trainables.weights.initial import begin
 
 CNN = {"name": "cnn3", "width": 4}
 SHAPE = (3, 20, 24)
@@ -31,7 +31,7 @@ def made(tree: dict[str, Any], shape: tuple[int, int, int] = SHAPE, seed: int = 
 
 
 def resized(images: Tensor, side: int) -> Tensor:
-    """By Pillow, each colour alone, in floats."""
+    """By Pillow, each color alone, in floats."""
     planes = [Image.fromarray(plane.numpy()).resize((side, side), Image.Resampling.BILINEAR) for plane in images]
     return torch.stack([torch.from_numpy(np.array(plane)) for plane in planes])
 
@@ -52,7 +52,7 @@ def test_its_weights_and_its_cost_are_those_of_a_network_of_that_size() -> None:
 
 def test_weights_of_large_images_start_a_network_of_small_ones(tmp_path: Path) -> None:
     large = made(CNN, (3, 33, 33), seed=9)
-    storage.write(tmp_path / "large.safetensors", dict(large.state_dict()))
+    tensor_file.write(tmp_path / "large.safetensors", dict(large.state_dict()))
     own = made(CNN | {"resize": 33, "weights": str(tmp_path / "large.safetensors")})
     assert begin(own)[0].renewed == []
     assert all(torch.equal(value, large.state_dict()[name]) for name, value in own.state_dict().items())
@@ -64,7 +64,7 @@ def test_its_layers_are_observed_by_the_same_names() -> None:
 
 
 def test_an_imagenet_stem_on_small_images() -> None:
-    own = made({"name": "resnet18", "resize": 64, "normalise": "imagenet"}, (3, 8, 8))
+    own = made({"name": "resnet18", "resize": 64, "normalize": "imagenet"}, (3, 8, 8))
     found = observe(own, torch.rand(2, 3, 8, 8), ["layer1"])
     assert found.features["layer1"].shape == (2, 64, 16, 16) and found.logits.shape == (2, 7)
 

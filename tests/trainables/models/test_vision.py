@@ -12,7 +12,7 @@ from torch import nn
 from spaces.recipe import Model
 from trainables.cost import cost
 from trainables.models import MODELS, build
-from trainables.vision import torchvision
+from trainables.models.torchvision_import import torchvision
 
 PHOTO, CIFAR = (3, 224, 224), (3, 32, 32)
 NAMES = {  # ours -> torchvision's
@@ -75,7 +75,7 @@ def test_normalised_images_get_torchvisions_answer(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in LARGE])
 def test_without_normalisation_images_are_taken_as_they_are(name: str) -> None:
-    found, theirs = network(name, (3, 64, 64), 7, normalise="none"), original(name, 7)
+    found, theirs = network(name, (3, 64, 64), 7, normalize="none"), original(name, 7)
     theirs.load_state_dict(found.state_dict())
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
@@ -126,9 +126,9 @@ def original_convs() -> int:
     return sum(9 * a * b + b for a, b in pairwise(widths))
 
 
-@pytest.mark.parametrize("normalise", ["none", "imagenet", "cifar"])
-def test_normalisation_adds_no_weights(normalise: str) -> None:
+@pytest.mark.parametrize("normalize", ["none", "imagenet", "cifar"])
+def test_normalisation_adds_no_weights(normalize: str) -> None:
     with torch.device("meta"):
-        assert [*network("resnet18", PHOTO, 1000, normalise=normalise).state_dict()] == [
+        assert [*network("resnet18", PHOTO, 1000, normalize=normalize).state_dict()] == [
             *original("resnet18").state_dict()
         ]

@@ -1,0 +1,119 @@
+"""A cluster that somebody started: two nodes on this machine; and addresses where there is none."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas
+import pytest
+
+from results import records
+from search.cluster import connect
+from spaces.errors import UserError
+
+ROOT = Path(__file__).parent.parent.parent.parent
+
+# Ray's own test cluster, in a process that ends with its standard input; nothing here may touch other people's Ray.
+NODES = """
+import sys
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20})
+cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+print(cluster.address, flush=True)
+sys.stdin.read()
+cluster.shutdown()
+"""
+
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory) -> Iterator[str]:
+    log = tmp_path_factory.mktemp("cluster") / "said.txt"
+    with open(log, "w") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-c", NODES],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            env={**os.environ, **TOKEN, "RAY_USAGE_STATS_ENABLED": "0"},
+            cwd=ROOT,
+        )
+    assert process.stdin is not None and process.stdout is not None
+    lines = (line.strip() for line in process.stdout)
+    found = next((line for line in lines if line.count(":") == 1 and line.rpartition(":")[2].isdigit()), None)
+    assert found is not None, log.read_text()
+    yield found
+    process.stdin.close()
+    process.wait(60)
+    process.stdout.close()
+
+
+def search(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "search.run", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **TOKEN}, capture_output=True, text=True, timeout=200)
+
+
+@pytest.mark.slow
+def test_a_grid_on_a_cluster_of_two_nodes(address, write, tmp_path):
+    space = write(tmp_path / "x.yaml", seeds=[0, 1], train={"epochs": 2, "batch_size": 64})
+    done = search(space, "--out", tmp_path / "run", "--address", address)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = pandas.read_csv(records.students_file(tmp_path / "run"))
+    assert len(lines) == 6 and set(lines["status"]) == {"finished"}
+    assert f"--address {address}" in records.environment(tmp_path / "run")["command"]
+    assert not [path.name for path in (tmp_path / "run").iterdir() if path.name.startswith((".question", ".answer"))]
+
+
+@pytest.mark.slow
+def test_the_cluster_outlives_the_run(address, write, tmp_path):
+    space = write(tmp_path / "x.yaml", method={"name": "none"}, train={"epochs": 1})
+    for name in ("first", "second"):
+        done = search(space, "--out", tmp_path / name, "--address", address)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_an_address_where_nobody_answers_ends_the_run_soon_with_one_line(write, tmp_path):
+    began = time.monotonic()
+    done = search(write(tmp_path / "x.yaml"), "--out", tmp_path / "run", "--address", "127.0.0.1:9")
+    assert time.monotonic() - began < 60
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("--address 127.0.0.1:9: no Ray cluster answers there") and "ray start --head" in line
+
+
+@pytest.mark.parametrize(
+    "wrong", ["127.0.0.1:9", "127.0.0.1", "nowhere.invalid:6379", "127.0.0.1:99999", "ray://127.0.0.1:9"]
+)
+def test_a_wrong_address_is_named(digits, tmp_path, wrong):
+    began = time.monotonic()
+    said = f"--address {wrong}: no Ray cluster answers there"
+    with pytest.raises(UserError, match=said), connect.connected(wrong, tmp_path, digits, print):
+        pass
+    assert time.monotonic() - began < 30
+
+
+def test_a_signal_while_ray_starts_is_an_interrupt_as_at_any_other_time(monkeypatch):
+    """Ray answers SIGTERM by SystemExit from the moment in which it begins."""
+    mine = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def init(**_):
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(connect.ray, "init", init)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            connect._init()
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, mine)

@@ -1,0 +1,139 @@
+"""What only the search knows to be wrong with a space."""
+
+from __future__ import annotations
+
+import pytest
+
+from search.plan.check import check, check_modules
+from spaces.errors import UserError
+
+PLAIN = {"name": "hinton", "alpha": 0.5, "temperature": 4}
+ALPHA = {"name": "hinton", "alpha": {"uniform": [0, 1]}, "temperature": 4}
+
+
+def test_the_tiny_space_is_fine(space, digits):
+    check(space())
+    check_modules(space(), digits)
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (
+            {"search": {"algorithm": "gird", "trials": 3}},
+            "search.algorithm: unknown algorithm gird; did you mean grid?",
+        ),
+        (
+            {"search": {"algorithm": "evolution", "trials": 3}},
+            "search.algorithm: unknown algorithm evolution; known: grid, random, tpe",
+        ),
+        (
+            {"search": {"algorithm": "tpe", "trials": 3, "scheduler": "ahsa"}, "method": ALPHA},
+            "search.scheduler: unknown scheduler ahsa; did you mean asha?",
+        ),
+        (
+            {"data": {"name": {"choice": ["digits", "mnist5k"]}}},
+            "data.name: data cannot be searched: numbers on different data cannot be compared",
+        ),
+        (
+            {"data": {"choice": [{"name": "digits"}, {"name": "mnist5k"}]}},
+            "data: data cannot be searched: numbers on different data cannot be compared",
+        ),
+        (
+            {
+                "teacher": {"model": {"name": "mlp", "hidden": [8]}, "train": {"lr": {"uniform": [0.1, 1]}}},
+                "search": {"algorithm": "random", "trials": 3},
+            },
+            "teacher.train.lr: a range; expected a choice, because every value is a teacher to be taught",
+        ),
+        (
+            {"search": {"algorithm": "tpe"}, "method": ALPHA},
+            "search.trials: missing; tpe needs to know how many students to try",
+        ),
+        (
+            {"search": {"algorithm": "random", "trials": 3}, "seeds": [0, 1], "method": ALPHA},
+            "seeds: found 2 seeds, expected one: random explores with one; put more into confirm.seeds",
+        ),
+        (
+            {"search": {"algorithm": "gird"}, "seeds": [0, 1]},
+            "search.algorithm: unknown algorithm gird; did you mean grid?",
+        ),
+        (
+            {
+                "search": {"algorithm": "random", "trials": 3},
+                "method": ALPHA,
+                "teacher": {"model": {"name": "mlp", "hidden": [8]}, "seeds": [0, 1]},
+            },
+            "teacher.seeds: found 2 teachers, expected one: random explores under one",
+        ),
+        (
+            {"search": {"algorithm": "grid", "scheduler": "asha"}},
+            "search.scheduler: found asha, expected none: a grid trains every cell to its end",
+        ),
+        (
+            {"search": {"algorithm": "grid", "grace_period": 2}},
+            "search.grace_period: found 2, but scheduler none reads no grace_period; remove it or name one that does: asha, median",
+        ),
+        (
+            {"search": {"algorithm": "tpe", "trials": 3, "scheduler": "median", "reduction": 2}, "method": ALPHA},
+            "search.reduction: found 2, but scheduler median reads no reduction; remove it or name one that does: asha",
+        ),
+        (
+            {"search": {"algorithm": "tpe", "trials": 3, "scheduler": "asha", "grace_period": 3}, "method": ALPHA},
+            "search.grace_period: found 3, expected fewer than the 3 epochs of a student: otherwise nobody is ever stopped",
+        ),
+        (
+            {"search": {"algorithm": "tpe", "trials": 3, "scheduler": "median", "grace_period": 99}, "method": ALPHA},
+            "search.grace_period: found 99, expected fewer than the 3 epochs of a student: otherwise nobody is ever stopped",
+        ),
+    ],
+)
+def test_mistakes_are_named_with_their_place_and_the_right_word(space, parts, said):
+    with pytest.raises(UserError) as caught:
+        check(space(**parts))
+    (line,) = str(caught.value).splitlines()
+    place, _, rest = line.partition(": ")
+    assert rest.startswith(said)
+    assert place.rpartition(":")[0].endswith("tiny.yaml") and place.rpartition(":")[2].isdigit()
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"scheduler": "asha"},  # with a grace of its own, however short the training
+        {"scheduler": "asha", "grace_period": 2, "reduction": 2},
+        {"scheduler": "median", "grace_period": 1},
+        {},
+    ],
+)
+def test_keys_that_the_scheduler_reads_are_fine(space, search):
+    check(space(search={"algorithm": "tpe", "trials": 3, **search}, method=ALPHA))
+
+
+def test_the_longest_student_may_still_be_stopped(space):
+    mixed = {"epochs": {"choice": [1, 5]}, "batch_size": 64}
+    check(space(search={"algorithm": "tpe", "trials": 3, "scheduler": "asha", "grace_period": 2}, train=mixed))
+
+
+def test_a_choice_of_teachers_is_fine(space):
+    check(space(teacher={"model": {"name": "mlp", "hidden": {"choice": [[8], [16]]}}}, method=PLAIN))
+
+
+@pytest.mark.parametrize("part", ["student", "teacher"])
+def test_a_network_that_cannot_see_the_images_is_refused_before_anything_is_trained(space, digits, part, monkeypatch):
+    from torch import nn
+
+    from trainables.models import MODELS
+
+    monkeypatch.setitem(MODELS, "wide", lambda shape, classes: nn.Conv2d(1, classes, kernel_size=28))
+    with pytest.raises(UserError, match="model wide: cannot be built for images"):
+        check_modules(space(**{part: {"model": {"name": "wide"}}}), digits)
+
+
+def test_an_area_under_the_curve_needs_two_classes(space, digits):
+    alike = digits.val.labels == 3
+    val = type(digits.val)(digits.val.images[alike], digits.val.labels[alike])
+    for metric in ("val_auc", "val_macro_f1"):
+        check_modules(space(search={"algorithm": "grid", "metric": metric}), digits)
+    with pytest.raises(UserError, match=r"search.metric: val_auc, but the validation images are all of one class"):
+        check_modules(space(search={"algorithm": "grid", "metric": "val_auc"}), digits._replace(val=val))

@@ -1,0 +1,46 @@
+"""Values to start from are values that their schema allows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
+
+from spaces.catalogue.example import example, options
+
+NETWORK = {"name": "mlp", "hidden": [8]}
+
+
+def bounds(kind: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Schemas of numbers that hold at least 1 and 2, bounded or not."""
+    low = st.fixed_dictionaries({}, optional={"minimum": st.integers(-5, 1)})
+    return st.builds(lambda a, b: {"type": kind, **a, **b}, low, st.sampled_from([{}, {"maximum": 2}, {"maximum": 40}]))
+
+
+@given(bounds("number") | bounds("integer") | st.just({"type": "number", "exclusiveMinimum": 0}))
+def test_numbers_to_start_from_are_in_bounds_and_grow(number: dict[str, Any]) -> None:
+    found = options(number)
+    assert found == sorted(found) and all(Draft7Validator(number).is_valid(each) for each in found)
+
+
+@pytest.mark.parametrize(
+    ("schema", "found"),
+    [
+        ({"minimum": 0, "maximum": 1, "type": "number"}, 0.5),
+        ({"minimum": 0, "exclusiveMaximum": 1, "type": "number"}, 0.5),
+        ({"exclusiveMinimum": 0, "type": "number"}, 4),
+        ({"enum": ["same", "valid"]}, "same"),
+        ({"const": "x"}, "x"),
+        ({"type": "boolean"}, True),
+        ({"type": "string"}, "FOLDER"),
+        ({"type": "array", "items": {"type": "integer", "minimum": 1}}, [2]),
+        ({"anyOf": [{"type": "array", "items": {"type": "integer"}, "minItems": 2}, {"type": "null"}]}, [2, 2]),
+        ({"$ref": "#/definitions/model.mlp"}, NETWORK),
+        ({"type": "array", "items": {"anyOf": [{"$ref": "#/definitions/model.mlp"}]}, "minItems": 1}, [NETWORK]),
+    ],
+)
+def test_an_example_of_each_kind(schema: dict[str, Any], found: Any) -> None:
+    assert example(schema, NETWORK, "folder") == found

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def fresh(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh interpreter, warnings as errors."""
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(str(path) for path in (*paths, ROOT))}
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_models_transforms_and_data_sets_work() -> None:
+    found = fresh("""
+import torch
+from trainables.vision import torchvision
+logits = torchvision.models.resnet18().eval()(torch.zeros(1, 3, 32, 32))
+image = torchvision.transforms.v2.RandomCrop(4)(torch.zeros(3, 8, 8))
+print(tuple(logits.shape), tuple(image.shape), torchvision.datasets.MNIST.__name__)
+""")
+    assert found.stdout.strip() == "(1, 1000) (3, 4, 4) MNIST", found.stderr
+
+
+@pytest.fixture
+def pretend(tmp_path: Path) -> Path:
+    """A torchvision that imports as its first line says."""
+    package = tmp_path / "torchvision"
+    (package / "transforms").mkdir(parents=True)
+    for name in ("__init__.py", "transforms/__init__.py", "transforms/v2.py"):
+        (package / name).touch()
+    return tmp_path
+
+
+def test_nothing_is_defined_where_torchvision_imports(pretend: Path) -> None:
+    found = fresh(
+        "import torch, trainables.vision; print(hasattr(torch.ops.torchvision, 'nms'), trainables.vision.torchvision)",
+        pretend,
+    )
+    assert found.stdout.startswith(f"False <module 'torchvision' from '{pretend}"), found.stderr
+
+
+def test_another_failure_is_not_hidden(pretend: Path) -> None:
+    (pretend / "torchvision" / "__init__.py").write_text("raise RuntimeError('something else')")
+    found = fresh("import trainables.vision", pretend)
+    assert found.returncode == 1
+    assert "RuntimeError: something else" in found.stderr
