@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spaces.catalogue import new_space, show
-from spaces.catalogue.entries import default
+from spaces.catalogue.entries import default_part
 from spaces.errors import UserError, exits_on_user_error
 
 
@@ -34,11 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _answer(given: argparse.Namespace) -> str:
     if given.command == "list":
-        return show.everything()
+        return show.list_text()
     if given.command == "show":
-        return show.about(given.name)
-    method, data = given.method or default("method")["name"], given.data or default("data")["name"]
-    text = new_space.space(given.file or "FILE.yaml", method, data, given.model or default("student.model")["name"])
+        return show.show_text(given.name)
+    method, data = given.method or default_part("method")["name"], given.data or default_part("data")["name"]
+    text = new_space.new_space_text(
+        given.file or "FILE.yaml", method, data, given.model or default_part("student.model")["name"]
+    )
     return _written(Path(given.file), text) if given.file else text.rstrip()
 
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all; what a killed process left half-written is swept away later."""
+"""Atomic writes, and removal of the partial files that killed processes left."""
 
 from __future__ import annotations
 
@@ -12,26 +12,39 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from spaces.errors import UserError
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-HOST = re.sub(r"[^\w-]", "-", socket.gethostname())
-PART = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.\w+\.part")
-OLD_PART = re.compile(r"\..+\.\d+")  # as an earlier version named them
-DAY = 86400.0  # seconds
+DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+HOST_NAME = re.sub(r"[^\w-]", "-", socket.gethostname())
+PARTIAL_FILE = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.\w+\.part")
+OLD_PARTIAL_FILE = re.compile(r"\..+\.\d+")  # named by an earlier version
+DAY_SECONDS = 86400.0
 
 
-def replace(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a whole file so that a reader sees the old or the new one, never a part; a full disk is a UserError."""
-    path = Path(path)
-    with room(path, len(content)):
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file so that readers see the old or the new content.
+
+    Raises UserError if the disk is full.
+    """
+    with atomic_file(Path(path), len(content)) as file:
+        file.write(content)
+
+
+@contextmanager
+def atomic_file(path: Path, size: int) -> Iterator[BinaryIO]:
+    """Open a temporary file that replaces `path` at the end of the block.
+
+    `size` is in bytes. After an error in the block the temporary file is removed and `path` left unchanged.
+    """
+    with disk_full_as_user_error(path, size):
         path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{path.name}.{HOST}.{os.getpid()}."
+        prefix = f".{path.name}.{HOST_NAME}.{os.getpid()}."
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".part")
         try:
             with open(descriptor, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).chmod(0o644)  # mkstemp makes files private
@@ -42,44 +55,44 @@ def replace(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 @contextmanager
-def room(path: Path, need: int | None = None) -> Iterator[None]:
-    """Turn the error of a full disk into a UserError that names the file and, where known, the bytes that it needs."""
+def disk_full_as_user_error(path: Path, size: int | None = None) -> Iterator[None]:
+    """Raise UserError with the file and its `size` in bytes if the disk is full."""
     try:
         yield
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in DISK_FULL_ERRORS:
             raise
-        needed = f"{need:,} bytes needed, " if need is not None else ""
+        needed = f"{size:,} bytes needed, " if size is not None else ""
         raise UserError(
-            f"{path}: {os.strerror(error.errno or 0)}: {needed}{_free(path):,} free; "
-            "make room there, then run the same command again"
+            f"{path}: {os.strerror(error.errno or 0)}: {needed}{_free_bytes(path):,} free; "
+            "free some space, then run the same command again"
         ) from None
 
 
-def _free(path: Path) -> int:
-    folder = next(each for each in path.absolute().parents if each.is_dir())
+def _free_bytes(path: Path) -> int:
+    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
     return shutil.disk_usage(folder).free
 
 
-def sweep(folder: Path) -> list[Path]:
-    """Remove what processes that are dead by now left half-written under a folder; return what was removed.
+def remove_partial_files(folder: Path) -> list[Path]:
+    """Remove the partial files of dead processes in a folder; return their paths.
 
-    Whether a process of another machine is alive cannot be seen from here: what it left is removed after a day.
+    The partial files of another machine are removed after a day, since its processes cannot be seen from here.
     """
-    left = [path for path in sorted(folder.rglob(".*")) if path.is_file() and _abandoned(path)]
-    for path in left:
+    paths = [path for path in sorted(folder.rglob(".*")) if path.is_file() and _is_abandoned(path)]
+    for path in paths:
         path.unlink(missing_ok=True)
-    return left
+    return paths
 
 
-def _abandoned(path: Path) -> bool:
-    part = PART.fullmatch(path.name)
-    if part and part["host"] == HOST:
-        return not _alive(int(part["pid"]))
-    return bool(part or OLD_PART.fullmatch(path.name)) and time.time() - path.lstat().st_mtime > DAY
+def _is_abandoned(path: Path) -> bool:
+    part = PARTIAL_FILE.fullmatch(path.name)
+    if part and part["host"] == HOST_NAME:
+        return not _is_alive(int(part["pid"]))
+    return bool(part or OLD_PARTIAL_FILE.fullmatch(path.name)) and time.time() - path.lstat().st_mtime > DAY_SECONDS
 
 
-def _alive(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

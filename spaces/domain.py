@@ -1,187 +1,184 @@
-"""What may stand in a hole of a recipe: one frozen class per YAML key, picked by its key first, then validated."""
+"""Domains: the values that a search may choose for a key, either a choice of options or a numeric range."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
-from spaces.label import Label, compact, show, text
+from spaces.label import Label, compact_json, describe_value, label_text
+
+# Summary and form in YAML of each kind of domain.
+DOMAIN_FORMS = {
+    "choice": ("One of several options", "{choice: [a, b, …]}"),
+    "uniform": ("A number from low to high, both included", "{uniform: [low, high]}"),
+    "loguniform": ("A number from low to high, evenly spread over its logarithm", "{loguniform: [low, high]}"),
+    "int": ("A whole number from low to high, both included", "{int: [low, high]} or {int: [low, high], log: true}"),
+}
+DOMAIN_KINDS = tuple(DOMAIN_FORMS)
+LOG_KEY = "log"  # beside uniform and int
+LOG_DESCRIPTION = "Spread the values evenly over their logarithm."
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several options; `labels` are what stands for them in values, rows and tables."""
+    """One of several options.
+
+    `labels` represent the options in values, rows and tables.
+    """
 
     options: tuple[Any, ...]
     labels: tuple[Label, ...]
+    log: ClassVar[bool] = False
+    integer: ClassVar[bool] = False
 
-    def pick(self, label: Label) -> Any:
-        """Return the option with this label, also after a journey through CSV; raise ValueError for any other."""
-        return self.options[self.place(label)]
+    def value_of(self, label: Label) -> Any:
+        """Return the option with this label.
 
-    def label(self, label: Label) -> Label:
-        """Return the label as this choice spells it; raise ValueError for any other."""
-        return self.labels[self.place(label)]
+        A label read back from CSV works too. Raises ValueError for an unknown label.
+        """
+        return self.options[self.index(label)]
 
-    def place(self, label: Label) -> int:
-        """Return the place of a label, however it is spelt, among the labels; raise ValueError for any other."""
-        found = self._places.get(text(label))
-        if found is None:
-            raise ValueError(f"found {show(label)}, expected one of {', '.join(map(show, self.labels))}")
-        return found
+    def normalize(self, label: Label) -> Label:
+        """Return the label as this choice spells it; raise ValueError for an unknown label."""
+        return self.labels[self.index(label)]
+
+    def index(self, label: Label) -> int:
+        """Return the index of a label in any spelling; raise ValueError for an unknown label."""
+        index = self._indices.get(label_text(label))
+        if index is None:
+            expected = ", ".join(map(describe_value, self.labels))
+            raise ValueError(f"found {describe_value(label)}, expected one of {expected}")
+        return index
 
     @cached_property
-    def _places(self) -> dict[str, int]:  # looked up for every student of a grid
-        return {text(known): place for place, known in enumerate(self.labels)}
+    def _indices(self) -> dict[str, int]:  # read for every student of a grid
+        return {label_text(label): index for index, label in enumerate(self.labels)}
 
     @property
-    def ends(self) -> tuple[Label, ...]:
-        """All labels: what has to be tried to have tried everything."""
+    def probe_labels(self) -> tuple[Label, ...]:
+        """Return all labels: validating each of them validates the choice."""
         return self.labels
 
 
 @dataclass(frozen=True)
-class _Floats:
+class Range:
+    """Numbers from low to high, both included.
+
+    `log` spreads the samples evenly over the logarithm. `integer` allows integers only.
+    """
+
     low: float
     high: float
+    log: bool = False
+    integer: bool = False
 
-    def pick(self, label: Label) -> float:
-        """Return the number as a float; raise ValueError where it lies outside."""
-        return float(_inside(self.low, self.high, label))
+    def value_of(self, label: Label) -> float:
+        """Return the number: an int where `integer`, else a float.
 
-    label = pick
-
-    @property
-    def ends(self) -> tuple[Label, ...]:
-        """Both ends."""
-        return self.low, self.high
-
-
-class Uniform(_Floats):
-    """A number from low to high, both included, evenly spread."""
-
-
-class LogUniform(_Floats):
-    """A number from low to high, both included, with an evenly spread logarithm."""
-
-
-@dataclass(frozen=True)
-class Int:
-    """A whole number from low to high, both included."""
-
-    low: int
-    high: int
-
-    def pick(self, label: Label) -> int:
-        """Return the whole number; raise ValueError where it is none or lies outside."""
-        number = _inside(self.low, self.high, label)
+        Raises ValueError outside the range, or for a fraction where `integer`.
+        """
+        number = _bounded_number(self.low, self.high, label)
+        if not self.integer:
+            return float(number)
         if number != int(number):
-            raise ValueError(f"found {show(label)}, expected a whole number")
+            raise ValueError(f"found {describe_value(label)}, expected a whole number")
         return int(number)
 
-    label = pick
+    normalize = value_of
 
     @property
-    def ends(self) -> tuple[Label, ...]:
-        """Both ends."""
+    def probe_labels(self) -> tuple[Label, ...]:
+        """Return both ends: validating each of them validates the range."""
         return self.low, self.high
 
 
-Domain = Choice | Uniform | LogUniform | Int
+Domain = Choice | Range
 
 
-def parse(kind: str, given: Any, options: tuple[Any, ...] = (), key: str = "") -> Domain:
-    """Return the domain that `{kind: given}` writes; raise ValueError saying what was found and what expected.
+def parse_choice(raw_options: object, options: tuple[Any, ...], key: str) -> Choice:
+    """Return the choice written as `{choice: raw_options}`.
 
-    `options` are the options of a choice with their own holes already parsed; `key` names those without a name.
+    `options` are the raw options with their own domains parsed. `key` names options without a name.
+    Raises ValueError if the list is missing or empty, or if two options have the same label.
     """
-    return choice(given, options, key) if kind == "choice" else _RANGES[kind](given)
-
-
-def choice(given: Any, options: tuple[Any, ...], key: str) -> Choice:
-    """Return a choice; raise ValueError where it is no list, empty, or two options cannot be told apart."""
-    if not isinstance(given, list):
-        raise ValueError(f"found {show(given)}, expected choice: [a list of options]")
-    if not given:
+    if not isinstance(raw_options, list):
+        raise ValueError(f"found {describe_value(raw_options)}, expected choice: [a list of options]")
+    if not raw_options:
         raise ValueError("an empty choice; expected at least one option")
-    labels = _labels(given, key)
+    labels = _option_labels(raw_options, key)
     first: dict[str, int] = {}
     for number, label in enumerate(labels, 1):
-        if first.setdefault(text(label), number) != number:
-            raise ValueError(f"option {number} of the choice repeats option {first[text(label)]} ({show(label)})")
+        if first.setdefault(label_text(label), number) != number:
+            repeated = f"repeats option {first[label_text(label)]} ({describe_value(label)})"
+            raise ValueError(f"option {number} of the choice {repeated}")
     return Choice(options, tuple(labels))
 
 
-def _labels(given: list[Any], key: str) -> list[Label]:
-    names = [_name(option, key) if isinstance(option, dict) else None for option in given]
+def _option_labels(raw_options: list[Any], key: str) -> list[Label]:
+    names = [_option_name(option, key) if isinstance(option, dict) else None for option in raw_options]
     labels: list[Label] = []
-    for number, (option, name) in enumerate(zip(given, names, strict=True), 1):
+    for number, (option, name) in enumerate(zip(raw_options, names, strict=True), 1):
         if name is not None:
-            bare = names.count(name) == 1 and isinstance(option.get("name"), str)
-            labels.append(name if bare else f"{name}-{number}")
+            unique = names.count(name) == 1 and isinstance(option.get("name"), str)
+            labels.append(name if unique else f"{name}-{number}")
         else:
-            labels.append(compact(option) if isinstance(option, list) else option)
+            labels.append(compact_json(option) if isinstance(option, list) else option)
     return labels
 
 
-def _name(option: dict[str, Any], key: str) -> str:
+def _option_name(option: dict[str, Any], key: str) -> str:
     name = option.get("name")
     return name if isinstance(name, str) else key
 
 
-def _inside(low: float, high: float, label: Label) -> float:
-    number = _number(label)
+def parse_range(kind: str, ends: object, log: object = False) -> Range:
+    """Return the range written as `{kind: ends, log: log}`.
+
+    Raises ValueError with the value found and the value expected.
+    """
+    low, high = _parse_ends(kind, ends)
+    if not isinstance(log, bool):
+        raise ValueError(f"log: found {describe_value(log)}, expected true or false")
+    logarithmic = log or kind == "loguniform"
+    if logarithmic and low <= 0:
+        raise ValueError(f"a log range from {label_text(low)}; expected both ends above 0")
+    if kind != "int":
+        return Range(float(low), float(high), log=logarithmic)
+    if not isinstance(low, int) or not isinstance(high, int):
+        raise ValueError(f"found {describe_value(ends)}, expected int: [low, high], two whole numbers")
+    return Range(low, high, log=logarithmic, integer=True)
+
+
+def _parse_ends(kind: str, ends: object) -> tuple[Any, Any]:
+    pair = ends if isinstance(ends, list) and len(ends) == 2 else ["", ""]
+    if any(isinstance(end, bool | str) or not isinstance(end, Real) or not math.isfinite(end) for end in pair):
+        raise ValueError(f"found {describe_value(ends)}, expected {kind}: [low, high], two finite numbers")
+    low, high = pair
+    if low == high:
+        raise ValueError(f"a range of one number; expected {label_text(low)} itself or low below high")
+    if low > high:
+        raise ValueError(f"a reversed range {describe_value(ends)}; expected low below high")
+    return low, high
+
+
+def _bounded_number(low: float, high: float, label: Label) -> float:
+    number = _label_number(label)
     if low <= number <= high:
         return number
     for end in (low, high):
-        # A searcher that works in logarithms comes back a rounding error outside.
+        # A sampler that works in logarithms returns an end with a rounding error.
         if math.isclose(number, end, rel_tol=1e-9):
             return end
-    raise ValueError(f"found {show(label)}, expected a number from {text(low)} to {text(high)}")
+    raise ValueError(f"found {describe_value(label)}, expected a number from {label_text(low)} to {label_text(high)}")
 
 
-def _number(label: Label) -> float:
+def _label_number(label: Label) -> float:
     if isinstance(label, int) and not isinstance(label, bool):
         return label
     try:
         return math.nan if label is None or isinstance(label, bool) else float(label)
     except ValueError:
         return math.nan
-
-
-def _ends(kind: str, given: Any) -> tuple[Any, Any]:
-    pair = given if isinstance(given, list) and len(given) == 2 else ["", ""]
-    if any(isinstance(end, bool | str) or not isinstance(end, Real) or not math.isfinite(end) for end in pair):
-        raise ValueError(f"found {show(given)}, expected {kind}: [low, high], two finite numbers")
-    low, high = given
-    if low == high:
-        raise ValueError(f"a range of one number; expected {text(low)} itself or low below high")
-    if low > high:
-        raise ValueError(f"a reversed range {show(given)}; expected low below high")
-    return low, high
-
-
-def _uniform(given: Any) -> Uniform:
-    return Uniform(*map(float, _ends("uniform", given)))
-
-
-def _loguniform(given: Any) -> LogUniform:
-    low, high = _ends("loguniform", given)
-    if low <= 0:
-        raise ValueError(f"a log range from {text(low)}; expected both ends above 0")
-    return LogUniform(float(low), float(high))
-
-
-def _int(given: Any) -> Int:
-    low, high = _ends("int", given)
-    if not isinstance(low, int) or not isinstance(high, int):
-        raise ValueError(f"found {show(given)}, expected int: [low, high], two whole numbers")
-    return Int(low, high)
-
-
-_RANGES: dict[str, Callable[[Any], Domain]] = {"uniform": _uniform, "loguniform": _loguniform, "int": _int}
-KINDS = ("choice", *_RANGES)

@@ -1,4 +1,4 @@
-"""The one error meant for the user, and the nearest right word to put into it."""
+"""UserError, problems of a file, and suggestions for misspelled words."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from difflib import get_close_matches
 from functools import wraps
 from typing import NamedTuple, ParamSpec
 
-MOST = 50  # mistakes that are told of one file
-ENDLESS = re.compile(r"(\S{300})\S+")  # a word longer than any name of a file
+MAX_PROBLEMS = 50  # shown of one file
+LONG_WORD = re.compile(r"(\S{300})\S+")  # longer than the name of a file can be
 
 
 class UserError(Exception):
-    """Something the user can put right: printed without a traceback, exit code 2."""
+    """Error that the user can fix: printed without a traceback, exit code 2."""
 
     def __str__(self) -> str:
-        return visible(super().__str__())
+        return escape_unprintable(super().__str__())
 
 
-def visible(text: str) -> str:
-    """Return text in which what a terminal would obey, such as an escape sequence in a file's words, is spelt out."""
-    return "".join(each if each.isprintable() or each == "\n" else _spelt(each) for each in text)
+def escape_unprintable(text: str) -> str:
+    """Return the text with unprintable characters escaped, such as terminal control sequences of a file."""
+    return "".join(char if char.isprintable() or char == "\n" else _escape(char) for char in text)
 
 
-def _spelt(character: str) -> str:
+def _escape(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode()
 
 
@@ -33,7 +33,7 @@ P = ParamSpec("P")
 
 
 def exits_on_user_error(main: Callable[P, int]) -> Callable[P, int]:
-    """Have a command line print what the user can put right, without a traceback, and return exit code 2."""
+    """Decorate a command line: print a UserError without a traceback, and return exit code 2."""
 
     @wraps(main)
     def run(*arguments: P.args, **options: P.kwargs) -> int:
@@ -46,40 +46,51 @@ def exits_on_user_error(main: Callable[P, int]) -> Callable[P, int]:
     return run
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """Return "; did you mean X?", or "; known: a, b, c" where nothing is near, or nothing where nothing is known."""
-    known = list(words)
-    found = close(word, known)
-    if found is not None:
-        return f"; did you mean {found}?"
-    return f"; known: {', '.join(known)}" if known else ""
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """Return "; did you mean X?", or "; known: a, b, c" without a close match.
+
+    Returns an empty string without words.
+    """
+    candidates = list(words)
+    match = closest_match(word, candidates)
+    if match is not None:
+        return f"; did you mean {match}?"
+    return f"; known: {', '.join(candidates)}" if candidates else ""
 
 
-def close(word: str, words: Iterable[str]) -> str | None:
-    """Return the word most like this one, or None; the last part of a dotted path will do, case is ignored."""
-    spelling: dict[str, str] = {}
-    for known in words:
-        spelling.setdefault(known.lower(), known)
-        spelling.setdefault(known.lower().rpartition(".")[2], known)
-    found = get_close_matches(str(word).lower(), list(spelling), n=1, cutoff=0.6)
-    return spelling[found[0]] if found else None
+def closest_match(word: str, words: Iterable[str]) -> str | None:
+    """Return the most similar word, None without a similar one.
+
+    Case is ignored, and the last part of a dotted path counts as a word too.
+    """
+    spellings: dict[str, str] = {}
+    for candidate in words:
+        spellings.setdefault(candidate.lower(), candidate)
+        spellings.setdefault(candidate.lower().rpartition(".")[2], candidate)
+    matches = get_close_matches(str(word).lower(), list(spellings), n=1, cutoff=0.6)
+    return spellings[matches[0]] if matches else None
 
 
-Complaint = tuple[str, str]  # dotted path, message
+Problem = tuple[str, str]  # dotted path, message
 
 
-class Mistake(NamedTuple):
-    """One thing that is wrong in a file; the path is dotted and may be empty."""
+class LocatedProblem(NamedTuple):
+    """Problem with its line in a file; the dotted path may be empty."""
 
     line: int
     path: str
     message: str
 
 
-def report(file: str, mistakes: Iterable[Mistake]) -> UserError:
-    """Return one error that names the mistakes, one line each, in the order of the file; of very many the first."""
-    unique = sorted(dict.fromkeys(mistakes), key=lambda mistake: mistake.line)
-    said = [(line, ENDLESS.sub(r"\1…", f"{path + ': ' if path else ''}{text}")) for line, path, text in unique[:MOST]]
-    told = [f"{file}:{line}: {text}" for line, text in dict.fromkeys(said)]
-    more = [f"{file}: and {len(unique) - MOST:,} more mistakes"] if len(unique) > MOST else []
-    return UserError("\n".join(told + more))
+def file_error(file: str, problems: Iterable[LocatedProblem]) -> UserError:
+    """Return one error that lists the problems, one line each, in file order."""
+    unique = sorted(dict.fromkeys(problems), key=lambda problem: problem.line)
+    lines = [_problem_line(file, problem) for problem in unique[:MAX_PROBLEMS]]
+    rest = [f"{file}: and {len(unique) - MAX_PROBLEMS:,} more problems"] if len(unique) > MAX_PROBLEMS else []
+    return UserError("\n".join([*dict.fromkeys(lines), *rest]))
+
+
+def _problem_line(file: str, problem: LocatedProblem) -> str:
+    text = f"{problem.path}: {problem.message}" if problem.path else problem.message
+    shortened = LONG_WORD.sub(r"\1…", text)
+    return f"{file}:{problem.line}: {shortened}"

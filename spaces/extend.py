@@ -1,4 +1,4 @@
-"""What changed between two versions of a space, other than what merely extends a finished experiment."""
+"""Comparison of two versions of a space: changes beyond more seeds, options or trials."""
 
 from __future__ import annotations
 
@@ -6,92 +6,87 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from spaces.domain import Choice
-from spaces.label import text
+from spaces.label import label_text
 from spaces.recipe import Recipe
 from spaces.space import Space
-from spaces.template import MISSING, join
+from spaces.template import MISSING, Node, join_path
 
 
-def changes(old: Space, new: Space) -> list[str]:
-    """Return the dotted keys that changed and matter to what a student is, but for what only asks for more students."""
-    sections = _sections(old), _sections(new)
-    found = [*_differences(_complete(old.template), _complete(new.template)), *_differences(*sections)]
-    return list(dict.fromkeys(found))
+def changed_keys(old: Space, new: Space) -> list[str]:
+    """Return the dotted paths of keys with a changed value.
+
+    Changes that only add students are left out, and so are keys without influence on a student.
+    """
+    recipe_changes = _differences(_with_defaults(old.template), _with_defaults(new.template))
+    return list(dict.fromkeys([*recipe_changes, *_differences(_section_tree(old), _section_tree(new))]))
 
 
-def _sections(space: Space) -> dict[str, Any]:
-    parts = {name: getattr(space, name) for name in ("search", "confirm", "table", "resources")}
-    dumped = {name: part.model_dump() if part else None for name, part in parts.items()}
+def _section_tree(space: Space) -> dict[str, Any]:
+    sections = {name: getattr(space, name) for name in ("search", "confirm", "table", "resources")}
+    dumped = {name: section.model_dump() if section else None for name, section in sections.items()}
     return {"seeds": space.seeds, "teacher": {"seeds": space.teacher_seeds}, **dumped}
 
 
-def _complete(template: dict[str, Any]) -> dict[str, Any]:
-    """Spell out the defaults, so that writing one down is no change."""
+def _with_defaults(template: dict[str, Node]) -> dict[str, Node]:
+    """Add the defaults, so that writing one into the file is no change."""
     default = Recipe().model_dump(exclude={"seed": True, "teacher": {"seed"}})
     tree = {part: template.get(part, default[part]) for part in default}
-    teacher = _over(default["teacher"], tree["teacher"])
-    tree["teacher"] = {**teacher, "train": _over(default["train"], teacher["train"])} if _mapping(teacher) else teacher
-    named = {part: _over({"name": default[part]["name"]}, tree[part]) for part in ("data", "method")}
-    return {**tree, **named, "train": _over(default["train"], tree["train"])}
+    teacher = _merge_defaults(default["teacher"], tree["teacher"])
+    if isinstance(teacher, dict):
+        teacher = {**teacher, "train": _merge_defaults(default["train"], teacher["train"])}
+    named = {part: _merge_defaults({"name": default[part]["name"]}, tree[part]) for part in ("data", "method")}
+    return {**tree, "teacher": teacher, **named, "train": _merge_defaults(default["train"], tree["train"])}
 
 
-def _over(defaults: dict[str, Any], given: Any) -> Any:
-    return {**defaults, **given} if _mapping(given) else given
+def _merge_defaults(defaults: dict[str, Node], node: Node) -> Node:
+    return {**defaults, **node} if isinstance(node, dict) else node
 
 
-def _mapping(node: Any) -> bool:
-    return isinstance(node, dict)
-
-
-def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
+def _differences(old: Node, new: Node, path: str = "") -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys((*old, *new)):
-            yield from _differences(old.get(key, MISSING), new.get(key, MISSING), join(path, key))
+            yield from _differences(old.get(key, MISSING), new.get(key, MISSING), join_path(path, key))
     elif isinstance(old, Choice) and isinstance(new, Choice):
-        yield from _options(old, new, path)
-    elif not _same(old, new) and not _EXTENDS.get(path, _never)(old, new):
+        yield from _choice_differences(old, new, path)
+    elif not _is_same(old, new) and not (path in _MAY_CHANGE and _MAY_CHANGE[path](old, new)):
         yield path
 
 
-def _options(old: Choice, new: Choice, path: str) -> Iterator[str]:
-    known = {text(label) for label in new.labels}
-    kept = [label for label in old.labels if text(label) in known]
-    if len(kept) < len(old.labels):
+def _choice_differences(old: Choice, new: Choice, path: str) -> Iterator[str]:
+    new_labels = {label_text(label) for label in new.labels}
+    common = [label for label in old.labels if label_text(label) in new_labels]
+    if len(common) < len(old.labels):
         yield path
-    for label in kept:
-        yield from _differences(old.pick(label), new.pick(label), path)
+    for label in common:
+        yield from _differences(old.value_of(label), new.value_of(label), path)
 
 
-def _same(old: Any, new: Any) -> bool:
-    # To Python True is 1; to a method it may not be.
+def _is_same(old: object, new: object) -> bool:
+    # True == 1 in Python; a method may treat them differently.
     return old == new and isinstance(old, bool) == isinstance(new, bool)
 
 
-def _never(old: Any, new: Any) -> bool:
-    return False
-
-
-def _longer(old: list[int], new: list[int]) -> bool:
+def _has_all(old: list[int], new: list[int]) -> bool:
     return set(old) <= set(new)
 
 
-def _larger(old: int | None, new: int | None) -> bool:
+def _is_larger(old: int | None, new: int | None) -> bool:
     return old is not None and new is not None and old <= new
 
 
-def _whatever(old: Any, new: Any) -> bool:
+def _always(old: object, new: object) -> bool:
     return True
 
 
-# Paths that may grow, or do not matter to what a student is; everything else has to stay as it was.
-_EXTENDS: dict[str, Callable[[Any, Any], bool]] = {
-    "seeds": _longer,
-    "teacher.seeds": _longer,
-    "confirm.seeds": _longer,
-    "confirm.top": _larger,
-    "search.trials": _larger,
-    "search.hours": _whatever,
-    "resources.gpus": _whatever,
-    "resources.workers": _whatever,
-    "resources.pack": _whatever,
+# Keys that may change in this way; every other key must stay as it is.
+_MAY_CHANGE: dict[str, Callable[[Any, Any], bool]] = {
+    "seeds": _has_all,
+    "teacher.seeds": _has_all,
+    "confirm.seeds": _has_all,
+    "confirm.top": _is_larger,
+    "search.trials": _is_larger,
+    "search.hours": _always,
+    "resources.gpus": _always,
+    "resources.workers": _always,
+    "resources.pack": _always,
 }

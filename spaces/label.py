@@ -1,45 +1,47 @@
-"""What stands for a value in rows, tables and error messages."""
+"""Labels: representations of values in rows, tables and messages."""
 
 from __future__ import annotations
 
 import json
 import math
 from numbers import Real
-from typing import Any
 
 Label = None | bool | int | float | str
 
 
-def text(label: Any) -> str:
-    """Return one text for all spellings of a label: 4, 4.0 and "4.0" are one, and so are nothing, NaN and ""."""
-    number = _number(label) if isinstance(label, str) else label
+def label_text(label: object) -> str:
+    """Return the same text for all spellings of a label.
+
+    4, 4.0 and "4.0" are one label, and so are None, NaN and an empty string.
+    """
+    number = _parse_number(label) if isinstance(label, str) else label
     if isinstance(number, int | str):
         return str(number)
-    # numpy's numbers are not all int or float, but they are Real; pandas reads an empty field as NaN.
+    # numpy numbers are Real, though not all are int or float; pandas reads an empty field as NaN.
     number = float(number) if isinstance(number, Real) else math.nan
     if math.isnan(number):
         return ""
     return str(int(number)) if number.is_integer() else str(number)
 
 
-def show(value: Any) -> str:
-    """Return a value as an error message names it, cut short."""
+def describe_value(value: object) -> str:
+    """Return a value as error messages show it, shortened to 40 characters."""
     if isinstance(value, dict):
         return "a mapping"
     if value is None:
         return "nothing"
     if isinstance(value, str):
         return f'the text "{value[:40]}"'
-    written = compact(value) if isinstance(value, list | bool) else text(value)
-    return written if len(written) <= 40 else f"{written[:40]}…"
+    text = compact_json(value) if isinstance(value, list | bool) else label_text(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
-def compact(value: Any) -> str:
+def compact_json(value: object) -> str:
     """Return JSON without spaces."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
-def _number(word: str) -> int | float | str:
+def _parse_number(word: str) -> int | float | str:
     for kind in (int, float):
         try:
             return kind(word)

@@ -1,93 +1,113 @@
-"""Try every option and both ends of every range of a space as real recipes, and say what is wrong with them."""
+"""Validation of every option, and of both ends of every range, as complete recipes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from spaces.document import line
+from spaces.document import Tree, find_line
 from spaces.domain import Choice
-from spaces.errors import Complaint, Mistake
-from spaces.pydantic_errors import complaints
+from spaces.errors import LocatedProblem, Problem
+from spaces.pydantic_errors import validation_problems
 from spaces.recipe import Recipe
-from spaces.template import BROKEN, Values, cells, domains, fill, join, locate, probes, size
+from spaces.template import (
+    BROKEN_DOMAIN,
+    Node,
+    Values,
+    count_cells,
+    fill_template,
+    find_domains,
+    iterate_cells,
+    join_path,
+    probe_values,
+    recipe_tree,
+    source_path,
+)
 
-Judge = Callable[[Recipe], Iterable[Complaint]]
-TRIED = 1000  # a grid of so many cells is tried whole: some parts only fail to agree in pairs
-
-
-def mistakes(template: Any, lines: dict[str, int], broken: set[str], judge: Judge | None) -> Iterator[Mistake]:
-    """Yield one mistake for each place in the file; what lies at or below a broken hole has been reported before."""
-    told: set[tuple[str, str]] = set()
-    for values, path, message in _complaints(template, judge):
-        place = (_place(template, path, message, values), path)
-        if place not in told and not any(f"{path}.".startswith(f"{hole}.") for hole in broken):
-            told.add(place)
-            yield Mistake(line(lines, place[0]), path, message)
-
-
-def _place(template: Any, path: str, message: str, values: Values) -> str:
-    """Where in the file a mistake stands; an unknown key is one mistake however many options lie below it."""
-    parent, _, key = path.rpartition(".")
-    return join(locate(template, parent, values), key) if "unknown key" in message else locate(template, path, values)
+RecipeValidator = Callable[[Recipe], Iterable[Problem]]
+MAX_VALIDATED_CELLS = 1000  # of a grid: smaller grids are validated cell by cell, for keys that conflict in pairs only
 
 
-def recipe_tree(template: Any, values: Values, seed: int, teacher_seed: int) -> dict[str, Any]:
-    """Return the filled template with its seeds, as a tree to make a Recipe of."""
-    tree = fill(template, values)
-    teacher = tree.get("teacher", {})
-    if isinstance(teacher, dict):
-        tree["teacher"] = {**teacher, "seed": teacher_seed}
-    return {**tree, "seed": seed}
+class _ProbeProblem(NamedTuple):
+    """Problem of the recipe with these values."""
+
+    values: Values
+    path: str
+    message: str
 
 
-def _complaints(template: Any, judge: Judge | None) -> Iterator[tuple[Values, str, str]]:
-    for values in probes(template):
-        tree = fill(template, values)
+def probe_problems(
+    template: Node, lines: dict[str, int], broken_paths: set[str], validate: RecipeValidator | None
+) -> Iterator[LocatedProblem]:
+    """Yield one problem per place in the file.
+
+    Places at or inside a broken domain are left out: the parser has reported them.
+    """
+    reported: set[tuple[str, str]] = set()
+    for problem in _all_problems(template, validate):
+        source, path = _problem_source(template, problem), problem.path
+        if (source, path) not in reported and not any(f"{path}.".startswith(f"{broken}.") for broken in broken_paths):
+            reported.add((source, path))
+            yield LocatedProblem(find_line(lines, source), path, problem.message)
+
+
+def _problem_source(template: Node, problem: _ProbeProblem) -> str:
+    """Return the path of a problem in the file; an unknown key has one path for all options inside it."""
+    parent, _, key = problem.path.rpartition(".")
+    if "unknown key" in problem.message:
+        return join_path(source_path(template, parent, problem.values), key)
+    return source_path(template, problem.path, problem.values)
+
+
+def _all_problems(template: Node, validate: RecipeValidator | None) -> Iterator[_ProbeProblem]:
+    for values in probe_values(template):
+        tree = fill_template(template, values)
         if isinstance(tree.get("teacher"), dict) and "seed" in tree["teacher"]:
-            yield values, "teacher.seed", "unknown key; did you mean seeds?"
-        recipe, found = _recipe(recipe_tree(template, values, 0, 0))
-        judged = judge(recipe) if judge and recipe else ()
-        meant = {_meant(path, message) for path, message in found}
-        yield from ((values, path, message) for path, message in found)
-        yield from ((values, path, message) for path, message in judged if path not in meant)
-    for values in _few_cells(template):
-        yield from ((values, path, text) for path, text in _recipe(recipe_tree(template, values, 0, 0))[1])
+            yield _ProbeProblem(values, "teacher.seed", "unknown key; did you mean seeds?")
+        recipe, problems = _validate_tree(recipe_tree(template, values, 0, 0))
+        further = validate(recipe) if validate and recipe else ()
+        corrected = {_corrected_path(path, message) for path, message in problems}
+        yield from (_ProbeProblem(values, *problem) for problem in problems)
+        yield from (_ProbeProblem(values, path, message) for path, message in further if path not in corrected)
+    for values in _cells_to_validate(template):
+        problems = _validate_tree(recipe_tree(template, values, 0, 0))[1]
+        yield from (_ProbeProblem(values, *problem) for problem in problems)
 
 
-def _meant(path: str, message: str) -> str:
-    """Return the path that a misspelt key should have had, or nothing: what it leaves open is told already."""
+def _corrected_path(path: str, message: str) -> str:
+    """Return the path that a misspelled key was meant to have, or an empty string."""
     word = re.search(r"did you mean (\w+)\?$", message)
-    return join(path.rpartition(".")[0], word[1]) if word else ""
+    return join_path(path.rpartition(".")[0], word[1]) if word else ""
 
 
-def _recipe(tree: dict[str, Any]) -> tuple[Recipe | None, list[Complaint]]:
+def _validate_tree(tree: Tree) -> tuple[Recipe | None, list[Problem]]:
     try:
         return Recipe.model_validate(tree), []
     except ValidationError as error:
-        found = list(complaints(error, Recipe))
-        _prune(tree, error)
+        problems = list(validation_problems(error, Recipe))
+        _remove_invalid(tree, error)
     try:
-        # Without its wrong leaves the rest can still be judged, so that all mistakes are told at once.
-        return Recipe.model_validate(tree), found
+        # The rest without its invalid keys can still be validated, so that all problems are reported at once.
+        return Recipe.model_validate(tree), problems
     except ValidationError:
-        return None, found
+        return None, problems
 
 
-def _prune(tree: dict[str, Any], error: ValidationError) -> None:
-    for wrong in error.errors():
-        loc = wrong["loc"][:-1] if wrong["type"] == "missing" else wrong["loc"]
+def _remove_invalid(tree: Tree, error: ValidationError) -> None:
+    for problem in error.errors():
+        loc = problem["loc"][:-1] if problem["type"] == "missing" else problem["loc"]
         node: Any = tree
         for part in loc[:-1]:
             node = node.get(part) if isinstance(node, dict) else None
-        if loc and isinstance(node, dict):  # not below a list, which belongs to the template
+        if loc and isinstance(node, dict):  # a list belongs to the template and is left as it is
             node.pop(loc[-1], None)
 
 
-def _few_cells(template: Any) -> Iterator[Values]:
-    found = [domain for _, domain in domains(template)]
-    if all(isinstance(domain, Choice) and domain is not BROKEN for domain in found) and size(template) <= TRIED:
-        yield from cells(template)
+def _cells_to_validate(template: Node) -> Iterator[Values]:
+    domains = [domain for _, domain in find_domains(template)]
+    is_grid = all(isinstance(domain, Choice) and domain is not BROKEN_DOMAIN for domain in domains)
+    if is_grid and count_cells(template) <= MAX_VALIDATED_CELLS:
+        yield from iterate_cells(template)

@@ -1,4 +1,4 @@
-"""pydantic's errors in the words of the user's file: what was found, what was expected, the nearest right word."""
+"""Messages for errors of pydantic: the value found, the value expected, and a suggestion."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from spaces.errors import close, nearest
-from spaces.label import show
+from spaces.errors import Problem, closest_match, did_you_mean
+from spaces.label import describe_value
 from spaces.recipe import Recipe, Teacher
 
 _EXPECTED = {
@@ -26,66 +26,71 @@ _EXPECTED = {
     "less_than": "less than {lt}",
     "too_short": "at least {least}",
     "finite_number": "a finite number",
-    "string_pattern_mismatch": "a name that can be a folder's",
+    "string_pattern_mismatch": "a name that a folder can have",
 }
 
 
-def complaints(error: ValidationError, model: type[BaseModel], others: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
-    """Yield (dotted path, message) for each mistake pydantic found in a tree meant for this model.
+def validation_problems(
+    error: ValidationError, model: type[BaseModel], other_keys: Iterable[str] = ()
+) -> Iterator[Problem]:
+    """Yield the problems of a tree that failed validation by a model.
 
-    `others` are right words that stand beside the model's own fields in the file.
+    `other_keys` are further keys allowed beside the fields of the model; suggestions include them.
     """
-    for found in error.errors(include_url=False):
-        loc = found["loc"]
-        if found["type"] == "missing" and (near := _mistyped(found["input"], str(loc[-1]))):
-            yield _dotted((*loc[:-1], near)), f"unknown key; did you mean {loc[-1]}?"
-        elif found["type"] == "conflict":
-            yield _dotted((*loc, found.get("ctx", {})["path"])), found["msg"]
-        elif not (found["type"] == "extra_forbidden" and _explained(error, found)):
-            yield _dotted(loc), _message(found, model, others)
+    for details in error.errors(include_url=False):
+        loc = details["loc"]
+        if details["type"] == "missing" and (misspelled := _misspelled_key(details["input"], str(loc[-1]))):
+            yield _dotted_path((*loc[:-1], misspelled)), f"unknown key; did you mean {loc[-1]}?"
+        elif details["type"] == "conflict":
+            yield _dotted_path((*loc, details.get("ctx", {})["path"])), details["msg"]
+        elif not (details["type"] == "extra_forbidden" and _is_misspelled_required_key(error, details)):
+            yield _dotted_path(loc), _error_message(details, model, other_keys)
 
 
-def _message(found: Any, model: type[BaseModel], others: Iterable[str]) -> str:
-    kind, context = found["type"], found.get("ctx", {})
+def _error_message(details: Any, model: type[BaseModel], other_keys: Iterable[str]) -> str:
+    kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"unknown key{nearest(str(found['loc'][-1]), (*_fields(model, found['loc'][:-1]), *others))}"
+        keys = (*_key_names(model, details["loc"][:-1]), *other_keys)
+        return f"unknown key{did_you_mean(str(details['loc'][-1]), keys)}"
     if kind == "missing":
         return "missing"
     if kind == "literal_error":
         words = re.findall("'([^']*)'", context["expected"])
-        near = close(found["input"], words) if isinstance(found["input"], str) else None
-        expected = f"expected {' or '.join(words)}"
-        return f"found {show(found['input'])}, {expected}" + (f"; did you mean {near}?" if near else "")
+        match = closest_match(details["input"], words) if isinstance(details["input"], str) else None
+        suggestion = f"; did you mean {match}?" if match else ""
+        return f"found {describe_value(details['input'])}, expected {' or '.join(words)}{suggestion}"
     if kind in _EXPECTED:
         least = {1: "one", 2: "two"}.get(context.get("min_length", 1), context.get("min_length"))
-        return f"found {show(found['input'])}, expected {_EXPECTED[kind].format(**context, least=least)}"
-    return found["msg"]
+        return f"found {describe_value(details['input'])}, expected {_EXPECTED[kind].format(**context, least=least)}"
+    return details["msg"]
 
 
-def _explained(error: ValidationError, found: Any) -> bool:
-    # A mistyped required key is both missing and unknown to pydantic: one mistake, told once.
-    beside = [
-        other for other in error.errors() if other["loc"][:-1] == found["loc"][:-1] and other["type"] == "missing"
-    ]
-    return any(_mistyped(other["input"], str(other["loc"][-1])) == found["loc"][-1] for other in beside)
+def _is_misspelled_required_key(error: ValidationError, details: Any) -> bool:
+    # pydantic reports a misspelled required key twice, as missing and as unknown: one of them is left out.
+    siblings = (
+        sibling
+        for sibling in error.errors()
+        if sibling["loc"][:-1] == details["loc"][:-1] and sibling["type"] == "missing"
+    )
+    return any(_misspelled_key(sibling["input"], str(sibling["loc"][-1])) == details["loc"][-1] for sibling in siblings)
 
 
-def _mistyped(given: Any, key: str) -> str | None:
-    return close(key, [str(word) for word in given]) if isinstance(given, dict) else None
+def _misspelled_key(mapping: object, key: str) -> str | None:
+    return closest_match(key, [str(word) for word in mapping]) if isinstance(mapping, dict) else None
 
 
-def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+def _key_names(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     for part in loc:
         if isinstance(part, int):
-            continue  # a member of an ensemble is a teacher as well
+            continue  # a member of an ensemble is a teacher too
         annotation = model.model_fields[part].annotation
         kinds = (annotation, *get_args(annotation))
         model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
-    # A file gives the seeds of all students and teachers in lists; a recipe has one of each. Who stands behind a
-    # teacher has one seed in both.
-    listed = model is Recipe or (model is Teacher and loc == ("teacher",))
-    return ["seeds" if name == "seed" and listed else name for name in model.model_fields]
+    # A file has a list of seeds for the students and one for the teachers; a recipe has one seed of each. The teacher
+    # of a teacher has a single seed in both.
+    has_seed_list = model is Recipe or (model is Teacher and loc == ("teacher",))
+    return ["seeds" if name == "seed" and has_seed_list else name for name in model.model_fields]
 
 
-def _dotted(loc: tuple[int | str, ...]) -> str:
+def _dotted_path(loc: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in loc if part != "")

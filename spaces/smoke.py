@@ -1,73 +1,80 @@
-"""The tree of a space made small: everything that the space does still happens once, and nothing happens often."""
+"""Smoke test: a space reduced to the least training that still runs every step once."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from spaces.document import Tree, YamlValue
+
 TRIALS = 2
 VIEWS = 2
 
 
-def shrunk(tree: dict[str, Any]) -> dict[str, Any]:
-    """Return the tree with one epoch, one seed, two trials, and two views of each image.
+def shrink_tree(tree: Tree) -> Tree:
+    """Return the tree with one epoch, one seed, two trials and two views.
 
-    A grid keeps the first two options of each choice, but every option that is a method or network of its own.
+    A grid keeps the first two options of each choice, or all options if one of them is a mapping.
     """
-    tree = _unpublished(tree)
-    small = {**tree, "seeds": tree.get("seeds", [0])[:1], "train": _short(tree.get("train", {}))}
-    small["teacher"] = _teacher(small.get("teacher", {}))
+    tree = _without_published_weights(tree)
+    small = {**tree, "seeds": tree.get("seeds", [0])[:1], "train": _shrink_train(tree.get("train", {}))}
+    small["teacher"] = _shrink_teacher(small.get("teacher", {}))
     search = tree.get("search", {})
     if "trials" in search:
         small["search"] = {**search, "trials": TRIALS}
     else:
-        small = {key: small[key] if key == "search" else _few(small[key]) for key in small}
+        small = {key: small[key] if key == "search" else _shrink_choices(small[key]) for key in small}
     if "confirm" in tree:
         small["confirm"] = {"top": 1, "seeds": tree["confirm"]["seeds"][:1]}
     return small
 
 
-def _teacher(node: Any) -> Any:
+def _shrink_teacher(node: YamlValue) -> YamlValue:
     if not isinstance(node, dict):
         return node
     if "choice" in node:
-        return {"choice": [_teacher(option) for option in node["choice"]]}
-    seeds = {"seeds": node["seeds"][:1]} if "seeds" in node else {}
-    behind = {"teacher": _teacher(node["teacher"])} if "teacher" in node else {}
-    behind |= {"ensemble": [_teacher(member) for member in node["ensemble"]]} if "ensemble" in node else {}
-    train = {} if "ensemble" in node else {"train": _short(node.get("train", {}))}
-    return {**node, **train, **seeds, **behind}
+        return {"choice": [_shrink_teacher(option) for option in node["choice"]]}
+    small: Tree = {} if "ensemble" in node else {"train": _shrink_train(node.get("train", {}))}
+    if "seeds" in node:
+        small["seeds"] = node["seeds"][:1]
+    if "teacher" in node:
+        small["teacher"] = _shrink_teacher(node["teacher"])
+    if "ensemble" in node:
+        small["ensemble"] = [_shrink_teacher(member) for member in node["ensemble"]]
+    return {**node, **small}
 
 
-def _short(train: Any) -> Any:
+def _shrink_train(train: YamlValue) -> YamlValue:
     if "choice" in train:
-        return {"choice": [_short(option) for option in train["choice"]]}
-    short = {**train, "epochs": 1, "warmup": 0}
+        return {"choice": [_shrink_train(option) for option in train["choice"]]}
+    small = {**train, "epochs": 1, "warmup": 0}
     if train.get("head_first"):
-        short |= {"epochs": 2, "head_first": _with(train["head_first"], "epochs", 1)}
+        small |= {"epochs": 2, "head_first": _set_number(train["head_first"], "epochs", 1)}
     if train.get("augment"):
-        short["augment"] = _with(train["augment"], "views", VIEWS)
-    return short
+        small["augment"] = _set_number(train["augment"], "views", VIEWS)
+    return small
 
 
-def _with(part: Any, key: str, number: int) -> Any:
-    """A part with this number, or each option of a choice; what is absent stays so."""
+def _set_number(part: YamlValue, key: str, number: int) -> YamlValue:
+    """Set a key of a mapping, or of each option of a choice."""
     if "choice" in part:
-        return {"choice": [option and _with(option, key, number) for option in part["choice"]]}
+        return {"choice": [option and _set_number(option, key, number) for option in part["choice"]]}
     return {**part, key: number}
 
 
-def _unpublished(node: Any) -> Any:
-    """The same without weights that would have to be fetched: a smoke test starts from a seed instead."""
+def _without_published_weights(node: Any) -> Any:
+    """Remove `weights: imagenet`: a smoke test downloads no weights, and starts from a seed."""
     if isinstance(node, list):
-        return [_unpublished(each) for each in node]
+        return [_without_published_weights(item) for item in node]
     if not isinstance(node, dict):
         return node
-    return {key: _unpublished(each) for key, each in node.items() if (key, each) != ("weights", "imagenet")}
+    return {
+        key: _without_published_weights(item) for key, item in node.items() if (key, item) != ("weights", "imagenet")
+    }
 
 
-def _few(node: Any) -> Any:
+def _shrink_choices(node: YamlValue) -> YamlValue:
     if isinstance(node, dict) and isinstance(node.get("choice"), list):
         options = node["choice"]
-        whole = any(isinstance(option, dict) for option in options)
-        return {"choice": [_few(option) for option in (options if whole else options[:TRIALS])]}
-    return {key: _few(item) for key, item in node.items()} if isinstance(node, dict) else node
+        has_mapping = any(isinstance(option, dict) for option in options)
+        return {"choice": [_shrink_choices(option) for option in (options if has_mapping else options[:TRIALS])]}
+    return {key: _shrink_choices(item) for key, item in node.items()} if isinstance(node, dict) else node

@@ -9,7 +9,7 @@ _PARTS = {"model": "a network", "method": "a method", "data": "a data set", "tea
 _TYPES = {"string": "text", "boolean": "true or false", "object": "a mapping"}
 
 
-def values(given: list[Schema]) -> str:
+def describe_values(given: list[Schema]) -> str:
     """Say what these schemas allow, each thing once; that a key may also be left empty goes without saying."""
     return " or ".join(dict.fromkeys(filter(None, map(_value, given)))) or "anything"
 
@@ -17,20 +17,21 @@ def values(given: list[Schema]) -> str:
 def _value(given: Schema) -> str:
     if "$ref" in given:
         return _part(given["$ref"].rpartition("/")[2])
+    if "allOf" in given:  # a reference with restrictions
+        return _value(given["allOf"][0])
     if "const" in given or "enum" in given:
         return " or ".join(str(word) for word in given.get("enum", [given.get("const")]))
     if given.get("type") == "array":
         items = given.get("items", {})
-        return f"a list of: {values(items.get('anyOf', [items]))}"
+        return f"a list of: {describe_values(items.get('anyOf', [items]))}"
     if given.get("type") in ("number", "integer"):
         return f"{'a whole number' if given['type'] == 'integer' else 'a number'}{_bounds(given)}"
     return _TYPES.get(given.get("type", ""), "")
 
 
 def _part(name: str) -> str:
-    kind, _, rest = name.partition(".")
-    # That a name may be searched too says nothing new here.
-    return f"the keys of {rest.partition('-')[0]}" if kind == "part" else _PARTS.get(kind, "")
+    kind, _, rest = name.removeprefix("complete.").partition(".")
+    return f"the keys of {rest}" if kind == "part" else _PARTS.get(kind, "")
 
 
 def _bounds(given: Schema) -> str:

@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 
 from spaces.errors import UserError
-from spaces.space import Space, load
+from spaces.space import Space, load_space
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def space(write: Callable[[str], Path]) -> Callable[[str], Space]:
-    return lambda text: load(write(text))
+    return lambda text: load_space(write(text))
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def errors(write: Callable[[str], Path]) -> Callable[..., list[str]]:
     def found(text: str, judge: object = None) -> list[str]:
         path = write(text)
         with pytest.raises(UserError) as caught:
-            load(path, judge)  # type: ignore[arg-type]
+            load_space(path, judge)  # type: ignore[arg-type]
         lines = str(caught.value).splitlines()
         assert all(line.startswith(f"{path}:") for line in lines)
         return [line.removeprefix(f"{path}:") for line in lines]

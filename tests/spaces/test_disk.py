@@ -17,8 +17,8 @@ from spaces.errors import UserError
 
 
 def test_text_and_folders_appear(tmp_path: Path) -> None:
-    disk.replace(tmp_path / "a" / "x", b"old")
-    disk.replace(tmp_path / "a" / "x", b"new")
+    disk.write_atomically(tmp_path / "a" / "x", b"old")
+    disk.write_atomically(tmp_path / "a" / "x", b"new")
     assert (tmp_path / "a" / "x").read_bytes() == b"new"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["x"]
 
@@ -31,20 +31,20 @@ def test_a_full_disk_is_told_and_leaves_the_old_file(
     def full(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    disk.replace(tmp_path / "x", b"old")
+    disk.write_atomically(tmp_path / "x", b"old")
     with monkeypatch.context() as broken:
         broken.setattr(place, full)
         with pytest.raises(
             UserError, match=rf"^{tmp_path}/x: {os.strerror(number)}: 5,000 bytes needed, [\d,]+ free; "
         ):
-            disk.replace(tmp_path / "x", b"n" * 5000)
+            disk.write_atomically(tmp_path / "x", b"n" * 5000)
     assert [path.name for path in tmp_path.iterdir()] == ["x"] and (tmp_path / "x").read_bytes() == b"old"
 
 
 def test_other_errors_are_themselves(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"ot a directory|File exists"):
-        disk.replace(tmp_path / "file" / "x", b"")
+        disk.write_atomically(tmp_path / "file" / "x", b"")
 
 
 LIMITED = """
@@ -55,7 +55,7 @@ from spaces.errors import UserError
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
-    disk.replace(Path(sys.argv[1]), bytes(2000))
+    disk.write_atomically(Path(sys.argv[1]), bytes(2000))
 except UserError as error:
     print(error)
 """
@@ -73,7 +73,7 @@ from pathlib import Path
 from spaces import disk
 
 os.fsync = lambda file: (print(os.getpid(), flush=True), signal.pause())
-disk.replace(Path(sys.argv[1]), b"half")
+disk.write_atomically(Path(sys.argv[1]), b"half")
 """
 
 
@@ -92,12 +92,12 @@ def writing(tmp_path: Path):
 
 def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path, writing) -> None:
     process, part = writing
-    disk.replace(tmp_path / "a" / "whole", b"")
+    disk.write_atomically(tmp_path / "a" / "whole", b"")
     (tmp_path / "a" / ".lock").touch()
-    assert disk.sweep(tmp_path) == [] and part.exists()
+    assert disk.remove_partial_files(tmp_path) == [] and part.exists()
     process.kill()
     process.wait()
-    assert disk.sweep(tmp_path) == [part]
+    assert disk.remove_partial_files(tmp_path) == [part]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [".lock", "whole"]
 
 
@@ -111,16 +111,16 @@ NAMES: dict[str, Callable[[], str]] = {
 def test_what_another_machine_left_is_swept_after_a_day(tmp_path: Path, name: str) -> None:
     left = tmp_path / NAMES[name]()
     left.touch()
-    assert disk.sweep(tmp_path) == []
+    assert disk.remove_partial_files(tmp_path) == []
     os.utime(left, times=(time.time() - 25 * 3600,) * 2)
-    assert disk.sweep(tmp_path) == [left]
+    assert disk.remove_partial_files(tmp_path) == [left]
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
-    left = outside / f".x.{disk.HOST}.4194999.ab12cd34.part"
+    left = outside / f".x.{disk.HOST_NAME}.4194999.ab12cd34.part"
     left.touch()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".link").symlink_to(outside)
-    assert disk.sweep(tmp_path / "run") == [] and left.exists()
+    assert disk.remove_partial_files(tmp_path / "run") == [] and left.exists()

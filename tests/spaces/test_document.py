@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces.document import line, read, write
+from spaces.document import dump_yaml, find_line, read_document
 from spaces.errors import UserError
 
 
@@ -32,7 +32,7 @@ def test_words_and_numbers(tmp_path: Path) -> None:
 def test_lines(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("# head\na:\n  b: 1\n  c:\n  - {d: 2}\n  -\n    e: 3\n")
-    lines = read(path).lines
+    lines = read_document(path).lines
     assert {key: lines[key] for key in ("a", "a.b", "a.c", "a.c.0.d", "a.c.1.e")} == {
         "a": 2,
         "a.b": 3,
@@ -40,8 +40,8 @@ def test_lines(tmp_path: Path) -> None:
         "a.c.0.d": 5,
         "a.c.1.e": 7,
     }
-    assert line(lines, "a.b.nowhere.at.all") == 3
-    assert line(lines, "nowhere") == 1
+    assert find_line(lines, "a.b.nowhere.at.all") == 3
+    assert find_line(lines, "nowhere") == 1
 
 
 BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefghij"))
@@ -85,7 +85,7 @@ def test_refused_in_no_time(tmp_path: Path, text: str, number: int, words: str) 
     path, start = tmp_path / "x.yaml", time.process_time()
     path.write_text(text)
     with pytest.raises(UserError) as caught:
-        read(path)
+        read_document(path)
     assert time.process_time() - start < 1  # of a processor, for others may be at work on it
     message = str(caught.value)
     assert message.startswith(f"{path}:{number}:")
@@ -98,7 +98,7 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_bytes(b"a: 1\nb: \xff\xfe\n")
     with pytest.raises(UserError, match=r"x\.yaml:2: not UTF-8"):
-        read(path)
+        read_document(path)
 
 
 def test_every_duplicate_is_told(tmp_path: Path) -> None:
@@ -110,9 +110,9 @@ def test_every_duplicate_is_told(tmp_path: Path) -> None:
 def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "mnist_hinton.yaml").write_text("seeds: [0]\n")
     with pytest.raises(UserError, match=r"did you mean .*mnist_hinton\.yaml\?"):
-        read(tmp_path / "mnist_hintn.yaml")
+        read_document(tmp_path / "mnist_hintn.yaml")
     with pytest.raises(UserError, match="directory"):
-        read(tmp_path)
+        read_document(tmp_path)
 
 
 leaves = (
@@ -136,13 +136,13 @@ trees = st.dictionaries(
 @given(tree=trees)
 def test_what_is_written_reads_the_same(tmp_path_factory: pytest.TempPathFactory, tree: dict[str, object]) -> None:
     path = tmp_path_factory.getbasetemp() / "roundtrip.yaml"
-    path.write_text(write(tree), encoding="utf-8")
+    path.write_text(dump_yaml(tree), encoding="utf-8")
     if not tree:
         return
-    again = read(path).tree
+    again = read_document(path).tree
     assert repr(again) == repr(tree)
 
 
 def _read(folder: Path, text: str) -> dict[str, Any]:
     (folder / "x.yaml").write_text(text)
-    return read(folder / "x.yaml").tree
+    return read_document(folder / "x.yaml").tree

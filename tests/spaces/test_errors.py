@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from spaces.errors import Mistake, UserError, nearest, report
+from spaces.errors import LocatedProblem, UserError, did_you_mean, file_error
 from spaces.recipe import Recipe
 
 Errors = Callable[..., list[str]]
@@ -36,19 +36,19 @@ ONE = [
         "train: {optimizer: adm}",
         '1: train.optimizer: found the text "adm", expected adam or adamw or sgd or rmsprop; did you mean adam?',
     ),
-    ("train: {momentum: 0.5}", "1: train.momentum: only sgd takes it, and the optimizer here is adam"),
+    ("train: {momentum: 0.5}", "1: train.momentum: read by optimizer: sgd only; the optimizer here is adam"),
     ("method: {name: 3}", "1: method.name: found 3, expected text"),
     ("train: {omit: {classes: []}}", "1: train.omit.classes: found [], expected at least one"),
     ("train: {omit: {correct_bias: true}}", "1: train.omit.classes: missing"),
-    ("teacher: null", "1: teacher: method hinton needs one"),
+    ("teacher: null", "1: teacher: required by method hinton"),
     ("teacher: {ensemble: [{modl: 3}, {}]}", "1: teacher.ensemble.0.modl: unknown key; did you mean model?"),
     ("teacher: {ensemble: [{}, {train: {epoch: 3}}]}", "1: teacher.ensemble.1.train.epoch: unknown key; did you mean"),
     ("teacher: {ensemble: [3, {}]}", "1: teacher.ensemble.0: found 3, expected a mapping"),
     ("teacher: {ensemble: [{}]}", "1: teacher.ensemble: found [{}], expected at least two"),
     ("teacher: {ensemble: [{}, {ensemble: [{}, {}]}]}", "1: teacher.ensemble.1.ensemble: an ensemble inside an"),
-    ("teacher: {ensemble: [{}, {seed: 2}]}", "1: teacher.ensemble.1.seed: members are numbered anew"),
-    ("teacher: {ensemble: [{}, {}], train: {epochs: 3}}", "1: teacher.train: beside an ensemble nobody reads it"),
-    ("teacher: {teacher: {}}", "1: teacher.method: missing; by what method does this assistant learn from its"),
+    ("teacher: {ensemble: [{}, {seed: 2}]}", "1: teacher.ensemble.1.seed: found in a member; write teacher.seeds"),
+    ("teacher: {ensemble: [{}, {}], train: {epochs: 3}}", "1: teacher.train: unused beside an ensemble"),
+    ("teacher: {teacher: {}}", "1: teacher.method: required by an assistant, which has a teacher of its own"),
     (
         "teacher: {method: {name: hinton}, teacher: {seeds: [1]}}",
         "1: teacher.teacher.seeds: unknown key; did you mean seed?",
@@ -63,6 +63,13 @@ ONE = [
     ("train: {lr: {uniform: [0, .inf]}}", "1: train.lr.uniform.1: found .inf, a number that is not finite"),
     ("train: {lr: {unifrm: [0, 1]}}", "1: train.lr: unknown key unifrm; did you mean uniform?"),
     ("train: {lr: {choice: [0.1], default: 0.1}}", "1: train.lr: choice stands alone; found default beside it"),
+    ("train: {lr: {choice: [0.1], log: true}}", "1: train.lr: choice takes no log; only ranges do"),
+    ("train: {lr: {loguniform: [1, 2], log: true}}", "1: train.lr: loguniform takes no log; it is logarithmic already"),
+    ("train: {lr: {uniform: [0, 1], log: true}}", "1: train.lr: a log range from 0; expected both ends above 0"),
+    ("train: {lr: {uniform: [1, 2], log: 10}}", "1: train.lr: log: found 10, expected true or false"),
+    ("train: {lr: {uniform: [1, 2], lgo: true}}", "1: train.lr: unknown key lgo beside uniform; did you mean log?"),
+    ("train: {lr: {unifrm: [1, 2], log: true}}", "1: train.lr: unknown key unifrm; did you mean uniform?"),
+    ("train: {epochs: {int: [0, 8], log: true}}", "1: train.epochs: a log range from 0; expected both ends above 0"),
     ("train: {lr: {choice: [{choice: [1]}]}}", "1: train.lr: an option that is itself a domain"),
     (
         "method: {layers: [1, {choice: [1, 2]}]}",
@@ -84,29 +91,29 @@ ONE = [
         "1: train.lr: a grid takes only choice: [...]; for a range write search: {algorithm: random, trials: 30} (so d",
     ),
     ("seeds: []", "1: seeds: found [], expected at least one"),
-    ("seeds: [0, 1, 0]", "1: seeds: seed 0 stands there twice; expected different seeds"),
+    ("seeds: [0, 1, 0]", "1: seeds: seed 0 occurs twice; expected different seeds"),
     ("seeds: [-1]", "1: seeds.0: found -1, expected at least 0"),
     ("seeds: 3", "1: seeds: found 3, expected a list"),
-    ("teacher: {seeds: [1, 1]}", "1: teacher.seeds: seed 1 stands there twice"),
-    ("name: ../x", '1: name: found the text "../x", expected a name that can be a folder'),
+    ("teacher: {seeds: [1, 1]}", "1: teacher.seeds: seed 1 occurs twice"),
+    ("name: ../x", '1: name: found the text "../x", expected a name that a folder can have'),
     (
         "search: {metric: test_accuracy}",
-        "1: search.metric: test_accuracy cannot be searched on: the test set is only shown",
+        "1: search.metric: test_accuracy cannot be searched on, because the test accuracy",
     ),
     ("search: {metric: 'test_{x}'}", "1: search.metric: test_{x} cannot be searched on"),
     (
         "search: {metric: val_acuracy}",
-        '1: search.metric: found the text "val_acuracy", expected val_accuracy or val_loss or val_macro_f1 or val_auc;',
+        '1: search.metric: found the text "val_acuracy", expected val_loss or val_accuracy or val_macro_f1 or ',
     ),
     (
         "search: {algoritm: tpe}\ntrain: {lr: {uniform: [1, 2]}}",
         "1: search.algoritm: unknown key; did you mean algorithm?",
     ),
     ("search: {trials: 3}", "1: search.trials: a grid has as many trials as cells"),
-    ("search: {hours: 2}", "1: search.hours: a grid trains every cell, however long it takes"),
+    ("search: {hours: 2}", "1: search.hours: a grid trains every cell, without a time limit"),
     ("search: {algorithm: tpe, trials: 3}", "1: search.algorithm: there is nothing to search"),
     ("search: {limit: {params: 3}}", "1: search.limit.params: unknown key; did you mean parameters?"),
-    ("seeds: [0, 1]\nconfirm: {seeds: [1, 2]}", "2: confirm.seeds: seed 1 was already explored with"),
+    ("seeds: [0, 1]\nconfirm: {seeds: [1, 2]}", "2: confirm.seeds: seed 1 is in seeds too"),
     ("confirm: {top: 2}", "1: confirm.seeds: missing"),
     ("confirm: {top: 2, sedes: [4]}", "1: confirm.sedes: unknown key; did you mean seeds?"),
     ("resources: {cpus: 0}", "1: resources.cpus: found 0, expected more than 0"),
@@ -160,7 +167,7 @@ def _judge(recipe: Recipe) -> Iterator[tuple[str, str]]:
     for knob in recipe.method.knobs:
         known = ["alpha", "temperature"] if recipe.method.name == "hinton" else []
         if knob not in known:
-            yield f"method.{knob}", f"unknown key{nearest(knob, known)}"
+            yield f"method.{knob}", f"unknown key{did_you_mean(knob, known)}"
 
 
 def test_a_judge_speaks_before_the_table(errors: Errors) -> None:
@@ -196,7 +203,7 @@ def test_a_table_of_a_grid_is_never_stopped_early(errors: Errors) -> None:
 
 def test_parts_that_disagree_only_in_one_cell(errors: Errors) -> None:
     (found,) = errors("train: {optimizer: {choice: [sgd, adam]}, momentum: {choice: [0.9, 0.5]}}")
-    assert found.startswith("1: train.momentum: only sgd takes it")
+    assert found.startswith("1: train.momentum: read by optimizer: sgd only")
 
 
 def test_an_enormous_grid(errors: Errors) -> None:
@@ -207,9 +214,9 @@ def test_an_enormous_grid(errors: Errors) -> None:
 
 def test_a_mistake_only_together_with_fallback(errors: Errors) -> None:
     text = "seeds: [0]\nconfirm: {seeds: [1, 2]}\nfallback: {seeds: [1]}"
-    assert errors(text)[0].startswith("2: confirm.seeds: seed 1 was already explored with")
+    assert errors(text)[0].startswith("2: confirm.seeds: seed 1 is in seeds too")
     text = "train: {optimizer: sgd, momentum: 0.5}\nsearch: {}\nfallback: {train: {optimizer: adam}}"
-    assert "only sgd takes it" in errors(text)[0]
+    assert "read by optimizer: sgd only" in errors(text)[0]
     assert errors(text)[0].endswith("(together with fallback)")
 
 
@@ -232,6 +239,8 @@ def test_what_a_terminal_would_obey_is_spelt_out(text: str, shown: str) -> None:
     [("x" * 250, "x" * 250), ("x" * 10_000, "x" * 300 + "…")],  # a word may be the name of a file
 )
 def test_a_word_without_end_is_cut(word: str, shown: str) -> None:
-    error = report("f.yaml", [Mistake(1, "student.name", f"{word} is no model"), Mistake(2, f"method.{word}", "no")])
+    error = file_error(
+        "f.yaml", [LocatedProblem(1, "student.name", f"{word} is no model"), LocatedProblem(2, f"method.{word}", "no")]
+    )
     assert str(error).startswith(f"f.yaml:1: student.name: {shown} is no model\nf.yaml:2: method.xxxxx")
     assert len(str(error)) < 1000

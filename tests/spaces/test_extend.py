@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from spaces.extend import changes
+from spaces.extend import changed_keys
 from spaces.space import Space
 
 BASE = """\
@@ -60,11 +60,11 @@ confirm: {top: 2, seeds: [5]}
 )
 def test_changes(space: Callable[[str], Space], base: str, old: str, new: str, named: list[str]) -> None:
     assert old in base
-    assert changes(space(base), space(base.replace(old, new))) == named
+    assert changed_keys(space(base), space(base.replace(old, new))) == named
 
 
 def test_a_new_option_may_not_rename_an_old_one(space: Callable[[str], Space]) -> None:
     one = "student: {model: {choice: [{name: mlp, hidden: [3]}, {name: cnn}]}}"
-    assert changes(space(one), space(one.replace("{name: cnn}", "{name: cnn}, {name: other}"))) == []
-    assert changes(space(one), space(one.replace("[3]", "[4]"))) == ["student.model.hidden"]
-    assert changes(space(one), space(one.replace("{name: cnn}", "{name: cnn}, {name: mlp}"))) == ["student.model"]
+    assert changed_keys(space(one), space(one.replace("{name: cnn}", "{name: cnn}, {name: other}"))) == []
+    assert changed_keys(space(one), space(one.replace("[3]", "[4]"))) == ["student.model.hidden"]
+    assert changed_keys(space(one), space(one.replace("{name: cnn}", "{name: cnn}, {name: mlp}"))) == ["student.model"]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from spaces.recipe import Recipe, Train
+from spaces.recipe import Recipe
+from spaces.training import Train
 
 
 def recipe(**parts: Any) -> Recipe:
@@ -43,11 +44,8 @@ def test_key_changes_with_content(parts: dict[str, Any]) -> None:
 
 
 def test_baseline() -> None:
-    inert = recipe(method={"alpha": 0.0, "temperature": 4}, seed=3)
-    assert inert.canonical() == inert.baseline() == recipe(method={"name": "none"}, teacher=None, seed=3)
-    assert inert.canonical().key() == recipe(method={"alpha": 0, "temperature": 64}, seed=3).canonical().key()
-    taught = recipe(method={"alpha": 0.1})
-    assert taught.canonical() is taught
+    distilled = recipe(method={"alpha": 0.5, "temperature": 4}, seed=3)
+    assert distilled.baseline() == recipe(method={"name": "none"}, teacher=None, seed=3)
 
 
 def test_subclasses_are_passed_on_by_an_assistant() -> None:
@@ -74,6 +72,6 @@ def test_a_teacher_has_random_streams_of_its_own() -> None:
 
 @pytest.mark.parametrize("values", [{"schedule": "step"}, {"milestones": [3]}, {"schedule": "step", "milestones": []}])
 def test_milestones_and_the_schedule_that_reads_them_go_together(values: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match=r"does it fall|schedule: step|milestones"):
+    with pytest.raises(ValidationError, match=r"schedule: step|milestones"):
         Train.model_validate(values)
     assert Train.model_validate({"schedule": "step", "milestones": [3]}).milestones == [3]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from spaces.document import read
-from spaces.domain import KINDS
+from spaces.document import read_document
+from spaces.domain import DOMAIN_KINDS
 from spaces.errors import UserError
-from spaces.space import load
-from trainables.validate import judge
+from spaces.space import load_space
+from trainables.validate import recipe_problems
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "spaces").rglob("*.yaml"))
@@ -20,7 +20,7 @@ FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "spaces").rglob("*.yam
 
 def _keys() -> Iterator[tuple[Path, str]]:
     for file in FILES:
-        for path in read(ROOT / file).lines:
+        for path in read_document(ROOT / file).lines:
             named = re.search(r"\bchoice\.\d+\.name$", path)  # without its name an option is something else altogether
             if path and not named and not path.rpartition(".")[2].isdigit():
                 yield file, path
@@ -32,12 +32,12 @@ def test_there_are_spaces() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_it_loads_fills_and_comes_back(file: Path, tmp_path: Path) -> None:
-    space = load(ROOT / file)
-    for found in filter(None, (space, space.fallback())):
+    space = load_space(ROOT / file)
+    for found in filter(None, (space, space.fallback_space())):
         recipes = [found.fill(values, seed) for values in found.probes() for seed in found.seeds]
         assert len({recipe.key() for recipe in recipes}) == len(recipes)
     (tmp_path / "again.yaml").write_text(space.dump())
-    assert load(tmp_path / "again.yaml") == space
+    assert load_space(tmp_path / "again.yaml") == space
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
@@ -53,15 +53,15 @@ def test_a_mutated_key_gives_one_error(file: Path, path: str, tmp_path: Path) ->
     copy = tmp_path / file.name
     number = _mutate(ROOT / file, path, copy)
     with pytest.raises(UserError) as caught:
-        load(copy, judge)
+        load_space(copy, recipe_problems)
     parent = re.sub(r"\bchoice\.\d+\b\.?", "", parent).rstrip(".")  # where it stands in a recipe
-    shown = f"{parent}: unknown key {key}x" if key in KINDS else f"{parent}.{key}x".lstrip(".") + ": unknown key"
+    shown = f"{parent}: unknown key {key}x" if key in DOMAIN_KINDS else f"{parent}.{key}x".lstrip(".") + ": unknown key"
     assert str(caught.value) == f"{copy}:{number}: {shown}; did you mean {key}?"
 
 
 def _mutate(file: Path, path: str, copy: Path) -> int:
     """Write a copy in which one key has a letter more; return its line."""
-    lines, key = read(file).lines, path.rpartition(".")[2]
+    lines, key = read_document(file).lines, path.rpartition(".")[2]
     before = [other for other in lines if lines[other] == lines[path] and other.rpartition(".")[2] == key].index(path)
     text = file.read_text().splitlines()
     found = list(re.finditer(rf"\b{key}:", text[lines[path] - 1]))[before]

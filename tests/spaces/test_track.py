@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from spaces.errors import UserError
-from spaces.extend import changes
+from spaces.extend import changed_keys
 from spaces.sections import Track
-from spaces.space import load
+from spaces.space import load_space
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def write(tmp_path):
     ],
 )
 def test_who_is_told(write, line, track):
-    space = load(write(line))
-    assert space.track == track and space.shrunk().track == track
+    space = load_space(write(line))
+    assert space.track == track and space.shrink().track == track
     written = write("")
     written.write_text(space.dump())
-    assert load(written).track == track
+    assert load_space(written).track == track
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ def test_who_is_told(write, line, track):
 )
 def test_what_is_no_tracker(write, line, said):
     with pytest.raises(UserError) as caught:
-        load(write(line))
+        load_space(write(line))
     assert str(caught.value).endswith(f"tracked.yaml:2: {said}")
 
 
 def test_a_tracker_may_be_named_later(write):
-    before = load(write(""))
-    assert changes(before, load(write("track: mlflow"))) == []
+    before = load_space(write(""))
+    assert changed_keys(before, load_space(write("track: mlflow"))) == []

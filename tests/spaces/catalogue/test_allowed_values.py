@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spaces.catalogue.allowed_values import values
+from spaces.catalogue.allowed_values import describe_values
 
 WHOLE = {"type": "integer", "minimum": 1}
 
@@ -30,4 +30,4 @@ WHOLE = {"type": "integer", "minimum": 1}
     ],
 )
 def test_a_schema_in_words(given: list[dict[str, Any]], said: str) -> None:
-    assert values(given) == said
+    assert describe_values(given) == said

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from spaces.catalogue.example import example, options
+from spaces.catalogue.example import example_numbers, example_value
 
 NETWORK = {"name": "mlp", "hidden": [8]}
 
@@ -22,7 +22,7 @@ def bounds(kind: str) -> st.SearchStrategy[dict[str, Any]]:
 
 @given(bounds("number") | bounds("integer") | st.just({"type": "number", "exclusiveMinimum": 0}))
 def test_numbers_to_start_from_are_in_bounds_and_grow(number: dict[str, Any]) -> None:
-    found = options(number)
+    found = example_numbers(number)
     assert found == sorted(found) and all(Draft7Validator(number).is_valid(each) for each in found)
 
 
@@ -43,4 +43,4 @@ def test_numbers_to_start_from_are_in_bounds_and_grow(number: dict[str, Any]) ->
     ],
 )
 def test_an_example_of_each_kind(schema: dict[str, Any], found: Any) -> None:
-    assert example(schema, NETWORK, "folder") == found
+    assert example_value(schema, NETWORK, "folder") == found

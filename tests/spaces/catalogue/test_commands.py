@@ -11,11 +11,11 @@ import pytest
 
 import spaces.catalogue.entries as catalogue
 from spaces.__main__ import main
-from spaces.catalogue.entries import HEAD, SCHEMA, Entry, entries, knobs
+from spaces.catalogue.entries import SCHEMA_COMMENT, SCHEMA_FILE, CatalogueEntry, catalogue_entries, entry_knobs
 from spaces.errors import UserError
-from spaces.space import load
+from spaces.space import load_space
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def refused(capsys):
     return called
 
 
-def ids(entry: Entry) -> str:
+def ids(entry: CatalogueEntry) -> str:
     return f"{entry.kind}.{entry.name}"
 
 
@@ -53,17 +53,21 @@ def test_everything_is_listed_by_name_sentence_and_keys(said) -> None:
     text = said("list")
     flat = " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 100
-    assert all(f" {each.name} {' '.join(each.line.split())}" in flat for each in entries())
-    assert all(f"keys: {', '.join(knob.name for knob in knobs(each))}" in flat for each in entries() if knobs(each))
+    assert all(f" {each.name} {' '.join(each.summary.split())}" in flat for each in catalogue_entries())
+    assert all(
+        f"keys: {', '.join(knob.name for knob in entry_knobs(each))}" in flat
+        for each in catalogue_entries()
+        if entry_knobs(each)
+    )
 
 
-@pytest.mark.parametrize("entry", entries(), ids=ids)
-def test_everything_can_be_shown_within_the_width(entry: Entry, said) -> None:
+@pytest.mark.parametrize("entry", catalogue_entries(), ids=ids)
+def test_everything_can_be_shown_within_the_width(entry: CatalogueEntry, said) -> None:
     text = said("show", entry.name)
     assert max(map(len, text.splitlines())) <= 100
     flat = " ".join(text.split())
-    assert all(part in flat for part in (entry.line, entry.formula, entry.paper, *entry.layers))
-    assert all(f"  {knob.name} " in text for knob in knobs(entry))
+    assert all(part in flat for part in (entry.summary, entry.formula, entry.paper, *entry.layers))
+    assert all(f"  {knob.name} " in text for knob in entry_knobs(entry))
 
 
 def test_a_method_is_shown_with_its_formula_its_knobs_and_its_paper(said) -> None:
@@ -87,7 +91,7 @@ def test_a_knob_is_shown_with_all_that_take_it(said) -> None:
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert lines[0] == "temperature, a key of" and max(map(len, text.splitlines())) <= 100
     assert "hinton a method a number above 0 required choice, uniform, loguniform, int" in lines
-    takers = {each.name for each in entries() if "temperature" in [knob.name for knob in knobs(each)]}
+    takers = {each.name for each in catalogue_entries() if "temperature" in [knob.name for knob in entry_knobs(each)]}
     assert {line.split()[0] for line in lines[3:]} >= takers
 
 
@@ -119,10 +123,10 @@ def test_a_new_space_loads_and_knows_its_schema(said, tmp_path: Path) -> None:
     path = tmp_path / "deeper" / "mine.yaml"
     path.parent.mkdir()
     assert f"python -m search.run {path} --check" in said("new", path)
-    space = load(path)
+    space = load_space(path)
     assert space.name == "mine" and space.knobs == ["method.alpha", "method.temperature"] and space.table
     head = path.read_text(encoding="utf-8").splitlines()[0]
-    assert (path.parent / head.removeprefix(HEAD)).resolve() == SCHEMA
+    assert (path.parent / head.removeprefix(SCHEMA_COMMENT)).resolve() == SCHEMA_FILE
 
 
 def test_a_new_space_names_what_else_may_be_said(said) -> None:
@@ -135,7 +139,7 @@ def test_a_new_space_names_what_else_may_be_said(said) -> None:
 
 def test_a_method_without_knobs_has_a_rate_to_search(said, tmp_path: Path) -> None:
     said("new", "--method", "none", tmp_path / "x.yaml")
-    assert load(tmp_path / "x.yaml").knobs == ["train.lr"]
+    assert load_space(tmp_path / "x.yaml").knobs == ["train.lr"]
 
 
 def test_a_file_is_never_written_over(refused, tmp_path: Path) -> None:
@@ -151,13 +155,13 @@ def test_a_folder_that_is_not_there_is_named(refused, tmp_path: Path) -> None:
 
 
 def test_a_missing_schema_names_the_command_that_writes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    catalogue.schema.cache_clear()
+    catalogue.load_schema.cache_clear()
     monkeypatch.setattr(catalogue, "SCHEMA", tmp_path / "schema.json")
     try:
         with pytest.raises(UserError, match="`make schema` writes it"):
-            entries()
+            catalogue_entries()
     finally:
-        catalogue.schema.cache_clear()
+        catalogue.load_schema.cache_clear()
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["show", "hinton"], ["new"]])

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from spaces.catalogue.entries import HEAD, SCHEMA, schema
-from spaces.document import read
+from spaces.catalogue.entries import SCHEMA_COMMENT, SCHEMA_FILE, load_schema
+from spaces.document import read_document
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "spaces").rglob("*.yaml"))
 HINTON = {"name": "hinton", "alpha": 0.5, "temperature": 4}
 MLP = {"name": "mlp", "hidden": [16]}
@@ -20,7 +20,7 @@ MLP = {"name": "mlp", "hidden": [16]}
 
 def faults(tree: dict[str, Any]) -> list[str]:
     """What an editor would underline, as dotted paths."""
-    return [".".join(map(str, error.path)) for error in Draft7Validator(schema()).iter_errors(tree)]
+    return [".".join(map(str, error.path)) for error in Draft7Validator(load_schema()).iter_errors(tree)]
 
 
 def mutated(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -37,20 +37,20 @@ def mutated(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def test_it_is_a_schema() -> None:
-    Draft7Validator.check_schema(schema())
+    Draft7Validator.check_schema(load_schema())
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_a_shipped_space_is_right_and_says_where_its_schema_is(file: Path) -> None:
-    assert faults(read(ROOT / file).tree) == []
+    assert faults(read_document(ROOT / file).tree) == []
     head = (ROOT / file).read_text(encoding="utf-8").splitlines()[0]
-    assert head.startswith(HEAD), f"the first line of {file} must be {HEAD}schema.json"
-    assert ((ROOT / file).parent / head.removeprefix(HEAD)).resolve() == SCHEMA
+    assert head.startswith(SCHEMA_COMMENT), f"the first line of {file} must be {SCHEMA_COMMENT}schema.json"
+    assert ((ROOT / file).parent / head.removeprefix(SCHEMA_COMMENT)).resolve() == SCHEMA_FILE
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_any_misspelt_key_of_a_shipped_space_is_underlined(file: Path) -> None:
-    missed = [path for path, tree in mutated(read(ROOT / file).tree) if not faults(tree)]
+    missed = [path for path, tree in mutated(read_document(ROOT / file).tree) if not faults(tree)]
     assert missed == []
 
 

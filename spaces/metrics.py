@@ -1,0 +1,203 @@
+"""Metrics of a classifier: one table, from which every row, column, curve and search objective is derived.
+
+To add a metric, write a function of logits [n, classes] and labels [n], and a line in METRICS. The row fields of a
+metric are its name after the split, such as `val_loss` and `test_loss`. This package imports no torch: the functions
+call methods of the tensors that they get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Literal, NamedTuple
+
+Tensor = Any  # torch.Tensor
+Split = Literal["val", "test"]
+
+ECE_BINS = 15
+SPLIT_NAMES: dict[Split, str] = {"val": "validation", "test": "test"}
+
+
+class Metric(NamedTuple):
+    """One metric of logits and labels.
+
+    `unit` says how tables show it: fractions in percent, losses in nats, other numbers as they are.
+    `shown` says when tables for people show it: always; where classes are of unequal size, or it is searched on; there
+    and only for two classes; or last, where there is room. CSV files, TensorBoard, the journal and MLflow have it always.
+    """
+
+    name: str
+    head: str
+    unit: Literal["fraction", "nats", "plain"]
+    direction: Literal["max", "min"]
+    compute: Callable[[Tensor, Tensor], float | None]
+    description: str
+    splits: tuple[Split, ...] = ("val", "test")
+    searchable: bool = False
+    shown: Literal["always", "unequal classes", "two unequal classes", "room"] = "room"
+
+
+class MetricField(NamedTuple):
+    """A metric on one split, as a field of a row."""
+
+    split: Split
+    metric: Metric
+
+    @property
+    def name(self) -> str:
+        """Name of the field, such as `val_loss`."""
+        return f"{self.split}_{self.metric.name}"
+
+    @property
+    def head(self) -> str:
+        """Head of the column, such as `validation NLL`."""
+        percent = "%" if self.metric.unit == "fraction" else ""
+        return " ".join(filter(None, (SPLIT_NAMES[self.split], self.metric.head, percent)))
+
+    @property
+    def tag(self) -> str:
+        """TensorBoard tag, such as `loss/val`."""
+        return f"{self.metric.name}/{self.split}"
+
+
+def negative_log_likelihood(logits: Tensor, labels: Tensor) -> float:
+    """Return the mean cross-entropy in nats."""
+    # torch's own kernel, because the order of its sum decides the last bits
+    return import_module("torch.nn.functional").cross_entropy(logits, labels).item()
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Return the fraction of correct classifications."""
+    return (logits.argmax(-1) == labels).double().mean().item()
+
+
+def macro_f1(logits: Tensor, labels: Tensor) -> float:
+    """Return the mean F1 over the classes.
+
+    Classes that neither occur nor are predicted are left out.
+    """
+    return _f1_per_class(logits, labels).nanmean().item()
+
+
+def positive_f1(logits: Tensor, labels: Tensor) -> float | None:
+    """Return the F1 of the second class, None for other than two classes."""
+    scores = _f1_per_class(logits, labels)
+    return scores[1].nan_to_num(0.0).item() if len(scores) == 2 else None
+
+
+def _f1_per_class(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return 2 TP / (2 TP + FP + FN) of each class, [classes]; NaN for absent classes."""
+    predicted, classes = logits.argmax(-1), logits.shape[-1]
+    correct = labels[predicted == labels].bincount(minlength=classes)
+    return 2 * correct.double() / (predicted.bincount(minlength=classes) + labels.bincount(minlength=classes))
+
+
+def roc_auc(logits: Tensor, labels: Tensor) -> float | None:
+    """Return the area under the ROC curve (Hanley and McNeil 1982).
+
+    Of two classes it is that of the second. Of more, it is the mean over the classes that occur, each against the rest.
+    None if no class can be compared, or if a logit is not a number.
+    """
+    probabilities, classes = logits.double().softmax(-1), logits.shape[-1]
+    if probabilities.isnan().any():
+        return None
+    members = {index: labels == index for index in ([1] if classes == 2 else range(classes))}
+    areas = [
+        _roc_area(probabilities[:, index], inside).item()
+        for index, inside in members.items()
+        if inside.any() and not inside.all()
+    ]
+    return probabilities.new_tensor(areas).mean().item() if areas else None
+
+
+def _roc_area(scores: Tensor, inside: Tensor) -> Tensor:
+    """Return the fraction of pairs with the higher score inside the class; a tie counts half."""
+    levels, level = scores.unique(sorted=True, return_inverse=True)
+    outside = level[~inside].bincount(minlength=len(levels))
+    at_most = outside.cumsum(0)
+    wins = (2 * at_most - outside)[level[inside]].sum()  # pairs below, and those below or equal: a tie counts half
+    return wins.double() / (2 * inside.sum() * (~inside).sum())
+
+
+def expected_calibration_error(logits: Tensor, labels: Tensor) -> float:
+    """Return the expected calibration error (Guo et al. 2017, section 2).
+
+    It is the mean distance of accuracy and confidence over 15 bins of equal width, weighted by their images.
+    The confidence is the probability of the predicted class. A bin holds its upper end.
+    """
+    confidence, predicted = logits.double().softmax(-1).max(-1)
+    gap = (predicted == labels).double() - confidence
+    bin_index = (confidence[:, None] > gap.new_tensor([index / ECE_BINS for index in range(1, ECE_BINS)])).sum(-1)
+    in_bin = bin_index[:, None] == gap.new_tensor(range(ECE_BINS))
+    return ((in_bin * gap[:, None]).sum(0).abs().sum() / len(labels)).item()
+
+
+def brier_score(logits: Tensor, labels: Tensor) -> float:
+    """Return the Brier score, between 0 and 2 (Brier 1950).
+
+    It is the mean squared distance of the probabilities and the one-hot label, summed over the classes.
+    """
+    probabilities = logits.double().softmax(-1)
+    of_label = probabilities.gather(-1, labels[:, None]).squeeze(-1)
+    return (probabilities.square().sum(-1) - 2 * of_label + 1).mean().item()
+
+
+def agreement(logits: Tensor, teacher_logits: Tensor) -> float:
+    """Return the fraction of images with the same predicted class."""
+    return (logits.argmax(-1) == teacher_logits.argmax(-1)).double().mean().item()
+
+
+METRICS = (
+    Metric(
+        *("loss", "NLL", "nats", "min", negative_log_likelihood),
+        "NLL is the negative log-likelihood: the mean cross-entropy, in nats.",
+        searchable=True,
+    ),
+    Metric(
+        *("accuracy", "", "fraction", "max", accuracy),
+        "Accuracy is the fraction of images classified correctly.",
+        searchable=True,
+        shown="always",
+    ),
+    Metric(
+        *("macro_f1", "macro F1", "fraction", "max", macro_f1),
+        "Macro F1 is the mean of F1 over the classes.",
+        searchable=True,
+        shown="unequal classes",
+    ),
+    Metric(
+        *("auc", "AUC", "fraction", "max", roc_auc),
+        "AUC is the area under the ROC curve, from probabilities.",
+        searchable=True,
+        shown="unequal classes",
+    ),
+    Metric(
+        *("f1", "F1", "fraction", "max", positive_f1),
+        "F1 is that of the second of two classes.",
+        splits=("test",),
+        shown="two unequal classes",
+    ),
+    Metric(
+        *("ece", "ECE", "fraction", "min", expected_calibration_error),
+        f"ECE is the expected calibration error over {ECE_BINS} bins of the predicted class's probability.",
+    ),
+    Metric(
+        *("brier", "Brier", "plain", "min", brier_score),
+        "Brier is the squared distance of the probabilities and the one-hot label, summed over the classes.",
+        searchable=True,
+    ),
+)
+
+VAL_FIELDS = {
+    field.name: field for field in (MetricField("val", metric) for metric in METRICS if "val" in metric.splits)
+}
+TEST_FIELDS = {
+    field.name: field for field in (MetricField("test", metric) for metric in METRICS if "test" in metric.splits)
+}
+METRIC_FIELDS = VAL_FIELDS | TEST_FIELDS
+SEARCH_METRICS = tuple(name for name, field in VAL_FIELDS.items() if field.metric.searchable)
+
+
+def compute_metrics(logits: Tensor, labels: Tensor, split: Split) -> dict[str, float | None]:
+    """Return the row fields of one split, from logits [n, classes] and labels [n]."""
+    return {f"{split}_{metric.name}": metric.compute(logits, labels) for metric in METRICS if split in metric.splits}

@@ -1,0 +1,92 @@
+"""Base classes of a recipe's parts, and the parts chosen by name: data, network and method."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
+from pydantic_core import PydanticCustomError
+
+from spaces.label import describe_value
+
+Natural = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0)]
+
+
+class StrictModel(BaseModel):
+    """Frozen model that rejects unknown keys, type conversions and infinities."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class NamedPart(StrictModel):
+    """Part chosen by name.
+
+    Its other keys are the knobs of a function in trainables, whose signature validates them.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """Return all keys but the name and the declared fields."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+def conflict_error(path: str, message: str) -> PydanticCustomError:
+    """Return the error for keys that contradict each other.
+
+    `path` is the key to change, relative to the validated part.
+    """
+    return PydanticCustomError("conflict", "{message}", {"path": path, "message": message})
+
+
+def one_error(expected: str) -> WrapValidator:
+    """Return a validator that replaces one error per member of a union by a single one."""
+
+    def validate(value: Any, inner: Any) -> Any:
+        try:
+            return inner(value)
+        except ValidationError:
+            words = {"0": describe_value(value), "1": expected}
+            raise PydanticCustomError("union", "found {0}, expected {1}", words) from None
+
+    return WrapValidator(validate)
+
+
+class Data(NamedPart):
+    """Data set."""
+
+    name: str = Field(default="mnist", description="Name of the data set.")
+
+
+class NetworkSpec(NamedPart):
+    """Network, or network inside another network."""
+
+    name: str = Field(description="Name of the network.")
+    weights: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="Initial weights: a file, or imagenet; random from the seed by default."
+    )
+    resize: Count | None = Field(
+        default=None, description="Height and width in pixels to which images are resized; unchanged by default."
+    )
+
+
+class Model(NetworkSpec):
+    """Network of a teacher or a student."""
+
+    subclasses: Annotated[
+        Count | Annotated[list[Count], Field(min_length=1)] | None,
+        one_error("a whole number from 1, or a list with one for each class"),
+    ] = Field(
+        default=None,
+        description="Outputs per class: one number for all classes, or a list; by default 1, or those of the teacher.",
+    )
+
+
+class Method(NamedPart):
+    """Distillation method."""
+
+    name: str = Field(default="hinton", description="Name of the method; none trains on labels only.")

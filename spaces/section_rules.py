@@ -1,0 +1,79 @@
+"""Rules between the sections of a space, and between a section and the searched values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from spaces.domain import Choice
+from spaces.errors import Problem, did_you_mean
+from spaces.sections import Sections
+from spaces.template import Node, count_cells, find_domains
+
+MAX_GRID_CELLS = 100_000
+
+
+def section_problems(sections: Sections, template: Node, broken: Iterable[str]) -> Iterator[Problem]:
+    """Yield the conflicts between sections.
+
+    Rules about a `broken` section are left out. "knobs" in `broken` means that a domain is broken.
+    """
+    broken = set(broken)
+    for sections_read, rule in _RULES:
+        if not broken & sections_read:
+            yield from rule(sections, template)
+
+
+def _check_search_budget(sections: Sections, template: Node) -> Iterator[Problem]:
+    search = sections.search
+    if search.algorithm == "grid" and search.trials is not None:
+        yield "search.trials", "a grid has as many trials as cells; remove trials or name another algorithm"
+    if search.algorithm == "grid" and search.hours is not None:
+        yield "search.hours", "a grid trains every cell, without a time limit; remove hours or name another algorithm"
+    if search.algorithm != "grid" and not any(find_domains(template)):
+        yield "search.algorithm", "there is nothing to search: no value in this file is a domain"
+
+
+def _check_grid(sections: Sections, template: Node) -> Iterator[Problem]:
+    if sections.search.algorithm != "grid":
+        return
+    ranges = list(dict.fromkeys(path for path, domain in find_domains(template) if not isinstance(domain, Choice)))
+    if ranges:
+        further = f" (so does {', '.join(ranges[1:])})" if ranges[1:] else ""
+        advice = "a grid takes only choice: [...]; for a range write search: {algorithm: random, trials: 30}"
+        yield ranges[0], advice + further
+    elif count_cells(template) > MAX_GRID_CELLS:
+        yield "search.algorithm", f"a grid of {count_cells(template)} cells; expected at most {MAX_GRID_CELLS}"
+
+
+def _check_table_without_stopping(sections: Sections, template: Node) -> Iterator[Problem]:
+    search = sections.search
+    if search.algorithm == "grid" and sections.table and search.scheduler != "none":
+        reason = "a cell that was stopped early would be missing from the table, and bias it"
+        yield "search.scheduler", f"found {search.scheduler}, expected none for a grid with a table: {reason}"
+
+
+def _check_confirm_seeds(sections: Sections, template: Node) -> Iterator[Problem]:
+    used = sorted(set(sections.seeds) & set(sections.confirm.seeds)) if sections.confirm else []
+    if used:
+        yield "confirm.seeds", f"seed {used[0]} is in seeds too; expected seeds that the search has not used"
+
+
+def _check_table_knobs(sections: Sections, template: Node) -> Iterator[Problem]:
+    if sections.table is None:
+        return
+    knobs, table = list(dict.fromkeys(path for path, _ in find_domains(template))), sections.table
+    for side, path in (("rows", table.rows), ("columns", table.columns)):
+        if path not in knobs:
+            yield f"table.{side}", f"{path} is not a knob of this space{did_you_mean(path, knobs)}"
+    if table.rows == table.columns:
+        yield "table.columns", f"rows and columns are both {table.rows}; expected two knobs"
+
+
+# Each rule with the sections that it reads.
+_RULES = (
+    ({"search"}, _check_search_budget),
+    ({"search"}, _check_grid),
+    ({"search", "table"}, _check_table_without_stopping),
+    ({"confirm", "seeds"}, _check_confirm_seeds),
+    ({"table", "knobs"}, _check_table_knobs),
+)

@@ -1,0 +1,106 @@
+"""Validation of a space: every problem of a document, before anything is trained."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+
+from spaces.document import Document, Tree, find_line
+from spaces.errors import LocatedProblem, Problem, did_you_mean
+from spaces.fallback import FALLBACK_KEY, locate_in_fallback, merge_fallback, without_fallback
+from spaces.label import describe_value
+from spaces.parser import TemplateParser
+from spaces.parts import StrictModel
+from spaces.probe import RecipeValidator, probe_problems
+from spaces.pydantic_errors import validation_problems
+from spaces.section_rules import section_problems
+from spaces.sections import Sections, TeacherSeeds
+from spaces.template import Node, Values, source_path
+
+RECIPE_KEYS = ("data", "teacher", "student", "method", "train")
+SPACE_KEYS = (*RECIPE_KEYS, *Sections.model_fields)
+
+AnyModel = TypeVar("AnyModel", bound=StrictModel)
+
+
+class ParsedSpace(NamedTuple):
+    """Content of a document: its sections, teacher seeds and template."""
+
+    sections: Sections
+    teacher_seeds: list[int]
+    template: dict[str, Node]
+
+
+def parse_space(
+    document: Document, name: str, validate: RecipeValidator | None = None
+) -> tuple[ParsedSpace, list[LocatedProblem]]:
+    """Return the content of a document without its fallback, and all problems.
+
+    `name` is the default name of the space. `validate(recipe)` yields further problems of a recipe.
+    """
+    tree, lines = {"name": name, **without_fallback(document).tree}, document.lines
+    unknown = [
+        (key, f"unknown key{did_you_mean(key, (*SPACE_KEYS, FALLBACK_KEY))}") for key in tree if key not in SPACE_KEYS
+    ]
+    section_tree = {key: item for key, item in tree.items() if key in Sections.model_fields}
+    sections, invalid_sections = _validate(Sections, section_tree)
+    recipe_tree = {key: item for key, item in tree.items() if key in RECIPE_KEYS}
+    seeds, invalid_seeds = _validate(TeacherSeeds, _take_teacher_seeds(recipe_tree))
+    parser = TemplateParser(lines)
+    template = parser.parse(recipe_tree)
+    # A part with a misspelled key has its defaults, and their knobs are not to be validated.
+    probed = probe_problems(template, lines, parser.broken_paths, None if unknown else validate)
+    located = [*parser.problems, *probed]
+    problems: list[Problem] = list(unknown)
+    if not unknown:
+        broken = {path.partition(".")[0] for path, _ in invalid_sections} | ({"knobs"} if located else set())
+        reported = {problem.path for problem in located}
+        problems += [item for item in section_problems(sections, template, broken) if item[0] not in reported]
+    problems += [*invalid_sections, *((f"teacher.{path}", message) for path, message in invalid_seeds)]
+    located += [LocatedProblem(line_of(document, template, path), path, message) for path, message in problems]
+    return ParsedSpace(sections, seeds.seeds, template), located
+
+
+def fallback_problems(
+    document: Document, name: str, validate: RecipeValidator | None, reported: list[LocatedProblem]
+) -> list[LocatedProblem]:
+    """Return the problems of the fallback, and those of the space merged with it, without the reported ones."""
+    block = document.tree[FALLBACK_KEY]
+    if not isinstance(block, dict):
+        message = f"found {describe_value(block)}, expected a mapping"
+        return [LocatedProblem(document.lines[FALLBACK_KEY], FALLBACK_KEY, message)]
+    if FALLBACK_KEY in block:
+        path = f"{FALLBACK_KEY}.{FALLBACK_KEY}"
+        return [LocatedProblem(document.lines[path], path, "unknown key; one fallback is enough")]
+    problems = parse_space(merge_fallback(document), name, validate)[1]
+    return [locate_in_fallback(problem, document) for problem in problems if problem not in reported]
+
+
+def line_of(document: Document, template: Node, path: str, values: Values | None = None) -> int:
+    """Return the line of a dotted path, or of its nearest parent.
+
+    `values` select the options in which a path of the recipe is looked up.
+    """
+    in_recipe = path.partition(".")[0] in RECIPE_KEYS
+    return find_line(document.lines, source_path(template, path, values or {}) if in_recipe else path)
+
+
+def _validate(model: type[AnyModel], tree: Tree) -> tuple[AnyModel, list[Problem]]:
+    try:
+        return model.model_validate(tree), []
+    except ValidationError as error:
+        invalid = {str(problem["loc"][0]) for problem in error.errors()}
+        # The remaining keys are validated too, so that all problems are reported at once.
+        rest: dict[str, Any] = {"name": "space"} if "name" in invalid else {}
+        rest |= {key: item for key, item in tree.items() if key not in invalid}
+        return model.model_validate(rest), list(validation_problems(error, model))
+
+
+def _take_teacher_seeds(recipe_tree: Tree) -> Tree:
+    """Remove the seeds from the teacher, and return them as a tree."""
+    teacher = recipe_tree.get("teacher")
+    if not isinstance(teacher, dict) or "seeds" not in teacher:
+        return {}
+    recipe_tree["teacher"] = {key: item for key, item in teacher.items() if key != "seeds"}
+    return {"seeds": teacher["seeds"]}
