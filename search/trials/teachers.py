@@ -1,4 +1,4 @@
-"""Teachers: taught once, on the cluster, with a whole node, before any student asks for their answers."""
+"""Teachers of a search: each is trained once, as a Ray task on a whole node, before its students."""
 
 from __future__ import annotations
 
@@ -13,127 +13,146 @@ import torch
 from results import records
 from search.cluster import connect
 from search.students.spec import StudentSpec
-from search.trials.callback import RETRIES
-from search.trials.tuner import Experiment
+from search.trials.callback import MAX_RETRIES
+from search.trials.tuner import SearchContext
 from spaces.errors import UserError
 from spaces.recipe import Recipe
 from trainables import plugin
 from trainables.data import Dataset
 from trainables.distillation_data import RequestedOutputs, TeacherOutputs
-from trainables.fit import Epoch, State
-from trainables.teachers.teach import LOGITS_ALONE, Answering, Begun, TeacherResult, recall, teach
+from trainables.fit import EpochResult, TrainingState
+from trainables.teachers.train import (
+    LOGITS_ONLY,
+    OutputsStarted,
+    TeacherResult,
+    TrainingStarted,
+    load_cached_teacher,
+    train_teacher,
+)
 
 
-def taught(experiment: Experiment, student: StudentSpec, asked: RequestedOutputs) -> tuple[str, TeacherOutputs]:
-    """Teach the teacher of a student, or find it in the cache; return its name and answers, and record it.
+def obtain_teacher(
+    context: SearchContext, student: StudentSpec, requested: RequestedOutputs
+) -> tuple[str, TeacherOutputs]:
+    """Train a student's teacher, or load it from the cache; return its key and outputs.
 
-    An assistant's own teacher, and the members of an ensemble, are recorded beside it.
+    Its record is saved in the experiment, with those of its own teachers or its ensemble's members.
     """
     name, epochs = "teacher", 0
     try:
-        for item in _heard(experiment, student, asked):
+        for item in _teacher_events(context, student, requested):
             if isinstance(item, str):
-                experiment.display.console.print(item, highlight=False, markup=False, soft_wrap=True)
-            elif isinstance(item, Begun):
+                context.display.console.print(item, highlight=False, markup=False, soft_wrap=True)
+            elif isinstance(item, TrainingStarted):
                 name, epochs = f"teacher {item.model}", item.epochs
-                experiment.display.stage(name, epochs)
-            elif isinstance(item, Epoch):
-                experiment.display.teaching(name, item.epoch, epochs, item.val_accuracy)
-            elif isinstance(item, Answering):
-                line = f"teacher {item.model} answers {item.images:,} views of images, once for all students"
-                experiment.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
+                context.display.begin_stage(name, epochs)
+            elif isinstance(item, EpochResult):
+                context.display.teacher_epoch(name, item.epoch, epochs, item.val_accuracy)
+            elif isinstance(item, OutputsStarted):
+                line = f"teacher {item.model}: computing its logits for {item.images:,} views of the training images"
+                context.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
     except ray.exceptions.RayTaskError as error:
-        raise _told(name, error.cause) from None
-    record = dict(item.record)
-    told = {key for key, _ in experiment.lessons.values()}  # who also teaches students keeps the record of that
-    for other in record.pop("behind"):
-        if other["key"] not in told:
-            records.save_teacher(experiment.folder, {**other, "values": {}, "behind": record["key"]})
+        raise _teacher_error(name, error.cause) from None
+    _save_records(context, student, item.record)
+    return item.record["key"], item.outputs
+
+
+def _save_records(context: SearchContext, student: StudentSpec, record: dict[str, Any]) -> None:
+    """Save a teacher's record and those behind it."""
+    own = {name: value for name, value in record.items() if name != "behind"}
+    direct = {key for key, _ in context.teacher_outputs.values()}  # teachers of students have records of their own
+    for other in record["behind"]:
+        if other["key"] not in direct:
+            records.save_teacher(context.folder, {**other, "values": {}, "behind": own["key"]})
     values = {path: label for path, label in student.values.items() if path.split(".")[0] == "teacher"}
-    records.save_teacher(experiment.folder, {**record, "values": values})
-    return record["key"], item.lesson.teacher
+    records.save_teacher(context.folder, {**own, "values": values})
 
 
-def _heard(experiment: Experiment, student: StudentSpec, asked: RequestedOutputs) -> Iterator[Any]:
-    """What a teacher's lectures yield, from the cache or somewhere on Ray, and lines for what a person should know.
+def _teacher_events(context: SearchContext, student: StudentSpec, requested: RequestedOutputs) -> Iterator[Any]:
+    """Yield what `train_teacher` yields, and lines to print.
 
-    Where the process of a teacher dies, another goes on from its last epoch. Ray's own retry would not do: it counts
-    what was yielded, and a teacher that goes on yields less.
+    If the teacher's process dies, another one resumes after its last epoch. Ray's own retry cannot do that: it skips as
+    many items as were yielded before, and a resumed teacher yields fewer.
     """
-    if asked == LOGITS_ALONE and (read := _recalled(student.recipe, experiment.data)):
-        yield read
+    if requested == LOGITS_ONLY and (result := _load_quietly(student.recipe, context.data)):
+        yield result
         return
-    threads, gpus = _threads(experiment), _gpus(experiment)
-    task = _lectures.options(num_cpus=threads, num_gpus=gpus, num_returns="streaming", max_retries=0)
-    for retry in range(1, RETRIES + 2):
+    cpus, gpus = _teacher_cpus(context), _teacher_gpus(context)
+    task = _train_on_ray.options(num_cpus=cpus, num_gpus=gpus, num_returns="streaming", max_retries=0)
+    for retry in range(1, MAX_RETRIES + 2):
         try:
             references: Any = task.remote(
-                student.recipe, experiment.data, asked, experiment.plugins, threads, experiment.local
+                student.recipe, context.data, requested, context.plugins, cpus, context.single_machine
             )
             yield from map(ray.get, references)
             return
         except ray.exceptions.RayTaskError:
             raise
         except ray.exceptions.RayError as error:
-            if retry > RETRIES:
-                raise UserError(f"teacher: its worker process died {retry} times: {_first_line(error)}") from None
-            yield f"teacher: its worker process died; it goes on from its last epoch (retry {retry} of {RETRIES})"
+            if retry > MAX_RETRIES:
+                raise UserError(f"teacher: its worker process died {retry} times: {_error_summary(error)}") from None
+            yield f"teacher: its worker process died; it goes on from its last epoch (retry {retry} of {MAX_RETRIES})"
 
 
-def _recalled(recipe: Recipe, data: Dataset) -> TeacherResult | None:
-    """A teacher from the cache, without the seconds in which a process for it would start.
+def _load_quietly(recipe: Recipe, data: Dataset) -> TeacherResult | None:
+    """Load a teacher in this process, which saves the start of a worker.
 
-    Whatever is wrong with the cache is told by that process, which does what is to be done about it.
+    Warnings and errors are dropped here: the worker repeats and handles them.
     """
-    with _warnings(), suppress(OSError, RuntimeError, UserError):
-        return recall(recipe, data)
+    with _captured_warnings(), suppress(OSError, RuntimeError, UserError):
+        return load_cached_teacher(recipe, data)
     return None
 
 
-def _threads(experiment: Experiment) -> int:
-    """All processors of the largest node that has the GPU a student asks for."""
-    return max(1, int(max(cpus for cpus, found in connect.nodes() if found >= _gpus(experiment))))
+def _teacher_cpus(context: SearchContext) -> int:
+    """Return the CPUs of the largest node with enough GPU."""
+    return max(1, int(max(cpus for cpus, gpus in connect.node_resources() if gpus >= _teacher_gpus(context))))
 
 
-def _gpus(experiment: Experiment) -> float:
-    """As much of a GPU as a student asks for, one at most."""
-    return min(1, experiment.space.resources.gpus or 0)
+def _teacher_gpus(context: SearchContext) -> float:
+    """Return the share of a GPU that one student uses, at most one."""
+    return min(1, context.space.resources.gpus or 0)
 
 
-def _told(name: str, cause: Exception) -> UserError:
-    """What went wrong with a teacher, without the trace of the machine it was on."""
+def _teacher_error(name: str, cause: Exception) -> UserError:
+    """Describe the failure of a teacher without the remote traceback."""
     return cause if isinstance(cause, UserError) else UserError(f"{name}: {type(cause).__name__}: {cause}")
 
 
-def _first_line(error: Exception) -> str:
+def _error_summary(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @ray.remote
-def _lectures(
-    recipe: Recipe, data: Dataset, asked: RequestedOutputs, plugins: dict[str, str], threads: int, local: bool
+def _train_on_ray(
+    recipe: Recipe,
+    data: Dataset,
+    requested: RequestedOutputs,
+    plugins: dict[str, str],
+    cpus: int,
+    single_machine: bool,
 ) -> Iterator:
-    """Yield what `teach` does: epochs without their state, which nobody needs here, and last what was taught.
+    """Yield what `train_teacher` yields, and warnings as strings, because this process has no console.
 
-    Warnings are yielded as strings, for nobody reads the log of this process. Answers that are mapped from files of
-    this node's cache are taken into memory where other nodes may ask for them.
+    Epochs are sent without their state. On a cluster, mapped outputs are copied into memory: other nodes may not have
+    the files.
     """
-    plugin.register(plugins)
-    torch.set_num_threads(threads)
-    with _warnings() as lines:
-        for item in teach(recipe, data, asked):
+    plugin.register_plugins(plugins)
+    torch.set_num_threads(cpus)
+    with _captured_warnings() as lines:
+        for item in train_teacher(recipe, data, requested):
             yield from (lines.pop(0) for _ in list(lines))
-            if isinstance(item, Epoch):
-                yield item._replace(state=State(item.epoch, 0, {}, {}, {}))
-            elif isinstance(item, TeacherResult) and not local:
-                yield item._replace(lesson=item.lesson.in_memory())
+            if isinstance(item, EpochResult):
+                yield item._replace(state=TrainingState(item.epoch, 0, {}, {}, {}))
+            elif isinstance(item, TeacherResult) and not single_machine:
+                yield item._replace(outputs=item.outputs.in_memory())
             else:
                 yield item
 
 
 @contextmanager
-def _warnings() -> Iterator[list[str]]:
-    """The lines that the training code logs inside this block, as they come."""
+def _captured_warnings() -> Iterator[list[str]]:
+    """Collect the warnings of the training code, as lines, instead of printing them."""
     lines: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]

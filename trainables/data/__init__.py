@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spaces.errors import UserError, nearest
+from spaces.errors import UserError, did_you_mean
 from trainables.data import (
     cifar10,
     cifar100,
@@ -23,16 +23,26 @@ from trainables.data import (
     tiny_imagenet,
 )
 from trainables.data.dataset import Dataset, Split
-from trainables.data.root import Missing, given, where
-from trainables.data.sketch import SKETCHES
-from trainables.knobs import problems
+from trainables.data.generated import GENERATORS
+from trainables.data.locations import MissingFilesError, data_root, data_root_is_set
+from trainables.knobs import knob_problems
 
-__all__ = ["DATA", "Dataset", "Loader", "Missing", "Split", "given", "load", "sketched", "where"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Loader",
+    "MissingFilesError",
+    "Split",
+    "data_root",
+    "data_root_is_set",
+    "generate_dataset",
+    "load_dataset",
+]
 
 # A loader takes the data root and whether it may download; its keyword-only arguments are its knobs in YAML.
 Loader = Callable[..., Dataset]
 
-DATA: dict[str, Loader] = {
+DATASETS: dict[str, Loader] = {
     "mnist": mnist.mnist,
     "mnist5k": mnist5k.mnist5k,
     "digits": digits.digits,
@@ -46,24 +56,24 @@ DATA: dict[str, Loader] = {
 }
 
 
-def load(name: str, root: Path | None = None, *, download: bool = False, **values: Any) -> Dataset:
+def load_dataset(name: str, root: Path | None = None, *, download: bool = False, **values: Any) -> Dataset:
     """The data set of that name; a UserError for a wrong name, knob or file, Missing where its files are not there."""
-    if name not in DATA:
-        raise UserError(f"data.name: {name}: unknown data set{nearest(name, DATA)}")
-    for knob, message in problems(DATA[name], values):
+    if name not in DATASETS:
+        raise UserError(f"data.name: {name}: unknown data set{did_you_mean(name, DATASETS)}")
+    for knob, message in knob_problems(DATASETS[name], values):
         raise UserError(f"data.{knob}: {message}")
-    data = DATA[name](where(root), download, **values)
+    data = DATASETS[name](data_root(root), download, **values)
     if len(found := np.unique(data.train.labels)) < 2:
         only = f"all {len(data.train.labels):,} images to train on are of one class, {data.classes[found[0]]}"
-        raise UserError(f"{where(root)}: {name}: {only}; expected at least two classes")
+        raise UserError(f"{data_root(root)}: {name}: {only}; expected at least two classes")
     return data
 
 
-def sketched(name: str, **values: Any) -> Dataset | None:
+def generate_dataset(name: str, **values: Any) -> Dataset | None:
     """Generated images, written in the layout of a data set and read by its own loader; None where there are none."""
-    if name not in SKETCHES:
+    if name not in GENERATORS:
         return None
     with TemporaryDirectory(prefix="distil-search-") as root:
-        data = DATA[name](Path(root), False, **SKETCHES[name](Path(root), values))
+        data = DATASETS[name](Path(root), False, **GENERATORS[name](Path(root), values))
     source = f"images generated for a smoke test in the layout of {name}, none of its own"
     return data._replace(name=f"generated {name}", source=source)

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from spaces.errors import UserError
-from trainables.data.download import fetch
+from trainables.data.download import fetch_file
 
 
 class Archive(NamedTuple):
@@ -26,13 +26,13 @@ class Archive(NamedTuple):
     mirrors: tuple[str, ...]
 
 
-def unpack(root: Path, archive: Archive) -> Path:
+def unpack_archive(root: Path, archive: Archive) -> Path:
     """Put the archive's folder into the root, from ROOT/name where somebody laid it, else from a mirror."""
     path, folder = root / archive.name, root / archive.folder
     fetched = not os.path.isfile(path)  # Path.is_file raises where a folder may not be entered
-    check = partial(verify, md5=archive.md5)
+    check = partial(verify_md5, md5=archive.md5)
     if fetched:
-        fetch(archive.name, root, archive.mirrors, archive.size, check)
+        fetch_file(archive.name, root, archive.mirrors, archive.size, check)
     else:
         check(path)
     try:
@@ -47,14 +47,14 @@ def unpack(root: Path, archive: Archive) -> Path:
     return folder
 
 
-def verify(path: Path, md5: str) -> None:
+def verify_md5(path: Path, md5: str) -> None:
     """Raise UserError where a file is not the published one."""
-    found = digest(path)
+    found = file_md5(path)
     if found != md5:
         raise UserError(f"{path}: altered: its md5 is {found}, expected {md5}")
 
 
-def digest(path: Path) -> str:
+def file_md5(path: Path) -> str:
     """The md5 of a file."""
     try:
         with path.open("rb") as file:

@@ -10,24 +10,24 @@ from typing import NamedTuple
 import numpy as np
 
 from spaces.errors import UserError
-from trainables.data import pickled
-from trainables.data.archive import Archive, unpack
+from trainables.data import verified_pickle
+from trainables.data.archive import Archive, unpack_archive
 from trainables.data.dataset import Split
-from trainables.data.root import missing
+from trainables.data.locations import missing_dataset
 
 SHAPE = (3, 32, 32)
-PIXELS = 3 * 32 * 32
-TEST = 10_000  # images at most
+PIXEL_BYTES = 3 * 32 * 32
+MAX_TEST_IMAGES = 10_000  # images at most
 
 
-class Labels(NamedTuple):
+class LabelColumn(NamedTuple):
     """One label of each image: its key in the python layout, and the names of its classes."""
 
     key: bytes
     classes: tuple[str, ...]
 
 
-class Layout(NamedTuple):
+class CifarLayout(NamedTuple):
     """How one of the sets lies on disk; `labels` in the order of the bytes before the pixels of a record."""
 
     name: str
@@ -37,11 +37,11 @@ class Layout(NamedTuple):
     test: str
     md5: dict[str, str]  # of the files of the python layout, as published
     batch: int  # images at most in a file to train on
-    labels: tuple[Labels, ...]
+    labels: tuple[LabelColumn, ...]
     archive: Archive
 
 
-class Found(NamedTuple):
+class CifarParts(NamedTuple):
     """The images to train on and to test on, and where they come from."""
 
     train: Split
@@ -49,31 +49,35 @@ class Found(NamedTuple):
     source: str
 
 
-def read(layout: Layout, label: int, root: Path, download: bool) -> Found:
+def read_cifar(layout: CifarLayout, label: int, root: Path, download: bool) -> CifarParts:
     """Both parts with the label of that number, from ROOT or its folder of either layout, the binary one first."""
     names = (*layout.train, layout.test)
     binary = [f"{name}.bin" for name in names]
-    folder = _holding(binary, (root / layout.binary, root)) or _holding(names, (root / layout.python, root))
+    folder = _folder_holding(binary, (root / layout.binary, root)) or _folder_holding(
+        names, (root / layout.python, root)
+    )
     if folder is None and download:
-        folder = unpack(root, layout.archive)
+        folder = unpack_archive(root, layout.archive)
     if folder is None:
         places = (root / layout.binary, root / layout.python, root)
-        absent = _absent(root / layout.binary, binary)
+        absent = _absent_files(root / layout.binary, binary)
         what = f"{layout.binary}/ nor {layout.python}/" if absent == binary else ", ".join(absent)
-        raise missing(layout.name, what, places, f"or fetch it ({layout.archive.size // 10**6} MB) by --download")
+        raise missing_dataset(
+            layout.name, what, places, f"or fetch it ({layout.archive.size // 10**6} MB) by --download"
+        )
     if (folder / binary[0]).is_file():
-        parts = [records(folder / name, layout, label) for name in binary]
+        parts = [read_binary_file(folder / name, layout, label) for name in binary]
         source = f"the binary layout of {layout.name}; lengths and labels verified, contents taken as they are"
     else:
-        parts = [_batch(folder / name, layout, label) for name in names]
+        parts = [_read_python_file(folder / name, layout, label) for name in names]
         source = f"the python layout of {layout.name}, each file verified by its md5"
-    return Found(_together(parts[:-1]), parts[-1], source)
+    return CifarParts(_concatenate_splits(parts[:-1]), parts[-1], source)
 
 
-def records(path: Path, layout: Layout, label: int) -> Split:
+def read_binary_file(path: Path, layout: CifarLayout, label: int) -> Split:
     """The images of a binary file, records of one byte for each label and 3,072 of pixels; a UserError names faults."""
     head = len(layout.labels)
-    width, most = head + PIXELS, TEST if path.stem == layout.test else layout.batch
+    width, most = head + PIXEL_BYTES, MAX_TEST_IMAGES if path.stem == layout.test else layout.batch
     try:
         with path.open("rb") as file:
             content = file.read(width * most + 1)
@@ -85,33 +89,33 @@ def records(path: Path, layout: Layout, label: int) -> Split:
         raise UserError(f"{path}: {found}, expected 1 to {most:,} records of {width:,} bytes")
     rows = np.frombuffer(content, np.uint8).reshape(n, width)
     for column in range(head):
-        _check(path, rows[:, column], len(layout.labels[column].classes))
+        _check_labels(path, rows[:, column], len(layout.labels[column].classes))
     return Split(rows[:, head:].reshape(-1, *SHAPE), rows[:, label].astype(np.int64))
 
 
-def _batch(path: Path, layout: Layout, label: int) -> Split:
+def _read_python_file(path: Path, layout: CifarLayout, label: int) -> Split:
     """The images of a file of the python layout."""
     key, classes = layout.labels[label]
-    content = pickled.read(path, layout.md5[path.name], f"the binary layout, {layout.binary}/")
+    content = verified_pickle.read_pickle(path, layout.md5[path.name], f"the binary layout, {layout.binary}/")
     labels = np.asarray(content[key], np.int64)
-    _check(path, labels, len(classes))
+    _check_labels(path, labels, len(classes))
     return Split(content[b"data"].reshape(-1, *SHAPE), labels)
 
 
-def _check(path: Path, labels: np.ndarray, classes: int) -> None:
+def _check_labels(path: Path, labels: np.ndarray, classes: int) -> None:
     if labels.max() >= classes:
         raise UserError(f"{path}: label {labels.max()} at image {labels.argmax():,}, expected 0 to {classes - 1}")
 
 
-def _together(parts: Sequence[Split]) -> Split:
+def _concatenate_splits(parts: Sequence[Split]) -> Split:
     return Split(np.concatenate([each.images for each in parts]), np.concatenate([each.labels for each in parts]))
 
 
-def _holding(names: Sequence[str], folders: Sequence[Path]) -> Path | None:
+def _folder_holding(names: Sequence[str], folders: Sequence[Path]) -> Path | None:
     """The first folder that holds all of these files."""
-    return next((each for each in folders if not _absent(each, names)), None)
+    return next((each for each in folders if not _absent_files(each, names)), None)
 
 
-def _absent(folder: Path, names: Sequence[str]) -> list[str]:
+def _absent_files(folder: Path, names: Sequence[str]) -> list[str]:
     # os.path, as Path.is_file raises where a folder may not be entered.
     return [name for name in names if not os.path.isfile(folder / name)]

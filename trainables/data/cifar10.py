@@ -6,12 +6,12 @@ from pathlib import Path
 
 from trainables.data import cifar
 from trainables.data.archive import Archive
-from trainables.data.cut import assemble
 from trainables.data.dataset import Dataset
-from trainables.data.groups import Groups, grouped
+from trainables.data.groups import Groups, group_classes
+from trainables.data.stratified_split import split_off_validation
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-LAYOUT = cifar.Layout(
+LAYOUT = cifar.CifarLayout(
     name="cifar10",
     binary="cifar-10-batches-bin",
     python="cifar-10-batches-py",
@@ -26,7 +26,7 @@ LAYOUT = cifar.Layout(
         "test_batch": "40351d587109b95175f43aff81a1287e",
     },
     batch=10_000,
-    labels=(cifar.Labels(b"labels", CLASSES),),
+    labels=(cifar.LabelColumn(b"labels", CLASSES),),
     archive=Archive(
         "cifar-10-binary.tar.gz",
         "cifar-10-batches-bin",
@@ -42,6 +42,6 @@ def cifar10(root: Path, download: bool, *, validation: int = 5000, groups: Group
 
     The test batch may hold fewer than 10,000 images, and every table says how many.
     """
-    train, test, source = cifar.read(LAYOUT, 0, root, download)
-    data = assemble(train, test, validation=validation, classes=CLASSES, source=source, name="cifar10")
-    return grouped(data, groups)
+    train, test, source = cifar.read_cifar(LAYOUT, 0, root, download)
+    data = split_off_validation(train, test, validation=validation, classes=CLASSES, source=source, name="cifar10")
+    return group_classes(data, groups)

@@ -7,9 +7,9 @@ from typing import Literal
 
 from trainables.data import cifar
 from trainables.data.archive import Archive
-from trainables.data.cut import assemble
 from trainables.data.dataset import Dataset
-from trainables.data.groups import Groups, grouped
+from trainables.data.groups import Groups, group_classes
+from trainables.data.stratified_split import split_off_validation
 
 _FINE = """
     apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
@@ -26,7 +26,7 @@ _COARSE = """
     medium_mammals non-insect_invertebrates people reptiles small_mammals trees vehicles_1 vehicles_2
 """
 FINE, COARSE = tuple(_FINE.split()), tuple(_COARSE.split())
-LAYOUT = cifar.Layout(
+LAYOUT = cifar.CifarLayout(
     name="cifar100",
     binary="cifar-100-binary",
     python="cifar-100-python",
@@ -34,7 +34,7 @@ LAYOUT = cifar.Layout(
     test="test",
     md5={"train": "16019d7e3df5f24257cddd939b257f8d", "test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},  # torchvision's
     batch=50_000,
-    labels=(cifar.Labels(b"coarse_labels", COARSE), cifar.Labels(b"fine_labels", FINE)),
+    labels=(cifar.LabelColumn(b"coarse_labels", COARSE), cifar.LabelColumn(b"fine_labels", FINE)),
     archive=Archive(
         "cifar-100-binary.tar.gz",
         "cifar-100-binary",
@@ -55,8 +55,8 @@ def cifar100(
 ) -> Dataset:
     """Two files in ROOT/cifar-100-binary or ROOT/cifar-100-python, with the 100 fine or the 20 coarse labels."""
     column = ("coarse", "fine").index(labels)
-    train, test, source = cifar.read(LAYOUT, column, root, download)
+    train, test, source = cifar.read_cifar(LAYOUT, column, root, download)
     classes = LAYOUT.labels[column].classes
     source = f"{source}, {labels} labels"
-    data = assemble(train, test, validation=validation, classes=classes, source=source, name="cifar100")
-    return grouped(data, groups)
+    data = split_off_validation(train, test, validation=validation, classes=classes, source=source, name="cifar100")
+    return group_classes(data, groups)

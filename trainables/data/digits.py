@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.data.cut import divide
 from trainables.data.dataset import Dataset, Split
-from trainables.data.groups import Groups, grouped
-from trainables.data.packaged import rows
+from trainables.data.groups import Groups, group_classes
+from trainables.data.packaged_table import read_packaged_table
+from trainables.data.stratified_split import split_three_ways
 
 
 def digits(root: Path, download: bool, *, groups: Groups = None) -> Dataset:
     """1,097 training, 300 validation and 400 test images, stratified; shipped with scikit-learn, needs no data root."""
     # The file itself, as scikit-learn's own function takes a second to import; 64 pixels and the label last.
-    table = rows("sklearn", "datasets/data/digits.csv.gz", (1797, 65))
+    table = read_packaged_table("sklearn", "datasets/data/digits.csv.gz", (1797, 65))
     images = np.rint(table[:, :-1] * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)  # 17 grey levels, 0 to 16
-    data = divide(
+    data = split_three_ways(
         Split(images, table[:, -1].astype(np.int64)),
         300,
         400,
@@ -25,4 +25,4 @@ def digits(root: Path, download: bool, *, groups: Groups = None) -> Dataset:
         source="The 1,797 8 by 8 digits shipped by the package scikit-learn, grey levels 0 to 16 scaled to 0 to 255",
         name="digits",
     )
-    return grouped(data, groups)
+    return group_classes(data, groups)

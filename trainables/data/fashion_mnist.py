@@ -6,13 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from spaces.errors import UserError
-from trainables.data.archive import digest, verify
-from trainables.data.cut import assemble
+from trainables.data.archive import file_md5, verify_md5
 from trainables.data.dataset import Dataset, Split
-from trainables.data.download import fetch
-from trainables.data.groups import Groups, grouped
-from trainables.data.idx import NAMES, four
-from trainables.data.root import find, missing
+from trainables.data.download import fetch_file
+from trainables.data.groups import Groups, group_classes
+from trainables.data.idx import IDX_NAMES, read_four_files
+from trainables.data.locations import find_files, missing_dataset
+from trainables.data.stratified_split import split_off_validation
 
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -24,38 +24,42 @@ MD5 = {  # of the packed files; torchvision's
     "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
 }
 MIRRORS = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
-LARGEST = 2**25  # bytes of a packed file
-SIDE = 28  # pixels
+MAX_PACKED_BYTES = 2**25  # bytes of a packed file
+SIDE_PIXELS = 28  # pixels
 
 
 def fashion_mnist(root: Path, download: bool, *, validation: int = 5000, groups: Groups = None) -> Dataset:
     """Four idx files in ROOT/FashionMNIST/raw, gzipped or not; `validation` images are cut from train."""
-    paths = _paths(root, download)
-    train, test = four(paths)
-    for name, part in ((NAMES[0], train), (NAMES[2], test)):
-        _check(paths[name], paths[name.replace("images-idx3", "labels-idx1")], part)
-    published = all(MD5.get(path.name) == digest(path) for path in paths.values())
+    paths = _fashion_mnist_files(root, download)
+    train, test = read_four_files(paths)
+    for name, part in ((IDX_NAMES[0], train), (IDX_NAMES[2], test)):
+        _check_fashion_mnist(paths[name], paths[name.replace("images-idx3", "labels-idx1")], part)
+    published = all(MD5.get(path.name) == file_md5(path) for path in paths.values())
     verified = "verified by their md5" if published else "their form verified, their contents taken as they are"
     source = f"the four idx files in FashionMNIST/raw, {verified}"
-    data = assemble(train, test, validation=validation, classes=CLASSES, source=source, name="fashion_mnist")
-    return grouped(data, groups)
+    data = split_off_validation(
+        train, test, validation=validation, classes=CLASSES, source=source, name="fashion_mnist"
+    )
+    return group_classes(data, groups)
 
 
-def _check(images: Path, labels: Path, split: Split) -> None:
-    if split.images.shape[1:] != (1, SIDE, SIDE):
+def _check_fashion_mnist(images: Path, labels: Path, split: Split) -> None:
+    if split.images.shape[1:] != (1, SIDE_PIXELS, SIDE_PIXELS):
         found = " by ".join(str(n) for n in split.images.shape[2:])
-        raise UserError(f"{images}: images of {found} pixels, expected {SIDE} by {SIDE}")
+        raise UserError(f"{images}: images of {found} pixels, expected {SIDE_PIXELS} by {SIDE_PIXELS}")
     if split.labels.max() >= len(CLASSES):
         raise UserError(f"{labels}: label {split.labels.max()} at image {split.labels.argmax():,}, expected 0 to 9")
 
 
-def _paths(root: Path, download: bool) -> dict[str, Path]:
+def _fashion_mnist_files(root: Path, download: bool) -> dict[str, Path]:
     home = root / "FashionMNIST" / "raw"  # torchvision's layout
-    found = find(NAMES, (home,))
+    found = find_files(IDX_NAMES, (home,))
     absent = [name for name, path in found.items() if path is None]
     if absent and not download:
         what = f"{', '.join(absent)} (.gz or unpacked)"
-        raise missing("fashion_mnist", what, [home], "or fetch the files (31 MB) by --download")
+        raise missing_dataset("fashion_mnist", what, [home], "or fetch the files (31 MB) by --download")
     for name in absent:
-        found[name] = fetch(f"{name}.gz", home, MIRRORS, LARGEST, partial(verify, md5=MD5[f"{name}.gz"]))
+        found[name] = fetch_file(
+            f"{name}.gz", home, MIRRORS, MAX_PACKED_BYTES, partial(verify_md5, md5=MD5[f"{name}.gz"])
+        )
     return {name: path for name, path in found.items() if path}

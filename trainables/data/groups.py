@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spaces.errors import UserError, nearest
+from spaces.errors import UserError, did_you_mean
 from trainables.data.dataset import Dataset, Split
 
 # Classes by name, so that a 7 means the seven however the classes are counted; MNIST-2x5 of Müller, Kornblith and
@@ -16,7 +16,7 @@ from trainables.data.dataset import Dataset, Split
 Groups = list[list[Any]] | None
 
 
-def grouped(data: Dataset, groups: Groups) -> Dataset:
+def group_classes(data: Dataset, groups: Groups) -> Dataset:
     """The same images in the same splits, labelled by the group of their class, or unchanged where there are no groups.
 
     A UserError names the first class that is not in exactly one group.
@@ -24,7 +24,7 @@ def grouped(data: Dataset, groups: Groups) -> Dataset:
     if groups is None:
         return data
     names = [[str(label) for label in group] for group in groups]
-    for mistake in _mistakes(names, data):
+    for mistake in _group_problems(names, data):
         raise UserError(f"data.groups: {mistake}")
     of = {label: number for number, group in enumerate(names) for label in group}
     number = np.array([of[label] for label in data.classes], np.int64)
@@ -34,13 +34,13 @@ def grouped(data: Dataset, groups: Groups) -> Dataset:
     return data._replace(train=train, val=val, test=test, classes=classes, split=split)
 
 
-def _mistakes(names: list[list[str]], data: Dataset) -> Iterator[str]:
+def _group_problems(names: list[list[str]], data: Dataset) -> Iterator[str]:
     if len(names) < 2:
         yield f"found {len(names)}, expected at least two groups"
     yield from (f"group {number} is empty" for number, group in enumerate(names, 1) if not group)
     found = Counter(label for group in names for label in group)
     unknown = (label for label in found if label not in data.classes)
-    yield from (f"{label} is no class of {data.name}{nearest(label, data.classes)}" for label in unknown)
+    yield from (f"{label} is no class of {data.name}{did_you_mean(label, data.classes)}" for label in unknown)
     for label in data.classes:
         if found[label] != 1:
             yield f"class {label} is in {'no group' if not found[label] else 'more than one place'}, expected one group"

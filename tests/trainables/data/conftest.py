@@ -52,8 +52,8 @@ def raw(tmp_path: Path, contents: dict[str, bytes]) -> Path:
 @pytest.fixture
 def official(monkeypatch: pytest.MonkeyPatch, arrays: dict[str, np.ndarray], contents: dict[str, bytes]) -> None:
     """Let the tiny files be MNIST's originals."""
-    files = {name: mnist.File(arrays[name].shape, hashlib.md5(contents[name]).hexdigest()) for name in contents}
-    monkeypatch.setattr(mnist, "FILES", files)
+    files = {name: mnist.IdxFile(arrays[name].shape, hashlib.md5(contents[name]).hexdigest()) for name in contents}
+    monkeypatch.setattr(mnist, "MNIST_FILES", files)
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from spaces.errors import UserError
-from trainables.data import cifar10, load, tiny_imagenet
-from trainables.data.archive import Archive, unpack
-from trainables.data.sketch import SKETCHES
+from trainables.data import cifar10, load_dataset, tiny_imagenet
+from trainables.data.archive import Archive, unpack_archive
+from trainables.data.generated import GENERATORS
 
 Serve = Callable[[Callable[[str], tuple[int, bytes, float]]], str]  # the fixture: answers to requests -> address
 FILES = {"set/a.bin": b"a" * 1000, "set/more/b.txt": b"b"}
@@ -47,7 +47,7 @@ def inside(root: Path) -> dict[str, bytes]:
 def test_an_archive_is_fetched_unpacked_and_gone(tmp_path: Path, serve: Serve, name: str) -> None:
     content, asked = packed(name, FILES), []
     address = serve(lambda path: (asked.append(path) or 200, content, 0))
-    assert unpack(tmp_path, published(name, content, address)) == tmp_path / "set"
+    assert unpack_archive(tmp_path, published(name, content, address)) == tmp_path / "set"
     assert inside(tmp_path) == FILES and asked == [name]
 
 
@@ -55,7 +55,7 @@ def test_an_archive_is_fetched_unpacked_and_gone(tmp_path: Path, serve: Serve, n
 def test_one_that_somebody_laid_there_is_taken_and_kept(tmp_path: Path, name: str) -> None:
     content = packed(name, FILES)
     (tmp_path / name).write_bytes(content)
-    unpack(tmp_path, published(name, content))
+    unpack_archive(tmp_path, published(name, content))
     assert inside(tmp_path) == FILES | {name: content}
 
 
@@ -73,7 +73,7 @@ def test_bad_answers_leave_nothing_behind(tmp_path: Path, serve: Serve, fault: s
     answer, message = BAD[fault]
     address = serve(lambda path: answer(content))
     with pytest.raises(UserError) as caught:
-        unpack(tmp_path, published("set.zip", content, address))
+        unpack_archive(tmp_path, published("set.zip", content, address))
     assert f"{address}set.zip: " in str(caught.value) and message in str(caught.value)
     assert inside(tmp_path) == {}
 
@@ -81,7 +81,7 @@ def test_bad_answers_leave_nothing_behind(tmp_path: Path, serve: Serve, fault: s
 def test_an_altered_archive_is_named_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "set.zip").write_bytes(b"altered")
     with pytest.raises(UserError, match=f"^{tmp_path / 'set.zip'}: altered: its md5 is"):
-        unpack(tmp_path, published("set.zip", packed("set.zip", FILES)))
+        unpack_archive(tmp_path, published("set.zip", packed("set.zip", FILES)))
     assert inside(tmp_path) == {"set.zip": b"altered"}
 
 
@@ -92,7 +92,7 @@ def test_what_holds_something_else_is_refused(tmp_path: Path, name: str, files: 
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / name).write_bytes(content)
     with pytest.raises(UserError, match=f"^{tmp_path / 'root' / 'set'}: cannot be unpacked from "):
-        unpack(tmp_path / "root", published(name, content))
+        unpack_archive(tmp_path / "root", published(name, content))
     assert inside(tmp_path) == {f"root/{name}": content} and not Path("/escaped").exists()
 
 
@@ -102,22 +102,22 @@ def test_an_old_folder_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "mine").touch()
     with pytest.raises(UserError, match="is there an old folder"):
-        unpack(tmp_path, published("set.zip", content))
+        unpack_archive(tmp_path, published("set.zip", content))
     assert inside(tmp_path) == {"set.zip": content, "set/mine": b""}
 
 
 def test_cifar10_and_tiny_imagenet_are_fetched(tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """Generated ones, let be the published ones."""
     for name, values in (("cifar10", {}), ("tiny_imagenet", {"classes": 3})):
-        knobs = SKETCHES[name](tmp_path, values)
-        archive = cifar10.LAYOUT.archive if name == "cifar10" else tiny_imagenet.ARCHIVE
+        knobs = GENERATORS[name](tmp_path, values)
+        archive = cifar10.LAYOUT.archive if name == "cifar10" else tiny_imagenet.TINY_IMAGENET
         content = packed(archive.name, {k: v for k, v in inside(tmp_path).items() if k.startswith(archive.folder)})
         address = serve(lambda path, content=content: (200, content, 0))
         mine = published(archive.name, content, address)._replace(folder=archive.folder)
         if name == "cifar10":
             monkeypatch.setattr(cifar10, "LAYOUT", cifar10.LAYOUT._replace(archive=mine))
         else:
-            monkeypatch.setattr(tiny_imagenet, "ARCHIVE", mine)
-        fetched = load(name, tmp_path / "new", download=True, **knobs)
-        assert fetched.fingerprint() == load(name, tmp_path, **knobs).fingerprint()
+            monkeypatch.setattr(tiny_imagenet, "TINY_IMAGENET", mine)
+        fetched = load_dataset(name, tmp_path / "new", download=True, **knobs)
+        assert fetched.fingerprint() == load_dataset(name, tmp_path, **knobs).fingerprint()
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["cifar-10-batches-bin", "tiny-imagenet-200"]

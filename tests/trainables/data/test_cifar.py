@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spaces.errors import UserError
-from trainables.data import cifar, cifar10, cifar100, load
+from trainables.data import cifar, cifar10, cifar100, load_dataset
 from trainables.data.dataset import Dataset
-from trainables.data.root import Missing
+from trainables.data.locations import MissingFilesError
 
 ROOT = Path(__file__).parents[3]
 REAL = Path(os.environ.get("KD_DATA") or ROOT.parent / "shared" / "data")
@@ -26,7 +26,7 @@ real = pytest.mark.skipif(not (REAL / "cifar-10-batches-bin").is_dir(), reason="
 LAYOUTS = {"cifar10": cifar10.LAYOUT, "cifar100": cifar100.LAYOUT}
 
 
-def content(layout: cifar.Layout, name: str) -> tuple[np.ndarray, np.ndarray]:
+def content(layout: cifar.CifarLayout, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Labels [n, columns], each of them used, and pixels [n, 3072] of one file; the test file is shorter."""
     rng = np.random.default_rng([layout.batch, sum(name.encode())])
     n = 200 if name == layout.test else 300
@@ -34,7 +34,7 @@ def content(layout: cifar.Layout, name: str) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(columns, axis=1), rng.integers(0, 256, (n, 3072), dtype=np.uint8)
 
 
-def binary(root: Path, layout: cifar.Layout) -> Path:
+def binary(root: Path, layout: cifar.CifarLayout) -> Path:
     """The binary layout, byte by byte."""
     folder = root / layout.binary
     folder.mkdir()
@@ -72,7 +72,7 @@ def pickled(value: Any, path: Path) -> str:
     return hashlib.md5(path.read_bytes()).hexdigest()
 
 
-def python(root: Path, layout: cifar.Layout, monkeypatch: pytest.MonkeyPatch) -> Path:
+def python(root: Path, layout: cifar.CifarLayout, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The python layout, whose md5 is let be the published one."""
     folder = root / layout.python
     folder.mkdir()
@@ -84,11 +84,11 @@ def python(root: Path, layout: cifar.Layout, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture(params=LAYOUTS)
-def layout(request: pytest.FixtureRequest) -> cifar.Layout:
+def layout(request: pytest.FixtureRequest) -> cifar.CifarLayout:
     return LAYOUTS[request.param]
 
 
-def same(data: Dataset, layout: cifar.Layout, column: int) -> bool:
+def same(data: Dataset, layout: cifar.CifarLayout, column: int) -> bool:
     """Whether a data set holds what was written: the test images in order, the others in any."""
     labels, pixels = content(layout, layout.test)
     if data.test.labels.tolist() != labels[:, column].tolist() or data.test.images.tobytes() != pixels.tobytes():
@@ -98,28 +98,28 @@ def same(data: Dataset, layout: cifar.Layout, column: int) -> bool:
     return sorted((p.tobytes(), int(n[column])) for p, n in written) == sorted((p.tobytes(), int(n)) for p, n in found)
 
 
-def knobs(layout: cifar.Layout) -> list[tuple[int, dict[str, Any]]]:
+def knobs(layout: cifar.CifarLayout) -> list[tuple[int, dict[str, Any]]]:
     """The column of labels in a record, and how a space asks for it."""
     return [(0, {})] if layout.name == "cifar10" else [(1, {}), (1, {"labels": "fine"}), (0, {"labels": "coarse"})]
 
 
 def test_both_layouts_hold_what_was_written(
-    tmp_path: Path, layout: cifar.Layout, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, layout: cifar.CifarLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for write in (binary, lambda root, layout: python(root, layout, monkeypatch)):
         root = tmp_path / write.__name__
         root.mkdir()
         folder = write(root, layout)
         for column, values in knobs(layout):
-            data = load(layout.name, root, validation=100, **values)
+            data = load_dataset(layout.name, root, validation=100, **values)
             assert same(data, layout, column)
             assert data.shape == (3, 32, 32) and data.classes == layout.labels[column].classes
             assert data.sizes == {"train": 300 * len(layout.train) - 100, "val": 100, "test": 200}
-            assert data.fingerprint() == load(layout.name, folder, validation=100, **values).fingerprint()
+            assert data.fingerprint() == load_dataset(layout.name, folder, validation=100, **values).fingerprint()
 
 
 def test_torchvision_finds_the_same_in_the_python_layout(
-    tmp_path: Path, layout: cifar.Layout, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, layout: cifar.CifarLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from trainables.models.torchvision_import import torchvision
 
@@ -130,7 +130,7 @@ def test_torchvision_finds_the_same_in_the_python_layout(
     monkeypatch.setattr(theirs, "meta", meta)
     for part, files in (("train_list", layout.train), ("test_list", (layout.test,))):
         monkeypatch.setattr(theirs, part, [[name, layout.md5[name]] for name in files])
-    data = load(layout.name, tmp_path, validation=100)
+    data = load_dataset(layout.name, tmp_path, validation=100)
     test = theirs(tmp_path, train=False)
     assert (test.data.transpose(0, 3, 1, 2) == data.test.images).all() and test.targets == data.test.labels.tolist()
     assert tuple(test.classes) == data.classes
@@ -140,7 +140,7 @@ def test_torchvision_finds_the_same_in_the_python_layout(
     assert sorted(ours) == sorted((image.tobytes(), label) for image, label in pairs)
 
 
-def test_the_md5_are_torchvisions(layout: cifar.Layout) -> None:
+def test_the_md5_are_torchvisions(layout: cifar.CifarLayout) -> None:
     from trainables.models.torchvision_import import torchvision
 
     theirs = getattr(torchvision.datasets, layout.name.upper())
@@ -154,12 +154,12 @@ def test_the_classes_are_as_many_as_published_in_alphabetical_order() -> None:
         assert list(classes) == sorted(set(classes))
 
 
-def test_the_binary_layout_is_preferred(tmp_path: Path, layout: cifar.Layout) -> None:
+def test_the_binary_layout_is_preferred(tmp_path: Path, layout: cifar.CifarLayout) -> None:
     binary(tmp_path, layout)
     (tmp_path / layout.python).mkdir()
     for name in (*layout.train, layout.test):
         (tmp_path / layout.python / name).write_bytes(b"")
-    assert "binary" in load(layout.name, tmp_path, validation=100).source
+    assert "binary" in load_dataset(layout.name, tmp_path, validation=100).source
 
 
 FAULTS: dict[str, tuple[Callable[[bytes, int], bytes], str]] = {
@@ -176,7 +176,7 @@ FAULTS: dict[str, tuple[Callable[[bytes, int], bytes], str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_named(tmp_path: Path, layout: cifar.Layout, fault: str) -> None:
+def test_each_fault_is_named(tmp_path: Path, layout: cifar.CifarLayout, fault: str) -> None:
     change, message = FAULTS[fault]
     folder = binary(tmp_path, layout)
     for name in (layout.train[-1], layout.test):
@@ -184,7 +184,7 @@ def test_each_fault_is_named(tmp_path: Path, layout: cifar.Layout, fault: str) -
         whole = path.read_bytes()
         path.write_bytes(change(whole, 3072 + len(layout.labels)))
         with pytest.raises(UserError) as caught:
-            load(layout.name, tmp_path)
+            load_dataset(layout.name, tmp_path)
         assert str(caught.value).startswith(f"{path}: ") and message in str(caught.value)
         path.write_bytes(whole)
 
@@ -196,29 +196,29 @@ def test_any_truncation_is_refused_or_whole_records(tmp_path: Path, more: bytes,
     path = tmp_path / "data_batch_1.bin"
     path.write_bytes(np.tile(np.arange(3073, dtype=np.uint8) % 10, 3).tobytes()[:length] + more)
     try:
-        n = len(cifar.records(path, layout, 0).labels)
+        n = len(cifar.read_binary_file(path, layout, 0).labels)
         assert n * 3073 == path.stat().st_size > 0
     except UserError as error:
         assert str(error).startswith(f"{path}: ")
 
 
-def test_what_is_missing_is_named(tmp_path: Path, layout: cifar.Layout) -> None:
-    with pytest.raises(Missing) as caught:
-        load(layout.name, tmp_path)
+def test_what_is_missing_is_named(tmp_path: Path, layout: cifar.CifarLayout) -> None:
+    with pytest.raises(MissingFilesError) as caught:
+        load_dataset(layout.name, tmp_path)
     for word in (layout.binary, layout.python, str(tmp_path), "--data DIR", "KD_DATA=DIR", "--download"):
         assert word in str(caught.value)
     (binary(tmp_path, layout) / f"{layout.test}.bin").unlink()
-    with pytest.raises(Missing, match=f"^{layout.name}: no {layout.test}.bin; looked in {tmp_path}"):
-        load(layout.name, tmp_path)
+    with pytest.raises(MissingFilesError, match=f"^{layout.name}: no {layout.test}.bin; looked in {tmp_path}"):
+        load_dataset(layout.name, tmp_path)
 
 
 def test_an_unpublished_pickle_is_not_opened(
-    tmp_path: Path, layout: cifar.Layout, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, layout: cifar.CifarLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = python(tmp_path, layout, monkeypatch)
     monkeypatch.setitem(layout.md5, layout.train[0], "0" * 32)
     with pytest.raises(UserError) as caught:
-        load(layout.name, tmp_path)
+        load_dataset(layout.name, tmp_path)
     assert str(caught.value).startswith(f"{folder / layout.train[0]}: not opened, for a pickle may run code")
     assert f"use the binary layout, {layout.binary}/ instead" in str(caught.value)
 
@@ -226,11 +226,11 @@ def test_an_unpublished_pickle_is_not_opened(
 @real
 def test_the_real_one() -> None:
     """Published numbers stand on these images: nothing here may ever be adjusted."""
-    images = cifar.read(cifar10.LAYOUT, 0, REAL, False).train.images
+    images = cifar.read_cifar(cifar10.LAYOUT, 0, REAL, False).train.images
     assert hashlib.sha256(images.tobytes()).hexdigest() == (
         "9d5c2eddadb0deff02c14c350c0385aab7b1d5ff1edfeb4997c8dc8644960111"
     )
-    data = load("cifar10", REAL)
+    data = load_dataset("cifar10", REAL)
     assert (data.sizes["train"], data.sizes["val"]) == (45_000, 5000)
     assert np.bincount(data.val.labels).tolist() == [500] * 10
     assert data._replace(test=data.val).fingerprint() == "cedbfcf35e765bc808d2101c29174625"

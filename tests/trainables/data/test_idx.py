@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from spaces.errors import UserError
-from trainables.data.idx import idx, read
-from trainables.data.root import Missing
+from trainables.data.idx import idx, read_idx
+from trainables.data.locations import MissingFilesError
 
 Content = Callable[[np.ndarray], bytes]  # the fixture: an array as an idx file
 
@@ -34,7 +34,7 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, conte
     (folder / "plain").write_bytes(content(array))
     (folder / "packed.gz").write_bytes(gzip.compress(content(array)))
     for name in ("plain", "packed.gz"):
-        found = read(folder / name, array.ndim)
+        found = read_idx(folder / name, array.ndim)
         assert found.shape == array.shape and found.dtype == np.uint8 and (found == array).all()
 
 
@@ -48,7 +48,7 @@ def test_any_truncation_is_refused(
     path = tmp_path_factory.mktemp("idx") / ("file.gz" if packed else "file")
     path.write_bytes(whole[: int(cut * len(whole))])
     with pytest.raises(UserError, match=f"^{path}: "):
-        read(path, 3)
+        read_idx(path, 3)
 
 
 @settings(deadline=None)
@@ -57,7 +57,7 @@ def test_any_other_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, j
     path = tmp_path_factory.mktemp("idx") / "file.gz"
     path.write_bytes(gzip.compress(junk) if packed else junk)
     with pytest.raises(UserError, match=f"^{path}: "):
-        read(path, 3)
+        read_idx(path, 3)
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_each_fault_is_named(tmp_path: Path, data: bytes, message: str) -> None:
     for name, stored in (("labels", data), ("labels.gz", gzip.compress(data))):
         (tmp_path / name).write_bytes(stored)
         with pytest.raises(UserError) as caught:
-            read(tmp_path / name, 1)
+            read_idx(tmp_path / name, 1)
         assert str(caught.value).startswith(f"{tmp_path / name}: ")
         assert message in str(caught.value)
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"^{tmp_path}: cannot be read "):
-        read(tmp_path, 1)
+        read_idx(tmp_path, 1)
 
 
 def test_a_bomb_does_not_eat_memory(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_bomb_does_not_eat_memory(tmp_path: Path) -> None:
         if declared == 100:
             tracemalloc.start()
         with pytest.raises(UserError, match=message):
-            read(path, 1)
+            read_idx(path, 1)
         if declared == 100:
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
@@ -151,10 +151,10 @@ def test_files_that_do_not_fit(
 
 def test_missing_files_are_named(raw: Path) -> None:
     (raw / f"{LABELS}.gz").unlink()
-    with pytest.raises(Missing, match=f"{LABELS}.* in {raw}"):
+    with pytest.raises(MissingFilesError, match=f"{LABELS}.* in {raw}"):
         idx(raw, True, folder=".", validation=30)
     shutil.rmtree(raw)
-    with pytest.raises(Missing, match=f"{IMAGES}, {LABELS}, {TEST_IMAGES}, {TEST_LABELS}"):
+    with pytest.raises(MissingFilesError, match=f"{IMAGES}, {LABELS}, {TEST_IMAGES}, {TEST_LABELS}"):
         idx(raw, False, folder="there", validation=30)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from spaces.errors import UserError
-from trainables.data import Missing, load
+from trainables.data import MissingFilesError, load_dataset
 
 HEADER = "Image Name,Majority Vote Label,Number of Annotators who Selected SSA (Out of 7),Partition"
 VOTES = {"HP": "2", "SSA": "5"}
@@ -40,7 +40,7 @@ def base(tmp_path: Path, pixels: np.ndarray) -> Path:
 
 
 def test_the_official_partition_and_the_majority_votes(tmp_path: Path, base: Path, pixels: np.ndarray) -> None:
-    data = load("mhist", tmp_path, validation=4)
+    data = load_dataset("mhist", tmp_path, validation=4)
     assert data.sizes == {"train": 14, "val": 4, "test": 6} and data.shape == (3, 224, 224)
     assert data.classes == ("HP", "SSA")
     number = {image.transpose(2, 0, 1).tobytes(): n for n, image in enumerate(pixels)}
@@ -51,7 +51,7 @@ def test_the_official_partition_and_the_majority_votes(tmp_path: Path, base: Pat
 
 
 def test_images_may_be_smaller(tmp_path: Path, base: Path, pixels: np.ndarray) -> None:
-    data = load("mhist", tmp_path, size=7)
+    data = load_dataset("mhist", tmp_path, size=7)
     assert data.shape == (3, 7, 7) and data.sizes["val"] == 1  # a tenth
     first = np.asarray(Image.fromarray(pixels[0]).resize((7, 7), Image.Resampling.BILINEAR))
     assert (data.test.images[0] == first.transpose(2, 0, 1)).all()
@@ -59,11 +59,11 @@ def test_images_may_be_smaller(tmp_path: Path, base: Path, pixels: np.ndarray) -
 
 @pytest.mark.parametrize("name", ["mhist", "MHIST", "."])
 def test_the_fingerprint_does_not_depend_on_the_place(tmp_path: Path, base: Path, name: str) -> None:
-    expected = load("mhist", tmp_path, size=7).fingerprint()
+    expected = load_dataset("mhist", tmp_path, size=7).fingerprint()
     (tmp_path / "elsewhere").mkdir()
     base.rename(tmp_path / "elsewhere" / name if name != "." else tmp_path / "there")
     place = tmp_path / "there" if name == "." else tmp_path / "elsewhere"
-    assert load("mhist", place, size=7).fingerprint() == expected
+    assert load_dataset("mhist", place, size=7).fingerprint() == expected
 
 
 GOOD = "MHIST_a0.png,SSA,5,test"
@@ -92,7 +92,7 @@ def test_each_fault_is_named(tmp_path: Path, base: Path, fault: str) -> None:
     text, message = FAULTS[fault]
     (base / "annotations.csv").write_text(text)
     with pytest.raises(UserError, match=f"^{base / 'annotations.csv'}:{re.escape(message)}"):
-        load("mhist", tmp_path)
+        load_dataset("mhist", tmp_path)
 
 
 @pytest.mark.parametrize(("name", "message"), [("nowhere.png", "cannot be read"), ("a\0b.png", "(cannot be|no line)")])
@@ -100,7 +100,7 @@ def test_an_absent_image_is_named(tmp_path: Path, base: Path, name: str, message
     with open(base / "annotations.csv", "a") as file:
         file.write(f"{name},HP,1,train\n")
     with pytest.raises(UserError, match=f"^{base}.*: {message}"):
-        load("mhist", tmp_path)
+        load_dataset("mhist", tmp_path)
 
 
 def test_a_list_that_breaks_off_is_refused(tmp_path: Path, base: Path) -> None:
@@ -108,13 +108,13 @@ def test_a_list_that_breaks_off_is_refused(tmp_path: Path, base: Path) -> None:
     path.write_text("".join(path.read_text().splitlines(True)[:-1]))
     (base / "images" / "README.txt").touch()
     with pytest.raises(UserError, match=f"^{path}: no line for MHIST_a23.png, which lies in images/$"):
-        load("mhist", tmp_path)
+        load_dataset("mhist", tmp_path)
 
 
 def test_another_size_is_named(tmp_path: Path, base: Path) -> None:
     Image.new("RGB", (224, 223)).save(base / "images" / "MHIST_a9.png")
     with pytest.raises(UserError, match=r"MHIST_a9.png: an image of 224 by 223 pixels, expected 224 by 224"):
-        load("mhist", tmp_path)
+        load_dataset("mhist", tmp_path)
 
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -122,11 +122,11 @@ def test_another_size_is_named(tmp_path: Path, base: Path) -> None:
 def test_any_other_table_is_refused(tmp_path: Path, base: Path, junk: bytes, headed: bool) -> None:
     (base / "annotations.csv").write_bytes(f"{HEADER}\n".encode() * headed + junk)
     with pytest.raises(UserError, match=f"^{base}"):
-        load("mhist", tmp_path)
+        load_dataset("mhist", tmp_path)
 
 
 def test_what_is_missing_is_said_and_where_it_comes_from(tmp_path: Path) -> None:
-    with pytest.raises(Missing) as caught:
-        load("mhist", tmp_path, download=True)  # nobody may pass the images on
+    with pytest.raises(MissingFilesError) as caught:
+        load_dataset("mhist", tmp_path, download=True)  # nobody may pass the images on
     for word in ("annotations.csv", str(tmp_path / "mhist"), "--data DIR", "KD_DATA=DIR", "ask its authors"):
         assert word in str(caught.value)

@@ -12,15 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spaces.errors import UserError
-from trainables.data import load
-from trainables.data.mnist import FILES, mnist, verified
-from trainables.data.root import Missing
+from trainables.data import load_dataset
+from trainables.data.locations import MissingFilesError
+from trainables.data.mnist import MNIST_FILES, mnist, read_verified_idx
 
 Content = Callable[[np.ndarray], bytes]  # the fixture: an array as an idx file
 
 ROOT = Path(__file__).parents[3]
 REAL = Path(os.environ.get("KD_DATA") or ROOT.parent / "shared" / "data")
-NAMES = tuple(FILES)
+NAMES = tuple(MNIST_FILES)
 real = pytest.mark.skipif(not (REAL / "MNIST").is_dir(), reason="the real MNIST is not at hand")
 
 
@@ -75,7 +75,7 @@ class TestTiny:
         path = raw / f"{NAMES[1]}.gz"
         path.write_bytes(altered)
         try:
-            assert (verified(path, NAMES[1]) == arrays[NAMES[1]]).all()
+            assert (read_verified_idx(path, NAMES[1]) == arrays[NAMES[1]]).all()
         except UserError as error:
             assert str(error).startswith(f"{path}: ")
 
@@ -100,12 +100,12 @@ class TestTiny:
     def test_a_folder_in_place_of_a_file_is_missing(self, raw: Path) -> None:
         (raw / f"{NAMES[2]}.gz").unlink()
         (raw / f"{NAMES[2]}.gz").mkdir()
-        with pytest.raises(Missing, match=f"mnist: {NAMES[2]} .*not found in {raw}"):
+        with pytest.raises(MissingFilesError, match=f"mnist: {NAMES[2]} .*not found in {raw}"):
             mnist(raw, False)
 
 
 def test_missing_says_where_and_how(tmp_path: Path) -> None:
-    with pytest.raises(Missing) as caught:
+    with pytest.raises(MissingFilesError) as caught:
         mnist(tmp_path / "nowhere", False)
     for word in (*NAMES, str(tmp_path / "nowhere"), "MNIST/raw", "--data DIR", "KD_DATA=DIR", "--download"):
         assert word in str(caught.value)
@@ -115,13 +115,13 @@ def test_a_header_that_declares_more_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / f"{NAMES[0]}.gz"
     path.write_bytes(gzip.compress(struct.pack(">IIII", 0x803, 2**31, 28, 28)))
     with pytest.raises(UserError, match=r"declares the shape \(2147483648, 28, 28\)"):
-        verified(path, NAMES[0])
+        read_verified_idx(path, NAMES[0])
 
 
 @real
 def test_the_real_one() -> None:
     """Published numbers stand on these images: the fingerprint may never be adjusted."""
-    data = load("mnist", REAL)
+    data = load_dataset("mnist", REAL)
     assert data.sizes == {"train": 55000, "val": 5000, "test": 10000}
     assert data.shape == (1, 28, 28)
     train, val = np.bincount(data.train.labels), np.bincount(data.val.labels)
@@ -136,7 +136,7 @@ def test_the_real_one_equals_torchvisions(tmp_path: Path) -> None:
     (tmp_path / "MNIST" / "raw").mkdir(parents=True)
     for path in (REAL / "MNIST" / "raw").glob("*.gz"):  # torchvision wants them unpacked
         (tmp_path / "MNIST" / "raw" / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
-    data = load("mnist", tmp_path)
+    data = load_dataset("mnist", tmp_path)
     test = torchvision.datasets.MNIST(tmp_path, train=False)
     assert (test.data.numpy() == data.test.images[:, 0]).all()
     assert (test.targets.numpy() == data.test.labels).all()

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from spaces.errors import UserError
-from trainables.data import DATA, load
-from trainables.data.sketch import SKETCHES
+from trainables.data import DATASETS, load_dataset
+from trainables.data.generated import GENERATORS
 
 NOBODY = 65534
 # Of each set the files that are spoilt in turn, below the data root.
@@ -55,7 +55,7 @@ def lay(root: Path, raw: Path, official: None) -> Lay:
             raw.parent.rename(root / "MNIST")
             return {"validation": 40}
         small = {"tiny_imagenet": {"classes": 4}, "mhist": {"size": 8}}.get(name, {})
-        return SKETCHES[name](root, small)
+        return GENERATORS[name](root, small)
 
     return written
 
@@ -75,19 +75,19 @@ def nobody() -> Iterator[None]:
 def refusal(name: str, root: Path, knobs: dict[str, Any]) -> str:
     """What is said, in one line."""
     with pytest.raises(UserError) as caught:
-        load(name, root, **knobs)
+        load_dataset(name, root, **knobs)
     assert len(str(caught.value).splitlines()) == 1
     return str(caught.value)
 
 
 def test_every_set_that_comes_in_files_is_tried() -> None:
-    assert set(FILES) == set(DATA) - {"mnist5k", "digits"}
+    assert set(FILES) == set(DATASETS) - {"mnist5k", "digits"}
 
 
 @pytest.mark.parametrize(("name", "file"), SETS)
 def test_a_file_that_may_not_be_read_is_named(root: Path, lay: Lay, name: str, file: str) -> None:
     knobs = lay(name)
-    assert load(name, root, **knobs)
+    assert load_dataset(name, root, **knobs)
     (root / file).chmod(0)
     with nobody():
         said = refusal(name, root, knobs)
@@ -114,7 +114,7 @@ def test_something_else_in_the_place_of_a_file_is_named(root: Path, lay: Lay, na
         path.rename(root / "aside")
         make(path)
         if dispensable or (unlisted and kind == "nothing"):
-            assert load(name, root, **knobs)
+            assert load_dataset(name, root, **knobs)
         else:
             said = refusal(name, root, knobs)
             assert path.name.removesuffix(".gz") in said and str(root) in said

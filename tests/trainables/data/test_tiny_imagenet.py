@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from spaces.errors import UserError
-from trainables.data import Missing, load
+from trainables.data import MissingFilesError, load_dataset
 
 KNOWN = ("n00000007", "n00000003", "n00000005")  # not in order: wnids.txt is what counts
 WORDS = "n00000003\ttench, Tinca tinca\nn00000005\tcrane\nn00000007\tcrane, other\nn00000009\tnobody\n"
@@ -49,7 +49,7 @@ def pixels(image: Image.Image) -> bytes:
 def test_torchvision_finds_the_same(tmp_path: Path, base: Path) -> None:
     from trainables.models.torchvision_import import torchvision
 
-    data = load("tiny_imagenet", tmp_path)
+    data = load_dataset("tiny_imagenet", tmp_path)
     assert data.sizes == {"train": 27, "val": 3, "test": 12} and data.shape == (3, 64, 64)
     theirs = torchvision.datasets.ImageFolder(base / "train")  # looks into sub-folders, too
     written = sorted((pixels(image), theirs.classes[label]) for image, label in theirs)
@@ -63,30 +63,30 @@ def test_torchvision_finds_the_same(tmp_path: Path, base: Path) -> None:
 
 
 def test_classes_are_called_by_a_word_of_their_own(tmp_path: Path, base: Path) -> None:
-    assert load("tiny_imagenet", tmp_path).classes == ("n00000007", "tench", "n00000005")
+    assert load_dataset("tiny_imagenet", tmp_path).classes == ("n00000007", "tench", "n00000005")
     (base / "words.txt").unlink()
-    assert load("tiny_imagenet", tmp_path).classes == KNOWN
+    assert load_dataset("tiny_imagenet", tmp_path).classes == KNOWN
 
 
 def test_some_of_the_classes(tmp_path: Path, base: Path) -> None:
-    data = load("tiny_imagenet", tmp_path, classes=2, validation=4)
+    data = load_dataset("tiny_imagenet", tmp_path, classes=2, validation=4)
     assert data.sizes == {"train": 16, "val": 4, "test": 8} and data.classes == ("crane", "tench")
     shutil.rmtree(base / "train" / KNOWN[0])  # as in a part of the set: its test images are not those of any class
-    data = load("tiny_imagenet", tmp_path)
+    data = load_dataset("tiny_imagenet", tmp_path)
     assert data.classes == ("tench", "crane") and data.sizes["test"] == 8
     assert set(data.test.labels) == {0, 1}
     with pytest.raises(UserError, match=f"^{base / 'train'}: 2 classes of wnids.txt, expected at least 3"):
-        load("tiny_imagenet", tmp_path, classes=3)
+        load_dataset("tiny_imagenet", tmp_path, classes=3)
     with pytest.raises(UserError, match=r"^data.classes: "):
-        load("tiny_imagenet", tmp_path, classes=1)
+        load_dataset("tiny_imagenet", tmp_path, classes=1)
 
 
 @pytest.mark.parametrize("name", ["tiny-imagenet-200", "tiny-imagenet-20", "tiny-imagenet", "."])
 def test_the_fingerprint_does_not_depend_on_the_place(tmp_path: Path, base: Path, name: str) -> None:
-    expected = load("tiny_imagenet", tmp_path).fingerprint()
+    expected = load_dataset("tiny_imagenet", tmp_path).fingerprint()
     moved = tmp_path / "elsewhere" / name
     shutil.copytree(base, moved, dirs_exist_ok=True)
-    assert load("tiny_imagenet", tmp_path / "elsewhere").fingerprint() == expected
+    assert load_dataset("tiny_imagenet", tmp_path / "elsewhere").fingerprint() == expected
 
 
 def replaced(name: str, text: str) -> Callable[[Path], object]:
@@ -158,12 +158,12 @@ def test_each_fault_is_named(tmp_path: Path, base: Path, fault: str) -> None:
     change, place, message = FAULTS[fault]
     change(base)
     with pytest.raises(UserError) as caught:
-        load("tiny_imagenet", tmp_path)
+        load_dataset("tiny_imagenet", tmp_path)
     assert str(caught.value).startswith(f"{base / place}: ") and message in str(caught.value)
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
-    with pytest.raises(Missing) as caught:
-        load("tiny_imagenet", tmp_path)
+    with pytest.raises(MissingFilesError) as caught:
+        load_dataset("tiny_imagenet", tmp_path)
     for word in ("wnids.txt", "tiny-imagenet-200", str(tmp_path), "--data DIR", "KD_DATA=DIR", "--download"):
         assert word in str(caught.value)

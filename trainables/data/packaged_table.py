@@ -14,7 +14,7 @@ import numpy as np
 from spaces.errors import UserError
 
 
-def folder(package: str) -> Path:
+def package_folder(package: str) -> Path:
     """Where an installed package lies; it is not imported, which takes scikit-learn a second."""
     found = find_spec(package)
     if found is None or found.origin is None:
@@ -22,9 +22,9 @@ def folder(package: str) -> Path:
     return Path(found.origin).parent
 
 
-def rows(package: str, place: str, shape: tuple[int, int]) -> np.ndarray:
+def read_packaged_table(package: str, place: str, shape: tuple[int, int]) -> np.ndarray:
     """A gzipped table of numbers from 0 to 255, uint8 of this shape; a UserError names a file that is damaged."""
-    path = folder(package) / place
+    path = package_folder(package) / place
     try:
         text = BytesIO(gzip.decompress(path.read_bytes()))
         with warnings.catch_warnings():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from trainables.data.root import find, given, where
+from trainables.data.locations import data_root, data_root_is_set, find_files
 
 
 @pytest.fixture(autouse=True)
@@ -16,12 +16,12 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_the_option_wins_over_the_variable_over_the_cache(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    assert where(None) == home / ".cache" / "distil-search" / "data" and not given(None)
+    assert data_root(None) == home / ".cache" / "distil-search" / "data" and not data_root_is_set(None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
-    assert where(None) == home / "cache" / "distil-search" / "data" and not given(None)
+    assert data_root(None) == home / "cache" / "distil-search" / "data" and not data_root_is_set(None)
     monkeypatch.setenv("KD_DATA", "~/sets")
-    assert where(None) == home / "sets" and given(None)
-    assert where(Path("here")) == Path("here") and given(Path("here"))
+    assert data_root(None) == home / "sets" and data_root_is_set(None)
+    assert data_root(Path("here")) == Path("here") and data_root_is_set(Path("here"))
 
 
 @pytest.mark.parametrize("value", ["", "relative/cache"])
@@ -29,7 +29,7 @@ def test_a_cache_that_is_no_absolute_path_is_ignored(monkeypatch: pytest.MonkeyP
     """As the XDG base directory specification asks."""
     monkeypatch.setenv("XDG_CACHE_HOME", value)
     monkeypatch.setenv("KD_DATA", "")
-    assert where(None) == home / ".cache" / "distil-search" / "data" and not given(None)
+    assert data_root(None) == home / ".cache" / "distil-search" / "data" and not data_root_is_set(None)
 
 
 def test_find_prefers_the_first_folder_and_the_unpacked_file(tmp_path: Path) -> None:
@@ -38,4 +38,4 @@ def test_find_prefers_the_first_folder_and_the_unpacked_file(tmp_path: Path) -> 
         folder.mkdir()
     for path in (first / "a.gz", second / "a", second / "b", second / "b.gz"):
         path.touch()
-    assert find(["a", "b", "c"], [first, second]) == {"a": first / "a.gz", "b": second / "b", "c": None}
+    assert find_files(["a", "b", "c"], [first, second]) == {"a": first / "a.gz", "b": second / "b", "c": None}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from spaces.errors import UserError
-from trainables.data.images import SUFFIXES, read
+from trainables.data.image_file import IMAGE_SUFFIXES, read_image
 
 RNG = np.random.default_rng(3)
 COLOUR = RNG.integers(0, 256, (20, 20, 4), dtype=np.uint8)
@@ -40,13 +40,13 @@ def written(path: Path, mode: str = "RGB", **options: object) -> Path:
 @pytest.mark.parametrize(("suffix", "mode"), KINDS)
 def test_every_mode_becomes_the_colors_that_torchvision_gives(tmp_path: Path, suffix: str, mode: str) -> None:
     path = written(tmp_path / f"a.{suffix}", mode)
-    found = read(path, 20)
+    found = read_image(path, 20)
     assert found.shape == (3, 20, 20) and found.dtype == np.uint8 and found.flags.c_contiguous
     assert (found == theirs(path)).all()
 
 
 def test_every_suffix_is_tried_above() -> None:
-    assert {f".{suffix}" for suffix, _ in KINDS} == set(SUFFIXES)
+    assert {f".{suffix}" for suffix, _ in KINDS} == set(IMAGE_SUFFIXES)
 
 
 @pytest.mark.parametrize("transparency", [7, bytes(range(256))])
@@ -54,27 +54,27 @@ def test_a_palette_with_transparency_keeps_its_colors_and_warns_of_nothing(
     tmp_path: Path, transparency: int | bytes
 ) -> None:
     path = written(tmp_path / "a.png", "P", transparency=transparency)
-    assert (read(path, 20) == theirs(path)).all()
+    assert (read_image(path, 20) == theirs(path)).all()
 
 
 @pytest.mark.parametrize("suffix", ["png", "pgm", "tif"])
 def test_of_sixteen_bits_the_upper_eight_are_taken(tmp_path: Path, suffix: str) -> None:
     deep = RNG.integers(0, 2**16, (20, 20), dtype=np.uint16)
     Image.fromarray(deep).save(tmp_path / f"a.{suffix}")
-    assert (read(tmp_path / f"a.{suffix}", 20) == (deep >> 8)[None]).all()
+    assert (read_image(tmp_path / f"a.{suffix}", 20) == (deep >> 8)[None]).all()
 
 
 def test_a_photograph_on_its_side_is_put_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
     path = written(tmp_path / "a.png", exif=exif)
-    assert (read(path, 20) == np.rot90(theirs(path), -1, (1, 2))).all()
+    assert (read_image(path, 20) == np.rot90(theirs(path), -1, (1, 2))).all()
 
 
 def test_the_first_frame_of_a_film(tmp_path: Path) -> None:
     frames = [Image.fromarray(np.full((20, 20), grey, np.uint8)) for grey in (50, 200)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert (read(tmp_path / "a.gif", 20) == 50).all()
+    assert (read_image(tmp_path / "a.gif", 20) == 50).all()
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 40), (40, 80), (80, 40), (120, 40)])
@@ -86,20 +86,20 @@ def test_the_middle_is_what_torchvision_resizes_and_crops(tmp_path: Path, width:
     transforms = torchvision.transforms
     view = transforms.Compose([transforms.Resize(20), transforms.CenterCrop(20)])
     expected = np.asarray(view(Image.open(tmp_path / "a.png"))).transpose(2, 0, 1).astype(int)
-    difference = abs(read(tmp_path / "a.png", 20) - expected)
+    difference = abs(read_image(tmp_path / "a.png", 20) - expected)
     assert difference[:, 1:-1, 1:-1].max() <= 1
 
 
 def test_a_small_image_is_enlarged(tmp_path: Path) -> None:
     Image.fromarray(np.full((1, 3, 3), 7, np.uint8)).save(tmp_path / "a.png")
-    assert (read(tmp_path / "a.png", 20) == 7).all()
+    assert (read_image(tmp_path / "a.png", 20) == 7).all()
 
 
 def test_another_size_than_expected_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.png")
-    assert read(path, 10, expected=20).shape == (3, 10, 10)
+    assert read_image(path, 10, expected=20).shape == (3, 10, 10)
     with pytest.raises(UserError, match=f"^{path}: an image of 20 by 20 pixels, expected 64 by 64$"):
-        read(path, 64, expected=64)
+        read_image(path, 64, expected=64)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif", "tif", "webp", "ppm"])
@@ -109,7 +109,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, part: float) -
     path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
     with warnings.catch_warnings(), pytest.raises(UserError, match=f"^{path}: not a readable image"):
         warnings.simplefilter("ignore")
-        read(path, 20)
+        read_image(path, 20)
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -128,7 +128,7 @@ def test_an_altered_file_is_an_image_or_an_error_that_names_it(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            assert read(path, 20).shape == (3, 20, 20)
+            assert read_image(path, 20).shape == (3, 20, 20)
     except UserError as error:
         assert str(error).startswith(f"{path}: ")
 
@@ -144,13 +144,13 @@ def test_an_altered_file_is_an_image_or_an_error_that_names_it(
 def test_what_is_no_image_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=f"^{tmp_path / name}: not a readable image \\(cannot identify image file"):
-        read(tmp_path / name, 20)
+        read_image(tmp_path / name, 20)
 
 
 def test_pixels_of_an_unknown_range_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.full((9, 9), 0.5, np.float32)).save(tmp_path / "a.tif")
     with pytest.raises(UserError, match=r"pixels of mode F, expected 8 or 16 bits each"):
-        read(tmp_path / "a.tif", 20)
+        read_image(tmp_path / "a.tif", 20)
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -164,10 +164,10 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
         header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
         path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
         with pytest.raises(UserError, match=f"^{path}: not a readable image \\(Image size .* exceeds limit"):
-            read(path, 20)
+            read_image(path, 20)
 
 
 def test_a_long_and_narrow_image_is_not_enlarged_as_a_whole(tmp_path: Path) -> None:
     """As a whole it would have 1,000 by 20,000,000 pixels, more than any memory."""
     Image.fromarray(np.full((20_000, 1), 9, np.uint8)).save(tmp_path / "a.png")
-    assert (read(tmp_path / "a.png", 1000) == 9).all()
+    assert (read_image(tmp_path / "a.png", 1000) == 9).all()

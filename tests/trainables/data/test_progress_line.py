@@ -5,8 +5,8 @@ from io import StringIO
 
 import pytest
 
-from trainables.data import progress
-from trainables.data.progress import counted
+from trainables.data import progress_line
+from trainables.data.progress_line import show_progress
 
 
 class Terminal(StringIO):
@@ -20,12 +20,12 @@ class Terminal(StringIO):
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look at the clock is half a second later than the one before."""
     times = iter(range(10**6))
-    monkeypatch.setattr(progress, "monotonic", lambda: next(times) / 2)
+    monkeypatch.setattr(progress_line, "monotonic", lambda: next(times) / 2)
 
 
 def said(monkeypatch: pytest.MonkeyPatch, stream: StringIO, items: int) -> str:
     monkeypatch.setattr(sys, "stderr", stream)
-    assert list(counted(range(items), 1000, "reading")) == list(range(items))
+    assert list(show_progress(range(items), 1000, "reading")) == list(range(items))
     return stream.getvalue()
 
 
@@ -49,12 +49,12 @@ def test_what_is_done_at_once_is_not_worth_a_word(monkeypatch: pytest.MonkeyPatc
 def test_a_line_ends_where_the_work_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", stream := Terminal())
     with pytest.raises(ZeroDivisionError):
-        list(counted((1 // (10 - n) for n in range(20)), 20, "reading"))
+        list(show_progress((1 // (10 - n) for n in range(20)), 20, "reading"))
     assert stream.getvalue().endswith("reading: 10 of 20\n")
 
 
 @pytest.mark.usefixtures("clock")
 def test_sizes_are_added(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", stream := Terminal())
-    assert list(counted([b"abc", b"de", b"f"], 6, "bytes", len)) == [b"abc", b"de", b"f"]
+    assert list(show_progress([b"abc", b"de", b"f"], 6, "bytes", len)) == [b"abc", b"de", b"f"]
     assert stream.getvalue().endswith("bytes: 6 of 6\n")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from spaces.errors import UserError
-from trainables.data import DATA, load, sketched
-from trainables.data.sketch import SKETCHES
+from trainables.data import DATASETS, generate_dataset, load_dataset
+from trainables.data.generated import GENERATORS
 
 KNOBS: dict[str, dict[str, Any]] = {
     "idx": {"folder": "/nowhere", "validation": 10**6},
@@ -23,13 +23,13 @@ CLASSES = {"idx": 10, "fashion_mnist": 10, "cifar10": 10, "cifar100": 20, "tiny_
 
 
 def test_all_but_mnist_are_either_embedded_or_can_be_generated(tmp_path: Path) -> None:
-    assert set(DATA) - set(SKETCHES) == {"mnist", "mnist5k", "digits"}
-    assert sketched("mnist") is None and sketched("digits") is None
+    assert set(DATASETS) - set(GENERATORS) == {"mnist", "mnist5k", "digits"}
+    assert generate_dataset("mnist") is None and generate_dataset("digits") is None
 
 
-@pytest.mark.parametrize("name", SKETCHES)
+@pytest.mark.parametrize("name", GENERATORS)
 def test_a_sketch_is_small_shows_every_class_and_says_what_it_is(name: str) -> None:
-    data = sketched(name, **KNOBS.get(name, {}))
+    data = generate_dataset(name, **KNOBS.get(name, {}))
     assert data and data.name == f"generated {name}" and "generated" in data.source
     assert len(data.classes) == CLASSES[name] and all(0 < n < 1000 for n in data.sizes.values())
     for split in data[:3]:
@@ -37,10 +37,10 @@ def test_a_sketch_is_small_shows_every_class_and_says_what_it_is(name: str) -> N
     assert data.shape[1:] == {"folder": (48, 48), "tiny_imagenet": (64, 64)}.get(name, data.shape[1:])
 
 
-@pytest.mark.parametrize("name", SKETCHES)
+@pytest.mark.parametrize("name", GENERATORS)
 def test_a_sketch_can_be_learnt(name: str) -> None:
     """The nearest of the classes' mean images is mostly right, even where a class has five kinds of images."""
-    data = sketched(name, **KNOBS.get(name, {}))
+    data = generate_dataset(name, **KNOBS.get(name, {}))
     assert data
     train, test = (split.images.reshape(len(split.images), -1).astype(float) for split in (data.train, data.test))
     means = np.stack([train[data.train.labels == label].mean(0) for label in range(len(data.classes))])
@@ -48,13 +48,13 @@ def test_a_sketch_can_be_learnt(name: str) -> None:
     assert (nearest == data.test.labels).mean() > 0.8
 
 
-@pytest.mark.parametrize("name", SKETCHES)
+@pytest.mark.parametrize("name", GENERATORS)
 def test_a_sketch_is_always_the_same_and_leaves_nothing_behind(
     name: str, tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    first, second = (sketched(name, **KNOBS.get(name, {})) for _ in range(2))
+    first, second = (generate_dataset(name, **KNOBS.get(name, {})) for _ in range(2))
     assert first and second and first.fingerprint() == second.fingerprint()
     assert not list(tmp_path.iterdir()) and not kept.exists()
 
@@ -71,7 +71,7 @@ def test_a_sketch_is_always_the_same_and_leaves_nothing_behind(
 def test_a_sketch_has_the_classes_that_a_space_groups(name: str, groups: list[list[Any]]) -> None:
     values = KNOBS.get(name, {}) | {"groups": groups}
     values.pop("classes", None)
-    data = sketched(name, **values)
+    data = generate_dataset(name, **values)
     assert data and data.classes == tuple("+".join(map(str, group)) for group in groups)
 
 
@@ -81,17 +81,17 @@ def test_a_sketch_has_the_classes_that_a_space_groups(name: str, groups: list[li
 )
 def test_wrong_groups_are_left_to_the_loader(tmp_path: Path, name: str, groups: list[list[Any]]) -> None:
     with pytest.raises(UserError):
-        sketched(name, **KNOBS[name] | {"groups": groups})
+        generate_dataset(name, **KNOBS[name] | {"groups": groups})
 
 
 def test_an_absolute_path_of_the_user_is_not_written_to(tmp_path: Path) -> None:
-    sketched("folder", path=str(tmp_path / "mine"))
-    sketched("idx", folder=str(tmp_path / "mine"))
+    generate_dataset("folder", path=str(tmp_path / "mine"))
+    generate_dataset("idx", folder=str(tmp_path / "mine"))
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", SKETCHES)
+@pytest.mark.parametrize("name", GENERATORS)
 def test_it_is_read_where_it_was_written(name: str, tmp_path: Path) -> None:
-    knobs = SKETCHES[name](tmp_path, KNOBS.get(name, {}))
-    expected = sketched(name, **KNOBS.get(name, {}))
-    assert expected and load(name, tmp_path, **knobs).fingerprint() == expected.fingerprint()
+    knobs = GENERATORS[name](tmp_path, KNOBS.get(name, {}))
+    expected = generate_dataset(name, **KNOBS.get(name, {}))
+    assert expected and load_dataset(name, tmp_path, **knobs).fingerprint() == expected.fingerprint()

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from spaces.errors import UserError
-from trainables.data import decoded as module
-from trainables.data.decoded import decoded
+from trainables.data import image_cache as module
+from trainables.data.image_cache import decode_images
 
 ROOT = Path(__file__).parents[3]
 PIXELS = np.random.default_rng(5).integers(0, 256, (600, 6, 6, 3), dtype=np.uint8)  # more than one chunk
@@ -34,7 +34,7 @@ def base(tmp_path: Path) -> Path:
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let 600 tiny images be worth a cache."""
-    monkeypatch.setattr(module, "SMALL", 0)
+    monkeypatch.setattr(module, "MIN_CACHED_BYTES", 0)
 
 
 @pytest.fixture
@@ -54,9 +54,9 @@ def expected(numbers: range) -> np.ndarray:
 def test_images_are_in_the_order_of_their_names(
     base: Path, monkeypatch: pytest.MonkeyPatch, kept: Path, small: int
 ) -> None:
-    monkeypatch.setattr(module, "SMALL", small)
-    assert (decoded(base, NAMES, 6) == expected(range(600))).all()
-    assert (decoded(base, NAMES[::-7], 6) == expected(range(599, -1, -7))).all()
+    monkeypatch.setattr(module, "MIN_CACHED_BYTES", small)
+    assert (decode_images(base, NAMES, 6) == expected(range(600))).all()
+    assert (decode_images(base, NAMES[::-7], 6) == expected(range(599, -1, -7))).all()
     assert kept.exists() == (small == 0)  # a few images leave nothing behind
 
 
@@ -65,21 +65,23 @@ class TestKept:
     """What is kept in the cache folder."""
 
     def test_nothing_is_decoded_twice_and_it_is_mapped(self, base: Path, reads: list[Path]) -> None:
-        first = decoded(base, NAMES, 6)
+        first = decode_images(base, NAMES, 6)
         assert sorted(reads) == sorted(base / name for name in NAMES)
-        again = decoded(base, NAMES, 6)
+        again = decode_images(base, NAMES, 6)
         assert len(reads) == 600 and (first == again).all()
         assert type(again) is np.ndarray and isinstance(again.base, np.memmap) and not again.flags.writeable
 
     def test_a_folder_that_moved_is_the_same(self, base: Path, reads: list[Path]) -> None:
-        decoded(base, NAMES, 6)
+        decode_images(base, NAMES, 6)
         base.rename(base.with_name("elsewhere"))
-        assert (decoded(base.with_name("elsewhere"), NAMES, 6) == expected(range(600))).all() and len(reads) == 600
+        assert (decode_images(base.with_name("elsewhere"), NAMES, 6) == expected(range(600))).all() and len(
+            reads
+        ) == 600
 
     @pytest.mark.parametrize("size", [5, 6])
     def test_other_knobs_are_other_images(self, base: Path, reads: list[Path], size: int) -> None:
-        assert decoded(base, NAMES, size, 6).shape == (600, 3, size, size)
-        decoded(base, NAMES, size)
+        assert decode_images(base, NAMES, size, 6).shape == (600, 3, size, size)
+        decode_images(base, NAMES, size)
         assert len(reads) == 1200
 
     def test_an_image_put_in_the_place_of_another_is_seen(self, base: Path) -> None:
@@ -87,16 +89,16 @@ class TestKept:
         for name, pixels in (("a.bmp", PIXELS[0]), ("b.bmp", PIXELS[1])):
             Image.fromarray(pixels).save(base / name)
             os.utime(base / name, ns=(10**18, 10**18))
-        assert (decoded(base, ["a.bmp"], 6) == expected(range(1))).all()
+        assert (decode_images(base, ["a.bmp"], 6) == expected(range(1))).all()
         shutil.copy2(base / "b.bmp", base / "a.bmp")
         assert (base / "a.bmp").stat().st_mtime_ns == 10**18
-        assert (decoded(base, ["a.bmp"], 6) == expected(range(1, 2))).all()
+        assert (decode_images(base, ["a.bmp"], 6) == expected(range(1, 2))).all()
 
     @pytest.mark.parametrize("damage", ["truncated", "altered", "emptied", "sum lost", "sum altered", "not an array"])
     def test_what_is_damaged_is_said_and_decoded_again(
         self, base: Path, kept: Path, reads: list[Path], caplog: pytest.LogCaptureFixture, damage: str
     ) -> None:
-        decoded(base, NAMES, 6)
+        decode_images(base, NAMES, 6)
         (path,) = kept.glob("*.npy")
         content = bytearray(path.read_bytes())
         content[200] ^= 1
@@ -109,21 +111,21 @@ class TestKept:
             "not an array": lambda: path.write_bytes(b"PK\x03\x04"),
         }
         changes[damage]()
-        assert (decoded(base, NAMES, 6) == expected(range(600))).all() and len(reads) == 1200
+        assert (decode_images(base, NAMES, 6) == expected(range(600))).all() and len(reads) == 1200
         assert [f"{path}: damaged; its images are decoded again"] == [each.message for each in caplog.records]
-        decoded(base, NAMES, 6)
+        decode_images(base, NAMES, 6)
         assert len(reads) == 1200
 
     def test_an_image_that_fails_leaves_nothing_behind(self, base: Path, kept: Path) -> None:
         (base / "300.png").write_bytes(b"")
         with pytest.raises(UserError, match=f"^{base / '300.png'}: not a readable image"):
-            decoded(base, NAMES, 6)
+            decode_images(base, NAMES, 6)
         assert {path.suffix for path in kept.iterdir()} == {".lock"}
 
     def test_a_cache_that_cannot_be_written_is_named(self, base: Path, kept: Path) -> None:
         kept.write_text("a file where a folder should be")
         with pytest.raises(UserError, match=f"^{kept}: cannot keep decoded images there .* KD_CACHE names a folder"):
-            decoded(base, NAMES, 6)
+            decode_images(base, NAMES, 6)
 
 
 CODE = """
@@ -175,13 +177,13 @@ def test_what_is_no_file_is_named_at_once(base: Path, kind: str) -> None:
     }
     make[kind]()
     with pytest.raises(UserError, match=f"^{path}: (cannot be read|no ordinary file)"):
-        decoded(base, ["0.png", "a.png"], 6)
+        decode_images(base, ["0.png", "a.png"], 6)
 
 
 def test_a_bomb_that_pillow_only_warns_of_is_an_error(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)
     with pytest.raises(UserError, match=f"^{base / '0.png'}: not a readable image \\(Image size \\(36 pixels\\)"):
-        decoded(base, NAMES, 6)
+        decode_images(base, NAMES, 6)
 
 
 def test_odd_metadata_does_not_hurt(base: Path) -> None:
@@ -189,4 +191,4 @@ def test_odd_metadata_does_not_hurt(base: Path) -> None:
     Image.fromarray(PIXELS[0]).save(base / "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05")
     with pytest.raises(UserError, match="Corrupt EXIF data"):
         module.images.read(base / "a.jpg", 6)
-    assert decoded(base, ["a.jpg"], 6).shape == (1, 3, 6, 6)
+    assert decode_images(base, ["a.jpg"], 6).shape == (1, 3, 6, 6)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spaces.errors import UserError
-from trainables.data import load, packaged
+from trainables.data import load_dataset, packaged_table
 
 TABLE = b"1,2,3\n4,5,255\n"
 
@@ -18,10 +18,10 @@ packed = partial(gzip.compress, mtime=0)  # the same bytes whenever the tests ar
 
 def read(folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> list[list[int]]:
     """The table of two rows of three numbers that a package ships."""
-    monkeypatch.setattr(packaged, "folder", lambda package: folder)
+    monkeypatch.setattr(packaged_table, "package_folder", lambda package: folder)
     if content is not None:
         (folder / "a.csv.gz").write_bytes(content)
-    return packaged.rows("mlxtend", "a.csv.gz", (2, 3)).tolist()
+    return packaged_table.read_packaged_table("mlxtend", "a.csv.gz", (2, 3)).tolist()
 
 
 def test_a_table_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,11 +43,11 @@ def test_a_damaged_table_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("name", ["mnist5k", "digits"])
 def test_the_embedded_sets_say_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(packaged, "folder", lambda package: tmp_path)
+    monkeypatch.setattr(packaged_table, "package_folder", lambda package: tmp_path)
     with pytest.raises(UserError, match=f"^{tmp_path}/.*csv.gz: damaged .*No such file"):
-        load(name)
+        load_dataset(name)
 
 
 def test_a_package_that_is_not_there_is_named() -> None:
     with pytest.raises(UserError, match="the package nosuchpackage, which holds these images, is not installed"):
-        packaged.rows("nosuchpackage", "a.csv.gz", (2, 3))
+        packaged_table.read_packaged_table("nosuchpackage", "a.csv.gz", (2, 3))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from spaces.errors import UserError
-from trainables.data.pickled import read
+from trainables.data.verified_pickle import read_pickle
 
 # The form in which numpy 1 on Python 2 wrote the array [[1, 2], [3, 4]] of unsigned bytes under the key "data".
 OLD = (
@@ -34,7 +34,7 @@ class Evil:
 def opened(path: Path, content: bytes) -> dict[bytes, Any]:
     """Read a file that is let be the published one."""
     path.write_bytes(content)
-    return read(path, hashlib.md5(content).hexdigest(), "another file")
+    return read_pickle(path, hashlib.md5(content).hexdigest(), "another file")
 
 
 def test_an_array_of_old(tmp_path: Path) -> None:
@@ -63,4 +63,4 @@ def test_what_is_no_pickle_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"^{tmp_path}: cannot be read"):
-        read(tmp_path, "0" * 32, "another file")
+        read_pickle(tmp_path, "0" * 32, "another file")

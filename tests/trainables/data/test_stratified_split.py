@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces.errors import UserError
-from trainables.data.cut import assemble, cut, share
 from trainables.data.dataset import Split
+from trainables.data.stratified_split import proportional_counts, split_off_validation, stratified_split
 
 
 @st.composite
@@ -19,7 +19,7 @@ def cuts(draw: st.DrawFn) -> tuple[np.ndarray, int, int]:
 @given(cuts())
 def test_a_cut_is_a_stratified_partition(case: tuple[np.ndarray, int, int]) -> None:
     labels, size, seed = case
-    rest, taken = cut(labels, size, seed)
+    rest, taken = stratified_split(labels, size, seed)
     assert len(taken) == size
     assert sorted([*rest, *taken]) == list(range(len(labels)))
     counts = np.bincount(labels, minlength=7)
@@ -29,29 +29,29 @@ def test_a_cut_is_a_stratified_partition(case: tuple[np.ndarray, int, int]) -> N
 
 @given(cuts())
 def test_a_cut_depends_on_nothing_but_its_arguments(case: tuple[np.ndarray, int, int]) -> None:
-    first, second = cut(*case), cut(*case)
+    first, second = stratified_split(*case), stratified_split(*case)
     assert all((a == b).all() for a, b in zip(first, second, strict=True))
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=1, max_size=30).filter(any), st.data())
 def test_shares_add_up(counts: list[int], data: st.DataObject) -> None:
     size = data.draw(st.integers(0, sum(counts)))
-    shares = share(np.array(counts), size)
+    shares = proportional_counts(np.array(counts), size)
     assert shares.sum() == size
     assert (shares <= counts).all()
 
 
 def test_golden_cut() -> None:
     """Published numbers stand on these images: this test may never be adjusted."""
-    rest, taken = cut(np.repeat(np.arange(4), 5), 6, 0)
+    rest, taken = stratified_split(np.repeat(np.arange(4), 5), 6, 0)
     assert rest.tolist() == [13, 1, 18, 19, 17, 0, 7, 14, 4, 10, 12, 16, 5, 9]
     assert taken.tolist() == [11, 3, 2, 15, 8, 6]
 
 
 def test_seeds_differ_and_parts_are_shuffled() -> None:
     labels = np.repeat(np.arange(10), 20)
-    rest, taken = cut(labels, 50, 0)
-    assert set(taken.tolist()) != set(cut(labels, 50, 1)[1].tolist())
+    rest, taken = stratified_split(labels, 50, 0)
+    assert set(taken.tolist()) != set(stratified_split(labels, 50, 1)[1].tolist())
     assert (np.diff(labels[rest]) < 0).any() and (np.diff(labels[taken]) < 0).any()
 
 
@@ -59,4 +59,4 @@ def test_seeds_differ_and_parts_are_shuffled() -> None:
 def test_a_validation_that_cannot_be_cut(validation: object) -> None:
     split = Split(np.zeros((40, 1, 2, 2), np.uint8), np.arange(40) % 4)
     with pytest.raises(UserError, match=r"^data\.validation: .*from 1 to 39$"):
-        assemble(split, split, validation=validation, classes=("0",), source="", name="")  # pyright: ignore[reportArgumentType]
+        split_off_validation(split, split, validation=validation, classes=("0",), source="", name="")  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,41 @@
+"""Keys of cached teachers: a hash of everything a teacher's outputs depend on."""
+
+from __future__ import annotations
+
+import hashlib
+
+from spaces.recipe import Recipe
+from trainables.data import Dataset
+from trainables.plugin import plugin_fingerprint
+from trainables.weights.initial import find_weights_file, initial_weight_digests
+from trainables.weights.published import file_sha256
+
+# Raise it when a change to the training code or the cache's files makes older caches invalid.
+TRAINING_VERSION = 5
+# Raise a network's version when only its own teachers become invalid.
+NETWORK_VERSIONS = {"ensemble": 1}
+
+
+def teacher_key(recipe: Recipe, data: Dataset) -> str:
+    """Return the cache key of a recipe's teacher, 16 hex digits."""
+    if recipe.teacher is None:
+        raise ValueError("a recipe without a teacher")
+    if recipe.teacher.ensemble:
+        parts = [teacher_key(member, data) for member in member_recipes(recipe)]
+    else:
+        own = recipe.teacher_recipe()
+        parts = [own.key(), data.fingerprint(), str(TRAINING_VERSION), plugin_fingerprint()]
+        parts += [str(version) for name, version in NETWORK_VERSIONS.items() if name == own.network.name]
+        if own.teacher is not None:
+            parts.append(teacher_key(own, data))
+        if recipe.teacher.weights:
+            parts.append(file_sha256(find_weights_file(recipe.teacher.weights)))
+        parts += initial_weight_digests(own, data)
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+
+
+def member_recipes(recipe: Recipe) -> list[Recipe]:
+    """Return a recipe for each member of an ensemble teacher, or for the single teacher."""
+    if recipe.teacher is None:
+        raise ValueError("a recipe without a teacher")
+    return [recipe.model_copy(update={"teacher": member}) for member in recipe.teacher.members()]
