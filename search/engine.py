@@ -1,4 +1,9 @@
-"""The stages of an experiment: teach the teachers, explore, confirm. What is done already is not done again."""
+"""Stages of a search: teachers, explore, confirm, baselines.
+
+A stage trains the students that have no final row yet. So the same call resumes an interrupted search, and a search is
+complete when every student has a final row, not when Ray Tune returns. RayLostError means that Ray died or dropped
+students; the supervisor process (search/cluster/supervisor.py) then runs the search again.
+"""
 
 from __future__ import annotations
 
@@ -12,135 +17,154 @@ from typing import Any
 from ray import tune
 
 from results.students import histories, history
-from search.algorithms import MODES, SCHEDULERS
+from search.algorithms import SCHEDULERS
+from search.algorithms.modes import METRIC_MODES
 from search.algorithms.per_student import PerStudentScheduler
-from search.algorithms.searcher import ATTEMPTS, Suggestions
-from search.cluster.heartbeat import RayLostError
-from search.plan import estimate
-from search.students.spec import DONE, Pack, StudentSpec, cells, status, suggested, teacher_of, todo
-from search.trials.grouping import packs, widest
-from search.trials.teachers import taught
-from search.trials.tuner import Experiment, train, workers
+from search.algorithms.searcher import MAX_REJECTED, StudentSearcher
+from search.cluster.restart_plan import RayLostError
+from search.cluster.workers import cluster_workers
+from search.students.candidates import longest_training, students_per_teacher, within_limit
+from search.students.spec import (
+    DONE_STATUSES,
+    Pack,
+    StudentSpec,
+    student_status,
+    students_for_seeds,
+    suggested_histories,
+    teacher_json,
+    unfinished_students,
+)
+from search.trials.grouping import group_into_packs, max_pack_size
+from search.trials.teachers import obtain_teacher
+from search.trials.tuner import SearchContext, run_trials
 from spaces.space import Space
 from trainables.distillation_data import requested_outputs
 
 
-def run(experiment: Experiment, deadline: float) -> None:
-    """Run all stages of a space; an adaptive search proposes nothing new after the deadline (Unix time)."""
-    space = experiment.space
+def run_stages(context: SearchContext, deadline: float) -> None:
+    """Run all stages of a space.
+
+    An adaptive search proposes no new student after the deadline (Unix time).
+    """
+    space = context.space
     if space.search.algorithm == "grid":
-        _train(experiment, "explore", estimate.grid(space, experiment.data))
+        _train_stage(context, "explore", context.grid)
     else:
-        _explore(experiment, deadline)
+        _explore_adaptively(context, deadline)
         if not space.confirm:
-            _baseline(experiment, "explore", space.seeds)
-    if space.confirm and (chosen := _winners(experiment, "explore", space.confirm.top)):
-        again = cells(space, chosen, "confirm", space.confirm.seeds)
-        _train(experiment, "confirm", [each for each in again if each.stage == "confirm"])
-        _baseline(experiment, "confirm", space.confirm.seeds)
+            _train_baselines(context, "explore", space.seeds)
+    if space.confirm and (winners := _stage_winners(context, "explore", space.confirm.top)):
+        students = students_for_seeds(space, winners, "confirm", space.confirm.seeds)
+        _train_stage(context, "confirm", [student for student in students if student.stage == "confirm"])
+        _train_baselines(context, "confirm", space.confirm.seeds)
 
 
-def _baseline(experiment: Experiment, stage: str, seeds: Sequence[int]) -> None:
-    """Train the baseline of the winner of a stage: the same student, rates and seeds without the teacher."""
-    winner = _winners(experiment, stage, 1)
-    again = cells(experiment.space, winner, stage, seeds)
-    _train(experiment, "baseline", [each for each in again if each.stage == "baseline"])
+def _train_baselines(context: SearchContext, stage: str, seeds: Sequence[int]) -> None:
+    """Train the baseline of a stage's best student: same network, rates and seeds, without the teacher."""
+    winner = _stage_winners(context, stage, 1)
+    students = students_for_seeds(context.space, winner, stage, seeds)
+    _train_stage(context, "baseline", [student for student in students if student.stage == "baseline"])
 
 
-def _winners(experiment: Experiment, stage: str, top: int) -> list[dict[str, Any]]:
-    """The best of a stage; where nobody has trained to the end, say that what was to come of them is left out."""
-    found = best(experiment.space, experiment.folder, stage, top)
-    if not found:
+def _stage_winners(context: SearchContext, stage: str, top: int) -> list[dict[str, Any]]:
+    """Return the best values of a stage; print a line if no student is finished."""
+    winners = best_values(context.space, context.folder, stage, top)
+    if not winners:
         line = f"{stage}: no student trained to its end, so none is confirmed and none has a baseline"
-        experiment.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
-    return found
+        context.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return winners
 
 
-def best(space: Space, folder: Path, stage: str, top: int) -> list[dict[str, Any]]:
-    """The values with the best mean of the metric over the seeds, among a stage's students that trained to the end."""
-    scores, values, longest = defaultdict(list), {}, estimate.longest(space)
+def best_values(space: Space, folder: Path, stage: str, top: int) -> list[dict[str, Any]]:
+    """Return the values with the best mean metric over seeds.
+
+    Only finished students of the stage with the full number of epochs count, and only values finished for every seed.
+    """
+    scores, values, longest = defaultdict(list), {}, longest_training(space)
     for past in histories(folder):
-        budget = past.start["planned_epochs"] == longest  # ranked among equals only
-        if past.start["stage"] == stage and status(past) == "finished" and budget:
+        full_length = past.start["planned_epochs"] == longest
+        if past.start["stage"] == stage and student_status(past) == "finished" and full_length:
             label = json.dumps(past.start["values"], sort_keys=True)
             values[label] = past.start["values"]
             scores[label].append(past.epochs[-1][space.search.metric])
-    sign = -1 if MODES[space.search.metric] == "max" else 1
-    full = max(map(len, scores.values()), default=0)
-    ranked = sorted((sign * mean(found), label) for label, found in scores.items() if len(found) == full)
+    sign = -1 if METRIC_MODES[space.search.metric] == "max" else 1
+    seeds = max(map(len, scores.values()), default=0)
+    ranked = sorted((sign * mean(metrics), label) for label, metrics in scores.items() if len(metrics) == seeds)
     return [values[label] for _, label in ranked[:top]]
 
 
-def _train(experiment: Experiment, stage: str, students: Sequence[StudentSpec]) -> None:
-    """Train a list of students to their end."""
-    left = todo(experiment.folder, students)
-    epochs, resumed = _epochs(experiment.folder, students)
-    _teach(experiment, left)
-    experiment.display.stage(stage, epochs, len(left), resumed)
-    made = packs(experiment.space, experiment.data, left, workers(experiment.space))
-    _run(experiment, made)
-    _again(experiment, left)
+def _train_stage(context: SearchContext, stage: str, students: Sequence[StudentSpec]) -> None:
+    """Train the unfinished students of a list to their end."""
+    unfinished = unfinished_students(context.folder, students)
+    epochs, resumed = _count_epochs(context.folder, students)
+    _ensure_teachers(context, unfinished)
+    context.display.begin_stage(stage, epochs, len(unfinished), resumed)
+    packs = group_into_packs(context.space, context.data, unfinished, cluster_workers(context.space))
+    _run_packs(context, packs)
+    _retry_dropped(context, unfinished)
 
 
-def _run(experiment: Experiment, made: list[Pack], referee: PerStudentScheduler | None = None) -> None:
-    if made:
-        train(experiment, tune.TuneConfig(num_samples=1), {"pack": tune.grid_search(made)}, referee)
+def _run_packs(context: SearchContext, packs: list[Pack], scheduler: PerStudentScheduler | None = None) -> None:
+    if packs:
+        run_trials(context, tune.TuneConfig(num_samples=1), {"pack": tune.grid_search(packs)}, scheduler)
 
 
-def _again(experiment: Experiment, students: Iterable[StudentSpec], referee: PerStudentScheduler | None = None) -> None:
-    """Train alone whom Ray has left without an end; raise Lost where it leaves somebody once more.
+def _retry_dropped(
+    context: SearchContext, students: Iterable[StudentSpec], scheduler: PerStudentScheduler | None = None
+) -> None:
+    """Retry, one per trial, the students without a final row.
 
-    It does where a worker died too often with a whole pack, which one of its students may be to blame for, and without
-    a word where Tune gives a trial up by itself or was told to end early.
+    Ray drops a pack if its worker died too often, perhaps because of one student, and sometimes a trial without any
+    message. Raises RayLostError if a student is dropped again.
     """
-    _run(experiment, [Pack((each,)) for each in _endless(experiment.folder, students)], referee)
-    if left := len(_endless(experiment.folder, students)):
-        raise RayLostError(f"Ray left students untrained: {left}")
+    _run_packs(context, [Pack((student,)) for student in _without_end(context.folder, students)], scheduler)
+    if dropped := len(_without_end(context.folder, students)):
+        raise RayLostError(f"Ray left students untrained: {dropped}")
 
 
-def _endless(folder: Path, students: Iterable[StudentSpec]) -> list[StudentSpec]:
-    return [each for each in students if status(history(folder, each.key)) is None]
+def _without_end(folder: Path, students: Iterable[StudentSpec]) -> list[StudentSpec]:
+    return [student for student in students if student_status(history(folder, student.key)) is None]
 
 
-def _explore(experiment: Experiment, deadline: float) -> None:
-    """Let a searcher propose students and a scheduler stop them early."""
-    space, folder, longest = experiment.space, experiment.folder, estimate.longest(experiment.space)
-    several = workers(space)
-    suggestions = Suggestions(
+def _explore_adaptively(context: SearchContext, deadline: float) -> None:
+    """Train proposed students; a scheduler stops some early."""
+    space, folder, longest = context.space, context.folder, longest_training(context.space)
+    workers = cluster_workers(space)
+    searcher = StudentSearcher(
         space,
         folder,
-        fits=lambda recipe: estimate.fits(space, recipe, experiment.data),
+        within_limit=lambda recipe: within_limit(space, recipe, context.data),
         deadline=deadline,
-        pack=lambda students: packs(space, experiment.data, students, several),
-        batch=widest(space, experiment.data, several),
+        pack=lambda students: group_into_packs(space, context.data, students, workers),
+        batch_size=max_pack_size(space, context.data, workers),
     )
-    referee = PerStudentScheduler(SCHEDULERS[space.search.scheduler](space.search, longest))
-    referee.replay(suggested(folder))
-    samples = suggestions.left + len(suggestions.unfinished)
+    scheduler = PerStudentScheduler(SCHEDULERS[space.search.scheduler](space.search, longest))
+    scheduler.replay(suggested_histories(folder))
+    samples = searcher.remaining + len(searcher.unfinished)
     if samples > 0:
-        _teach(experiment, estimate.teachers(space))
-        experiment.display.stage("explore", samples * longest, samples)
-        train(experiment, tune.TuneConfig(num_samples=samples, search_alg=suggestions), {}, referee)
-        _again(experiment, suggestions.proposed, referee)
-        if not suggested(folder):
-            raise space.error("search.limit", f"none of {ATTEMPTS} proposals was within it")
+        _ensure_teachers(context, students_per_teacher(space))
+        context.display.begin_stage("explore", samples * longest, samples)
+        run_trials(context, tune.TuneConfig(num_samples=samples, search_alg=searcher), {}, scheduler)
+        _retry_dropped(context, searcher.proposed, scheduler)
+        if not suggested_histories(folder):
+            raise space.error("search.limit", f"none of {MAX_REJECTED} proposals was within it")
 
 
-def _teach(experiment: Experiment, students: Iterable[StudentSpec]) -> None:
-    """Teach the teachers of these students that have not been taught yet, all that any student may ask of them."""
-    space = experiment.space
-    asked = requested_outputs(space.fill(values, 0) for values in space.probes())
+def _ensure_teachers(context: SearchContext, students: Iterable[StudentSpec]) -> None:
+    """Train the missing teachers of these students, with all outputs that any student requests."""
+    space = context.space
+    outputs = requested_outputs(space.fill(values, 0) for values in space.probes())
     for student in students:
-        name = teacher_of(student.recipe)
-        if name and name not in experiment.lessons:
-            experiment.lessons[name] = taught(experiment, student, asked)
+        teacher = teacher_json(student.recipe)
+        if teacher and teacher not in context.teacher_outputs:
+            context.teacher_outputs[teacher] = obtain_teacher(context, student, outputs)
 
 
-def _epochs(folder: Path, students: Sequence[StudentSpec]) -> tuple[int, int]:
-    """Epochs that these students take together, and how many of them are done."""
-    done = 0
+def _count_epochs(folder: Path, students: Sequence[StudentSpec]) -> tuple[int, int]:
+    """Return the epochs of these students together, and the number already trained."""
+    trained = 0
     for student in students:
         past = history(folder, student.key)
-        over = status(past) in DONE
-        done += student.recipe.train.epochs if over else len(past.epochs) if past else 0
-    return sum(student.recipe.train.epochs for student in students), done
+        done = student_status(past) in DONE_STATUSES
+        trained += student.recipe.train.epochs if done else len(past.epochs) if past else 0
+    return sum(student.recipe.train.epochs for student in students), trained

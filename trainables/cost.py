@@ -1,9 +1,10 @@
-"""What a network costs: parameters, and multiply-accumulates and time for one image."""
+"""Cost of a network: parameters, multiply-accumulates and latency of one image."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from inspect import unwrap
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -14,33 +15,41 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import flop_counter
 from torch.utils.flop_counter import FlopCounterMode
 
-# As of the optimisers in optim.py: torch wraps this so that its first call imports the compiler.
+from spaces.errors import UserError
+from spaces.parts import Model
+from trainables.data import Dataset
+from trainables.models import MODELS, build_network
+
+# torch wraps this method so that its first call imports the compiler; see trainables/optim.py.
 _MODE: Any = flop_counter._FlopCounterMode
 _MODE.__torch_dispatch__ = unwrap(_MODE.__torch_dispatch__)
 
 
 class Cost(NamedTuple):
-    """Number of trainable parameters, and multiply-accumulates of one forward pass of one image."""
+    """Trainable parameters, and multiply-accumulates of a forward pass of one image."""
 
     parameters: int
     macs: int
 
 
-def cost(model: nn.Module, shape: tuple[int, int, int]) -> Cost:
-    """Count a network's cost on one image of this shape (channels, height, width)."""
+def count_cost(model: nn.Module, shape: tuple[int, int, int]) -> Cost:
+    """Count the cost of a network on one image.
+
+    `shape` is (channels, height, width).
+    """
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     device = next(model.parameters()).device
     training = model.training
     model.eval()
-    with _plainly(), FlopCounterMode(display=False) as counter, torch.no_grad():
+    with _countable_attention(), FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, *shape, device=device))
     model.train(training)
     return Cost(parameters, counter.get_total_flops() // 2)
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
-    """Let attention be computed by the products that the counter knows, not by the kernels made of them."""
+def _countable_attention() -> Iterator[None]:
+    """Compute attention by matrix products, for torch's counter, not by fused kernels."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -51,19 +60,41 @@ def _plainly() -> Iterator[None]:
 
 
 @torch.no_grad()
-def latency(model: nn.Module, shape: tuple[int, int, int]) -> float:
-    """Milliseconds in which a network answers one image of this shape: the quickest of 20, float32, one thread."""
+def measure_latency(model: nn.Module, shape: tuple[int, int, int]) -> float:
+    """Return the milliseconds of a forward pass of one image.
+
+    It is the fastest of 20 passes, in float32 with one thread.
+    """
     training, threads = model.training, torch.get_num_threads()
     image = torch.zeros(1, *shape, device=next(model.parameters()).device)
     model.eval()
     torch.set_num_threads(1)
-    quickest = min(_seconds(model, image) for _ in range(20))
+    fastest = min(_time_forward(model, image) for _ in range(20))
     torch.set_num_threads(threads)
     model.train(training)
-    return 1000 * quickest
+    return 1000 * fastest
 
 
-def _seconds(model: nn.Module, image: torch.Tensor) -> float:
-    began = perf_counter()
-    model(image).cpu()  # an accelerator has answered only when its answer is here
-    return perf_counter() - began
+def _time_forward(model: nn.Module, image: torch.Tensor) -> float:
+    start = perf_counter()
+    model(image).cpu()  # waits for a GPU
+    return perf_counter() - start
+
+
+def network_cost(model: Model, data: Dataset) -> Cost:
+    """Count the cost of a model for a data set.
+
+    The network is built without memory for its weights. Raises UserError if the model cannot be built for the images.
+    """
+    return _cached_cost(model.model_dump_json(), MODELS.get(model.name), data.shape, len(data.classes))
+
+
+@cache  # the students of a search share a few networks
+def _cached_cost(model_json: str, _builder: object, shape: tuple[int, int, int], classes: int) -> Cost:
+    model = Model.model_validate_json(model_json)
+    try:
+        with torch.device("meta"):
+            return count_cost(build_network(model, shape, classes), shape)
+    except (RuntimeError, ValueError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"model {model.name}: cannot be built for images {list(shape)}: {reason}") from None

@@ -1,4 +1,9 @@
-"""Between Ray and a scheduler: however students are trained, the scheduler sees each of them, by its own name."""
+"""Scheduler adapter: Ray schedules trials, the wrapped scheduler sees single students.
+
+Ray can only stop whole trials. PerStudentScheduler reports every student of a trial to the wrapped scheduler under the
+student's own key and collects the stopped keys in `stopped`; the rest of stopping one student of a pack is described in
+search/trials/callback.py. Keys, unlike Ray's trial ids, are the same in a resumed search.
+"""
 
 from __future__ import annotations
 
@@ -10,61 +15,62 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from results.students import History
 
 
-class _Name(NamedTuple):
-    """As much of a Ray trial as a scheduler asks for; unlike Ray's it is the same when a search is resumed."""
+class _StudentTrial(NamedTuple):
+    """Stand-in for a Ray trial, with the attributes that schedulers read."""
 
-    trial_id: str
+    trial_id: str  # key of the student
 
 
 class PerStudentScheduler(FIFOScheduler):
-    """Asks a scheduler about every student, and has Ray stop a trial when all of its students are stopped.
+    """Show each student to the wrapped scheduler; stop a trial when all its students are stopped.
 
-    Of a pack Ray cannot stop a part: whoever is in `stopped` is ended by Watch, and its worker reads of it in its rows.
+    `stopped` holds the keys of stopped students. Ray calls this scheduler before the callbacks, which rely on it.
     """
 
-    _supports_buffered_results = False  # a worker that has reported goes on when there is a verdict, and no sooner
+    _supports_buffered_results = False  # a worker waits after each report for the decision
 
     def __init__(self, scheduler: Any):
         super().__init__()
         self.scheduler, self.stopped = scheduler, set[str]()
-        self.after: dict[str, int] = {}  # the last epoch of each student that the scheduler was shown
+        self.last_epochs: dict[str, int] = {}  # last epoch of each student that the scheduler has seen
 
     def replay(self, histories: Iterable[History]) -> None:
-        """Show the scheduler the epochs of earlier runs in the order of time, so that its rungs are what they were."""
-        told: list[tuple[float, dict[str, Any]]] = []
+        """Show the scheduler all earlier epochs in order of time, so that it continues as if never interrupted."""
+        rows: list[tuple[float, dict[str, Any]]] = []
         for past in histories:
-            self.scheduler.on_trial_add(None, _Name(past.start["trial"]))
-            told += [(row.get("time", 0.0), {"trial": past.start["trial"], **row}) for row in past.epochs]
-        for _, row in sorted(told, key=lambda item: item[0]):
-            self._verdict(None, row)
+            key = past.start["trial"]
+            self.scheduler.on_trial_add(None, _StudentTrial(key))
+            rows += [(row.get("time", 0.0), {"trial": key, **row}) for row in past.epochs]
+        for _, row in sorted(rows, key=lambda item: item[0]):
+            self._decide(None, row)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        for name in _names(trial):
-            self.scheduler.on_trial_add(tune_controller, name)
+        for student in _student_trials(trial):
+            self.scheduler.on_trial_add(tune_controller, student)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         for row in result["rows"]:
-            if self._verdict(tune_controller, row) == TrialScheduler.STOP:
+            if self._decide(tune_controller, row) == TrialScheduler.STOP:
                 self.stopped.add(row["trial"])
-        over = all(name.trial_id in self.stopped for name in _names(trial))
-        return TrialScheduler.STOP if over else TrialScheduler.CONTINUE
+        all_stopped = all(student.trial_id in self.stopped for student in _student_trials(trial))
+        return TrialScheduler.STOP if all_stopped else TrialScheduler.CONTINUE
 
-    def _verdict(self, tune_controller: Any, row: dict[str, Any]) -> str:
-        """What the scheduler says of an epoch; one that is told again, after a worker died, is not shown again."""
-        name = row["trial"]
-        if row["epoch"] <= self.after.get(name, 0):
+    def _decide(self, tune_controller: Any, row: dict[str, Any]) -> str:
+        """Return the scheduler's decision on an epoch; an epoch reported again after a retry is not shown again."""
+        key = row["trial"]
+        if row["epoch"] <= self.last_epochs.get(key, 0):
             return TrialScheduler.CONTINUE
-        self.after[name] = row["epoch"]
-        return self.scheduler.on_trial_result(tune_controller, _Name(name), row)
+        self.last_epochs[key] = row["epoch"]
+        return self.scheduler.on_trial_result(tune_controller, _StudentTrial(key), row)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        for name in _names(trial):
-            self.scheduler.on_trial_complete(tune_controller, name, result)
+        for student in _student_trials(trial):
+            self.scheduler.on_trial_complete(tune_controller, student, result)
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
-        for name in _names(trial):
-            self.scheduler.on_trial_remove(tune_controller, name)
+        for student in _student_trials(trial):
+            self.scheduler.on_trial_remove(tune_controller, student)
 
 
-def _names(trial: Any) -> list[_Name]:
-    return [_Name(student.key) for student in trial.config["pack"].students]
+def _student_trials(trial: Any) -> list[_StudentTrial]:
+    return [_StudentTrial(student.key) for student in trial.config["pack"].students]

@@ -1,10 +1,11 @@
-"""An adaptive search: Optuna proposes students, Ray trains them, and the rows on disk are its memory."""
+"""Searcher: Optuna proposes students, Ray trains them, and the study is rebuilt from the rows on disk."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,141 +16,151 @@ from optuna.trial import FixedTrial, Trial, TrialState, create_trial
 from ray.tune.search import Searcher
 
 from results.students import History, history
-from search.algorithms import MODES, SAMPLERS
-from search.students.spec import Pack, StudentSpec, status, student, suggested
-from spaces.domain import Choice, Domain, Int, LogUniform, Uniform
+from search.algorithms import SAMPLERS
+from search.algorithms.modes import METRIC_MODES
+from search.students.spec import Pack, StudentSpec, student_spec, student_status, suggested_histories
+from spaces.domain import Choice, Domain
 from spaces.recipe import Recipe
 from spaces.space import Space
-from trainables.seeding import derive
+from trainables.seeding import derive_seed
 
-DIRECTIONS = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
-ATTEMPTS = 1000  # proposals in a row that are too large or already known, before the space counts as exhausted
-
-
-def draw(trial: Trial | FixedTrial, path: str, domain: Domain) -> Any:
-    """Ask an Optuna trial for the label of one hole."""
-    match domain:
-        case Choice():
-            return trial.suggest_categorical(path, list(domain.labels))
-        case Uniform():
-            return trial.suggest_float(path, domain.low, domain.high)
-        case LogUniform():
-            return trial.suggest_float(path, domain.low, domain.high, log=True)
-        case Int():
-            return trial.suggest_int(path, domain.low, domain.high)
+STUDY_DIRECTIONS = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
+MAX_REJECTED = 1000  # proposals in a row that are too large or not new; then the space counts as exhausted
 
 
-class Suggestions(Searcher):
-    """Proposes students, unfinished ones of an earlier run first, and learns from their rows.
+def suggest_value(trial: Trial | FixedTrial, path: str, domain: Domain) -> Any:
+    """Return the label that an Optuna trial suggests for one domain."""
+    if isinstance(domain, Choice):
+        return trial.suggest_categorical(path, list(domain.labels))
+    if domain.integer:
+        return trial.suggest_int(path, int(domain.low), int(domain.high), log=domain.log)
+    return trial.suggest_float(path, domain.low, domain.high, log=domain.log)
 
-    They are proposed `batch` at a time, and given out in the packs that `pack` makes of them.
+
+class StudentSearcher(Searcher):
+    """Propose students to Ray Tune and update an Optuna study from their rows.
+
+    Unfinished students of an earlier run come first. Students are proposed `batch_size` at a time; `pack` groups each
+    batch into the packs that Ray trains. No new student is proposed after `deadline` (Unix time).
     """
 
     def __init__(
         self,
         space: Space,
         folder: Path,
-        fits: Callable[[Recipe], bool],
+        within_limit: Callable[[Recipe], bool],
         deadline: float,
         pack: Callable[[list[StudentSpec]], list[Pack]],
-        batch: int = 1,
+        batch_size: int = 1,
     ):
         super().__init__()
-        self.space, self.folder, self.fits, self.deadline = space, folder, fits, deadline
-        self.pack, self.batch = pack, batch
-        self.trials: dict[str, Trial] = {}  # of the students that were proposed, by their keys
-        self.waiting: list[Pack] = []
-        self.given: dict[str, Pack] = {}  # by Ray's trial id
-        self.proposed: list[StudentSpec] = []  # and given out
-        histories = suggested(folder)
-        self.begun = frozenset(past.start["trial"] for past in histories)
-        self.known = set(self.begun)
-        self.left = (space.search.trials or 0) - len(histories)
-        # A resumed search must not repeat the proposals with which it began.
-        seed = derive(space.search.seed, "search", len(histories)) % 2**32
+        self.space, self.folder, self.within_limit, self.deadline = space, folder, within_limit, deadline
+        self.pack, self.batch_size = pack, batch_size
+        self.optuna_trials: dict[str, Trial] = {}  # of proposed students, by key
+        self.waiting_packs: list[Pack] = []
+        self.running_packs: dict[str, Pack] = {}  # by Ray trial id
+        self.proposed: list[StudentSpec] = []  # students that Ray has received
+        histories = suggested_histories(folder)
+        self.resumed_keys = frozenset(past.start["trial"] for past in histories)
+        self.proposed_keys = set(self.resumed_keys)
+        self.remaining = (space.search.trials or 0) - len(histories)  # new students
+        # With the seed of the first run a resumed sampler would repeat its first proposals.
+        seed = derive_seed(space.search.seed, "search", len(histories)) % 2**32
         sampler = SAMPLERS[space.search.algorithm](space.search, seed)
-        self.study = optuna.create_study(sampler=sampler, direction=DIRECTIONS[MODES[space.search.metric]])
-        self.unfinished = [past.start["suggested"] for past in histories if not self._remember(past)]
+        self.study = optuna.create_study(sampler=sampler, direction=STUDY_DIRECTIONS[METRIC_MODES[space.search.metric]])
+        self.unfinished = [past.start["suggested"] for past in histories if not self._add_to_study(past)]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # Ray pickles searchers to restore them; here the rows are what is restored from
+        return {}  # Ray pickles searchers to restore a run; a search is restored from its rows
 
     def suggest(self, trial_id: str) -> Any:
-        """The next students as a Ray config, or FINISHED."""
-        if not self.waiting:
-            self.waiting = self.pack(list(islice(iter(self._next, None), self.batch)))
-        if time.time() >= self.deadline:  # what was begun is finished, but nothing new begins
-            self.waiting = [pack for pack in self.waiting if any(each.key in self.begun for each in pack.students)]
-        if not self.waiting:
+        """Return the next pack as a Ray config, or FINISHED."""
+        if not self.waiting_packs:
+            self.waiting_packs = self.pack(list(islice(iter(self._next_student, None), self.batch_size)))
+        if time.time() >= self.deadline:  # only students of an earlier run are trained to their end
+            self.waiting_packs = [pack for pack in self.waiting_packs if self._is_resumed(pack)]
+        if not self.waiting_packs:
             return Searcher.FINISHED
-        pack = self.given[trial_id] = self.waiting.pop(0)
+        pack = self.running_packs[trial_id] = self.waiting_packs.pop(0)
         self.proposed += pack.students
         return {"pack": pack}
 
-    def _next(self) -> StudentSpec | None:
-        """An unfinished student or a new one; None where no more are wanted or found."""
+    def _is_resumed(self, pack: Pack) -> bool:
+        return any(student.key in self.resumed_keys for student in pack.students)
+
+    def _next_student(self) -> StudentSpec | None:
+        """Return an unfinished student or a new one; None if there are no more."""
         if self.unfinished:
             self.study.enqueue_trial(self.unfinished.pop(0))
-            trial, proposal = self._ask()
+            trial, student = self._sample_student()
         else:
-            found = self._fresh() if self.left > 0 and time.time() < self.deadline else None
-            if found is None:
-                self.left = 0
+            sampled = self._new_student() if self.remaining > 0 and time.time() < self.deadline else None
+            if sampled is None:
+                self.remaining = 0
                 return None
-            trial, proposal = found
-            self.left -= 1
-        self.known.add(proposal.key)
-        self.trials[proposal.key] = trial
-        return proposal
+            trial, student = sampled
+            self.remaining -= 1
+        self.proposed_keys.add(student.key)
+        self.optuna_trials[student.key] = trial
+        return student
 
-    def _fresh(self) -> tuple[Trial, StudentSpec] | None:
-        """A proposal that is within the limits and new; others are told to the study as the worst there is."""
-        for _ in range(ATTEMPTS):
-            trial, proposal = self._ask()
-            if proposal.key not in self.known and self.fits(proposal.recipe):
-                return trial, proposal
+    def _new_student(self) -> tuple[Trial, StudentSpec] | None:
+        """Return a new student within the limit; rejected ones are pruned in the study."""
+        for _ in range(MAX_REJECTED):
+            trial, student = self._sample_student()
+            if student.key not in self.proposed_keys and self.within_limit(student.recipe):
+                return trial, student
             self.study.tell(trial, state=TrialState.PRUNED)
         return None
 
-    def _ask(self) -> tuple[Trial, StudentSpec]:
+    def _sample_student(self) -> tuple[Trial, StudentSpec]:
         trial = self.study.ask()
-        values = self.space.ask(lambda path, domain: draw(trial, path, domain))
-        made = student(self.space, "explore", values, self.space.seeds[0], self.space.teacher_seeds[0])
-        return trial, StudentSpec(made.stage, made.recipe, made.values, suggested=values)
+        values = self.space.sample_values(lambda path, domain: suggest_value(trial, path, domain))
+        student = student_spec(self.space, "explore", values, self.space.seeds[0], self.space.teacher_seeds[0])
+        return trial, replace(student, suggested=values)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tell the study how students ended: only those that trained to the end count as complete."""
-        for proposal in self.given.pop(trial_id).students:
-            trial, past = self.trials[proposal.key], history(self.folder, proposal.key)
-            # From the rows, for Ray tells neither of the epoch after which it stops a student nor of earlier runs.
+        """Report the students of a trial to the study."""
+        for student in self.running_packs.pop(trial_id).students:
+            trial, past = self.optuna_trials[student.key], history(self.folder, student.key)
+            # From the rows: Ray reports neither the epoch after which it stops a student nor epochs of earlier runs.
             for row in past.epochs if past else []:
                 trial.report(row[self.space.search.metric], row["epoch"])
-            lost = error and status(past) is None
-            state, value = (TrialState.FAIL, None) if lost else self._outcome(past)
+            dropped = error and student_status(past) is None
+            state, value = (TrialState.FAIL, None) if dropped else self._optuna_result(past)
             self.study.tell(trial, value, state=state)
 
-    def _outcome(self, past: History | None) -> tuple[TrialState, float | None]:
-        """How Optuna sees a student: stopped and diverged ones are pruned, failed ones say nothing of their knobs."""
-        if past is not None and status(past) == "finished":
-            return TrialState.COMPLETE, past.epochs[-1][self.space.search.metric]
-        return (TrialState.FAIL if status(past) == "failed" else TrialState.PRUNED), None
+    def _optuna_result(self, past: History | None) -> tuple[TrialState, float | None]:
+        """Return Optuna's state and value: finished is complete, failed is failed, all else is pruned.
 
-    def _remember(self, past: History) -> bool:
-        """Add a student of an earlier run to the study; False where it must go on training."""
-        if status(past) in (None, "failed"):
+        A failed student has no information about its knobs.
+        """
+        if past is not None and student_status(past) == "finished":
+            return TrialState.COMPLETE, past.epochs[-1][self.space.search.metric]
+        return (TrialState.FAIL if student_status(past) == "failed" else TrialState.PRUNED), None
+
+    def _add_to_study(self, past: History) -> bool:
+        """Add a student of an earlier run to the study; return False if it is unfinished."""
+        if student_status(past) in (None, "failed"):
             return False
-        state, value = self._outcome(past)
+        state, value = self._optuna_result(past)
         labels = past.start["suggested"]
         fixed = FixedTrial(labels)
-        reached = {row["epoch"]: row[self.space.search.metric] for row in past.epochs}
-        with suppress(ValueError):  # labels that this space cannot have suggested teach nothing about it
-            self.space.ask(lambda path, domain: draw(fixed, path, domain))
-            known = {"params": labels, "distributions": fixed.distributions}
-            self.study.add_trial(create_trial(state=state, value=value, intermediate_values=reached, **known))
+        metrics = {row["epoch"]: row[self.space.search.metric] for row in past.epochs}
+        with suppress(ValueError):  # labels outside the present domains are left out
+            self.space.sample_values(lambda path, domain: suggest_value(fixed, path, domain))
+            trial = create_trial(
+                state=state,
+                value=value,
+                intermediate_values=metrics,
+                params=labels,
+                distributions=fixed.distributions,
+            )
+            self.study.add_trial(trial)
         return True
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the rows are the memory."""
+        """Do nothing: the study is rebuilt from the rows."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the rows are the memory."""
+        """Do nothing: the study is rebuilt from the rows."""

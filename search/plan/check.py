@@ -1,54 +1,55 @@
-"""What only the search package knows to be wrong with a space."""
+"""Checks of a space against algorithms, data, networks and machines; each raises UserError with file and line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any, cast
 
 import numpy as np
 
+from results.trackers import check_trackers
 from search.algorithms import SAMPLERS, SCHEDULERS
-from search.plan.estimate import grid, longest
+from search.students.candidates import longest_training
 from spaces.domain import Choice
-from spaces.errors import nearest
-from spaces.probe import TRIED
+from spaces.errors import did_you_mean
+from spaces.probe import MAX_VALIDATED_CELLS
 from spaces.sections import Search
 from spaces.space import Space
+from spaces.template import count_cells
 from trainables.data import Dataset
-from trainables.validate import complaints, price
+from trainables.validate import data_problems
 
-ALGORITHMS = ("grid", *SAMPLERS)
+ALGORITHM_NAMES = ("grid", *SAMPLERS)
 
 
-def check(space: Space) -> None:
-    """Raise UserError where an algorithm is unknown, or where a hole stands that a search cannot fill."""
-    if space.search.algorithm not in ALGORITHMS:
-        near = nearest(space.search.algorithm, ALGORITHMS)
-        raise space.error("search.algorithm", f"unknown algorithm {space.search.algorithm}{near}")
-    if space.search.scheduler not in SCHEDULERS:
-        near = nearest(space.search.scheduler, SCHEDULERS)
-        raise space.error("search.scheduler", f"unknown scheduler {space.search.scheduler}{near}")
-    if space.search.algorithm == "grid" and space.search.scheduler != "none":
+def check_space(space: Space) -> None:
+    """Check algorithm, scheduler, trackers and searched knobs."""
+    search = space.search
+    if search.algorithm not in ALGORITHM_NAMES:
+        hint = did_you_mean(search.algorithm, ALGORITHM_NAMES)
+        raise space.error("search.algorithm", f"unknown algorithm {search.algorithm}{hint}")
+    if search.scheduler not in SCHEDULERS:
+        hint = did_you_mean(search.scheduler, SCHEDULERS)
+        raise space.error("search.scheduler", f"unknown scheduler {search.scheduler}{hint}")
+    if search.algorithm == "grid" and search.scheduler != "none":
         reason = "a grid trains every cell to its end; random and tpe can stop early"
-        raise space.error("search.scheduler", f"found {space.search.scheduler}, expected none: {reason}")
-    if space.search.algorithm != "grid":
+        raise space.error("search.scheduler", f"found {search.scheduler}, expected none: {reason}")
+    if search.algorithm != "grid":
         _check_adaptive(space)
     _check_stopping(space)
-    if space.track and find_spec("mlflow") is None:
-        raise space.error("track", "needs a package that is not installed: pip install mlflow")
+    check_trackers(space)
     for path, domain in space.domains:
         if path.split(".")[0] == "data":
             reason = "numbers on different data cannot be compared; write one space for each"
             raise space.error(path, f"data cannot be searched: {reason}")
         if path.split(".")[0] == "teacher" and not isinstance(domain, Choice):
-            raise space.error(path, "a range; expected a choice, because every value is a teacher to be taught")
+            raise space.error(path, "a range; expected a choice, because every value is one more teacher to train")
 
 
 def _check_adaptive(space: Space) -> None:
     name = space.search.algorithm
     if space.search.trials is None:
-        raise space.error("search.trials", f"missing; {name} needs to know how many students to try")
+        raise space.error("search.trials", f"missing; {name} needs the number of students to try")
     if len(space.seeds) > 1:
         reason = f"{name} explores with one; put more into confirm.seeds"
         raise space.error("seeds", f"found {len(space.seeds)} seeds, expected one: {reason}")
@@ -58,54 +59,52 @@ def _check_adaptive(space: Space) -> None:
 
 
 def _check_stopping(space: Space) -> None:
-    """Refuse what would stop nobody: keys that the scheduler does not read, a grace as long as the training."""
-    search, epochs = space.search, longest(space)
+    """Check the keys of a scheduler: only keys that it reads, and a grace period shorter than the training."""
+    search, epochs = space.search, longest_training(space)
     for key in ("grace_period", "reduction"):
-        reading = [name for name in SCHEDULERS if key in reads(name, search, epochs)]
-        if key in search.model_fields_set and search.scheduler not in reading:
-            reason = f"scheduler {search.scheduler} reads no {key}; remove it or name one that does: "
-            raise space.error(f"search.{key}", f"found {getattr(search, key)}, but {reason}{', '.join(reading)}")
+        schedulers = [name for name in SCHEDULERS if key in keys_read_by(name, search, epochs)]
+        if key in search.model_fields_set and search.scheduler not in schedulers:
+            reason = f"scheduler {search.scheduler} does not use {key}; remove it or choose one of: "
+            raise space.error(f"search.{key}", f"found {getattr(search, key)}, but {reason}{', '.join(schedulers)}")
     if "grace_period" in search.model_fields_set and search.grace_period >= epochs:
-        reason = f"fewer than the {epochs} epochs of a student: otherwise nobody is ever stopped"
+        reason = f"fewer than the {epochs} epochs of a student: otherwise no student is ever stopped"
         raise space.error("search.grace_period", f"found {search.grace_period}, expected {reason}")
 
 
-def reads(scheduler: str, search: Search, epochs: int) -> set[str]:
-    """The keys of `search` that a scheduler reads, seen by making one."""
-    read: set[str] = set()
+def keys_read_by(scheduler: str, search: Search, epochs: int) -> set[str]:
+    """Return the keys of `search` that a scheduler reads when it is built."""
+    keys: set[str] = set()
 
-    class Watched:
+    class RecordingSearch:
         def __getattr__(self, key: str) -> Any:
-            read.add(key)
+            keys.add(key)
             return getattr(search, key)
 
-    SCHEDULERS[scheduler](cast(Search, Watched()), epochs)
-    return read
+    SCHEDULERS[scheduler](cast(Search, RecordingSearch()), epochs)
+    return keys
 
 
-def check_modules(space: Space, data: Dataset) -> None:
-    """Raise UserError where networks, layers or classes do not go together, or no student is small enough."""
+def check_networks(space: Space, data: Dataset) -> None:
+    """Check networks, layers and classes against each other and the data.
+
+    Up to MAX_VALIDATED_CELLS cells of a grid are all checked, for some values only disagree in pairs; otherwise the
+    probes are.
+    """
     if space.search.metric == "val_auc" and len(np.unique(data.val.labels)) < 2:
         raise space.error("search.metric", "val_auc, but the validation images are all of one class")
-    whole = space.search.algorithm == "grid" and len(space.cells()) <= TRIED  # some parts only disagree in pairs
-    tried = space.cells() if whole else space.probes()
-    recipes = [space.fill(values, space.seeds[0]) for values in tried]
-    for values, recipe in zip(tried, recipes, strict=True):
-        for path, message in complaints(recipe, data):
+    every_cell = space.search.algorithm == "grid" and count_cells(space.template) <= MAX_VALIDATED_CELLS
+    for values in space.cells() if every_cell else space.probes():
+        for path, message in data_problems(space.fill(values, space.seeds[0]), data):
             raise space.error(path, message, values)
-    if space.search.algorithm == "grid" and not grid(space, data):
-        smallest = min(price(recipe.network, data) for recipe in recipes)
-        found = f"a student here has {smallest.parameters:,} parameters and {smallest.macs:,} MACs"
-        raise space.error("search.limit", f"no student is within it; {found}")
 
 
 def check_resources(space: Space, nodes: Sequence[tuple[float, float]]) -> None:
-    """Raise UserError where no node, given as (processors, GPUs), could ever train a student of this space."""
-    want = space.resources
-    share = want.gpus or 0
-    for key, wanted, index in (("cpus", want.cpus, 0), ("gpus", share, 1)):
-        most = max((node[index] for node in nodes), default=0)
-        if wanted > most:
-            raise space.error(f"resources.{key}", f"found {wanted:g}, but no machine here has more than {most:g}")
-    if not any(want.cpus <= cpus and share <= gpus for cpus, gpus in nodes):
-        raise space.error("resources", f"no machine here has {want.cpus:g} processors together with {share:g} GPUs")
+    """Check that one of these nodes, given as (CPUs, GPUs), can train a student."""
+    required = space.resources
+    gpus = required.gpus or 0
+    for key, amount, index in (("cpus", required.cpus, 0), ("gpus", gpus, 1)):
+        largest = max((node[index] for node in nodes), default=0)
+        if amount > largest:
+            raise space.error(f"resources.{key}", f"found {amount:g}, but no machine here has more than {largest:g}")
+    if not any(required.cpus <= node_cpus and gpus <= node_gpus for node_cpus, node_gpus in nodes):
+        raise space.error("resources", f"no machine here has {required.cpus:g} CPUs together with {gpus:g} GPUs")

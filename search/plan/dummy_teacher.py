@@ -1,4 +1,4 @@
-"""A lesson without a teacher having been taught: its network is untrained, its logits are random numbers."""
+"""Teacher outputs without a trained teacher: random logits, and features of an untrained network."""
 
 from __future__ import annotations
 
@@ -6,51 +6,56 @@ import torch
 from torch import Tensor, nn
 
 from spaces.recipe import Recipe
-from trainables.augment import views
+from trainables.augment import view_count
 from trainables.data import Dataset
-from trainables.device import device, tensor
+from trainables.device import process_device, to_tensor
 from trainables.distillation_data import DistillationData, TeacherOutputs, requested_outputs
-from trainables.evaluate import respond
-from trainables.models import build
-from trainables.models.pooled import Pooled
-from trainables.seeding import generator
-from trainables.subclasses import pool
+from trainables.evaluate import predict_output
+from trainables.models import build_network
+from trainables.models.subclass_pooling import SubclassPooling
+from trainables.seeding import seeded_generator
+from trainables.subclasses import pool_subclasses
 
-SPREAD = 3.0  # of random logits: about that of a network that was taught
+LOGIT_DEVIATION = 3.0  # standard deviation of random logits, about that of a trained network
 
 
 def dummy_distillation_data(recipe: Recipe, data: Dataset) -> DistillationData:
-    """All that a student of this recipe may ask of its teacher, always the same for the same networks and data."""
+    """Return data with dummy outputs for everything that a recipe requests.
+
+    Equal networks and data give equal outputs.
+    """
     if recipe.teacher is None:
         return DistillationData(data, None)
-    model = build(recipe.teacher_recipes()[0].network, data.shape, len(data.classes), recipe.teacher.seed)
-    asked = requested_outputs([recipe])
-    train, subclasses = _logits(model, data, len(data.train.labels))
-    known = _features(model, data, asked.layers) | subclasses
-    val, test = (_logits(model, data, len(split.labels))[0] for split in (data.val, data.test))
-    # One answer to all views, whose number may be large; expanded it takes no memory.
-    shown = {policy: train.expand(views(policy), -1, -1).numpy() for policy in asked.policies}
-    answers = TeacherOutputs(
+    model = build_network(recipe.teacher_recipes()[0].network, data.shape, len(data.classes), recipe.teacher.seed)
+    requested = requested_outputs([recipe])
+    train, subclasses = _random_logits(model, data, len(data.train.labels))
+    features = _untrained_features(model, data, requested.layers) | subclasses
+    val, test = (_random_logits(model, data, len(split.labels))[0] for split in (data.val, data.test))
+    # The same logits for all views, of which there may be many: an expanded tensor takes no memory.
+    views = {policy: train.expand(view_count(policy), -1, -1).numpy() for policy in requested.policies}
+    outputs = TeacherOutputs(
         train=train.numpy(),
         val=val.numpy(),
         test=test.numpy(),
-        views=shown,
-        features={name: each.numpy() for name, each in known.items()},
+        views=views,
+        features={name: values.numpy() for name, values in features.items()},
         weights={name: value.cpu().numpy() for name, value in model.state_dict().items()},
     )
-    return DistillationData(data, answers)
+    return DistillationData(data, outputs)
 
 
-def _features(model: nn.Module, data: Dataset, layers: tuple[str, ...]) -> dict[str, Tensor]:
-    """The activations of an untrained teacher's layers."""
-    if not layers and not getattr(model, "answers", ()):
+def _untrained_features(model: nn.Module, data: Dataset, layers: tuple[str, ...]) -> dict[str, Tensor]:
+    """Return the activations of these layers of an untrained teacher."""
+    if not layers and not getattr(model, "extra_outputs", ()):
         return {}
-    found = respond(model.to(device()), tensor(data.train.images, device()), layers).features
-    return {name: each.cpu() for name, each in found.items()}
+    images = to_tensor(data.train.images, process_device())
+    features = predict_output(model.to(process_device()), images, layers).features
+    return {name: values.cpu() for name, values in features.items()}
 
 
-def _logits(model: nn.Module, data: Dataset, n: int) -> tuple[Tensor, dict[str, Tensor]]:
-    """Random logits [n, classes], and those of the subclasses that they are pooled from, if there are any."""
-    counts = model.counts if isinstance(model, Pooled) else [1] * len(data.classes)
-    found = SPREAD * torch.randn(n, sum(counts), generator=generator(0, "rehearsal"))
-    return pool(found, counts), {"subclasses": found} if isinstance(model, Pooled) else {}
+def _random_logits(model: nn.Module, data: Dataset, n: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return random logits [n, classes], and those of the subclasses if the network has any."""
+    counts = model.counts if isinstance(model, SubclassPooling) else [1] * len(data.classes)
+    # The name of the stream decides the numbers of the golden tests.
+    logits = LOGIT_DEVIATION * torch.randn(n, sum(counts), generator=seeded_generator(0, "rehearsal"))
+    return pool_subclasses(logits, counts), {"subclasses": logits} if isinstance(model, SubclassPooling) else {}

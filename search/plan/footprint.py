@@ -1,4 +1,7 @@
-"""How much memory and disk a training takes, counted without training: tensors, not the libraries around them."""
+"""Memory and disk space of a training, computed without training.
+
+Only tensors are counted, not the libraries of a process. All sizes are bytes.
+"""
 
 from __future__ import annotations
 
@@ -8,85 +11,89 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from spaces.recipe import Model, Policy, Recipe, Train
-from trainables.augment import views
+from spaces.parts import Model
+from spaces.recipe import Recipe
+from spaces.training import AugmentPolicy, Train
+from trainables.augment import view_count
+from trainables.cost import network_cost
 from trainables.data import Dataset
 from trainables.distillation_data import RequestedOutputs, requested_outputs
-from trainables.evaluate import at_once
-from trainables.models import build
-from trainables.output import activations, has
-from trainables.teachers.outputs import FLOAT, LARGEST, MOST
-from trainables.validate import price
+from trainables.evaluate import evaluation_batch_size
+from trainables.models import build_network
+from trainables.output import has_layer, layer_activations
+from trainables.teachers.outputs import FLOAT32_BYTES, MAX_CACHED_LAYER_VALUES, MAX_FLOAT32_VIEW_BYTES
 
 
-def memory(recipe: Recipe, data: Dataset) -> int:
-    """Bytes that the training of a student holds at most: images, answers, network, optimiser and activations.
+def training_bytes(recipe: Recipe, data: Dataset) -> int:
+    """Return the peak memory of training one student.
 
-    A step keeps what every layer gives of a batch, and some gradients; scoring keeps two layers of more images.
+    It holds images, teacher outputs, weights, optimizer state and activations. A training step keeps the output of
+    every layer for a batch, and some gradients; scoring keeps two layers' outputs for a larger batch.
     """
-    network = outline(recipe.network, data)
-    given = layers(network, data)
+    network = meta_network(recipe.network, data)
+    values = layer_sizes(network, data)
     batch = min(recipe.train.batch_size, len(data.train.labels))
-    training = batch * (sum(given) + 2 * max(given)) * FLOAT
-    scored = min(at_once(network, data.shape), len(data.val.labels))
-    scoring = scored * 2 * max(given) * FLOAT
-    held = data.train.images.nbytes + data.val.images.nbytes
+    step = batch * (sum(values) + 2 * max(values)) * FLOAT32_BYTES
+    scoring_batch = min(evaluation_batch_size(network, data.shape), len(data.val.labels))
+    scoring = scoring_batch * 2 * max(values) * FLOAT32_BYTES
+    inputs = data.train.images.nbytes + data.val.images.nbytes
     if recipe.teacher is not None and recipe.method.name != "none":
-        held += answers(recipe.teacher_recipes()[0].network, data, requested_outputs([recipe]))
-    return held + weights(recipe.network, data) * (2 + _moments(recipe.train)) + max(training, scoring)
+        inputs += outputs_bytes(recipe.teacher_recipes()[0].network, data, requested_outputs([recipe]))
+    copies = 2 + _optimizer_tensors(recipe.train)  # weights, gradients, optimizer state
+    return inputs + weights_bytes(recipe.network, data) * copies + max(step, scoring)
 
 
-def weights(model: Model, data: Dataset) -> int:
-    """Bytes of a network's weights."""
-    return price(model, data).parameters * FLOAT
+def weights_bytes(model: Model, data: Dataset) -> int:
+    """Return the size of a network's weights."""
+    return network_cost(model, data).parameters * FLOAT32_BYTES
 
 
-def answers(teacher: Model, data: Dataset, asked: RequestedOutputs) -> int:
-    """Bytes of a teacher's answers: logits of all images, and what students ask for beside them."""
-    classes, sizes = len(data.classes), _sizes(teacher, data, asked.layers)
-    kept = sum(size for size in sizes if size <= LARGEST)
-    shown = sum(of_views(policy, data) for policy in asked.policies)
-    return FLOAT * (sum(data.sizes.values()) * classes + len(data.train.labels) * kept) + shown
+def outputs_bytes(teacher: Model, data: Dataset, requested: RequestedOutputs) -> int:
+    """Return the size of a teacher's outputs: logits of all images, and requested layers and views."""
+    classes, sizes = len(data.classes), _requested_layer_sizes(teacher, data, requested.layers)
+    cached = sum(size for size in sizes if size <= MAX_CACHED_LAYER_VALUES)
+    views = sum(views_bytes(policy, data) for policy in requested.policies)
+    return FLOAT32_BYTES * (sum(data.sizes.values()) * classes + len(data.train.labels) * cached) + views
 
 
-def of_views(policy: Policy, data: Dataset) -> int:
-    """Bytes of a teacher's logits for all views of the training images."""
-    whole = FLOAT * views(policy) * len(data.train.labels) * len(data.classes)
-    return whole if whole <= MOST else whole // 2
+def views_bytes(policy: AugmentPolicy, data: Dataset) -> int:
+    """Return the size of a teacher's logits for all views of the training images."""
+    float32 = FLOAT32_BYTES * view_count(policy) * len(data.train.labels) * len(data.classes)
+    return float32 if float32 <= MAX_FLOAT32_VIEW_BYTES else float32 // 2
 
 
-def outline(model: Model, data: Dataset) -> nn.Module:
-    """A network without memory for its weights."""
+def meta_network(model: Model, data: Dataset) -> nn.Module:
+    """Build a network without memory for its weights."""
     with torch.device("meta"):
-        return build(model, data.shape, len(data.classes)).eval()
+        return build_network(model, data.shape, len(data.classes)).eval()
 
 
 @torch.no_grad()
-def _sizes(model: Model, data: Dataset, layers: Iterable[str]) -> list[int]:
-    """How many values these layers give for one image."""
-    images, network = torch.zeros(1, *data.shape, device="meta"), outline(model, data)
-    return [activations(network, images, [name])[name].numel() for name in layers if has(network, name)]
+def _requested_layer_sizes(model: Model, data: Dataset, layers: Iterable[str]) -> list[int]:
+    """Return the number of values of these layers for one image."""
+    images, network = torch.zeros(1, *data.shape, device="meta"), meta_network(model, data)
+    return [layer_activations(network, images, [name])[name].numel() for name in layers if has_layer(network, name)]
 
 
 @torch.no_grad()
-def layers(network: nn.Module, data: Dataset) -> list[int]:
-    """How many values each layer keeps of one image, the image itself first."""
-    found = [math.prod(data.shape)]
+def layer_sizes(network: nn.Module, data: Dataset) -> list[int]:
+    """Return the number of values that each layer keeps of one image, the image first."""
+    sizes = [math.prod(data.shape)]
 
-    def count(module: nn.Module, _inputs: object, output: object) -> None:
+    def count_values(module: nn.Module, _inputs: object, output: object) -> None:
         if isinstance(output, Tensor):
-            # A pool also keeps where each maximum stood, as 64-bit numbers.
-            found.append(output[0].numel() * (3 if isinstance(module, nn.MaxPool2d) else 1))
+            # Max pooling also keeps the index of each maximum, as 64-bit numbers.
+            sizes.append(output[0].numel() * (3 if isinstance(module, nn.MaxPool2d) else 1))
 
     for module in network.modules():
         if not any(module.children()):
-            module.register_forward_hook(count)
+            module.register_forward_hook(count_values)
     network(torch.zeros(1, *data.shape, device="meta"))
-    return found
+    return sizes
 
 
-def _moments(train: Train) -> int:
-    """How many tensors of the weights' size an optimiser holds."""
+def _optimizer_tensors(train: Train) -> int:
+    """Return the number of state tensors, each as large as the weights, of an optimizer."""
     if train.optimizer == "sgd":
         return int(train.momentum > 0)
     return 1 if train.optimizer == "rmsprop" else 2

@@ -1,7 +1,7 @@
-"""Which searched knobs reach the training: each is moved on two batches of real data, in the real training loop.
+"""Effect of each searched knob on training, tried in the real training loop.
 
-A knob is alive where the weights after a few epochs differ. The teacher's answers are random, so that no teacher has to
-be taught; the teacher's own knobs are not tried.
+A knob is moved between two values on two batches of real data. It is inert if the weights after a few epochs are equal
+bit for bit. The teacher's outputs are random (dummy_teacher.py), so its own knobs are not tried.
 """
 
 from __future__ import annotations
@@ -14,126 +14,135 @@ from torch import Tensor
 
 from search.plan.dummy_teacher import dummy_distillation_data
 from spaces.errors import UserError
-from spaces.label import text
+from spaces.label import label_text
 from spaces.recipe import Recipe
 from spaces.space import Space
 from spaces.template import Values
+from trainables.baseline import canonical_recipe
 from trainables.data import Dataset
 from trainables.distillation_data import DistillationData, RequestedOutputs, requested_outputs
 from trainables.fit import Diverged, fit
-from trainables.methods import needs
+from trainables.methods import method_requirements
 
-PARTS = ("method", "student", "train")
-UNTRIED = {"train.epochs"}  # epochs are counted, whatever else happens
-FEW = 64  # images of a batch, where its size is not searched: whether a knob counts shows in a few
-EPOCHS = 2  # after a first stage; a schedule or a decay shows in the second
-ALONE = "where alpha is 0 the student learns alone"
-LATER = {
-    "train.max_norm": "no weights are as long as that yet, so it may count later",
-    "train.class_weights": "the few images tried are as many of each class; those that are trained on may not be",
+TRIED_PARTS = ("method", "student", "train")
+UNTRIED_KNOBS = {"train.epochs"}  # always has an effect
+MAX_BATCH = 64  # images, if the batch size is not searched
+TRIED_EPOCHS = 2  # after a first stage; a schedule or a decay has its first effect in the second epoch
+BASELINE_AT_ZERO = "where the teacher has no weight the student is the baseline"
+MAY_MATTER_LATER = {
+    "train.max_norm": "no weights are that long after a few steps; it may matter later",
+    "train.class_weights": "the tried images are balanced over the classes; the training images may not be",
 }
 
 Weights = dict[str, Tensor]
 
 
-class Finding(NamedTuple):
-    """Whether moving a knob between two values changes what is learnt; `reason` says why or where not, if known."""
+class KnobEffect(NamedTuple):
+    """Effect of one knob, and the two values it was moved between."""
 
     path: str
-    alive: bool
+    effective: bool
     values: tuple[str, str]
-    reason: str
+    reason: str  # for no effect, anywhere or somewhere; "" if unknown
 
 
-class Bench(NamedTuple):
-    """Some data, and what was made of it so far: lessons, and weights that were learnt, None where they diverged."""
+class Workbench(NamedTuple):
+    """Data for trial trainings, and caches of their inputs and results."""
 
     data: Dataset
-    batch: int | None  # images, where it is not the recipe that says how many
-    lessons: dict[tuple[str, RequestedOutputs], DistillationData]
-    learnt: dict[tuple[str, int], Weights | None]
+    batch: int | None  # images; None: the batch size of the recipe
+    dummy_data: dict[tuple[str, RequestedOutputs], DistillationData]
+    weights: dict[tuple[str, int], Weights | None]  # by recipe key and epochs; None: diverged
 
 
-class Pair(NamedTuple):
-    """Two recipes that differ in one knob, and its values."""
+class RecipePair(NamedTuple):
+    """Two recipes that differ in one knob, and its two values."""
 
     recipes: tuple[Recipe, Recipe]
     values: tuple[str, str]
 
 
-def findings(space: Space, data: Dataset) -> Iterator[Finding]:
-    """Try each searched knob of method, student and training; a UserError where a student cannot be trained at all."""
-    bench = _bench(space, data)
-    for values in space.probes():  # whether anything is searched or not
-        _learnt(space, bench, space.fill(values, space.seeds[0]).canonical(), 1)
+def knob_effects(space: Space, data: Dataset) -> Iterator[KnobEffect]:
+    """Try each searched knob of method, student and train.
+
+    Raises UserError if a student cannot be trained, also if nothing is searched.
+    """
+    bench = _workbench(space, data)
+    for values in space.probes():
+        _weights_after(space, bench, canonical_recipe(space.fill(values, space.seeds[0])), 1)
     for path in space.knobs:
-        if path.split(".")[0] in PARTS and path not in UNTRIED:
-            yield _finding(space, bench, path)
+        if path.split(".")[0] in TRIED_PARTS and path not in UNTRIED_KNOBS:
+            yield _knob_effect(space, bench, path)
 
 
-def _bench(space: Space, data: Dataset) -> Bench:
-    """Two batches: of batches that are searched, two of the smallest."""
+def _workbench(space: Space, data: Dataset) -> Workbench:
+    """Take two batches of data, of the smallest batch size if it is searched."""
     smallest = min(space.fill(values, space.seeds[0]).train.batch_size for values in space.probes())
-    batch = None if "train.batch_size" in space.knobs else min(max(FEW, len(data.classes)), smallest)
-    return Bench(data.take(2 * (batch or smallest), 100, len(data.classes)), batch, {}, {})
+    batch = None if "train.batch_size" in space.knobs else min(max(MAX_BATCH, len(data.classes)), smallest)
+    return Workbench(data.take(2 * (batch or smallest), 100, len(data.classes)), batch, {}, {})
 
 
-def _finding(space: Space, bench: Bench, path: str) -> Finding:
-    """Move a knob until something changes."""
-    quiet: list[Pair] = []
-    for pair in _pairs(space, path):
-        if _changes(space, bench, pair):
-            return Finding(path, True, pair.values, ALONE if any(map(_alone, quiet)) else "")
-        quiet.append(pair)
-    if not quiet:
-        return Finding(path, True, ("", ""), "")  # a choice of one
-    return Finding(path, False, quiet[0].values, ALONE if all(map(_alone, quiet)) else LATER.get(path, ""))
+def _knob_effect(space: Space, bench: Workbench, path: str) -> KnobEffect:
+    """Move a knob until the weights change."""
+    unchanged: list[RecipePair] = []
+    for pair in _recipe_pairs(space, path):
+        if _changes_weights(space, bench, pair):
+            reason = BASELINE_AT_ZERO if any(map(_is_baseline_pair, unchanged)) else ""
+            return KnobEffect(path, True, pair.values, reason)
+        unchanged.append(pair)
+    if not unchanged:
+        return KnobEffect(path, True, ("", ""), "")  # a choice of one value
+    reason = BASELINE_AT_ZERO if all(map(_is_baseline_pair, unchanged)) else MAY_MATTER_LATER.get(path, "")
+    return KnobEffect(path, False, unchanged[0].values, reason)
 
 
-def _pairs(space: Space, path: str) -> Iterator[Pair]:
-    """Recipes that differ in a knob, and in what comes with its option; the others stand as in each probe in turn."""
+def _recipe_pairs(space: Space, path: str) -> Iterator[RecipePair]:
+    """Yield recipes that differ in one knob; the other knobs have the values of each probe in turn."""
     probes = [values for values in space.probes() if path in values]
     for values in probes:
-        for other in probes:
-            moved = _filled(space, {**other, **values, path: other[path]})
-            if moved is not None and text(other[path]) != text(values[path]):
-                yield Pair((space.fill(values, space.seeds[0]), moved), (text(values[path]), text(other[path])))
+        for probe in probes:
+            moved = _fill_or_none(space, {**probe, **values, path: probe[path]})
+            labels = label_text(values[path]), label_text(probe[path])
+            if moved is not None and labels[0] != labels[1]:
+                yield RecipePair((space.fill(values, space.seeds[0]), moved), labels)
 
 
-def _filled(space: Space, values: Values) -> Recipe | None:
+def _fill_or_none(space: Space, values: Values) -> Recipe | None:
     try:
         return space.fill(values, space.seeds[0])
     except UserError:
-        return None  # a value of another option, or two that do not go together
+        return None  # a value of another option, or two values that exclude each other
 
 
-def _alone(pair: Pair) -> bool:
-    """Whether both are the student alone, because the teacher has no weight."""
-    return all(recipe.method.name != "none" and recipe.canonical().method.name == "none" for recipe in pair.recipes)
+def _is_baseline_pair(pair: RecipePair) -> bool:
+    """Return True if both recipes are the baseline, because the teacher has no weight."""
+    return all(
+        recipe.method.name != "none" and canonical_recipe(recipe).method.name == "none" for recipe in pair.recipes
+    )
 
 
-def _changes(space: Space, bench: Bench, pair: Pair) -> bool:
-    epochs = EPOCHS + max(needs(recipe.method).first_stage for recipe in pair.recipes)
-    one, other = (_learnt(space, bench, recipe.canonical(), epochs) for recipe in pair.recipes)
-    if one is None or other is None:
-        return True  # nothing can be said of a student that diverges, but its knobs reach it
-    same = one.keys() == other.keys() and all(one[name].shape == other[name].shape for name in one)
-    return not (same and all(torch.equal(one[name], other[name]) for name in one))
+def _changes_weights(space: Space, bench: Workbench, pair: RecipePair) -> bool:
+    epochs = TRIED_EPOCHS + max(method_requirements(recipe.method).first_stage_epochs for recipe in pair.recipes)
+    first, second = (_weights_after(space, bench, canonical_recipe(recipe), epochs) for recipe in pair.recipes)
+    if first is None or second is None:
+        return True  # a diverged student has no weights to compare, but its knobs have an effect
+    same = first.keys() == second.keys() and all(first[name].shape == second[name].shape for name in first)
+    return not (same and all(torch.equal(first[name], second[name]) for name in first))
 
 
-def _learnt(space: Space, bench: Bench, recipe: Recipe, epochs: int) -> Weights | None:
-    """The weights of a student after some epochs on the bench, each recipe trained once."""
-    name = recipe.key(), epochs
-    if name not in bench.learnt:
-        less = {"epochs": min(epochs, recipe.train.epochs), "batch_size": bench.batch or recipe.train.batch_size}
-        short = recipe.train.model_copy(update=less)
-        bench.learnt[name] = _trained(space, bench, recipe.model_copy(update={"train": short}))
-    return bench.learnt[name]
+def _weights_after(space: Space, bench: Workbench, recipe: Recipe, epochs: int) -> Weights | None:
+    """Return the weights of a student after some epochs; each recipe is trained once."""
+    key = recipe.key(), epochs
+    if key not in bench.weights:
+        changes = {"epochs": min(epochs, recipe.train.epochs), "batch_size": bench.batch or recipe.train.batch_size}
+        train = recipe.train.model_copy(update=changes)
+        bench.weights[key] = _train_briefly(space, bench, recipe.model_copy(update={"train": train}))
+    return bench.weights[key]
 
 
-def _trained(space: Space, bench: Bench, recipe: Recipe) -> Weights | None:
+def _train_briefly(space: Space, bench: Workbench, recipe: Recipe) -> Weights | None:
     try:
-        *_, last = fit(recipe, _lesson(bench, recipe))
+        *_, last = fit(recipe, _dummy_data(bench, recipe))
     except Diverged:
         return None
     except (RuntimeError, ValueError, KeyError) as error:
@@ -142,8 +151,8 @@ def _trained(space: Space, bench: Bench, recipe: Recipe) -> Weights | None:
     return {name: value.clone() for name, value in last.state.weights.items()}
 
 
-def _lesson(bench: Bench, recipe: Recipe) -> DistillationData:
-    name = recipe.teacher.model_dump_json() if recipe.teacher else "", requested_outputs([recipe])
-    if name not in bench.lessons:
-        bench.lessons[name] = dummy_distillation_data(recipe, bench.data)
-    return bench.lessons[name]
+def _dummy_data(bench: Workbench, recipe: Recipe) -> DistillationData:
+    key = recipe.teacher.model_dump_json() if recipe.teacher else "", requested_outputs([recipe])
+    if key not in bench.dummy_data:
+        bench.dummy_data[key] = dummy_distillation_data(recipe, bench.data)
+    return bench.dummy_data[key]

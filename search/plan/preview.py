@@ -1,4 +1,4 @@
-"""What `--check` says beyond the plan: the loss, whether each knob reaches it, and what each stage takes."""
+"""Preview of `--check`: cost per stage, loss, and the effect of each searched knob."""
 
 from __future__ import annotations
 
@@ -7,90 +7,95 @@ from typing import NamedTuple
 
 from results import wording
 from search.plan import footprint, inert_knobs
-from search.plan.estimate import Plan, lessons, longest
-from search.trials.grouping import widest
+from search.plan.estimate import Plan
+from search.students.candidates import all_teacher_recipes, longest_training, students_per_teacher
+from search.trials.grouping import max_pack_size
 from spaces.space import Space
 from trainables import augment
 from trainables.data import Dataset
 from trainables.distillation_data import requested_outputs
-from trainables.methods import formula
+from trainables.methods import method_formula
 
-MB = 2**20
+BYTES_PER_MB = 2**20
 
 
-class Stage(NamedTuple):
-    """A stage of a search: how many are trained, how long it takes, its tensors in memory at once and on disk."""
+class StagePreview(NamedTuple):
+    """Cost of one stage."""
 
     name: str
-    trained: int
+    trained: int  # students or teachers
     epochs: int
     seconds: float
-    memory: int  # bytes
+    memory: int  # bytes of the tensors of all that train at the same time
     disk: int  # bytes
 
 
-def stages(space: Space, data: Dataset, counted: Plan, workers: int) -> Iterator[Stage]:
-    """The stages in their order, those with nobody in them left out; of sizes that are searched the largest counts."""
+def stage_previews(space: Space, data: Dataset, plan: Plan, workers: int) -> Iterator[StagePreview]:
+    """Yield the stages in order, without empty ones; of searched sizes the largest counts."""
     recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
-    taught, asked = lessons(space), requested_outputs(recipes)
-    if taught:
-        epochs = sum(each.train.epochs for each in taught)
-        held = max(footprint.memory(each, data) for each in taught)
-        networks = [each.network for each in taught]
-        kept = sum(footprint.weights(each, data) + footprint.answers(each, data, asked) for each in networks)
-        yield Stage("teachers", len(taught), epochs, counted.teaching, held, kept)
-    memory = max(footprint.memory(each, data) for each in recipes)
-    weights = max(footprint.weights(each.network, data) for each in recipes)
-    at_once = workers * widest(space, data, workers)
-    total, learning = sum(counted.students.values()), counted.seconds - counted.teaching
-    for name, n in counted.students.items():
-        if n:
-            held = memory * min(n, at_once)
-            yield Stage(name, n, n * longest(space), learning * n / total, held, weights * n)
+    teachers, outputs = all_teacher_recipes(students_per_teacher(space)), requested_outputs(recipes)
+    if teachers:
+        epochs = sum(teacher.train.epochs for teacher in teachers)
+        memory = max(footprint.training_bytes(teacher, data) for teacher in teachers)
+        networks = [teacher.network for teacher in teachers]
+        disk = sum(
+            footprint.weights_bytes(network, data) + footprint.outputs_bytes(network, data, outputs)
+            for network in networks
+        )
+        yield StagePreview("teachers", len(teachers), epochs, plan.teacher_seconds, memory, disk)
+    memory = max(footprint.training_bytes(recipe, data) for recipe in recipes)
+    weights = max(footprint.weights_bytes(recipe.network, data) for recipe in recipes)
+    at_once = workers * max_pack_size(space, data, workers)
+    total, seconds = sum(plan.students.values()), plan.seconds - plan.teacher_seconds
+    for name, students in plan.students.items():
+        if students:
+            epochs = students * longest_training(space)
+            stage_memory = memory * min(students, at_once)
+            yield StagePreview(name, students, epochs, seconds * students / total, stage_memory, weights * students)
 
 
-def lines(space: Space, data: Dataset, counted: Plan, workers: int) -> Iterator[str]:
-    """The preview as lines of text; a UserError where a student cannot be trained."""
-    most = widest(space, data, workers)
-    at_once = min(workers * most, sum(counted.students.values()))
-    yield from _table(list(stages(space, data, counted, workers)), at_once)
-    yield from _views(space, data)
-    if most > 1:
-        yield f"  packs     up to {most:,} students at a time are trained as one where they differ in numbers alone"
+def preview_lines(space: Space, data: Dataset, plan: Plan, workers: int) -> Iterator[str]:
+    """Yield the preview as lines of text; raises UserError if a student cannot be trained."""
+    pack_size = max_pack_size(space, data, workers)
+    at_once = min(workers * pack_size, sum(plan.students.values()))
+    yield from _stage_table(list(stage_previews(space, data, plan, workers)), at_once)
+    yield from _view_lines(space, data)
+    if pack_size > 1:
+        yield f"  packs     up to {pack_size:,} students at a time are stacked into one network and trained together"
     methods = [space.fill(values, 0).method.name for values in space.probes()]
     for name in dict.fromkeys(methods):
-        yield f"  loss      {name}: {formula(name)}"
-    yield from _knobs(list(inert_knobs.findings(space, data)))
+        yield f"  loss      {name}: {method_formula(name)}"
+    yield from _knob_lines(list(inert_knobs.knob_effects(space, data)))
 
 
-def _table(found: list[Stage], students: int) -> Iterator[str]:
+def _stage_table(stages: list[StagePreview], at_once: int) -> Iterator[str]:
     yield f"  {'stage':<10}{'trained':>8}{'epochs':>8}  {'time':<16}{'memory':>9}{'disk':>9}"
-    for each in found:
-        sizes = "".join(f"{max(1, round(size / MB)):>6,} MB" for size in (each.memory, each.disk))
-        duration = f"about {wording.duration(each.seconds)}"
-        yield f"  {each.name:<10}{each.trained:>8,}{each.epochs:>8,}  {duration:<16}{sizes}"
+    for stage in stages:
+        sizes = "".join(f"{max(1, round(size / BYTES_PER_MB)):>6,} MB" for size in (stage.memory, stage.disk))
+        duration = f"about {wording.format_duration(stage.seconds)}"
+        yield f"  {stage.name:<10}{stage.trained:>8,}{stage.epochs:>8,}  {duration:<16}{sizes}"
     yield (
-        f"            memory: the tensors of {students} at once, beside some 400 MB of libraries in each process; "
-        "disk: weights and answers"
+        f"            memory: tensors of {at_once} trained at the same time, plus about 400 MB of libraries in each "
+        "process; disk: weights and teacher outputs"
     )
 
 
-def _views(space: Space, data: Dataset) -> Iterator[str]:
-    """What the answers of a teacher to all views of the images take, of all policies together."""
-    asked = requested_outputs([space.fill(values, space.seeds[0]) for values in space.probes()])
-    if asked.policies:
-        shown = sum(map(augment.views, asked.policies))
-        size = max(1, round(sum(footprint.of_views(policy, data) for policy in asked.policies) / MB))
-        images = f"{shown:,} of each of {len(data.train.labels):,} images"
-        yield f"  views     {images}: a teacher's answers to them take {size:,} MB"
+def _view_lines(space: Space, data: Dataset) -> Iterator[str]:
+    """Yield the size of a teacher's logits for all views of the images."""
+    outputs = requested_outputs([space.fill(values, space.seeds[0]) for values in space.probes()])
+    if outputs.policies:
+        views = sum(map(augment.view_count, outputs.policies))
+        size = max(1, round(sum(footprint.views_bytes(policy, data) for policy in outputs.policies) / BYTES_PER_MB))
+        images = f"{views:,} of each of {len(data.train.labels):,} images"
+        yield f"  views     {images}: a teacher's logits for them take {size:,} MB"
 
 
-def _knobs(found: list[inert_knobs.Finding]) -> Iterator[str]:
-    alive = [each for each in found if each.alive]
-    if alive:
-        yield f"  knobs     each of these changes what is learnt: {', '.join(each.path for each in alive)}"
-    yield from (f"            {each.path}: not everywhere: {each.reason}" for each in alive if each.reason)
-    for each in found:
-        if not each.alive:
-            reason = f": {each.reason}" if each.reason else ""
-            yield f"  inert     {each.path}: {each.values[0]} or {each.values[1]}, the same is learnt{reason}"
+def _knob_lines(effects: list[inert_knobs.KnobEffect]) -> Iterator[str]:
+    effective = [effect for effect in effects if effect.effective]
+    if effective:
+        yield f"  knobs     each of these changes the trained weights: {', '.join(knob.path for knob in effective)}"
+    yield from (f"            {knob.path}: not everywhere: {knob.reason}" for knob in effective if knob.reason)
+    for knob in effects:
+        if not knob.effective:
+            reason = f": {knob.reason}" if knob.reason else ""
+            yield f"  inert     {knob.path}: {knob.values[0]} and {knob.values[1]} give the same weights{reason}"

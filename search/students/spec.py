@@ -1,4 +1,9 @@
-"""Which students an experiment wants: the unit that a stage lists, Ray trains and a rows file records."""
+"""Students of an experiment: recipe, name, first row and status.
+
+The rows of a student are in trials/KEY/epochs.jsonl of the experiment's folder; KEY is StudentSpec.key. Its worker
+writes them (search/trials/student_rows.py). Only the final row of a stopped student, and of one whose worker died too
+often, comes from the driver (search/trials/callback.py).
+"""
 
 from __future__ import annotations
 
@@ -10,22 +15,24 @@ from typing import Any
 from results.students import History, histories, history
 from spaces.recipe import Recipe
 from spaces.space import Space
+from trainables.baseline import canonical_recipe, teacher_weight_paths
 
-DONE = {"finished", "diverged"}  # statuses that training again would only repeat
+DONE_STATUSES = {"finished", "diverged"}  # training again would give the same
 
 
 @dataclass(frozen=True)
 class StudentSpec:
-    """One recipe to train, the stage that asked for it, and the values that filled the holes."""
+    """One recipe to train, its stage, and the values of its knobs."""
 
     stage: str
     recipe: Recipe
     values: dict[str, Any]
-    suggested: dict[str, Any] | None = None  # by an adaptive search, whose history is rebuilt from it
+    suggested: dict[str, Any] | None = None  # values proposed by a sampler, from which its study is rebuilt
+    teacher_weights: Sequence[str] = ()  # of a baseline: knobs at whose 0 the tables show it
 
     @property
     def key(self) -> str:
-        """The name of its folder: equal recipes are one student."""
+        """Name of the student's folder; equal recipes have equal keys."""
         return self.recipe.key()
 
     def __str__(self) -> str:
@@ -34,34 +41,35 @@ class StudentSpec:
 
 @dataclass(frozen=True)
 class Pack:
-    """Students that one Ray trial trains: as one, or one after another."""
+    """Students of one Ray trial: stacked into one network, or trained in turn."""
 
     students: tuple[StudentSpec, ...]
-    as_one: bool = True
+    stacked: bool = True
 
     def __str__(self) -> str:
         return self.students[0].key  # Ray writes configs into names
 
 
-def teacher_of(recipe: Recipe) -> str:
-    """The teacher's part of a recipe as text: equal texts are one teacher."""
+def teacher_json(recipe: Recipe) -> str:
+    """Return the teacher section of a recipe as JSON; equal texts are one teacher."""
     return recipe.teacher.model_dump_json() if recipe.teacher else ""
 
 
-def student(space: Space, stage: str, values: dict[str, Any], seed: int, teacher_seed: int) -> StudentSpec:
-    """Fill the holes; where the teacher has no weight the student is the baseline, whatever the stage."""
+def student_spec(space: Space, stage: str, values: dict[str, Any], seed: int, teacher_seed: int) -> StudentSpec:
+    """Return the student with these knob values and seeds.
+
+    It is a baseline, in any stage, if the teacher has no weight in its loss.
+    """
     filled = space.fill(values, seed, teacher_seed)
-    recipe = filled.canonical()
-    if stage == "baseline":
-        recipe = filled.baseline()
+    recipe = filled.baseline() if stage == "baseline" else canonical_recipe(filled)
     if recipe.method.name == "none":
         own = {path: value for path, value in values.items() if path.split(".")[0] not in ("method", "teacher")}
-        return StudentSpec("baseline", recipe, own)
+        return StudentSpec("baseline", recipe, own, teacher_weights=teacher_weight_paths(space.methods))
     return StudentSpec(stage, recipe, values)
 
 
-def opening(student: StudentSpec) -> dict[str, Any]:
-    """What the first row of a student says of it before it is built."""
+def first_row(student: StudentSpec) -> dict[str, Any]:
+    """Return the part of a student's first row that is known before its network is built."""
     recipe = student.recipe
     return {
         "kind": "student",
@@ -71,34 +79,45 @@ def opening(student: StudentSpec) -> dict[str, Any]:
         "teacher_seed": recipe.teacher.seed if recipe.teacher else 0,
         "values": student.values,
         "suggested": student.suggested,
+        "teacher_weights": [*student.teacher_weights],
         "planned_epochs": recipe.train.epochs,
     }
 
 
-def cells(space: Space, candidates: Iterable[dict[str, Any]], stage: str, seeds: Sequence[int]) -> list[StudentSpec]:
-    """The baselines, then the students, of these values with these seeds; each once, whole seeds first."""
+def students_for_seeds(
+    space: Space, candidates: Iterable[dict[str, Any]], stage: str, seeds: Sequence[int]
+) -> list[StudentSpec]:
+    """Return baselines and students of these knob values, for each seed.
+
+    All of a seed come before the next seed, its baselines first. Equal recipes occur once.
+    """
     candidates = list(candidates)
-    wanted = (
-        student(space, kind, values, seed, teacher_seed)
+    students = (
+        student_spec(space, kind, values, seed, teacher_seed)
         for seed in seeds
         for teacher_seed in space.teacher_seeds
         for kind in ("baseline", stage)
         for values in candidates
     )
-    return list({each.key: each for each in wanted}.values())
+    return list({student.key: student for student in students}.values())
 
 
-def todo(folder: Path, students: Iterable[StudentSpec]) -> list[StudentSpec]:
-    """The students that are not done yet."""
-    return [each for each in students if status(history(folder, each.key)) not in DONE]
+def unfinished_students(folder: Path, students: Iterable[StudentSpec]) -> list[StudentSpec]:
+    """Return the students that are neither finished nor diverged."""
+    return [student for student in students if student_status(history(folder, student.key)) not in DONE_STATUSES]
 
 
-def status(past: History | None) -> str | None:
-    """How a student ended, or None where it has not."""
+def student_status(past: History | None) -> str | None:
+    """Return the status in the final row; None without a final row."""
     return past.end.get("status") if past else None
 
 
-def suggested(folder: Path) -> list[History]:
-    """The histories of all students that an adaptive search suggested, in the order in which they were started."""
-    found = (history for history in histories(folder) if history.start["suggested"] is not None)
-    return sorted(found, key=lambda history: history.start["time"])
+def suggested_histories(folder: Path) -> list[History]:
+    """Return the histories of all proposed students, by start time."""
+    proposed = (past for past in histories(folder) if past.start["suggested"] is not None)
+    return sorted(proposed, key=lambda past: past.start["time"])
+
+
+def has_first_epochs(past: History | None, epochs: int) -> bool:
+    """Return True if a row exists for each epoch from 1 to `epochs`."""
+    return past is not None and [row["epoch"] for row in past.epochs[:epochs]] == list(range(1, epochs + 1))

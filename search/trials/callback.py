@@ -1,4 +1,9 @@
-"""What the driver does when Ray tells of a student: it is shown everywhere, and ends if it was stopped."""
+"""Driver's reaction to Ray's events: show students, and write the final row of a stopped one.
+
+Ray can only stop whole trials. To stop one student of a pack, the scheduler adds it to `stopped`
+(search/algorithms/per_student.py), this callback writes its final row, and its worker reads that row before the next
+epoch (search/trials/trainable.py). This relies on Ray asking the scheduler before it runs callbacks.
+"""
 
 from __future__ import annotations
 
@@ -9,109 +14,111 @@ from typing import Any
 
 from ray.tune import Callback
 
-from results import records
-from results.students import history, labels
-from results.trackers import Trackers
-from results.trackers.tensorboard import Board
-from search.students.spec import Pack, StudentSpec, opening, status
-from search.trials.console import Display, describe
+from results import paths, records
+from results.students import history
+from results.trackers import TrackerGroup
+from search.students.spec import Pack, StudentSpec, first_row, student_status
+from search.trials.progress_display import ProgressDisplay, student_label
 from spaces.space import Space
 
-RETRIES = 3  # of a student, or of a teacher, whose worker process died
+MAX_RETRIES = 3  # of a student, or of a teacher, after its worker process died
 
 
-class Watch(Callback):
-    """Follows the students of one stage; `stopped` are those that the scheduler has stopped."""
+class StudentCallback(Callback):
+    """Follow the students of one stage; the scheduler adds keys to `stopped`."""
 
-    def __init__(
-        self, space: Space, folder: Path, display: Display, board: Board, trackers: Trackers, stopped: Set[str]
-    ):
-        self.space, self.folder, self.display, self.board, self.trackers = space, folder, display, board, trackers
+    def __init__(self, space: Space, folder: Path, display: ProgressDisplay, trackers: TrackerGroup, stopped: Set[str]):
+        self.space, self.folder, self.display, self.trackers = space, folder, display, trackers
         self.stopped = stopped
-        self.over: set[str] = set()  # students whose end has been told
+        self.ended: set[str] = set()  # keys of students whose end is shown
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # Ray pickles its callbacks to restore them; here the rows are what is restored from
+        return {}  # Ray pickles callbacks to restore a run; a search is restored from its rows
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
-        """Epochs are done, of one student or of a pack."""
+        """Show the reported epochs; end the students that the scheduler has stopped."""
         pack: Pack = trial.config["pack"]
         rows = {row["trial"]: row for row in result["rows"]}
         for student in pack.students:
             if student.key in rows:
-                self._epoch(student, rows[student.key])
-            if student.key in self.stopped:  # its worker, which trains others on, reads of it before their next epoch
-                self._end(student, "stopped", None)
-        if reason := result.get("said"):
-            self._say(f"{_named(pack)}: {reason}")
+                self._show_epoch(student, rows[student.key])
+            if student.key in self.stopped:
+                self._end_student(student, "stopped")
+        if message := result.get("message"):
+            self._print(f"{_pack_label(pack)}: {message}")
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """A student ended; one that has begun and wrote no end itself was stopped by the scheduler."""
+        """End the students of a trial; one without a final row of its worker was stopped."""
         for student in trial.config["pack"].students:
-            if student.key not in self.over and history(self.folder, student.key):
-                self._end(student, "stopped", None)
+            if history(self.folder, student.key):
+                self._end_student(student, "stopped")
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """A worker died; its student is tried again."""
-        line = f"{_named(trial.config['pack'])}: its worker process died; it goes on from its last epoch"
-        self._say(f"{line} (retry {trial.num_failures} of {RETRIES})")
+        """Report that a worker died and its trial is retried."""
+        line = f"{_pack_label(trial.config['pack'])}: its worker process died; it goes on from its last epoch"
+        self._print(f"{line} (retry {trial.num_failures} of {MAX_RETRIES})")
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """A worker died more often than it is retried; where Ray gave up before, the students have no end yet."""
+        """End the students of a trial without retries left.
+
+        If Ray gives up earlier, or after a pack, students keep no final row; the engine retries them one by one.
+        """
         pack: Pack = trial.config["pack"]
-        if trial.num_failures <= RETRIES:
+        if trial.num_failures <= MAX_RETRIES:
             return
-        reason = f"its worker process died {RETRIES + 1} times"
+        reason = f"its worker process died {MAX_RETRIES + 1} times"
         if len(pack.students) == 1:
-            self._end(pack.students[0], "failed", reason)
+            self._end_student(pack.students[0], "failed", reason)
         else:
-            self._say(f"{_named(pack)}: {reason}; each will be trained alone")
+            self._print(f"{_pack_label(pack)}: {reason}; each will be trained alone")
             for student in pack.students:
-                if status(history(self.folder, student.key)):
-                    self._end(student, "failed", reason)
+                if student_status(history(self.folder, student.key)):
+                    self._end_student(student, "failed", reason)
 
-    def _epoch(self, student: StudentSpec, row: dict[str, Any]) -> None:
-        if student.key in self.over:  # its pack is tried again, which tells once more who had ended
+    def _show_epoch(self, student: StudentSpec, row: dict[str, Any]) -> None:
+        if student.key in self.ended:  # a retried pack reports its ended students again
             return
-        about = opening(student)
-        self.board.epoch(student.key, {**about, "values": labels(about, self.space.knobs)}, row)
-        self.display.epoch(student, row)
-        if row["epoch"] == student.recipe.train.epochs and status(history(self.folder, student.key)):
-            self._end(student, "stopped", None)  # now, for others of its pack have yet to begin
+        self.display.student_epoch(student, row)
+        if row["epoch"] == student.recipe.train.epochs and student_status(history(self.folder, student.key)):
+            self._show_end(student)  # its trial may go on with other students
         else:
-            self._tell(student)
+            self._update_trackers(student)
 
-    def _say(self, line: str) -> None:
-        self.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-    def _end(self, student: StudentSpec, status: str, reason: str | None) -> None:
-        if student.key in self.over:
+    def _end_student(self, student: StudentSpec, status: str, reason: str | None = None) -> None:
+        """Write a final row, unless its worker has written one, and show the end once."""
+        if student.key in self.ended:
             return
-        self.over.add(student.key)
         past = history(self.folder, student.key)
-        epochs, row = (past.epochs, past.end) if past else ([], {})
-        if not past:  # its worker died before it could say so, and an end without a beginning is nobody's
-            begun = opening(student) | {"teacher": None, "time": time.time()}
-            records.append(self.folder, student.key, begun)
-        if not row:
+        if not past:  # its worker died before it wrote the first row, without which a final row is not valid
+            start = first_row(student) | {"teacher": None, "time": time.time()}
+            records.append_row(self.folder, student.key, start)
+        if not past or not past.end:
             row = {"kind": "end", "status": status, "reason": reason, "test_accuracy": None, "time": time.time()}
-            records.append(self.folder, student.key, row)
+            records.append_row(self.folder, student.key, row)
             if status == "stopped":
-                records.checkpoint_file(self.folder, student.key).unlink(missing_ok=True)
-        self.board.end(student.key, row["status"], row)
-        self._tell(student)
-        value = epochs[-1][self.space.search.metric] if epochs else None
-        missed = student.recipe.train.epochs - len(epochs)
-        self.display.ended(student, row["status"], value, row["reason"], missed)
+                paths.checkpoint_file(self.folder, student.key).unlink(missing_ok=True)
+        self._show_end(student)
 
-    def _tell(self, student: StudentSpec) -> None:
-        """From the rows, which know of earlier runs as well."""
+    def _show_end(self, student: StudentSpec) -> None:
+        past = history(self.folder, student.key)
+        assert past is not None
+        self.ended.add(student.key)
+        self._update_trackers(student)
+        value = past.epochs[-1][self.space.search.metric] if past.epochs else None
+        missing = student.recipe.train.epochs - len(past.epochs)
+        self.display.student_ended(student, past.end["status"], value, past.end["reason"], missing)
+
+    def _update_trackers(self, student: StudentSpec) -> None:
+        """Send a student's rows, earlier runs included, to the trackers."""
         past = history(self.folder, student.key)
         if past is not None:
-            self.trackers.tell(past)
+            self.trackers.update(past)
+
+    def _print(self, line: str) -> None:
+        self.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _named(pack: Pack) -> str:
-    """A pack in a few words: its first student, and how many others there are."""
-    others = len(pack.students) - 1
-    return describe(pack.students[0]) + (f" and {others} in its pack" if others else "")
+def _pack_label(pack: Pack) -> str:
+    """Return the first student's label and the number of others."""
+    others_count = len(pack.students) - 1
+    return student_label(pack.students[0]) + (f" and {others_count} in its pack" if others_count else "")

@@ -1,113 +1,124 @@
-"""Which students share a Ray trial: alike ones that are trained as one, and brief ones that take turns."""
+"""Packs: the students that share one Ray trial.
+
+On a GPU, students with equal pack keys are stacked into one network (trainables/packs). Otherwise short trainings take
+turns in one trial, because starting and ending a trial costs Ray about 0.25 s.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
-from search.algorithms import FORGETFUL
-from search.students.spec import Pack, StudentSpec, teacher_of
+from search.algorithms import NON_ADAPTIVE
+from search.students.spec import Pack, StudentSpec, teacher_json
 from spaces.recipe import Recipe
 from spaces.space import Space
 from trainables.batches import steps_per_epoch
+from trainables.cost import network_cost
 from trainables.data import Dataset
-from trainables.packs.alike import pack_key
-from trainables.validate import price
+from trainables.packs.pack_key import pack_key
 
-MOST = 64  # students of a pack, however small they are
-FULL = 2e11  # multiply-accumulates of a step that keep a GPU busy; more of them only take longer
-TURN = 2.0  # seconds of training that are worth a Ray trial, whose start and end take Ray a quarter of a second
-BESIDES = 0.05  # seconds of a student besides its training: its rows, its weights on disk, its latency
-STEP = 1e-3  # seconds of a step of the smallest network; what larger ones take besides is their products
-RATE = 1e10  # multiply-accumulates a second
-LEAST = 4  # trials for each worker, lest some have nothing to do at the end
-ROUNDS = 10  # of proposals at least, of whose ends a sampler learns
+MAX_PACK_SIZE = 64  # students
+FULL_GPU_MACS = 2e11  # multiply-accumulates of a step that fully use a GPU
+TURN_SECONDS = 2.0  # of training in one trial, about 8 times Ray's cost of a trial
+STUDENT_OVERHEAD_SECONDS = 0.05  # rows, weights on disk and latency of one student
+STEP_SECONDS = 1e-3  # of a step of the smallest network, without multiply-accumulates
+MACS_PER_SECOND = 1e10  # of one CPU thread
+TRIALS_PER_WORKER = 4  # at least, so that no worker is idle for long at the end
+MIN_ROUNDS = 10  # of proposals, so that a sampler can use results
 
 
-def packs(space: Space, data: Dataset, students: Iterable[StudentSpec], workers: int) -> list[Pack]:
-    """Every student once, ordered by the first of each pack: likes as one where that pays, or brief ones in turn."""
+def group_into_packs(space: Space, data: Dataset, students: Iterable[StudentSpec], workers: int) -> list[Pack]:
+    """Return packs with every student once, in the order of each pack's first student."""
     students = list(students)
-    as_one = _as_one(space)
-    parts = _alike(space, data, students) if as_one else _in_turn(data, students, len(students) // (LEAST * workers))
-    order = {each.key: place for place, each in enumerate(students)}
-    ordered = sorted(parts, key=lambda part: order[part[0].key])  # whole seeds first
-    return [Pack(tuple(part), as_one) for part in ordered]
+    stacked = _stacks_students(space)
+    max_sequential = len(students) // (TRIALS_PER_WORKER * workers)
+    groups = _stacked_groups(space, data, students) if stacked else _sequential_groups(data, students, max_sequential)
+    order = {student.key: index for index, student in enumerate(students)}
+    return [Pack(tuple(group), stacked) for group in sorted(groups, key=lambda group: order[group[0].key])]
 
 
-def _batch(space: Space, workers: int) -> int:
-    """How many students an adaptive search proposes at once: enough for packs, few enough to learn in between."""
-    if not _as_one(space):
-        return 1
-    most = MOST if space.resources.pack == "auto" else space.resources.pack
-    if space.search.algorithm in FORGETFUL:
-        return most
-    return max(1, min(most, (space.search.trials or 0) // (ROUNDS * workers)))
-
-
-def widest(space: Space, data: Dataset, workers: int) -> int:
-    """How many students of a space are trained as one at most."""
-    if not _as_one(space):
+def max_pack_size(space: Space, data: Dataset, workers: int) -> int:
+    """Return the largest number of students that are stacked into one network."""
+    if not _stacks_students(space):
         return 1
     recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
-    most = max((largest(space, each, data) for each in recipes if pack_key(each)), default=1)
-    return most if space.search.algorithm == "grid" else min(most, _batch(space, workers))
+    size = max((pack_size_limit(space, recipe, data) for recipe in recipes if pack_key(recipe)), default=1)
+    return size if space.search.algorithm == "grid" else min(size, _proposal_batch(space, workers))
 
 
-def _as_one(space: Space) -> bool:
-    """Whether likes are trained as one: that rounds otherwise than training alone, and gains little on a processor."""
+def _proposal_batch(space: Space, workers: int) -> int:
+    """Return the number of students that an adaptive search proposes at a time.
+
+    Large batches fill packs; small ones let a sampler use the results in between.
+    """
+    if not _stacks_students(space):
+        return 1
+    largest = MAX_PACK_SIZE if space.resources.pack == "auto" else space.resources.pack
+    if space.search.algorithm in NON_ADAPTIVE:
+        return largest
+    return max(1, min(largest, (space.search.trials or 0) // (MIN_ROUNDS * workers)))
+
+
+def _stacks_students(space: Space) -> bool:
+    """Return True if students are stacked: on request, or by default on a GPU.
+
+    Stacking changes rounding, and saves little time on a CPU.
+    """
     return space.resources.pack != "auto" or bool(space.resources.gpus)
 
 
-def _alike(space: Space, data: Dataset, students: list[StudentSpec]) -> Iterator[list[StudentSpec]]:
-    """Parts of likes, each of which is worth being trained as one."""
-    for some in _grouped(students, lambda each: pack_key(each.recipe) or each.key):
-        yield from _cut(some, largest(space, some[0].recipe, data))
+def _stacked_groups(space: Space, data: Dataset, students: list[StudentSpec]) -> Iterator[list[StudentSpec]]:
+    """Yield groups with equal pack keys, each at most as large as fills a GPU."""
+    for group in _group_by(students, lambda student: pack_key(student.recipe) or student.key):
+        yield from _equal_parts(group, pack_size_limit(space, group[0].recipe, data))
 
 
-def _in_turn(data: Dataset, students: list[StudentSpec], most: int) -> Iterator[list[StudentSpec]]:
-    """Parts of at most so many under one teacher, each of which takes no longer than a turn."""
-    for some in _grouped(students, lambda each: teacher_of(each.recipe)):
-        yield from _filled(some, data, most)
+def _sequential_groups(data: Dataset, students: list[StudentSpec], max_size: int) -> Iterator[list[StudentSpec]]:
+    """Yield groups with the same teacher, each trained in at most TURN_SECONDS."""
+    for group in _group_by(students, lambda student: teacher_json(student.recipe)):
+        yield from _timed_parts(group, data, max_size)
 
 
-def _grouped(students: list[StudentSpec], label: Callable[[StudentSpec], str]) -> Iterable[list[StudentSpec]]:
-    found: dict[str, list[StudentSpec]] = defaultdict(list)
-    for each in students:
-        found[label(each)].append(each)
-    return found.values()
+def _group_by(students: list[StudentSpec], label: Callable[[StudentSpec], str]) -> Iterable[list[StudentSpec]]:
+    groups: dict[str, list[StudentSpec]] = defaultdict(list)
+    for student in students:
+        groups[label(student)].append(student)
+    return groups.values()
 
 
-def largest(space: Space, recipe: Recipe, data: Dataset) -> int:
-    """How many students like this one a worker trains as one at most."""
+def pack_size_limit(space: Space, recipe: Recipe, data: Dataset) -> int:
+    """Return the largest pack of students with this network and batch size."""
     if space.resources.pack != "auto":
         return space.resources.pack
-    work = price(recipe.network, data).macs * recipe.train.batch_size
-    return max(1, min(MOST, int(FULL // max(1, work))))
+    macs = network_cost(recipe.network, data).macs * recipe.train.batch_size
+    return max(1, min(MAX_PACK_SIZE, int(FULL_GPU_MACS // max(1, macs))))
 
 
-def seconds(recipe: Recipe, data: Dataset) -> float:
-    """About how long a small student takes one thread; a teacher that is asked in every step is left out."""
+def training_seconds(recipe: Recipe, data: Dataset) -> float:
+    """Return the approximate seconds of a small student on one CPU thread, without its teacher."""
     images = len(data.train.labels)
-    products = 3 * price(recipe.network, data).macs * images  # forward, and backward to weights and to inputs
-    return BESIDES + recipe.train.epochs * (steps_per_epoch(recipe.train, images) * STEP + products / RATE)
+    macs = 3 * network_cost(recipe.network, data).macs * images  # forward, and backward to weights and to inputs
+    epoch_seconds = steps_per_epoch(recipe.train, images) * STEP_SECONDS + macs / MACS_PER_SECOND
+    return STUDENT_OVERHEAD_SECONDS + recipe.train.epochs * epoch_seconds
 
 
-def _cut(students: list[StudentSpec], most: int) -> Iterator[list[StudentSpec]]:
-    """Parts of at most so many, all but equally large."""
-    n = -(-len(students) // most)
-    size = -(-len(students) // n)
+def _equal_parts(students: list[StudentSpec], max_size: int) -> Iterator[list[StudentSpec]]:
+    """Yield parts of at most `max_size` students and nearly equal sizes."""
+    parts = -(-len(students) // max_size)
+    size = -(-len(students) // parts)
     return (students[i : i + size] for i in range(0, len(students), size))
 
 
-def _filled(students: list[StudentSpec], data: Dataset, most: int) -> Iterator[list[StudentSpec]]:
-    """Parts of at most so many that take no longer than a turn, and of single students that do."""
+def _timed_parts(students: list[StudentSpec], data: Dataset, max_size: int) -> Iterator[list[StudentSpec]]:
+    """Yield parts of at most `max_size` students and TURN_SECONDS; a longer training is alone."""
     part: list[StudentSpec] = []
-    taken = 0.0
-    for each in students:
-        own = seconds(each.recipe, data)
-        if part and (len(part) >= most or taken + own > TURN):
+    part_seconds = 0.0
+    for student in students:
+        seconds = training_seconds(student.recipe, data)
+        if part and (len(part) >= max_size or part_seconds + seconds > TURN_SECONDS):
             yield part
-            part, taken = [], 0.0
-        part.append(each)
-        taken += own
+            part, part_seconds = [], 0.0
+        part.append(student)
+        part_seconds += seconds
     yield part

@@ -1,93 +1,92 @@
-"""One Ray Tuner: trains the students that it is given or that a searcher proposes."""
+"""Ray Tune for one stage: a list of packs, or packs that a searcher proposes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ray
 from ray import tune
 from ray.tune.progress_reporter import TrialProgressCallback
 
-from results.trackers import Trackers
-from results.trackers.tensorboard import Board
+from results.trackers import TrackerGroup
 from search.algorithms.per_student import PerStudentScheduler
-from search.cluster.scratch import scratch
-from search.plan.estimate import concurrency
-from search.trials.callback import RETRIES, Watch
-from search.trials.console import Display
-from search.trials.trial import trial
+from search.cluster.scratch import scratch_folder
+from search.cluster.workers import cluster_workers
+from search.students.spec import StudentSpec
+from search.trials.callback import MAX_RETRIES, StudentCallback
+from search.trials.progress_display import ProgressDisplay
+from search.trials.trainable import train_trial
 from spaces.space import Space
 from trainables.data import Dataset
 from trainables.distillation_data import TeacherOutputs
 
 
-class Experiment(NamedTuple):
-    """What every stage needs to know."""
+class SearchContext(NamedTuple):
+    """Values that every stage needs."""
 
     space: Space
     data: Dataset
+    grid: Sequence[StudentSpec]  # students of a grid search; empty for other algorithms
     folder: Path
-    plugins: dict[str, str]
-    display: Display
-    board: Board
-    trackers: Trackers
-    lessons: dict[str, tuple[str, TeacherOutputs]]  # name and answers of each teacher, by students.teacher_of
-    local: bool  # on a Ray of our own, which no other machine joins
+    plugins: dict[str, str]  # file name: source
+    display: ProgressDisplay
+    trackers: TrackerGroup
+    teacher_outputs: dict[str, tuple[str, TeacherOutputs]]  # name and outputs, by students.spec.teacher_json
+    single_machine: bool  # a private Ray without other nodes
 
 
-def train(
-    experiment: Experiment,
+def run_trials(
+    context: SearchContext,
     config: tune.TuneConfig,
     param_space: dict[str, Any],
-    referee: PerStudentScheduler | None = None,
+    scheduler: PerStudentScheduler | None = None,
 ) -> None:
-    """Train students until there are no more; Ray's own files are temporary, for the rows are the truth."""
-    resources = experiment.space.resources
-    config.scheduler = referee
-    config.max_concurrent_trials = workers(experiment.space)
+    """Train packs until there are no more.
+
+    Ray's own files are temporary: a search is resumed from the rows of its students.
+    """
+    resources = context.space.resources
+    config.scheduler = scheduler
+    config.max_concurrent_trials = cluster_workers(context.space)
     config.reuse_actors = True
-    config.trial_dirname_creator = _folder_name
+    config.trial_dirname_creator = _trial_folder_name
     trainable = tune.with_parameters(
-        trial,
-        data=experiment.data,
-        lessons=experiment.lessons,
-        plugins=experiment.plugins,
-        folder=experiment.folder,
+        train_trial,
+        data=context.data,
+        teacher_outputs=context.teacher_outputs,
+        plugins=context.plugins,
+        folder=context.folder,
         threads=max(1, int(resources.cpus)),
     )
-    watch = Watch(
-        experiment.space,
-        experiment.folder,
-        experiment.display,
-        experiment.board,
-        experiment.trackers,
-        referee.stopped if referee else set(),
+    callback = StudentCallback(
+        context.space,
+        context.folder,
+        context.display,
+        context.trackers,
+        scheduler.stopped if scheduler else set(),
     )
-    with scratch() as storage:
+    with scratch_folder() as storage:
         run_config = tune.RunConfig(
             name="stage",
             storage_path=str(storage),
-            callbacks=[watch, _Silence()],
+            callbacks=[callback, _SilentReporter()],
             verbose=0,
-            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            failure_config=tune.FailureConfig(max_failures=MAX_RETRIES),
         )
         limited = tune.with_resources(trainable, {"cpu": resources.cpus, "gpu": resources.gpus or 0})
         tune.Tuner(limited, param_space=param_space, tune_config=config, run_config=run_config).fit()
 
 
-class _Silence(TrialProgressCallback):
-    """Takes the place of Ray's own callback, which speaks of a student that ended without an epoch at any verbosity."""
+class _SilentReporter(TrialProgressCallback):
+    """Ray's reporter without output.
+
+    Ray's own prints a line about a trial without results at any verbosity.
+    """
 
     def _print(self, msg: str) -> None:
         pass
 
 
-def _folder_name(trial: Any) -> str:
+def _trial_folder_name(trial: Any) -> str:
     return trial.trial_id  # Ray's default spells out the whole config
-
-
-def workers(space: Space) -> int:
-    """How many students are trained at once on the connected cluster."""
-    have = ray.cluster_resources()
-    return concurrency(space, have.get("CPU", 1), have.get("GPU", 0))

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from search import engine
-from search.cluster.heartbeat import RayLostError
-from search.engine import best
-from search.students.spec import Pack, student
+from search.cluster.restart_plan import RayLostError
+from search.engine import best_values
+from search.students.spec import Pack, student_spec
 
 SEARCH = {"algorithm": "random", "trials": 9}
 METHOD = {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": 4}
@@ -25,8 +25,8 @@ def explored(space, trained, folder):
         wanted = space(method=METHOD, search={**SEARCH, "metric": metric})
         for alpha, accuracies in results.items():
             for seed, accuracy in enumerate(accuracies):
-                trained(student(wanted, "explore", {"method.alpha": alpha}, seed, 0), [0.99, accuracy], status)
-        return [values["method.alpha"] for values in best(wanted, folder, "explore", top)]
+                trained(student_spec(wanted, "explore", {"method.alpha": alpha}, seed, 0), [0.99, accuracy], status)
+        return [values["method.alpha"] for values in best_values(wanted, folder, "explore", top)]
 
     return ranked
 
@@ -51,31 +51,31 @@ def test_only_finished_students_are_compared(explored, status):
 
 def test_the_baseline_is_not_confirmed_for_itself(space, trained, folder):
     wanted = space(method=METHOD, search=SEARCH)
-    trained(student(wanted, "baseline", {"method.alpha": 0.5}, 0, 0), [0.9])
-    assert best(wanted, folder, "explore", 1) == []
+    trained(student_spec(wanted, "baseline", {"method.alpha": 0.5}, 0, 0), [0.9])
+    assert best_values(wanted, folder, "explore", 1) == []
 
 
 def test_stages_are_ranked_by_themselves(space, trained, folder):
     wanted = space(method=METHOD, search=SEARCH)
     for stage, seed, results in (("explore", 0, {0.2: 0.9, 0.4: 0.8}), ("confirm", 5, {0.2: 0.6, 0.4: 0.7})):
         for alpha, accuracy in results.items():
-            trained(student(wanted, stage, {"method.alpha": alpha}, seed, 0), [accuracy])
-    assert best(wanted, folder, "explore", 1) == [{"method.alpha": 0.2}]
-    assert best(wanted, folder, "confirm", 1) == [{"method.alpha": 0.4}]
+            trained(student_spec(wanted, stage, {"method.alpha": alpha}, seed, 0), [accuracy])
+    assert best_values(wanted, folder, "explore", 1) == [{"method.alpha": 0.2}]
+    assert best_values(wanted, folder, "confirm", 1) == [{"method.alpha": 0.4}]
 
 
 def test_students_of_a_smaller_budget_are_not_compared(space, trained, folder):
     wanted = space(method=METHOD, search=SEARCH, train={"epochs": {"choice": [1, 2]}})
     for epochs, accuracies in ((1, [0.9]), (2, [0.1, 0.5])):
-        trained(student(wanted, "explore", {"method.alpha": 0.5, "train.epochs": epochs}, 0, 0), accuracies)
-    assert best(wanted, folder, "explore", 2) == [{"method.alpha": 0.5, "train.epochs": 2}]
+        trained(student_spec(wanted, "explore", {"method.alpha": 0.5, "train.epochs": epochs}, 0, 0), accuracies)
+    assert best_values(wanted, folder, "explore", 2) == [{"method.alpha": 0.5, "train.epochs": 2}]
 
 
 @pytest.fixture
 def tune(space, trained, folder, monkeypatch):
     """In place of Tune, what each of its runs trains to the end; returns what it was given, and a stage to be run."""
     given, wanted = [], space(method={**METHOD, "alpha": {"choice": [0.5, 1]}}, seeds=[0, 1, 2])
-    students = [student(wanted, "explore", {"method.alpha": 0.5}, seed, 0) for seed in wanted.seeds]
+    students = [student_spec(wanted, "explore", {"method.alpha": 0.5}, seed, 0) for seed in wanted.seeds]
 
     def run(*trains: list[int]):
         runs = iter(trains)
@@ -85,13 +85,15 @@ def tune(space, trained, folder, monkeypatch):
             for seed in next(runs):
                 trained(students[seed], [0.5])
 
-        monkeypatch.setattr(engine, "train", train)
-        monkeypatch.setattr(engine, "_teach", lambda *_: None)
-        monkeypatch.setattr(engine, "workers", lambda _: 1)
-        display = SimpleNamespace(stage=lambda *_: None)
-        engine._train(SimpleNamespace(space=wanted, data=None, folder=folder, display=display), "explore", students)
+        monkeypatch.setattr(engine, "run_trials", train)
+        monkeypatch.setattr(engine, "_ensure_teachers", lambda *_: None)
+        monkeypatch.setattr(engine, "cluster_workers", lambda _: 1)
+        display = SimpleNamespace(begin_stage=lambda *_: None)
+        engine._train_stage(
+            SimpleNamespace(space=wanted, data=None, folder=folder, display=display), "explore", students
+        )
 
-    monkeypatch.setattr(engine, "packs", lambda *_: [Pack((each,)) for each in students])
+    monkeypatch.setattr(engine, "group_into_packs", lambda *_: [Pack((each,)) for each in students])
     return given, students, run
 
 
@@ -118,15 +120,15 @@ def test_nobody_is_trained_again_without_need(tune):
 def test_where_nobody_trained_to_the_end_it_is_said(space, trained, folder, monkeypatch, confirm):
     wanted = space(method=METHOD, search=SEARCH, confirm=confirm)
     console = Console(file=StringIO(), width=40)
-    monkeypatch.setattr(engine, "_explore", lambda *_: None)
-    monkeypatch.setattr(engine, "_train", lambda _, stage, students: told.append((stage, len(students))))
+    monkeypatch.setattr(engine, "_explore_adaptively", lambda *_: None)
+    monkeypatch.setattr(engine, "_train_stage", lambda _, stage, students: told.append((stage, len(students))))
     told: list[tuple[str, int]] = []
     experiment = SimpleNamespace(space=wanted, folder=folder, display=SimpleNamespace(console=console))
-    trained(student(wanted, "explore", {"method.alpha": 0.5}, 0, 0), [0.5], "diverged")
-    engine.run(experiment, 0)
+    trained(student_spec(wanted, "explore", {"method.alpha": 0.5}, 0, 0), [0.5], "diverged")
+    engine.run_stages(experiment, 0)
     assert console.file.getvalue().count("explore: no student trained to its end") == 1
     assert not any(n for _, n in told)
-    trained(student(wanted, "explore", {"method.alpha": 0.7}, 0, 0), [0.5])
-    engine.run(experiment, 0)
+    trained(student_spec(wanted, "explore", {"method.alpha": 0.7}, 0, 0), [0.5])
+    engine.run_stages(experiment, 0)
     assert "explore" not in console.file.getvalue().partition("baseline")[2]
     assert ("confirm" if confirm else "baseline", 1) in told

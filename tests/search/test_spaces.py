@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from search.run import main
+from search.launch import main
 
 ROOT = Path(__file__).parent.parent.parent
 SPACES = sorted((ROOT / "spaces").rglob("*.yaml"))
@@ -38,8 +38,8 @@ def handler():
 def test_checks(space, tmp_path, monkeypatch, capsys):
     """In this process, for the imports of another take longer than the check; the fewest, smallest steps are timed."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("search.plan.estimate.PATIENCE", 0.0)
-    monkeypatch.setattr("search.plan.estimate.WORK", 10**7)
+    monkeypatch.setattr("search.plan.estimate.TIMING_SECONDS", 0.0)
+    monkeypatch.setattr("search.plan.estimate.MAX_STEP_MACS", 10**7)
     monkeypatch.setattr("os.cpu_count", lambda: 1)  # the other is busy with other tests
     code, said = main([str(space), "--check"]), capsys.readouterr()
     assert code == 0, said.err

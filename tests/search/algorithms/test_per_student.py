@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from ray.tune.schedulers import TrialScheduler
 
 from results.students import History
-from search.algorithms import SCHEDULERS, Halving
+from search.algorithms import SCHEDULERS
 from search.algorithms.per_student import PerStudentScheduler
+from search.algorithms.schedulers import SuccessiveHalving
 from search.students.spec import Pack
 from spaces.sections import Search
 
@@ -122,13 +123,13 @@ def arrivals(table: list[list[float]], order: list[int]) -> list[tuple[str, int,
     return found
 
 
-def rungs(halving: Halving) -> dict[int, dict[str, float]]:
+def rungs(halving: SuccessiveHalving) -> dict[int, dict[str, float]]:
     return dict(halving._brackets[0]._rungs)
 
 
 @given(TABLE, ORDER, st.integers(1, 4), st.integers(2, 4))
 def test_a_rung_holds_what_students_reached_in_exactly_its_epoch(table, order, grace, reduction):
-    halving = Halving(Search(grace_period=grace, reduction=reduction), EPOCHS)
+    halving = SuccessiveHalving(Search(grace_period=grace, reduction=reduction), EPOCHS)
     race = Race(PerStudentScheduler(halving))
     for student, epoch, value in arrivals(table, order):
         race.result(student, epoch, value)
@@ -140,7 +141,7 @@ def test_a_rung_holds_what_students_reached_in_exactly_its_epoch(table, order, g
 @given(TABLE, ORDER, st.sets(st.integers(0, 59)))
 def test_a_result_that_never_arrived_is_not_made_up_from_a_later_one(table, order, lost):
     """A worker may die between writing a row and telling Ray of it."""
-    halving = Halving(Search(reduction=3), EPOCHS)
+    halving = SuccessiveHalving(Search(reduction=3), EPOCHS)
     race = Race(PerStudentScheduler(halving))
     for index, (student, epoch, value) in enumerate(arrivals(table, order)):
         if index not in lost:
@@ -238,7 +239,7 @@ def histories(told: list[tuple[str, int, float, str]]) -> list[History]:
 
 
 def test_a_resumed_student_is_recorded_once():
-    halving = Halving(Search(), EPOCHS)
+    halving = SuccessiveHalving(Search(), EPOCHS)
     referee = PerStudentScheduler(halving)
     referee.replay(histories([("a", 1, 0.5, ""), ("b", 1, 0.6, "")]))
     race = Race(referee)  # the checkpoint of `a` was damaged: it begins anew, under another name

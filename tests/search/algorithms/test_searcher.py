@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from search.algorithms import SAMPLERS
-from search.algorithms.searcher import Suggestions
+from search.algorithms.searcher import StudentSearcher
 from search.students.spec import Pack, StudentSpec
 
 RANGES = {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": {"loguniform": [1, 64]}}
@@ -34,15 +34,19 @@ def search(space, folder):
     """A search over the rows that are there: as when the same command is run again."""
 
     def begun(
-        method: Any = RANGES, fits=lambda recipe: True, deadline: float = float("inf"), batch: int = 1, **search: Any
+        method: Any = RANGES,
+        within_limit=lambda recipe: True,
+        deadline: float = float("inf"),
+        batch: int = 1,
+        **search: Any,
     ):
         wanted = {"algorithm": "random", "trials": 6, **search}
-        return Suggestions(space(method=method, search=wanted), folder, fits, deadline, in_packs, batch)
+        return StudentSearcher(space(method=method, search=wanted), folder, within_limit, deadline, in_packs, batch)
 
     return begun
 
 
-def propose(suggestions: Suggestions, prefix: str = "ray") -> list[Any]:
+def propose(suggestions: StudentSearcher, prefix: str = "ray") -> list[Any]:
     """All students that a search still wants, none of them answered."""
     found = []
     while (config := suggestions.suggest(f"{prefix}-{len(found)}")) != Searcher.FINISHED:
@@ -55,8 +59,8 @@ def test_several_are_proposed_at_once_and_given_out_in_packs(search, trained, sa
     given = []
     while (config := suggestions.suggest(f"ray-{len(given)}")) != Searcher.FINISHED:
         given.append(config["pack"].students)
-        if len(suggestions.trials) <= 4:
-            assert len(suggestions.trials) == 4  # all of them before the first is given out
+        if len(suggestions.optuna_trials) <= 4:
+            assert len(suggestions.optuna_trials) == 4  # all of them before the first is given out
     assert len({each.key for pack in given for each in pack}) == 6 == sum(map(len, given))
     assert suggestions.proposed == [each for pack in given for each in pack]
     for place, pack in enumerate(given):
@@ -67,7 +71,7 @@ def test_several_are_proposed_at_once_and_given_out_in_packs(search, trained, sa
 
 
 def test_an_exhausted_space_is_given_up_once(search, monkeypatch):
-    monkeypatch.setattr("search.algorithms.searcher.ATTEMPTS", 50)
+    monkeypatch.setattr("search.algorithms.searcher.MAX_REJECTED", 50)
     suggestions = search(FEW, trials=50, batch=16)
     assert len(propose(suggestions)) == 1 + 2 * 2
     asked = len(suggestions.study.trials)
@@ -79,7 +83,7 @@ def test_after_the_deadline_new_students_of_a_batch_wait_in_vain(search, trained
     begun = [trained(each, [0.1], None) for each in propose(search(batch=4))[:2]]
     late = search(batch=4)
     late.pack = lambda students: [Pack((each,)) for each in students]
-    assert late.suggest("ray-0")["pack"].students[0].key == begun[0].key and len(late.waiting) == 3
+    assert late.suggest("ray-0")["pack"].students[0].key == begun[0].key and len(late.waiting_packs) == 3
     late.deadline = time.time() - 1
     assert [each.key for each in propose(late, "late")] == [begun[1].key]
 
@@ -121,7 +125,7 @@ def test_a_finished_search_proposes_nothing_and_more_trials_extend_it(search, tr
     for each in propose(search()):
         trained(each, [0.1, 0.2, 0.3])
     assert propose(search()) == []
-    assert search().left == 0
+    assert search().remaining == 0
     assert len(propose(search(trials=8))) == 2
 
 
@@ -178,14 +182,14 @@ def test_a_loss_is_searched_for_its_minimum(search, trained):
 
 def test_students_are_proposed_once_and_a_space_may_be_exhausted(search, sampler, monkeypatch):
     """Three alphas, two temperatures: alpha = 0 is one student, whatever the temperature."""
-    monkeypatch.setattr("search.algorithms.searcher.ATTEMPTS", 200)
+    monkeypatch.setattr("search.algorithms.searcher.MAX_REJECTED", 200)
     found = propose(search(FEW, algorithm=sampler, trials=50))
     assert len({each.key for each in found}) == len(found) == 1 + 2 * 2
     assert [each.stage for each in found].count("baseline") == 1
 
 
 def test_students_that_are_too_large_are_not_proposed(search, sampler):
-    found = propose(search(fits=lambda recipe: recipe.method.knobs["temperature"] < 8, algorithm=sampler))
+    found = propose(search(within_limit=lambda recipe: recipe.method.knobs["temperature"] < 8, algorithm=sampler))
     assert len(found) == 6
     assert all(each.values["method.temperature"] < 8 for each in found)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.plan.check import check, check_modules
+from search.plan.check import check_networks, check_space
 from spaces.errors import UserError
 
 PLAIN = {"name": "hinton", "alpha": 0.5, "temperature": 4}
@@ -12,8 +12,8 @@ ALPHA = {"name": "hinton", "alpha": {"uniform": [0, 1]}, "temperature": 4}
 
 
 def test_the_tiny_space_is_fine(space, digits):
-    check(space())
-    check_modules(space(), digits)
+    check_space(space())
+    check_networks(space(), digits)
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_the_tiny_space_is_fine(space, digits):
                 "teacher": {"model": {"name": "mlp", "hidden": [8]}, "train": {"lr": {"uniform": [0.1, 1]}}},
                 "search": {"algorithm": "random", "trials": 3},
             },
-            "teacher.train.lr: a range; expected a choice, because every value is a teacher to be taught",
+            "teacher.train.lr: a range; expected a choice, because every value is one more teacher to train",
         ),
         (
             {"search": {"algorithm": "tpe"}, "method": ALPHA},
-            "search.trials: missing; tpe needs to know how many students to try",
+            "search.trials: missing; tpe needs the number of students to try",
         ),
         (
             {"search": {"algorithm": "random", "trials": 3}, "seeds": [0, 1], "method": ALPHA},
@@ -72,25 +72,25 @@ def test_the_tiny_space_is_fine(space, digits):
         ),
         (
             {"search": {"algorithm": "grid", "grace_period": 2}},
-            "search.grace_period: found 2, but scheduler none reads no grace_period; remove it or name one that does: asha, median",
+            "search.grace_period: found 2, but scheduler none does not use grace_period; remove it or choose one of: asha, median",
         ),
         (
             {"search": {"algorithm": "tpe", "trials": 3, "scheduler": "median", "reduction": 2}, "method": ALPHA},
-            "search.reduction: found 2, but scheduler median reads no reduction; remove it or name one that does: asha",
+            "search.reduction: found 2, but scheduler median does not use reduction; remove it or choose one of: asha",
         ),
         (
             {"search": {"algorithm": "tpe", "trials": 3, "scheduler": "asha", "grace_period": 3}, "method": ALPHA},
-            "search.grace_period: found 3, expected fewer than the 3 epochs of a student: otherwise nobody is ever stopped",
+            "search.grace_period: found 3, expected fewer than the 3 epochs of a student: otherwise no student is ever stopped",
         ),
         (
             {"search": {"algorithm": "tpe", "trials": 3, "scheduler": "median", "grace_period": 99}, "method": ALPHA},
-            "search.grace_period: found 99, expected fewer than the 3 epochs of a student: otherwise nobody is ever stopped",
+            "search.grace_period: found 99, expected fewer than the 3 epochs of a student: otherwise no student is ever stopped",
         ),
     ],
 )
 def test_mistakes_are_named_with_their_place_and_the_right_word(space, parts, said):
     with pytest.raises(UserError) as caught:
-        check(space(**parts))
+        check_space(space(**parts))
     (line,) = str(caught.value).splitlines()
     place, _, rest = line.partition(": ")
     assert rest.startswith(said)
@@ -107,16 +107,16 @@ def test_mistakes_are_named_with_their_place_and_the_right_word(space, parts, sa
     ],
 )
 def test_keys_that_the_scheduler_reads_are_fine(space, search):
-    check(space(search={"algorithm": "tpe", "trials": 3, **search}, method=ALPHA))
+    check_space(space(search={"algorithm": "tpe", "trials": 3, **search}, method=ALPHA))
 
 
 def test_the_longest_student_may_still_be_stopped(space):
     mixed = {"epochs": {"choice": [1, 5]}, "batch_size": 64}
-    check(space(search={"algorithm": "tpe", "trials": 3, "scheduler": "asha", "grace_period": 2}, train=mixed))
+    check_space(space(search={"algorithm": "tpe", "trials": 3, "scheduler": "asha", "grace_period": 2}, train=mixed))
 
 
 def test_a_choice_of_teachers_is_fine(space):
-    check(space(teacher={"model": {"name": "mlp", "hidden": {"choice": [[8], [16]]}}}, method=PLAIN))
+    check_space(space(teacher={"model": {"name": "mlp", "hidden": {"choice": [[8], [16]]}}}, method=PLAIN))
 
 
 @pytest.mark.parametrize("part", ["student", "teacher"])
@@ -127,13 +127,13 @@ def test_a_network_that_cannot_see_the_images_is_refused_before_anything_is_trai
 
     monkeypatch.setitem(MODELS, "wide", lambda shape, classes: nn.Conv2d(1, classes, kernel_size=28))
     with pytest.raises(UserError, match="model wide: cannot be built for images"):
-        check_modules(space(**{part: {"model": {"name": "wide"}}}), digits)
+        check_networks(space(**{part: {"model": {"name": "wide"}}}), digits)
 
 
 def test_an_area_under_the_curve_needs_two_classes(space, digits):
     alike = digits.val.labels == 3
     val = type(digits.val)(digits.val.images[alike], digits.val.labels[alike])
     for metric in ("val_auc", "val_macro_f1"):
-        check_modules(space(search={"algorithm": "grid", "metric": metric}), digits)
+        check_networks(space(search={"algorithm": "grid", "metric": metric}), digits)
     with pytest.raises(UserError, match=r"search.metric: val_auc, but the validation images are all of one class"):
-        check_modules(space(search={"algorithm": "grid", "metric": "val_auc"}), digits._replace(val=val))
+        check_networks(space(search={"algorithm": "grid", "metric": "val_auc"}), digits._replace(val=val))

@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from search.algorithms import SAMPLERS
-from search.algorithms.searcher import draw
+from search.algorithms.searcher import suggest_value
 from spaces.sections import Search
 
 EVERYTHING = {
@@ -48,7 +48,7 @@ def proposals(space: Any, algorithm: str, seed: int, trials: int, value=lambda v
     found = []
     for _ in range(trials):
         trial = study.ask()
-        found.append(space.ask(lambda path, domain, trial=trial: draw(trial, path, domain)))
+        found.append(space.sample_values(lambda path, domain, trial=trial: suggest_value(trial, path, domain)))
         study.tell(trial, value(found[-1]))
     return found
 

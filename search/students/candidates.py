@@ -1,0 +1,70 @@
+"""Students and teachers of a space, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from search.students.spec import StudentSpec, students_for_seeds, teacher_json
+from spaces import template
+from spaces.recipe import Recipe
+from spaces.space import Space
+from trainables.baseline import canonical_recipe
+from trainables.cost import network_cost
+from trainables.data import Dataset
+
+
+def grid_students(space: Space, data: Dataset) -> list[StudentSpec]:
+    """Return the students of a grid within the search limit; none for other algorithms.
+
+    This takes about 0.5 ms for each student, so it is called once per run. Raises UserError if no student is within the
+    limit.
+    """
+    if space.search.algorithm != "grid":
+        return []
+    students = students_for_seeds(space, space.cells(), "explore", space.seeds)
+    allowed = [student for student in students if within_limit(space, student.recipe, data)]
+    if not allowed:
+        smallest = min(network_cost(student.recipe.network, data) for student in students)
+        size = f"a student here has {smallest.parameters:,} parameters and {smallest.macs:,} MACs"
+        raise space.error("search.limit", f"no student is within it; {size}")
+    return allowed
+
+
+def within_limit(space: Space, recipe: Recipe, data: Dataset) -> bool:
+    """Return True if a student is within `search.limit`."""
+    limit = space.search.limit
+    if limit.parameters is None and limit.macs is None:
+        return True
+    cost = network_cost(recipe.network, data)
+    return cost.parameters <= (limit.parameters or cost.parameters) and cost.macs <= (limit.macs or cost.macs)
+
+
+def longest_training(space: Space) -> int:
+    """Return the largest number of epochs of any student."""
+    return max(space.fill(values, 0).train.epochs for values in space.probes())
+
+
+def students_per_teacher(space: Space) -> list[StudentSpec]:
+    """Return one student for each distinct teacher; none if no method needs a teacher."""
+    probes = space.probes()
+    if not any(canonical_recipe(space.fill(values, 0)).teacher for values in probes):
+        return []
+    rest = {path: label for path, label in probes[0].items() if path.split(".")[0] != "teacher"}
+    students = (
+        StudentSpec("explore", space.fill({**rest, **teacher}, space.seeds[0], seed), {**rest, **teacher})
+        for teacher in template.iterate_cells(space.template.get("teacher", {}), "teacher")
+        for seed in space.teacher_seeds
+    )
+    return list({teacher_json(student.recipe): student for student in students}.values())
+
+
+def all_teacher_recipes(students: Sequence[StudentSpec]) -> list[Recipe]:
+    """Return the recipes of these students' teachers, of their own teachers and of ensemble members, each once."""
+    recipes = {recipe.key(): recipe for student in students for recipe in _teachers_first(student.recipe)}
+    return list(recipes.values())
+
+
+def _teachers_first(recipe: Recipe) -> Iterator[Recipe]:
+    for teacher in recipe.teacher_recipes():
+        yield from _teachers_first(teacher)
+        yield teacher
