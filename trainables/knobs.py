@@ -1,4 +1,7 @@
-"""A function's keyword-only arguments are its knobs: the signature is what the YAML is checked against."""
+"""Knobs: keyword-only arguments of data sets, models and methods.
+
+The YAML of a space is checked against these signatures.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from spaces.pydantic_errors import complaints
-from spaces.recipe import Amount, Count
+from spaces.parts import Amount, Count
+from spaces.pydantic_errors import validation_problems
+from trainables.docstrings import argument_descriptions
 
-# what knobs are made of, here and in plugins
+# Types of knobs, for this project and for plugins.
 __all__ = [
     "Amount",
     "Count",
@@ -22,50 +26,55 @@ __all__ = [
     "Rate",
     "StudentLayer",
     "TeacherLayer",
-    "marked",
-    "problems",
-    "schema",
+    "TeacherWeight",
+    "knob_problems",
+    "knob_schema",
+    "marked_knobs",
 ]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
-# Knobs that ask something of the training loop: a layer to be observed, or a first stage of so many epochs, after
-# which the optimiser starts anew.
-StudentLayer = Annotated[str, "student layer"]
+# Types with a mark, which is their last argument. The training loop reads them with `marked_knobs`.
+StudentLayer = Annotated[str, "student layer"]  # name of a layer to observe
 TeacherLayer = Annotated[str, "teacher layer"]
-FirstStage = Annotated[int, Field(ge=0), "first stage"]
+FirstStage = Annotated[int, Field(ge=0), "first stage"]  # epochs, after which the optimizer is reset
+TeacherWeight = Annotated[float, Field(ge=0, le=1), "teacher weight"]  # at 0 the student is the baseline
 
 
 @cache
-def schema(function: Callable[..., Any]) -> type[BaseModel]:
-    """The knobs of a function as a strict model: names, types, bounds and defaults."""
-    hints = get_type_hints(function, include_extras=True)
-    parameters = inspect.signature(function).parameters.values()
-    fields: dict[str, Any] = {
-        p.name: (hints.get(p.name, Any), ... if p.default is p.empty else p.default)
-        for p in parameters
-        if p.kind is p.KEYWORD_ONLY
-    }
+def knob_schema(function: Callable[..., Any]) -> type[BaseModel]:
+    """Strict pydantic model of a function's knobs.
+
+    Has names, types, bounds and defaults of the signature, and the descriptions of the docstring.
+    """
+    hints, descriptions = get_type_hints(function, include_extras=True), argument_descriptions(function)
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            name, default = parameter.name, ... if parameter.default is parameter.empty else parameter.default
+            fields[name] = (hints.get(name, Any), Field(default=default, description=descriptions.get(name)))
     config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     return create_model(function.__name__, __config__=config, **fields)
 
 
 @cache
-def marked(function: Callable[..., Any], kind: Any) -> tuple[str, ...]:
-    """The names of a function's knobs of one of the kinds above, such as StudentLayer."""
-    mark = get_args(kind)[-1]
+def marked_knobs(function: Callable[..., Any], marked_type: Any) -> tuple[str, ...]:
+    """Return the knobs of a marked type, such as StudentLayer."""
+    mark = get_args(marked_type)[-1]
     hints = get_type_hints(function, include_extras=True)
     return tuple(name for name, hint in hints.items() if mark in get_args(hint))
 
 
-def problems(function: Callable[..., Any], knobs: dict[str, Any], others: Iterable[str] = ()) -> list[tuple[str, str]]:
-    """What is wrong with these knobs for this function, as (dotted path, sentence) pairs; empty when all is well.
+def knob_problems(
+    function: Callable[..., Any], knobs: dict[str, Any], other_keys: Iterable[str] = ()
+) -> list[tuple[str, str]]:
+    """Return the problems of these knobs as pairs (dotted path, message).
 
-    `others` are right words that stand beside the knobs, such as the name of the function.
+    `other_keys` may stand beside the knobs, for example `name`; they are suggested for a misspelled key.
     """
     try:
-        schema(function).model_validate(knobs)
+        knob_schema(function).model_validate(knobs)
     except ValidationError as error:
-        return list(complaints(error, schema(function), others))
+        return list(validation_problems(error, knob_schema(function), other_keys))
     return []

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from spaces.recipe import Model
-from trainables.cost import cost
-from trainables.knobs import schema
-from trainables.models import MODELS, build
+from spaces.parts import Model
+from trainables.cost import count_cost
+from trainables.knobs import knob_schema
+from trainables.models import MODELS, build_network
 
 SMALL = {"name": "mlp", "hidden": [12], "dropout": 0.5}
 NECESSARY: dict[str, dict[str, Any]] = {  # knobs without a default
@@ -18,7 +18,7 @@ NECESSARY: dict[str, dict[str, Any]] = {  # knobs without a default
     "ensemble": {"members": 2, "of": SMALL},
     "routed": {"students": [SMALL, {"name": "cnn"}]},
 }
-NECESSARY |= {name: {"stem": "small"} for name in MODELS if MODELS[name].__module__.endswith(".vision")}
+NECESSARY |= {name: {"stem": "small"} for name in MODELS if MODELS[name].__module__.endswith(".torchvision_networks")}
 DROPPING = ("cnn", "mlp", "ensemble", "routed", "mobilenet_v2", "googlenet", "squeezenet")
 MNIST, DIGITS = (1, 28, 28), (1, 8, 8)
 
@@ -30,20 +30,20 @@ def model(name: str, **knobs: Any) -> Model:
 
 
 def weights(name: str, seed: int) -> dict[str, torch.Tensor]:
-    return build(model(name), DIGITS, 10, seed).state_dict()
+    return build_network(model(name), DIGITS, 10, seed).state_dict()
 
 
 @each
 @pytest.mark.parametrize(("shape", "classes"), [(DIGITS, 10), (MNIST, 2), ((3, 9, 12), 10)])
 def test_one_logit_per_class(name: str, shape: tuple[int, int, int], classes: int) -> None:
-    logits = build(model(name), shape, classes)(torch.rand(5, *shape))
+    logits = build_network(model(name), shape, classes)(torch.rand(5, *shape))
     assert logits.shape == (5, classes) and logits.isfinite().all()
 
 
 @each
 def test_no_network_ends_in_a_softmax(name: str) -> None:
     # Every loss has its own: one project had two, and so no student could be sure of anything.
-    logits = build(model(name), DIGITS, 10)(torch.rand(5, *DIGITS))
+    logits = build_network(model(name), DIGITS, 10)(torch.rand(5, *DIGITS))
     assert not logits.sum(-1).allclose(torch.ones(5))
 
 
@@ -60,7 +60,7 @@ def test_the_global_generator_is_left_as_it_was(name: str) -> None:
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
-    build(model(name), DIGITS, 10, seed=5)
+    build_network(model(name), DIGITS, 10, seed=5)
     assert torch.equal(torch.rand(4), expected)
 
 
@@ -75,8 +75,8 @@ def test_what_ran_before_changes_no_weight(name: str) -> None:
 
 @pytest.mark.parametrize("name", DROPPING)
 def test_dropout_only_while_training(name: str) -> None:
-    knobs = {"dropout": 0.5} if "dropout" in schema(MODELS[name]).model_fields else {}  # else its parts have some
-    network = build(model(name, **knobs), DIGITS, 10)
+    knobs = {"dropout": 0.5} if "dropout" in knob_schema(MODELS[name]).model_fields else {}  # else its parts have some
+    network = build_network(model(name, **knobs), DIGITS, 10)
     images = torch.rand(5, *DIGITS)
     assert not torch.equal(network(images), network(images))
     network.eval()
@@ -97,17 +97,17 @@ def test_dropout_only_while_training(name: str) -> None:
     ids=str,
 )
 def test_cost_of_the_published_networks(network: Model, parameters: int, macs: int) -> None:
-    assert cost(build(network, MNIST, 10), MNIST) == (parameters, macs)
+    assert count_cost(build_network(network, MNIST, 10), MNIST) == (parameters, macs)
 
 
 def test_weights_start_as_in_keras() -> None:
     # Glorot and Bengio 2010, eq. 16: uniform within sqrt(6 / (fan in + fan out)); biases are zero.
-    found = build(model("mlp", hidden=[784, 784]), MNIST, 10).state_dict()
+    found = build_network(model("mlp", hidden=[784, 784]), MNIST, 10).state_dict()
     assert found["linear1.weight"].abs().max() == pytest.approx((6 / 1568) ** 0.5, rel=1e-3)
     assert found["logits.weight"].std() == pytest.approx((2 / 794) ** 0.5, rel=0.02)
     assert all(not value.any() for key, value in found.items() if key.endswith("bias"))
 
 
 def test_an_mlp_without_hidden_layers_is_linear() -> None:
-    network = build(model("mlp", hidden=[]), DIGITS, 10)
-    assert cost(network, DIGITS) == (64 * 10 + 10, 640)
+    network = build_network(model("mlp", hidden=[]), DIGITS, 10)
+    assert count_cost(network, DIGITS) == (64 * 10 + 10, 640)

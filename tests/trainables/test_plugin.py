@@ -12,10 +12,10 @@ import pytest
 from spaces.errors import UserError
 from spaces.recipe import Recipe
 from trainables import plugin, validate
-from trainables.data import DATA, Dataset, load
+from trainables.data import DATASETS, Dataset, load_dataset
 from trainables.distillation_data import DistillationData
-from trainables.fit import Epoch
-from trainables.methods import METHODS, formula
+from trainables.fit import EpochResult
+from trainables.methods import METHODS, method_formula
 from trainables.models import MODELS
 
 LINEAR = '''
@@ -32,15 +32,14 @@ MODELS["linear"] = linear
 '''
 SQUARES = '''
 from torch import Tensor
+from trainables.declare import declare
 from trainables.knobs import Fraction
 from trainables.methods import METHODS, none
 from trainables.output import Output
 
+@declare(formula="alpha · mean (student − teacher)² + (1 − alpha) · CE(student, labels)")
 def squares(student: Output, teacher: Output, labels: Tensor, *, alpha: Fraction) -> Tensor:
-    """Match the logits.
-
-    alpha · mean (student − teacher)² + (1 − alpha) · CE(student, labels)
-    """
+    """Match the logits."""
     apart = (student.logits - teacher.logits.detach()).square().mean(-1)
     return alpha * apart + (1 - alpha) * none(student, None, labels)
 
@@ -61,8 +60,8 @@ DATA["upside_down"] = upside_down
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forget what a test registers."""
-    monkeypatch.setattr(plugin, "_loaded", {})
-    registries: list[dict[str, Any]] = [METHODS, MODELS, DATA]
+    monkeypatch.setattr(plugin, "_loaded_sources", {})
+    registries: list[dict[str, Any]] = [METHODS, MODELS, DATASETS]
     before = [dict(registry) for registry in registries]
     yield
     for registry, entries in zip(registries, before, strict=True):
@@ -70,34 +69,38 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         registry.update(entries)
 
 
-def test_a_model(recipe: Callable[..., Recipe], run: Callable[..., list[Epoch]], labels: DistillationData) -> None:
-    plugin.register({"linear.py": LINEAR})
+def test_a_model(
+    recipe: Callable[..., Recipe], run: Callable[..., list[EpochResult]], labels: DistillationData
+) -> None:
+    plugin.register_plugins({"linear.py": LINEAR})
     own = recipe({"name": "linear", "dropout": 0.1})
-    assert list(validate.judge(own)) == []
+    assert list(validate.recipe_problems(own)) == []
     assert run(own, labels)[-1].val_accuracy > 0.8
-    ((path, message),) = validate.judge(recipe({"name": "linear", "dropuot": 0.1}))
+    ((path, message),) = validate.recipe_problems(recipe({"name": "linear", "dropuot": 0.1}))
     assert path == "student.model.dropuot" and "did you mean dropout?" in message
 
 
-def test_a_method(recipe: Callable[..., Recipe], run: Callable[..., list[Epoch]], lesson: DistillationData) -> None:
-    plugin.register({"squares.py": SQUARES})
+def test_a_method(
+    recipe: Callable[..., Recipe], run: Callable[..., list[EpochResult]], lesson: DistillationData
+) -> None:
+    plugin.register_plugins({"squares.py": SQUARES})
     own = recipe(None, {"name": "squares", "alpha": 0.5}, teacher={})
-    assert list(validate.judge(own)) == []
-    assert formula("squares") == "alpha · mean (student − teacher)² + (1 − alpha) · CE(student, labels)"
+    assert list(validate.recipe_problems(own)) == []
+    assert method_formula("squares") == "alpha · mean (student − teacher)² + (1 − alpha) · CE(student, labels)"
     first, *_, last = run(own, lesson)
     assert last.train_loss < first.train_loss
 
 
 def test_a_data_set(digits: Dataset) -> None:
-    plugin.register({"upside_down.py": UPSIDE_DOWN})
-    data = load("upside_down")
+    plugin.register_plugins({"upside_down.py": UPSIDE_DOWN})
+    data = load_dataset("upside_down")
     assert (data.test.images[:, :, ::-1] == digits.test.images).all()
     assert data.fingerprint() != digits.fingerprint()
 
 
 def test_each_source_runs_once(capsys: pytest.CaptureFixture[str]) -> None:
     for source in ("print('one')", "print('one')", "print('two')", "print('two')"):
-        plugin.register({"mine.py": source})
+        plugin.register_plugins({"mine.py": source})
     assert capsys.readouterr().out == "one\ntwo\n"
 
 
@@ -114,24 +117,24 @@ def test_each_source_runs_once(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_a_mistake_is_told_with_its_line(source: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        plugin.register({"mine.py": source})
-    assert plugin.fingerprint() == ""
+        plugin.register_plugins({"mine.py": source})
+    assert plugin.plugin_fingerprint() == ""
 
 
 def test_the_fingerprint_follows_names_and_sources() -> None:
-    found = [plugin.fingerprint()]
+    found = [plugin.plugin_fingerprint()]
     for name, source in [("a.py", "A = 1"), ("b.py", "A = 1"), ("b.py", "A = 2")]:
-        plugin.register({name: source})
-        found.append(plugin.fingerprint())
+        plugin.register_plugins({name: source})
+        found.append(plugin.plugin_fingerprint())
     assert found[0] == "" and len(set(found)) == 4
 
 
 def test_the_order_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     found = set()
     for names in ("ab", "ba"):
-        monkeypatch.setattr(plugin, "_loaded", {})
-        plugin.register({f"{name}.py": "A = 1" for name in names})
-        found.add(plugin.fingerprint())
+        monkeypatch.setattr(plugin, "_loaded_sources", {})
+        plugin.register_plugins({f"{name}.py": "A = 1" for name in names})
+        found.add(plugin.plugin_fingerprint())
     assert len(found) == 1
 
 
@@ -140,18 +143,18 @@ def test_a_plugin_hides_no_module() -> None:
     import json
     import random
 
-    plugin.register({"random.py": "A = 1", "json.py": "A = 1"})
+    plugin.register_plugins({"random.py": "A = 1", "json.py": "A = 1"})
     assert sys.modules["random"] is random and sys.modules["json"] is json
 
 
 def test_a_plugin_is_compiled_as_it_stands() -> None:
     # Without the future imports of the module that runs it.
-    plugin.register({"mine.py": "def f(x: int): pass\nassert f.__annotations__ == {'x': int}"})
+    plugin.register_plugins({"mine.py": "def f(x: int): pass\nassert f.__annotations__ == {'x': int}"})
 
 
 def test_classes_in_a_plugin_can_be_pickled() -> None:
     source = "import pickle\nclass Own:\n    a: int = 3\nassert pickle.loads(pickle.dumps(Own())).a == 3"
-    plugin.register({"mine.py": source})
+    plugin.register_plugins({"mine.py": source})
 
 
 # The files.
@@ -160,20 +163,20 @@ def test_classes_in_a_plugin_can_be_pickled() -> None:
 def test_sources_travel_by_file_name(tmp_path: Path) -> None:
     for name in ("a.py", "b.py"):
         (tmp_path / name).write_text(f"# {name}: é")
-    assert plugin.read([tmp_path / "a.py", tmp_path / "b.py"]) == {"a.py": "# a.py: é", "b.py": "# b.py: é"}
-    assert plugin.read([]) == {}
+    assert plugin.read_plugins([tmp_path / "a.py", tmp_path / "b.py"]) == {"a.py": "# a.py: é", "b.py": "# b.py: é"}
+    assert plugin.read_plugins([]) == {}
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     for path in (tmp_path / "none.py", tmp_path):
         with pytest.raises(UserError, match=f"--plugin {path}: no such file"):
-            plugin.read([path])
+            plugin.read_plugins([path])
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match=str(tmp_path / "mine.py")):
-        plugin.read([tmp_path / "mine.py"])
+        plugin.read_plugins([tmp_path / "mine.py"])
 
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -182,4 +185,4 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
         path.parent.mkdir()
         path.write_text("A = 1")
     with pytest.raises(UserError, match=r"mine\.py"):
-        plugin.read(paths)
+        plugin.read_plugins(paths)

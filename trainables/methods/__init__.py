@@ -1,20 +1,26 @@
-"""Distillation methods by name: pure functions (student, teacher, labels, *, knobs) -> loss per example [batch].
+"""Distillation methods by name.
 
-`alpha` always weighs the teacher's term, so alpha = 0 is the student baseline exactly, whatever the method.
+A method is a pure function (student, teacher, labels, *, knobs) -> loss per example [batch]. `student` and `teacher`
+are of type `Output`: logits [batch, classes] and the activations of observed layers. `labels` are [batch]. A knob of
+type `TeacherWeight`, usually `alpha`, weighs the teacher's term: at 0 the loss is that of the baseline. A method with
+an argument `progress` gets the epoch.
+
+To add a method: one file with a function, declared by `declare`, and one line in METHODS.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import NamedTuple, get_args, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from torch import Tensor
 
-from spaces.recipe import Method
-from trainables.knobs import FirstStage, StudentLayer, TeacherLayer, marked
+from spaces.parts import Method
+from trainables.declare import NO_FORMULA, declaration_of
+from trainables.knobs import FirstStage, StudentLayer, TeacherLayer, marked_knobs
 from trainables.methods.attention import attention
-from trainables.methods.contrast import contrast
+from trainables.methods.contrast import subclass_contrast
 from trainables.methods.decoupled import decoupled
 from trainables.methods.dist import dist
 from trainables.methods.fitnets import fitnets
@@ -31,7 +37,7 @@ from trainables.output import Output
 
 METHODS: dict[str, Callable[..., Tensor]] = {
     "attention": attention,
-    "contrast": contrast,
+    "contrast": subclass_contrast,
     "decoupled": decoupled,
     "dist": dist,
     "fitnets": fitnets,
@@ -47,41 +53,48 @@ METHODS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-class Needs(NamedTuple):
-    """What a method with its knobs asks of the training loop, read from its signature."""
+class Requirements(NamedTuple):
+    """Inputs of a method from the training loop, read from its signature."""
 
-    moment: bool  # whether its loss depends on the epoch
-    student: tuple[str, ...]  # layers of the student to observe
-    teacher: tuple[str, ...]  # layers of the teacher
-    regressor: str | None  # what maps the student's layer to the teacher's
-    first_stage: int  # epochs after which the optimiser starts anew; 0 for one stage
+    uses_progress: bool  # the loss depends on the epoch
+    student_layers: tuple[str, ...]  # to be observed
+    teacher_layers: tuple[str, ...]
+    regressor: str | None  # trained layer from the student's layer to the teacher's
+    first_stage_epochs: int  # epochs before the optimizer starts afresh; 0 for one stage
 
-    def hints(self, epoch: int) -> bool:
-        """Whether layers are looked at in this epoch: where there are two stages, only in the first."""
-        return not self.first_stage or epoch <= self.first_stage
+    def observes_layers(self, epoch: int) -> bool:
+        """Return true in epochs with observed layers.
+
+        With two stages, only the first one observes layers.
+        """
+        return not self.first_stage_epochs or epoch <= self.first_stage_epochs
 
 
-def needs(method: Method) -> Needs:
-    """What a method asks for; knobs that are not given have their defaults."""
-    function = METHODS[method.name]
-    parameters = inspect.signature(function).parameters
-    knobs = {name: each.default for name, each in parameters.items() if each.kind is each.KEYWORD_ONLY} | method.knobs
-    return Needs(
-        moment="moment" in parameters,
-        student=tuple(knobs[name] for name in marked(function, StudentLayer)),
-        teacher=tuple(knobs[name] for name in marked(function, TeacherLayer)),
+def method_requirements(method: Method) -> Requirements:
+    """Return the requirements of a method and its knobs."""
+    function, knobs = METHODS[method.name], knobs_with_defaults(method)
+    return Requirements(
+        uses_progress="progress" in inspect.signature(function).parameters,
+        student_layers=tuple(knobs[name] for name in marked_knobs(function, StudentLayer)),
+        teacher_layers=tuple(knobs[name] for name in marked_knobs(function, TeacherLayer)),
         regressor=knobs.get("regressor"),
-        first_stage=sum(knobs[name] for name in marked(function, FirstStage)),
+        first_stage_epochs=sum(knobs[name] for name in marked_knobs(function, FirstStage)),
     )
 
 
-def unaided(method: Method) -> bool:
-    """Whether a method needs no teacher: its signature says that there may be none."""
+def knobs_with_defaults(method: Method) -> dict[str, Any]:
+    """Return all knobs of a method, with defaults for those not set."""
+    parameters = inspect.signature(METHODS[method.name]).parameters
+    defaults = {name: knob.default for name, knob in parameters.items() if knob.kind is knob.KEYWORD_ONLY}
+    return defaults | method.knobs
+
+
+def is_teacher_free(method: Method) -> bool:
+    """Return true if the method's signature allows `teacher` to be None."""
     hints = get_type_hints(METHODS[method.name])
     return type(None) in get_args(hints.get("teacher", Output))
 
 
-def formula(name: str) -> str:
-    """The loss of a method as written in its docstring: the paragraph after the first."""
-    paragraphs = inspect.cleandoc(METHODS[name].__doc__ or name).split("\n\n")
-    return " ".join(paragraphs[min(1, len(paragraphs) - 1)].split())
+def method_formula(name: str) -> str:
+    """Return the declared loss of a method."""
+    return declaration_of(METHODS[name]).formula or NO_FORMULA

@@ -1,40 +1,48 @@
-"""Distillation of relations, not of probabilities, from a stronger teacher, after Huang et al. (2022)."""
+"""Distillation by correlations, for stronger teachers."""
 
 from __future__ import annotations
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from trainables.knobs import Amount, Fraction, Positive
+from trainables.declare import declare
+from trainables.knobs import Amount, Positive, TeacherWeight
 from trainables.output import Output
 
 
+@declare(
+    formula="alpha · T² · (beta · (1 − r(classes)) + gamma · (1 − r(batch))) + (1 − alpha) · CE(student, labels), r "
+    "the correlation of the student's and the teacher's softmax(· / T)",
+    paper="Huang et al. (2022)",
+)
 def dist(
     student: Output,
     teacher: Output,
     labels: Tensor,
     *,
-    alpha: Fraction,
+    alpha: TeacherWeight,
     temperature: Positive,
     beta: Amount = 1.0,
     gamma: Amount = 1.0,
 ) -> Tensor:
-    """Loss per example [batch] from logits [batch, classes] and labels [batch].
+    """Distillation of correlations instead of probabilities (DIST).
 
-    alpha · T² · (beta · (1 − r(classes)) + gamma · (1 − r(batch))) + (1 − alpha) · CE(student, labels), r the
-    correlation of the student's and the teacher's softmax(· / T)
+    Pearson's r is taken over the classes of each example, and over the examples for each class. The mean of the latter
+    over the classes belongs to the whole batch and is added to every example. T² keeps the size of the gradient.
 
-    Pearson's r is taken over the classes of each example, and over the examples for each class; the mean of the latter
-    over the classes belongs to the whole batch and is added to every example (Huang et al. 2022). T² keeps the
-    gradient's size; beta and gamma are those of their code.
+    Args:
+        alpha: Weight of the teacher's term.
+        temperature: Temperature T of both softmaxes.
+        beta: Weight of the correlation over classes. The default is that of the paper's code.
+        gamma: Weight of the correlation over the batch. The default is that of the paper's code.
     """
-    told, taught = ((logits / temperature).softmax(-1) for logits in (student.logits, teacher.logits.detach()))
-    relations = beta * (1 - _correlation(told, taught, -1)) + gamma * (1 - _correlation(told, taught, 0)).mean()
+    p, q = ((logits / temperature).softmax(-1) for logits in (student.logits, teacher.logits.detach()))
+    relations = beta * (1 - _pearson_correlation(p, q, -1)) + gamma * (1 - _pearson_correlation(p, q, 0)).mean()
     hard = cross_entropy(student.logits, labels, reduction="none")
     return alpha * temperature**2 * relations + (1 - alpha) * hard
 
 
-def _correlation(some: Tensor, others: Tensor, dim: int) -> Tensor:
-    """Pearson's correlation along a dimension; 0 where one of the two is constant."""
-    first, second = (normalize(each - each.mean(dim, keepdim=True), dim=dim, eps=1e-8) for each in (some, others))
+def _pearson_correlation(x: Tensor, y: Tensor, dim: int) -> Tensor:
+    """Pearson's correlation along a dimension; 0 for constant input."""
+    first, second = (normalize(z - z.mean(dim, keepdim=True), dim=dim, eps=1e-8) for z in (x, y))
     return (first * second).sum(dim)

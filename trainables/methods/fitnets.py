@@ -1,4 +1,4 @@
-"""Hints from a hidden layer, then distillation, after Romero et al. (2015), section 2."""
+"""FitNets: a stage of hints, then a stage of distillation."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from typing import Literal
 
 from torch import Tensor
 
-from trainables.knobs import FirstStage, Fraction, Positive, StudentLayer, TeacherLayer
+from trainables.declare import declare
+from trainables.knobs import FirstStage, Positive, StudentLayer, TeacherLayer, TeacherWeight
 from trainables.methods.hinton import hinton
-from trainables.methods.terms import exact
+from trainables.methods.terms import at_least_float32
 from trainables.output import Output, Progress
 
 
+@declare(
+    formula="½ · ‖hint − regressor(guided)‖² for hint_epochs, then "
+    "alpha · T² · KL(softmax(teacher / T) ‖ softmax(student / T)) + (1 − alpha) · CE(student, labels), "
+    "with decay alpha falls linearly to 0",
+    paper="Romero et al. (2015), section 2",
+)
 def fitnets(
     student: Output,
     teacher: Output,
     labels: Tensor,
-    moment: Progress,
+    progress: Progress,
     *,
-    alpha: Fraction,
+    alpha: TeacherWeight,
     temperature: Positive,
     guided: StudentLayer,
     hint: TeacherLayer,
@@ -26,23 +33,32 @@ def fitnets(
     regressor: Literal["linear", "conv"] = "linear",
     decay: bool = True,
 ) -> Tensor:
-    """Loss per example [batch] in two stages; `features["regressed"]` is what the regressor makes of `guided`.
+    """FitNets: hints from a hidden layer, then distillation.
 
-    ½ · ‖hint − regressor(guided)‖² for hint_epochs, then
-    alpha · T² · KL(softmax(teacher / T) ‖ softmax(student / T)) + (1 − alpha) · CE(student, labels),
-    with decay alpha falls linearly to 0
+    The first stage is eq. 3 of the paper, summed over the units of an example; `features["regressed"]` is the output of
+    the regressor. In the second stage the paper lowers the teacher's weight lambda and has no T². Here alpha falls from
+    its full value in the first epoch of the second stage to 0 in the last. With alpha = 0 there is no teacher, and so
+    no first stage.
 
-    The first is eq. 3 of Romero et al. 2015, summed over the units of an example. In the second the paper lowers the
-    weight lambda of the teacher and has no T²; here alpha is lowered, from its full value in the first epoch of the
-    second stage to 0 in the last. With alpha = 0 there is no teacher, and so no first stage.
+    Args:
+        alpha: Weight of the teacher's term in the second stage.
+        temperature: Temperature T of both softmaxes.
+        guided: Student layer, the input of the regressor.
+        hint: Teacher layer, the target of the regressor.
+        hint_epochs: Epochs of the first stage. After it the optimizer starts afresh.
+        regressor: Trained layer from the guided layer to the hint.
+        decay: Lower alpha linearly to 0 over the second stage.
     """
-    if moment.epoch <= hint_epochs and alpha > 0:
-        missed = exact(teacher.features[hint]).detach() - exact(student.features["regressed"])
-        return 0.5 * missed.flatten(1).square().sum(-1)
-    weight = alpha * _left(moment, hint_epochs) if decay else alpha
+    if progress.epoch <= hint_epochs and alpha > 0:
+        difference = at_least_float32(teacher.features[hint]).detach() - at_least_float32(student.features["regressed"])
+        return 0.5 * difference.flatten(1).square().sum(-1)
+    weight = alpha * _teacher_decay(progress, hint_epochs) if decay else alpha
     return hinton(student, teacher, labels, alpha=weight, temperature=temperature)
 
 
-def _left(moment: Progress, hint_epochs: int) -> float:
-    """The part of the second stage that lies ahead: 1 in its first epoch, 0 in its last; 1 where it has only one."""
-    return 1 - (moment.epoch - hint_epochs - 1) / max(1, moment.epochs - hint_epochs - 1)
+def _teacher_decay(progress: Progress, hint_epochs: int) -> float:
+    """Return the remaining fraction of the second stage.
+
+    1 in its first epoch and 0 in its last; 1 if it has one epoch.
+    """
+    return 1 - (progress.epoch - hint_epochs - 1) / max(1, progress.epochs - hint_epochs - 1)

@@ -1,4 +1,4 @@
-"""Hints in one stage, as in a student project on MNIST and MHIST (ECE1512, 2022)."""
+"""Hints and labels in one stage."""
 
 from __future__ import annotations
 
@@ -8,29 +8,36 @@ from torch import Tensor
 from torch.linalg import vector_norm
 from torch.nn.functional import cross_entropy
 
-from trainables.knobs import Fraction, StudentLayer, TeacherLayer
-from trainables.methods.terms import exact
+from trainables.declare import declare
+from trainables.knobs import StudentLayer, TeacherLayer, TeacherWeight
+from trainables.methods.terms import at_least_float32
 from trainables.output import Output
 
 
+@declare(formula="alpha · ‖hint − regressor(guided)‖ + (1 − alpha) · CE(student, labels)")
 def hint(
     student: Output,
     teacher: Output,
     labels: Tensor,
     *,
-    alpha: Fraction,
+    alpha: TeacherWeight,
     guided: StudentLayer,
     hint: TeacherLayer,
     regressor: Literal["linear", "conv"] = "linear",
 ) -> Tensor:
-    """Loss per example [batch] from a pair of layers; `features["regressed"]` is what the regressor makes of `guided`.
+    """Hints and labels in one stage, without distillation.
 
-    alpha · ‖hint − regressor(guided)‖ + (1 − alpha) · CE(student, labels)
+    From a student project on MNIST and MHIST (ECE1512, 2022). `features["regressed"]` is the output of the regressor.
+    The norm is that of one example. The project took one norm over the whole batch of n, √n times as large if all
+    examples have the same distance: its alpha of 0.8 with n = 256 is 64/65 here. It had no regressor but a student
+    layer as wide as the teacher's.
 
-    The norm is of one example's differences. The project took one norm over the whole batch of n, which is √n times as
-    large where all examples are equally far: its alpha of 0.8 with n = 256 is 64/65 here. It had no regressor but a
-    student layer as wide as the teacher's.
+    Args:
+        alpha: Weight of the teacher's term.
+        guided: Student layer, the input of the regressor.
+        hint: Teacher layer, the target of the regressor.
+        regressor: Trained layer from the guided layer to the hint.
     """
-    missed = exact(teacher.features[hint]).detach() - exact(student.features["regressed"])
+    difference = at_least_float32(teacher.features[hint]).detach() - at_least_float32(student.features["regressed"])
     hard = cross_entropy(student.logits, labels, reduction="none")
-    return alpha * vector_norm(missed.flatten(1), dim=-1) + (1 - alpha) * hard
+    return alpha * vector_norm(difference.flatten(1), dim=-1) + (1 - alpha) * hard

@@ -1,22 +1,29 @@
-"""Knowledge distillation through softened outputs, after Hinton, Vinyals & Dean (2015), section 2."""
+"""Knowledge distillation with softened outputs."""
 
 from __future__ import annotations
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from trainables.knobs import Fraction, Positive
-from trainables.methods.terms import divergence
+from trainables.declare import declare
+from trainables.knobs import Positive, TeacherWeight
+from trainables.methods.terms import kl_divergence
 from trainables.output import Output
 
 
-def hinton(student: Output, teacher: Output, labels: Tensor, *, alpha: Fraction, temperature: Positive) -> Tensor:
-    """Loss per example [batch] from logits [batch, classes] and labels [batch].
+@declare(
+    formula="alpha · T² · KL(softmax(teacher / T) ‖ softmax(student / T)) + (1 − alpha) · CE(student, labels)",
+    paper="Hinton, Vinyals & Dean (2015), section 2",
+)
+def hinton(student: Output, teacher: Output, labels: Tensor, *, alpha: TeacherWeight, temperature: Positive) -> Tensor:
+    """Knowledge distillation with softened outputs.
 
-    alpha · T² · KL(softmax(teacher / T) ‖ softmax(student / T)) + (1 − alpha) · CE(student, labels)
+    The factor T² keeps the size of the soft gradient independent of T (section 2 of the paper).
 
-    The factor T² keeps the soft gradient's size independent of T (Hinton et al. 2015, sec. 2).
+    Args:
+        alpha: Weight of the teacher's term.
+        temperature: Temperature T of both softmaxes.
     """
-    soft = divergence(student.logits / temperature, teacher.logits / temperature)
+    soft = kl_divergence(student.logits / temperature, teacher.logits / temperature)
     hard = cross_entropy(student.logits, labels, reduction="none")
     return alpha * temperature**2 * soft + (1 - alpha) * hard

@@ -1,22 +1,23 @@
-"""No distillation: the student baseline, and how teachers are taught."""
+"""Training on labels only: baselines and teachers."""
 
 from __future__ import annotations
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from trainables.declare import declare
 from trainables.methods.routed import routed
 from trainables.output import Output
 
 
+@declare(formula="CE(student, labels)")
 def none(student: Output, teacher: Output | None, labels: Tensor) -> Tensor:
-    """Loss per example [batch] from logits [batch, classes] and labels [batch]; there is no teacher.
+    """Training on labels only: the baseline, and most teachers.
 
-    CE(student, labels)
-
-    The students of a bundle and their selector learn side by side, each from the labels: `routed` with alpha = 0.
+    The students of a `routed` network and their selector are trained side by side, each on the labels: `routed` with
+    alpha = 0.
     """
     if "students" in student.features:
-        nobody = Output(student.logits.detach())
-        return routed(student, nobody, labels, alpha=0.0, temperature=1.0)
+        unused_teacher = Output(student.logits.detach())
+        return routed(student, unused_teacher, labels, alpha=0.0, temperature=1.0)
     return cross_entropy(student.logits, labels, reduction="none")

@@ -1,24 +1,34 @@
-"""Distillation of standardized logits, after Sun et al. (2024)."""
+"""Distillation of standardized logits."""
 
 from __future__ import annotations
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from trainables.knobs import Fraction, Positive
-from trainables.methods.terms import divergence, standard
+from trainables.declare import declare
+from trainables.knobs import Positive, TeacherWeight
+from trainables.methods.terms import kl_divergence, standardize_logits
 from trainables.output import Output
 
 
-def standardized(student: Output, teacher: Output, labels: Tensor, *, alpha: Fraction, temperature: Positive) -> Tensor:
-    """Loss per example [batch] from logits [batch, classes] and labels [batch].
+@declare(
+    formula="alpha · T² · KL(softmax(Z(teacher) / T) ‖ softmax(Z(student) / T)) + (1 − alpha) · CE(student, labels), Z "
+    "the logits of an example with zero mean and unit variance",
+    paper="Sun et al. (2024)",
+)
+def standardized(
+    student: Output, teacher: Output, labels: Tensor, *, alpha: TeacherWeight, temperature: Positive
+) -> Tensor:
+    """Distillation of standardized logits.
 
-    alpha · T² · KL(softmax(Z(teacher) / T) ‖ softmax(Z(student) / T)) + (1 − alpha) · CE(student, labels), Z the
-    logits of an example with zero mean and unit variance
+    Algorithms 1 and 2 of the paper: the student's logits may differ in size from the teacher's. The variance is that of
+    the classes present, divided by their number.
 
-    Sun et al. 2024, algorithms 1 and 2: the student need not have logits as large as the teacher's. The variance is
-    that of the classes at hand, divided by their number.
+    Args:
+        alpha: Weight of the teacher's term.
+        temperature: Temperature T of both softmaxes.
     """
-    soft = divergence(standard(student.logits) / temperature, standard(teacher.logits) / temperature)
+    student_logits, teacher_logits = (standardize_logits(output.logits) for output in (student, teacher))
+    soft = kl_divergence(student_logits / temperature, teacher_logits / temperature)
     hard = cross_entropy(student.logits, labels, reduction="none")
     return alpha * temperature**2 * soft + (1 - alpha) * hard

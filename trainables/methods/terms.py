@@ -1,4 +1,4 @@
-"""What several losses are made of."""
+"""Terms shared by several losses."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
-TINY = 1e-9  # added to a variance, so that equal logits have a gradient
+VARIANCE_FLOOR = 1e-9  # so that equal logits have a gradient
 
 
-def divergence(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL(softmax(teacher) ‖ softmax(student)) in nats [...] of logits [..., classes]; no gradient for the teacher."""
+def kl_divergence(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(softmax(teacher) ‖ softmax(student)) in nats.
+
+    From logits [..., classes] to divergences [...]. No gradient reaches the teacher.
+    """
     targets = log_softmax(teacher.detach(), dim=-1)
-    # not kl_div, which is the same to the last bit but under vmap a loop
+    # torch's kl_div has equal values, but runs as a loop under vmap
     return (targets.exp() * (targets - log_softmax(student, dim=-1))).sum(-1)
 
 
-def standard(logits: Tensor) -> Tensor:
-    """Logits [..., classes] shifted and scaled to zero mean and unit variance, each example by itself."""
-    centred = logits - logits.mean(-1, keepdim=True)
-    return centred * (centred.square().mean(-1, keepdim=True) + TINY).rsqrt()
+def standardize_logits(logits: Tensor) -> Tensor:
+    """Logits [..., classes] with zero mean and unit variance per example."""
+    centered = logits - logits.mean(-1, keepdim=True)
+    return centered * (centered.square().mean(-1, keepdim=True) + VARIANCE_FLOOR).rsqrt()
 
 
-def exact(activations: Tensor) -> Tensor:
-    """The same activations in float32 at least; under autocast they come in bfloat16."""
+def at_least_float32(activations: Tensor) -> Tensor:
+    """Activations in float32 or float64; autocast makes them bfloat16."""
     return activations.to(torch.promote_types(activations.dtype, torch.float32))

@@ -7,14 +7,22 @@ from itertools import pairwise
 from torch import nn
 
 from trainables.knobs import Count, Rate
-from trainables.models.init import glorot
-from trainables.models.layers import Dropout
+from trainables.models.dropout import Dropout
+from trainables.models.weight_init import glorot_init
 
 
 def mlp(
     shape: tuple[int, int, int], classes: int, *, hidden: list[Count], dropout: Rate = 0.0, input_dropout: Rate = 0.0
 ) -> nn.Module:
-    """Linear layers with ReLU between them; layers `relu1`, `relu2`, … are its hint layers."""
+    """Linear layers with ReLU between them.
+
+    Hint layers: `relu1`, `relu2` and so on.
+
+    Args:
+        hidden: Units of each hidden layer.
+        dropout: Dropout rate after each hidden layer.
+        input_dropout: Dropout rate of the input pixels.
+    """
     channels, height, width = shape
     widths = [channels * height * width, *hidden]
     model = nn.Sequential()
@@ -25,4 +33,4 @@ def mlp(
         model.add_module(f"relu{i}", nn.ReLU())
         model.add_module(f"dropout{i}", Dropout(dropout))
     model.add_module("logits", nn.Linear(widths[-1], classes))
-    return glorot(model)
+    return glorot_init(model)

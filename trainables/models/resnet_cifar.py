@@ -1,4 +1,4 @@
-"""Residual networks for images of 32 by 32 pixels, after He et al. (2016), section 4.2."""
+"""Residual networks for images of 32 by 32 pixels."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from trainables.declare import declare
 from trainables.knobs import Count
-from trainables.models.init import he
-from trainables.models.stem import Normalize, normalized
+from trainables.models.input_layers import Normalize, add_normalization
+from trainables.models.weight_init import he_init
 
-STAGES = (16, 32, 64)  # channels, each stage at half the side of the one before it
+STAGE_CHANNELS = (16, 32, 64)  # each stage has half the side of the previous one
 
 
+@declare(paper="He et al. (2016), section 4.2")
 def resnet_cifar(
     shape: tuple[int, int, int],
     classes: int,
@@ -26,90 +28,112 @@ def resnet_cifar(
     shortcut: Literal["conv", "pad"] = "conv",
     normalize: Normalize = "none",
 ) -> nn.Module:
-    """ResNet-20, 32, 44, 56, 110 …: a depth of 6n + 2 in basic blocks, or of 9n + 2 in bottlenecks of three.
+    """Residual networks for small images: ResNet-20, 32, 44, 56, 110 and others.
 
-    `width` multiplies the channels 16, 32, 64: resnet8x4 and resnet32x4 of the field's tables have 4, and like these
-    every wide one starts from 32 channels. Where the size of the planes changes the shortcut is a 1x1 convolution, as
-    in those tables, or padded with zeros, as in the paper: ResNet-20 has 272,474 or 269,722 weights for 10 classes.
-    ResNet-164 has bottlenecks and preactivation (He et al. 2016, arXiv:1603.05027). Hint layers: `layer1`, `layer2`,
+    resnet8x4 and resnet32x4 of published tables have a width of 4. Like these, every network wider than 1 starts from
+    32 channels. ResNet-164 has bottlenecks and preactivation (He et al. 2016, arXiv:1603.05027). ResNet-20 has 272,474
+    weights for 10 classes with `shortcut: conv`, 269,722 with `shortcut: pad`. Hint layers: `layer1`, `layer2`,
     `layer3`.
+
+    Args:
+        depth: Number of weight layers: 6n + 2 with basic blocks, 9n + 2 with bottlenecks.
+        width: Factor of the channels 16, 32 and 64.
+        block: Two 3x3 convolutions (basic), or three of 1x1, 3x3 and 1x1 (bottleneck).
+        preactivation: Put batch norm and ReLU before each convolution instead of after it.
+        shortcut: Shortcut at a change of size: a 1x1 convolution as in published tables, or zeros as in the paper.
+        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
     convs = 2 if block == "basic" else 3
     blocks, rest = divmod(depth - 2, 3 * convs)
     if rest or blocks < 1:
         raise ValueError(f"depth: found {depth}, expected {3 * convs}n + 2 with {block} blocks, as in {9 * convs + 2}")
-    now = 16 if width == 1 else 32
+    fan_in = 16 if width == 1 else 32
     model = nn.Sequential()
-    model.add_module("conv", nn.Conv2d(shape[0], now, 3, padding=1, bias=False))
-    normalized(model.get_submodule("conv"), normalize, shape[0])
-    model.add_module("start", nn.Identity() if preactivation else _activation(now))
-    for i, middle in enumerate(STAGES, 1):
+    model.add_module("conv", nn.Conv2d(shape[0], fan_in, 3, padding=1, bias=False))
+    add_normalization(model.get_submodule("conv"), normalize, shape[0])
+    model.add_module("start", nn.Identity() if preactivation else _norm_relu(fan_in))
+    for i, middle in enumerate(STAGE_CHANNELS, 1):
         out = middle * width * (1 if block == "basic" else 4)
-        sizes = [(now, out, 1 if i == 1 else 2), *[(out, out, 1)] * (blocks - 1)]
-        made = [_block(size, middle * width, preactivation, shortcut) for size in sizes]
-        model.add_module(f"layer{i}", nn.Sequential(*made))
-        now = out
-    model.add_module("end", _activation(now) if preactivation else nn.Identity())
+        sizes = [(fan_in, out, 1 if i == 1 else 2), *[(out, out, 1)] * (blocks - 1)]
+        blocks_of_stage = [_residual_block(size, middle * width, preactivation, shortcut) for size in sizes]
+        model.add_module(f"layer{i}", nn.Sequential(*blocks_of_stage))
+        fan_in = out
+    model.add_module("end", _norm_relu(fan_in) if preactivation else nn.Identity())
     model.add_module("average", nn.AdaptiveAvgPool2d(1))
     model.add_module("flatten", nn.Flatten())
-    model.add_module("logits", nn.Linear(now, classes))
-    return he(model)
+    model.add_module("logits", nn.Linear(fan_in, classes))
+    return he_init(model)
 
 
-class Residual(nn.Module):
-    """Convolutions beside a shortcut; with preactivation, what both start from is activated and their sum is not."""
+class ResidualBlock(nn.Module):
+    """Convolutions beside a shortcut.
+
+    With preactivation the input of both is activated, and their sum is not.
+    """
 
     def __init__(self, before: nn.Module, branch: nn.Module, shortcut: nn.Module, after: nn.Module) -> None:
         super().__init__()
         self.before, self.branch, self.shortcut, self.after = before, branch, shortcut, after
 
     def forward(self, planes: Tensor) -> Tensor:
-        """Planes [batch, channels, height, width] after this block."""
+        """Feature maps [batch, channels, height, width]."""
         activated = self.before(planes)
         direct = activated if isinstance(self.shortcut, nn.Conv2d) else planes
         return self.after(self.branch(activated) + self.shortcut(direct))
 
 
-class Padded(nn.Module):
-    """Every second pixel, and channels of zeros: the shortcut without weights (option A of He et al.)."""
+class PaddedShortcut(nn.Module):
+    """Shortcut without weights: strided pixels and channels of zeros.
 
-    def __init__(self, more: int, stride: int) -> None:
+    Option A of He et al. (2016).
+    """
+
+    def __init__(self, extra_channels: int, stride: int) -> None:
         super().__init__()
-        self.more, self.stride = more, stride
+        self.extra_channels, self.stride = extra_channels, stride
 
     def forward(self, planes: Tensor) -> Tensor:
-        """Planes with `more` channels, at a `stride`th of the size."""
-        return pad(planes[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.more))
+        """Feature maps with more channels and a smaller size."""
+        return pad(planes[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra_channels))
 
 
-def _block(size: tuple[int, int, int], middle: int, preactivation: bool, shortcut: str) -> Residual:
-    """A block from so many channels to so many at a stride, through `middle` channels; two convolutions, or three."""
+def _residual_block(size: tuple[int, int, int], middle: int, preactivation: bool, shortcut: str) -> ResidualBlock:
+    """Build a block of two convolutions, or of three in a bottleneck.
+
+    `size` is (input channels, output channels, stride); `middle` are the channels inside.
+    """
     channels, out, stride = size
-    convs = [_conv(channels, middle, 3, stride), _conv(middle, out, 3)]
+    convs = [_plain_conv(channels, middle, 3, stride), _plain_conv(middle, out, 3)]
     if middle != out:
-        convs = [_conv(channels, middle, 1), _conv(middle, middle, 3, stride), _conv(middle, out, 1)]
+        convs = [
+            _plain_conv(channels, middle, 1),
+            _plain_conv(middle, middle, 3, stride),
+            _plain_conv(middle, out, 1),
+        ]
     branch = nn.Sequential(convs[0])
     for before, conv in pairwise(convs):
-        branch.extend([*_activation(before.out_channels), conv])
+        branch.extend([*_norm_relu(before.out_channels), conv])
     if preactivation:
-        return Residual(_activation(channels), branch, _shortcut(size, shortcut, norm=False), nn.Identity())
+        return ResidualBlock(
+            _norm_relu(channels), branch, _residual_shortcut(size, shortcut, norm=False), nn.Identity()
+        )
     branch.append(nn.BatchNorm2d(out))
-    return Residual(nn.Identity(), branch, _shortcut(size, shortcut, norm=True), nn.ReLU())
+    return ResidualBlock(nn.Identity(), branch, _residual_shortcut(size, shortcut, norm=True), nn.ReLU())
 
 
-def _shortcut(size: tuple[int, int, int], kind: str, *, norm: bool) -> nn.Module:
+def _residual_shortcut(size: tuple[int, int, int], kind: str, *, norm: bool) -> nn.Module:
     channels, out, stride = size
     if (channels, stride) == (out, 1):
         return nn.Identity()
     if kind == "pad":
-        return Padded(out - channels, stride)
-    conv = _conv(channels, out, 1, stride)
+        return PaddedShortcut(out - channels, stride)
+    conv = _plain_conv(channels, out, 1, stride)
     return nn.Sequential(conv, nn.BatchNorm2d(out)) if norm else conv
 
 
-def _conv(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+def _plain_conv(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2, bias=False)
 
 
-def _activation(channels: int) -> nn.Sequential:
+def _norm_relu(channels: int) -> nn.Sequential:
     return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())

@@ -1,4 +1,4 @@
-"""Any network of timm, an extra of this project: `pip install 'distil-search[timm]'`."""
+"""Networks of timm, an optional dependency: `pip install 'distil-search[timm]'`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from types import ModuleType
 
 from torch import nn
 
-from spaces.errors import UserError, nearest
-from trainables.models.stem import Normalize, normalized
+from spaces.errors import UserError, did_you_mean
+from trainables.models.input_layers import Normalize, add_normalization
 
 
 def timm(shape: tuple[int, int, int], classes: int, *, arch: str, normalize: Normalize = "imagenet") -> nn.Module:
-    """A network by timm's own name for it, such as `resnetv2_50`, for any number of classes and channels.
+    """Any network of timm, by its name there.
 
-    Those of ResNet50V2 are its stages. Hint layers: `stages.0`, `stages.1`, `stages.2`, `stages.3`.
+    The hint layers of ResNet50V2 are its stages. Hint layers: `stages.0`, `stages.1`, `stages.2`, `stages.3`.
+
+    Args:
+        arch: Name in timm, such as resnetv2_50.
+        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
-    library = _library()
+    library = _import_timm()
     if not library.is_model(arch):
-        raise UserError(f"arch: timm has no {arch}{nearest(arch, library.list_models())[:200]}")
+        raise UserError(f"arch: timm has no {arch}{did_you_mean(arch, library.list_models())[:200]}")
     published = library.get_pretrained_cfg(arch)
     sized = {"img_size": shape[1:]} if published and published.fixed_input_size else {}
     try:
@@ -26,13 +30,12 @@ def timm(shape: tuple[int, int, int], classes: int, *, arch: str, normalize: Nor
     except (AssertionError, TypeError) as error:
         raise ValueError(f"timm's {arch}: {error or type(error).__name__}") from None
     first = next(module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear))
-    normalized(first, normalize, shape[0])
+    add_normalization(first, normalize, shape[0])
     return model
 
 
-def _library() -> ModuleType:
-    """timm itself; a UserError that says how to install it where it is not."""
-
+def _import_timm() -> ModuleType:
+    """Import timm; raise UserError with the install command if it is missing."""
     try:
         return importlib.import_module("timm")
     except ModuleNotFoundError as error:

@@ -1,4 +1,7 @@
-"""torchvision, also beside a torch that its extension does not fit: `from trainables.vision import torchvision`."""
+"""Import of torchvision, also without its compiled operators.
+
+`from trainables.models.torchvision_import import torchvision`
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from types import ModuleType
 
 import torch
 
-# PyPI's torchvision is built against CUDA. Next to a CPU-only torch its extension cannot load, so nobody defines these
-# two operators, and the import fails where torchvision registers their shapes. Models, transforms and data sets
-# call neither: their schemas alone, without any implementation, are enough for the import.
+# PyPI's torchvision is built against CUDA. With a CPU-only torch its extension cannot load, these two operators stay
+# undefined, and the import fails at the registration of their shapes. Models, transforms and data sets call neither:
+# their schemas, without any implementation, are enough for the import.
 SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -18,7 +21,7 @@ SCHEMAS = (
 
 
 def _load(library: torch.library.Library) -> ModuleType:
-    """Import torchvision; where its extension cannot load, define the missing operators first."""
+    """Import torchvision, with the missing operators defined if needed."""
     try:
         return importlib.import_module("torchvision")
     except RuntimeError as error:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainables.knobs import StudentLayer, TeacherLayer, marked, schema
+from trainables.knobs import StudentLayer, TeacherLayer, marked_knobs, knob_schema
 from trainables.methods import METHODS
 from trainables.output import Output, Progress
 
@@ -78,8 +78,8 @@ def knobs() -> Callable[..., dict[str, Any]]:
     """Return values for all knobs of a method, inside its bounds, whatever its types; those of seeds 0 and 1 differ."""
 
     def drawn(name: str, seed: int = 0) -> dict[str, Any]:
-        fields = schema(METHODS[name]).model_json_schema().get("properties", {})
-        layers = marked(METHODS[name], StudentLayer) + marked(METHODS[name], TeacherLayer)
+        fields = knob_schema(METHODS[name]).model_json_schema().get("properties", {})
+        layers = marked_knobs(METHODS[name], StudentLayer) + marked_knobs(METHODS[name], TeacherLayer)
         return {
             knob: ("first", "second")[seed % 2] if knob in layers else draw(field, f"{knob}{seed}", seed)
             for knob, field in fields.items()
@@ -102,7 +102,7 @@ def loss() -> Callable[..., Tensor]:
     """Return a method's loss of a case in an epoch, the fifth of nine unless said otherwise."""
 
     def lost(name: str, case: Case, epoch: int = 5, **knobs: Any) -> Tensor:
-        moment = (Progress(epoch, EPOCHS),) if "moment" in inspect.signature(METHODS[name]).parameters else ()
+        moment = (Progress(epoch, EPOCHS),) if "progress" in inspect.signature(METHODS[name]).parameters else ()
         return METHODS[name](*case, *moment, **knobs)
 
     return lost

@@ -67,5 +67,5 @@ def test_vectors_have_their_units_for_positions() -> None:
     [((15,), (16,), r"\[15\] and \[16\]"), ((15,), (3, 3, 5), r"\[15\] and \[3, 5\]")],
 )
 def test_what_cannot_be_compared_is_an_error(guided: tuple[int, ...], hint: tuple[int, ...], found: str) -> None:
-    with pytest.raises(ValueError, match=f"method attention: found positions {found}, expected two grids"):
+    with pytest.raises(ValueError, match=f"method attention: positions {found} do not match; expected two grids"):
         term(numbers(4, *guided), numbers(4, *hint))

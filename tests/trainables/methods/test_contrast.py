@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from trainables.methods.contrast import contrast
+from trainables.methods.contrast import subclass_contrast
 from trainables.methods.none import none
 from trainables.output import Output
 
@@ -23,29 +23,29 @@ def test_the_mean_is_equation_8_in_numpy(temperature: float, some: Callable, sur
     likeness = np.exp(v @ v.T / (temperature * logits.shape[-1])).sum(-1)
     auxiliary = np.log(likeness).mean() - 1 / temperature - math.log(6)
     expected = surprise(case.student.logits.numpy(), case.labels.numpy()).mean() + 0.3 * auxiliary
-    found = contrast(case.student, None, case.labels, beta=0.3, temperature=temperature).mean()
+    found = subclass_contrast(case.student, None, case.labels, beta=0.3, temperature=temperature).mean()
     assert found.item() == pytest.approx(expected)
 
 
 def test_by_hand() -> None:
     # Two opposite examples: log((e^(1/T) + e^(-1/T)) / 2) - 1/T, with T = 2.
     student = Output(torch.zeros(2, 2), {"subclasses": torch.tensor([[1.0, -1, 3, -3], [-1, 1, -3, 3]])})
-    found = contrast(student, None, torch.tensor([0, 1]), beta=1.0, temperature=2.0)
+    found = subclass_contrast(student, None, torch.tensor([0, 1]), beta=1.0, temperature=2.0)
     assert_close(found, torch.full((2,), math.log(2) + math.log((1 + math.exp(-1)) / 2)))
 
 
 def test_equal_examples_cost_nothing_and_different_ones_earn(some: Callable) -> None:
     case = some()
     same = case.rows([2] * 6)
-    assert_close(contrast(*same, beta=3.0, temperature=1.0), none(*same))
-    assert (contrast(*case, beta=3.0, temperature=1.0) < none(*case)).all()
+    assert_close(subclass_contrast(*same, beta=3.0, temperature=1.0), none(*same))
+    assert (subclass_contrast(*case, beta=3.0, temperature=1.0) < none(*case)).all()
 
 
 def test_the_size_of_the_logits_plays_no_part(some: Callable) -> None:
     case = some()
     features = {"subclasses": 100 * case.student.features["subclasses"] + 7}
-    larger = contrast(Output(case.student.logits, features), None, case.labels, beta=1.0, temperature=1.0)
-    assert_close(larger, contrast(*case, beta=1.0, temperature=1.0))
+    larger = subclass_contrast(Output(case.student.logits, features), None, case.labels, beta=1.0, temperature=1.0)
+    assert_close(larger, subclass_contrast(*case, beta=1.0, temperature=1.0))
 
 
 def test_it_has_a_gradient_that_parts_the_examples(some: Callable, gradients: Callable) -> None:
@@ -53,5 +53,5 @@ def test_it_has_a_gradient_that_parts_the_examples(some: Callable, gradients: Ca
     case = some()
     slope = gradients("contrast", case, beta=1.0, temperature=1.0)["subclasses"]
     features = {"subclasses": case.student.features["subclasses"] - slope}
-    lower = contrast(Output(case.student.logits, features), None, case.labels, beta=1.0, temperature=1.0)
-    assert lower.mean() < contrast(*case, beta=1.0, temperature=1.0).mean()
+    lower = subclass_contrast(Output(case.student.logits, features), None, case.labels, beta=1.0, temperature=1.0)
+    assert lower.mean() < subclass_contrast(*case, beta=1.0, temperature=1.0).mean()

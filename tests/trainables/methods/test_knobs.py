@@ -9,11 +9,10 @@ import torch
 from torch.func import vmap
 from torch.testing import assert_close
 
-from trainables import methods
-from trainables.knobs import schema
-from trainables.methods import METHODS, formula
+from trainables.knobs import knob_schema
+from trainables.methods import METHODS, method_formula
 
-PAIRS = [(name, knob) for name in sorted(METHODS) for knob in schema(METHODS[name]).model_fields]
+PAIRS = [(name, knob) for name in sorted(METHODS) for knob in knob_schema(METHODS[name]).model_fields]
 # The loop builds a regressor from these and hands over what it makes of the layer.
 BY_THE_LOOP = {(name, knob) for name in ("fitnets", "hint") for knob in ("guided", "regressor")}
 # A teacher's loss has no alpha, and the selector of a routed network learns without a teacher too.
@@ -53,13 +52,8 @@ def test_vmap_over_numbers_is_a_loop(name: str, some: Callable, knobs: Callable,
 
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_the_formula_is_one_line(name: str) -> None:
-    text, fields = formula(name), schema(METHODS[name]).model_fields
+    text, fields = method_formula(name), knob_schema(METHODS[name]).model_fields
     assert "\n" not in text and "CE(student, labels)" in text
     assert ("alpha" in text) == ("alpha" in fields)
     for knob in fields:
         assert knob in text or (knob == "temperature" and " T" in text)
-
-
-def test_a_method_without_docstring_goes_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(methods.METHODS, "mine", lambda student, teacher, labels: student.logits.sum(-1))
-    assert formula("mine") == "mine"

@@ -34,7 +34,7 @@ def over(names: Collection[str]) -> Any:
 
 
 def test_every_method_that_asks_for_the_moment_is_tried_in_each_stage() -> None:
-    asking = {name for name, method in METHODS.items() if "moment" in inspect.signature(method).parameters}
+    asking = {name for name, method in METHODS.items() if "progress" in inspect.signature(method).parameters}
     assert asking == STAGES.keys()
 
 

@@ -13,12 +13,12 @@ from torch.testing import assert_close
 from trainables.methods.hinton import hinton
 from trainables.methods.subclass import subclass
 from trainables.output import Output
-from trainables.subclasses import pool
+from trainables.subclasses import pool_subclasses
 
 
 def of(logits: torch.Tensor, counts: list[int]) -> Output:
     """What a network of so many subclasses answers."""
-    return Output(pool(logits, counts), {"subclasses": logits})
+    return Output(pool_subclasses(logits, counts), {"subclasses": logits})
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
@@ -54,5 +54,5 @@ def test_the_gradient_is_that_of_equation_3(some: Callable, gradients: Callable)
 
 def test_student_and_teacher_must_tell_as_many_subclasses_apart(some: Callable) -> None:
     case = some()
-    with pytest.raises(ValueError, match="found subclasses 5 of the student and 10 of the teacher, expected as many"):
+    with pytest.raises(ValueError, match="found subclasses 5 of the student and 10 of the teacher, expected equal numbers"):
         subclass(Output(case.student.logits), case.teacher, case.labels, alpha=0.5, temperature=4.0)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from spaces.recipe import Model
-from trainables.models import MODELS, build
-from trainables.output import activations, observe
+from spaces.parts import Model
+from trainables.models import MODELS, build_network
+from trainables.output import layer_activations, forward_with_layers
 
 COLOUR = (3, 32, 32)
 PLAIN: dict[str, dict[str, Any]] = {
@@ -21,7 +21,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "routed": {"students": [{"name": "mlp", "hidden": [12]}, {"name": "cnn"}]},
     "timm": {"arch": "resnetv2_50"},
 }
-VISION = [name for name in MODELS if MODELS[name].__module__.endswith(".vision")]
+VISION = [name for name in MODELS if MODELS[name].__module__.endswith(".torchvision_networks")]
 
 
 def hints(name: str) -> list[str]:
@@ -32,7 +32,7 @@ def hints(name: str) -> list[str]:
 
 
 def network(name: str, **knobs: Any) -> nn.Module:
-    return build(Model.model_validate({"name": name} | PLAIN.get(name, {}) | knobs), COLOUR, 10).eval()
+    return build_network(Model.model_validate({"name": name} | PLAIN.get(name, {}) | knobs), COLOUR, 10).eval()
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
@@ -41,7 +41,7 @@ def test_the_layers_of_the_docstring_give_tensors(name: str) -> None:
         pytest.importorskip("timm")
     small = {"stem": "small"} if name in VISION else {}
     model, images = network(name, **small), torch.rand(2, *COLOUR)
-    found = observe(model, images, hints(name))
+    found = forward_with_layers(model, images, hints(name))
     assert hints(name) and set(found.features) >= set(hints(name))
     assert all(len(feature) == 2 and feature.ndim >= 2 for feature in found.features.values())
     assert torch.equal(found.logits, model(images))
@@ -58,6 +58,6 @@ def test_those_of_vgg_with_batch_norm_are_its_activations(knobs: dict[str, Any])
 def test_nothing_behind_a_layer_changes_what_it_said(name: str) -> None:
     # torchvision's activations work in place: elsewhere a layer that is observed may hold what the next one made of it.
     model, images = network(name, stem="small"), torch.rand(2, *COLOUR)
-    alone = {each: activations(model, images, [each])[each] for each in hints(name)}
-    whole = observe(model, images, hints(name)).features
+    alone = {each: layer_activations(model, images, [each])[each] for each in hints(name)}
+    whole = forward_with_layers(model, images, hints(name)).features
     assert all(torch.equal(whole[each], value) for each, value in alone.items())

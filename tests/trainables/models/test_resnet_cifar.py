@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from spaces.recipe import Model
-from trainables.cost import cost
-from trainables.models import build
+from spaces.parts import Model
+from trainables.cost import count_cost
+from trainables.models import build_network
 
 CIFAR = (3, 32, 32)
 
 
 def network(classes: int = 10, shape: tuple[int, int, int] = CIFAR, **knobs: Any) -> nn.Module:
-    return build(Model.model_validate({"name": "resnet_cifar", **knobs}), shape, classes).eval()
+    return build_network(Model.model_validate({"name": "resnet_cifar", **knobs}), shape, classes).eval()
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def network(classes: int = 10, shape: tuple[int, int, int] = CIFAR, **knobs: Any
 )
 def test_published_sizes(classes: int, knobs: dict[str, Any], parameters: int) -> None:
     with torch.device("meta"):
-        assert cost(network(classes, **knobs), CIFAR).parameters == parameters
+        assert count_cost(network(classes, **knobs), CIFAR).parameters == parameters
 
 
 def test_multiplications_of_resnet20() -> None:
     stem, stages = 32**2 * 9 * 3 * 16, 3 * [6 * 32**2 * 9 * 16**2]  # each stage has half the side, twice the channels
     stages[1] -= 16**2 * 9 * 32 * 16  # the first convolution of a stage has half the channels before it
     stages[2] -= 8**2 * 9 * 64 * 32
-    assert cost(network(shortcut="pad"), CIFAR).macs == stem + sum(stages) + 640
+    assert count_cost(network(shortcut="pad"), CIFAR).macs == stem + sum(stages) + 640
 
 
 @pytest.mark.parametrize("depth", [1, 2, 21, 163])

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from spaces.errors import UserError
-from spaces.recipe import Model
-from trainables.cost import cost
-from trainables.models import build
+from spaces.parts import Model
+from trainables.cost import count_cost
+from trainables.models import build_network
 from trainables.models.timm import timm
 
 
@@ -24,25 +24,25 @@ def test_without_timm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_size_of_resnet50_v2() -> None:
     pytest.importorskip("timm")
     with torch.device("meta"):
-        network = build(Model.model_validate({"name": "timm", "arch": "resnetv2_50"}), (3, 224, 224), 2)
+        network = build_network(Model.model_validate({"name": "timm", "arch": "resnetv2_50"}), (3, 224, 224), 2)
     statistics = sum(2 * each.num_features for each in network.modules() if isinstance(each, nn.BatchNorm2d))
     # The assignment's is of Keras, which counts the means and variances of batch norm, and has biases in the first
     # convolution, at the end of each block, and in the shortcuts of its four stages.
     biases = 64 + 3 * 256 + 4 * 512 + 6 * 1024 + 3 * 2048 + 256 + 512 + 1024 + 2048
-    assert cost(network, (3, 224, 224)).parameters + statistics + biases == 23_568_898
+    assert count_cost(network, (3, 224, 224)).parameters + statistics + biases == 23_568_898
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 64), (3, 96, 96)])
 def test_any_images_and_classes(shape: tuple[int, int, int]) -> None:
     pytest.importorskip("timm")
-    network = build(Model.model_validate({"name": "timm", "arch": "resnetv2_50"}), shape, 3).eval()
+    network = build_network(Model.model_validate({"name": "timm", "arch": "resnetv2_50"}), shape, 3).eval()
     assert network(torch.rand(2, *shape)).shape == (2, 3)
 
 
 def test_a_transformer_is_built_for_the_size_of_the_images() -> None:
     pytest.importorskip("timm")
     with torch.device("meta"):
-        network = build(Model.model_validate({"name": "timm", "arch": "deit_tiny_patch16_224"}), (3, 64, 64), 3)
+        network = build_network(Model.model_validate({"name": "timm", "arch": "deit_tiny_patch16_224"}), (3, 64, 64), 3)
         assert network(torch.rand(2, 3, 64, 64)).shape == (2, 3)
 
 
@@ -55,6 +55,6 @@ def test_a_name_that_timm_does_not_know() -> None:
 def test_a_seed_determines_the_weights() -> None:
     pytest.importorskip("timm")
     model = Model.model_validate({"name": "timm", "arch": "resnetv2_50"})
-    first, again, other = (build(model, (3, 32, 32), 3, seed).state_dict() for seed in (1, 1, 2))
+    first, again, other = (build_network(model, (3, 32, 32), 3, seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["stem.conv.weight"], other["stem.conv.weight"])

@@ -20,7 +20,7 @@ def fresh(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
 def test_models_transforms_and_data_sets_work() -> None:
     found = fresh("""
 import torch
-from trainables.vision import torchvision
+from trainables.models.torchvision_import import torchvision
 logits = torchvision.models.resnet18().eval()(torch.zeros(1, 3, 32, 32))
 image = torchvision.transforms.v2.RandomCrop(4)(torch.zeros(3, 8, 8))
 print(tuple(logits.shape), tuple(image.shape), torchvision.datasets.MNIST.__name__)
@@ -40,7 +40,7 @@ def pretend(tmp_path: Path) -> Path:
 
 def test_nothing_is_defined_where_torchvision_imports(pretend: Path) -> None:
     found = fresh(
-        "import torch, trainables.vision; print(hasattr(torch.ops.torchvision, 'nms'), trainables.vision.torchvision)",
+        "import torch, trainables.models.torchvision_import; print(hasattr(torch.ops.torchvision, 'nms'), trainables.models.torchvision_import.torchvision)",
         pretend,
     )
     assert found.stdout.startswith(f"False <module 'torchvision' from '{pretend}"), found.stderr
@@ -48,6 +48,6 @@ def test_nothing_is_defined_where_torchvision_imports(pretend: Path) -> None:
 
 def test_another_failure_is_not_hidden(pretend: Path) -> None:
     (pretend / "torchvision" / "__init__.py").write_text("raise RuntimeError('something else')")
-    found = fresh("import trainables.vision", pretend)
+    found = fresh("import trainables.models.torchvision_import", pretend)
     assert found.returncode == 1
     assert "RuntimeError: something else" in found.stderr

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from spaces.recipe import Model
-from trainables.cost import cost
-from trainables.models import MODELS, build
+from spaces.parts import Model
+from trainables.cost import count_cost
+from trainables.models import MODELS, build_network
 from trainables.models.torchvision_import import torchvision
 
 PHOTO, CIFAR = (3, 224, 224), (3, 32, 32)
@@ -40,7 +40,7 @@ def ours(name: str) -> str:
 
 def network(name: str, shape: tuple[int, int, int], classes: int, **knobs: Any) -> nn.Module:
     tree = {"name": ours(name), **NAMES[name][0], **knobs}
-    return build(Model.model_validate(tree), shape, classes).eval()
+    return build_network(Model.model_validate(tree), shape, classes).eval()
 
 
 def original(name: str, classes: int = 1000) -> nn.Module:
@@ -49,7 +49,7 @@ def original(name: str, classes: int = 1000) -> nn.Module:
 
 
 def test_all_of_them_are_here() -> None:
-    assert {ours(name) for name in NAMES} == {n for n in MODELS if MODELS[n].__module__.endswith(".vision")}
+    assert {ours(name) for name in NAMES} == {n for n in MODELS if MODELS[n].__module__.endswith(".torchvision_networks")}
 
 
 @each
@@ -57,9 +57,9 @@ def test_with_a_thousand_classes_they_are_the_published_networks(name: str) -> N
     with torch.device("meta"):
         found, theirs = network(name, PHOTO, 1000), original(name)
         assert [*found.state_dict()] == [*theirs.state_dict()]
-        assert cost(found, PHOTO) == cost(theirs, PHOTO)
+        assert count_cost(found, PHOTO) == count_cost(theirs, PHOTO)
     weights = torchvision.models.get_model_weights(NAMES[name][1]).IMAGENET1K_V1
-    assert cost(found, PHOTO).parameters == weights.meta["num_params"]
+    assert count_cost(found, PHOTO).parameters == weights.meta["num_params"]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in LARGE])
@@ -117,7 +117,7 @@ def test_small_vgg_is_the_one_of_the_tables() -> None:
     with torch.device("meta"):
         model = network("vgg16", CIFAR, 10, stem="small")
     convs = original_convs()
-    assert cost(model, CIFAR).parameters == convs + 512 * 10 + 10 == 14_719_818
+    assert count_cost(model, CIFAR).parameters == convs + 512 * 10 + 10 == 14_719_818
 
 
 def original_convs() -> int:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainables.models.layers import Dropout
+from trainables.models.dropout import Dropout
 
 ONES = torch.ones(1000, 400)
 

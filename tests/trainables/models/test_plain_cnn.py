@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from spaces.recipe import Model
-from trainables.cost import cost
-from trainables.models import build
+from spaces.parts import Model
+from trainables.cost import count_cost
+from trainables.models import build_network
 
 CIFAR = (3, 32, 32)
 # Mirzadeh et al. 2020, appendix: what each of their networks for CIFAR-10 consists of
@@ -25,7 +25,7 @@ PAPER = {
 
 def network(shape: tuple[int, int, int] = CIFAR, classes: int = 10, **tree: Any) -> nn.Module:
     with torch.device("meta"):
-        return build(Model.model_validate({"name": "plain_cnn", **tree}), shape, classes).eval()
+        return build_network(Model.model_validate({"name": "plain_cnn", **tree}), shape, classes).eval()
 
 
 def spelt(model: nn.Module) -> str:
@@ -57,7 +57,7 @@ def test_each_convolution_is_normalised_and_rectified() -> None:
 def test_the_size_of_the_smallest() -> None:
     # Two convolutions with biases and batch norm, and a linear layer on 8x8 pixels.
     expected = (9 * 3 * 16 + 16 + 32) + (9 * 16 * 16 + 16 + 32) + (16 * 64 * 10 + 10)
-    assert cost(network(size=2), CIFAR).parameters == expected
+    assert count_cost(network(size=2), CIFAR).parameters == expected
 
 
 @pytest.mark.parametrize(("size", "side"), [(2, 4), (8, 16)])
@@ -77,7 +77,7 @@ def test_three_layers() -> None:
 def test_normalised_images_are_what_the_first_layer_sees(tree: dict[str, Any], channels: int) -> None:
     shape = (channels, 8, 8)
     plain, ours = (
-        build(Model.model_validate(tree | {"normalize": each}), shape, 10).eval() for each in ("none", "cifar")
+        build_network(Model.model_validate(tree | {"normalize": each}), shape, 10).eval() for each in ("none", "cifar")
     )
     images = torch.rand(2, *shape)
     colors = (0.507, 0.487, 0.441), (0.267, 0.256, 0.276)
@@ -88,5 +88,5 @@ def test_normalised_images_are_what_the_first_layer_sees(tree: dict[str, Any], c
 
 def test_their_normalisation_is_exported_with_them() -> None:
     tree = {"name": "resnet_cifar", "depth": 8, "preactivation": True, "shortcut": "pad", "normalize": "cifar"}
-    model, images = build(Model.model_validate(tree), CIFAR, 10).eval(), torch.rand(3, *CIFAR)
+    model, images = build_network(Model.model_validate(tree), CIFAR, 10).eval(), torch.rand(3, *CIFAR)
     torch.testing.assert_close(torch.export.export(model, (images,)).module()(images), model(images))

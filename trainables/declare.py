@@ -1,0 +1,39 @@
+"""Formula and paper of a registered function, declared beside it.
+
+Used by methods, networks, data sets, samplers and schedulers. `python -m spaces show NAME`, model cards, the protocol
+of an experiment and the reference pages print both. A function without a declaration works the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+NO_FORMULA = "formula not declared"
+_ATTRIBUTE = "declaration"
+
+
+class Declaration(NamedTuple):
+    """Formula and paper of a function; empty strings for none."""
+
+    formula: str = ""
+    paper: str = ""
+
+
+def declare(*, formula: str = "", paper: str = "") -> Callable[[Function], Function]:
+    """Decorate a function with its formula and paper.
+
+    The formula is one line; `paper` is cited as in "Hinton, Vinyals & Dean (2015), section 2".
+    """
+
+    def attach(function: Function) -> Function:
+        setattr(function, _ATTRIBUTE, Declaration(formula, paper))
+        return function
+
+    return attach
+
+
+def declaration_of(function: Callable[..., Any]) -> Declaration:
+    """Return the declaration of a function, or an empty one."""
+    return getattr(function, _ATTRIBUTE, Declaration())
