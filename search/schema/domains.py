@@ -1,4 +1,4 @@
-"""JSON Schema for values that may be searched: beside what a key takes, the domains that may stand in its place."""
+"""JSON Schema of domains, by the values that they contain."""
 
 from __future__ import annotations
 
@@ -6,44 +6,57 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from spaces.domain import DOMAIN_FORMS, LOG_DESCRIPTION, LOG_KEY
+
 Schema = dict[str, Any]
 
 
-def either(alternatives: Iterable[Schema], **more: Any) -> Schema:
-    """One of these schemas, each once; `more` stands beside it."""
-    found: list[Schema] = []
-    for each in alternatives:
-        found += [each] if each not in found else []
-    return {**(found[0] if len(found) == 1 and "$ref" not in found[0] else {"anyOf": found}), **more}
+def any_of(alternatives: Iterable[Schema], **notes: Any) -> Schema:
+    """Return a schema of alternatives without repeats, with notes beside it.
+
+    A reference stays inside anyOf: validators of draft 7 ignore what is beside a reference.
+    """
+    distinct: list[Schema] = []
+    for alternative in alternatives:
+        distinct += [alternative] if alternative not in distinct else []
+    return {**(distinct[0] if len(distinct) == 1 and "$ref" not in distinct[0] else {"anyOf": distinct}), **notes}
 
 
-def domains(options: list[Schema], kinds: Iterable[str]) -> list[Schema]:
-    """The domains of these kinds for a key whose values are `options`: ranges only for numbers, int for all numbers."""
-    whole = [each for each in options if each.get("type") == "integer"]
-    numbers = [each for each in options if each.get("type") in ("number", "integer")]
-    ends = {
+def domain_schemas(options: list[Schema], kinds: Iterable[str]) -> list[Schema]:
+    """Return the domains of these kinds for a key with the values `options`.
+
+    Ranges are for numbers only; `int` is for all numbers.
+    """
+    integers = [option for option in options if option.get("type") == "integer"]
+    numbers = [option for option in options if option.get("type") in ("number", "integer")]
+    floats = [option for option in numbers if option not in integers]
+    elements = {
         "choice": options,
-        "uniform": [each for each in numbers if each not in whole],
-        "loguniform": [_positive(each) for each in numbers if each not in whole],
-        "int": [{**each, "type": "integer"} for each in numbers if "enum" not in each and _holds_two(each)],
+        "uniform": floats,
+        "loguniform": [_positive(option) for option in floats],
+        "int": [{**option, "type": "integer"} for option in numbers if "enum" not in option and _holds_two(option)],
     }
-    return [_domain(kind, ends[kind]) for kind in kinds if ends[kind]]
+    return [_domain_schema(kind, elements[kind]) for kind in kinds if elements[kind]]
 
 
-def _domain(kind: str, options: list[Schema]) -> Schema:
-    items = {"type": "array", "items": either(options)}
-    many = {"minItems": 1, "uniqueItems": True} if kind == "choice" else {"minItems": 2, "maxItems": 2}
+def _domain_schema(kind: str, options: list[Schema]) -> Schema:
+    length = {"minItems": 1, "uniqueItems": True} if kind == "choice" else {"minItems": 2, "maxItems": 2}
+    values = {"description": f"{DOMAIN_FORMS[kind][0]}.", "type": "array", "items": any_of(options), **length}
+    log = {LOG_KEY: {"type": "boolean", "description": LOG_DESCRIPTION}} if kind in ("uniform", "int") else {}
     return {
         "title": kind,
         "type": "object",
-        "properties": {kind: {**items, **many}},
+        "properties": {kind: values, **log},
         "required": [kind],
         "additionalProperties": False,
     }
 
 
 def _holds_two(number: Schema) -> bool:
-    """Whether two whole numbers lie within the bounds: no dropout below 1 is one of them but 0."""
+    """Return true if the bounds contain two integers.
+
+    A dropout rate below 1 has only 0.
+    """
     low, high = number.get("minimum", -math.inf), number.get("maximum", math.inf)
     low = max(low, number.get("exclusiveMinimum", -math.inf) + 1)
     high = min(high, number.get("exclusiveMaximum", math.inf) - 1)
@@ -51,6 +64,6 @@ def _holds_two(number: Schema) -> bool:
 
 
 def _positive(number: Schema) -> Schema:
-    """A number whose logarithm can be taken."""
+    """Return the schema of the positive numbers among these."""
     low = max(number.get("minimum", 0), number.get("exclusiveMinimum", 0))
     return number if low > 0 else {**number, "exclusiveMinimum": 0}

@@ -1,4 +1,4 @@
-"""What pydantic says of the models and of functions' knobs, as JSON Schema: the material of spaces/schema.json."""
+"""pydantic's JSON schemas of models and knobs, the material of spaces/catalogue/schema.json."""
 
 from __future__ import annotations
 
@@ -9,51 +9,60 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core.core_schema import AfterValidatorFunctionSchema
 
 from search.schema.domains import Schema
-from spaces.catalogue.entries import Entry
+from spaces.catalogue.entries import CatalogueEntry
 from spaces.recipe import Recipe
 from spaces.sections import Sections, TeacherSeeds
-from trainables.knobs import schema
-from trainables.models.part import Network
+from trainables.knobs import knob_schema
+from trainables.models.nested_network import NestedNetwork
 
-NETWORK = get_args(Network)[1].func
+NESTED_NETWORK_VALIDATOR = get_args(NestedNetwork)[1].func
 
 
-class _Knobs(GenerateJsonSchema):
-    """pydantic's own schemas, in which a network as a knob of another is marked as such."""
+class _KnobSchema(GenerateJsonSchema):
+    """Generator of JSON schemas with nested networks marked by x-part."""
 
     def function_after_schema(self, schema: AfterValidatorFunctionSchema) -> Schema:
-        """Mark what is judged as a network."""
-        if schema["function"]["function"] is NETWORK:
+        """Mark a value validated as a network."""
+        if schema["function"]["function"] is NESTED_NETWORK_VALIDATOR:
             return {"x-part": "Model"}
         return super().function_after_schema(schema)
 
 
-def signature(function: Callable[..., Any]) -> Schema:
-    """The schema of a function's knobs, with what marks them (a layer, a first stage) as their description."""
-    model = schema(function)
-    found = model.model_json_schema(schema_generator=_Knobs)
+def knob_schemas(function: Callable[..., Any]) -> Schema:
+    """Return the schema of a function's knobs.
+
+    Knobs of marked types, such as StudentLayer, have the mark as x-mark.
+    """
+    model = knob_schema(function)
+    schema = model.model_json_schema(schema_generator=_KnobSchema)
     for knob, field in model.model_fields.items():
-        notes = [each for each in field.metadata if isinstance(each, str)]
-        found["properties"][knob] |= {"description": ", ".join(notes)} if notes else {}
-    return found
+        marks = [mark for mark in field.metadata if isinstance(mark, str)]
+        schema["properties"][knob] |= {"x-mark": marks[0]} if marks else {}
+    return schema
 
 
-def sources(named: list[Entry]) -> dict[str, Schema]:
-    """pydantic's schemas by class, with what only the file or only the registries know put into them."""
-    recipe, sections = (kind.model_json_schema(ref_template="{model}") for kind in (Recipe, Sections))
-    found = {**recipe.pop("$defs"), **sections.pop("$defs"), "Recipe": recipe, "Sections": sections}
+def model_schemas(entries: list[CatalogueEntry]) -> dict[str, Schema]:
+    """Return pydantic's schemas by class name, adapted to files.
+
+    A file has `seeds` instead of `seed`, and the registries add names of algorithms and schedulers. "Teachers" is the
+    teacher of a file.
+    """
+    recipe, sections = (model.model_json_schema(ref_template="{model}") for model in (Recipe, Sections))
+    schemas = {**recipe.pop("$defs"), **sections.pop("$defs"), "Recipe": recipe, "Sections": sections}
     seeds = TeacherSeeds.model_json_schema()["properties"]["seeds"]
-    teacher = found["Teacher"]
-    found["Teachers"] = {**teacher, "properties": {**_without_seed(teacher), "seeds": seeds}}
-    recipe["properties"] = {**_without_seed(recipe), "teacher": {"anyOf": [{"$ref": "Teachers"}, {"type": "null"}]}}
+    teacher = schemas["Teacher"]
+    schemas["Teachers"] = {**teacher, "properties": {**_without_seed(teacher), "seeds": seeds}}
+    keys = _without_seed(recipe)
+    recipe["properties"] = {**keys, "teacher": keys["teacher"] | {"anyOf": [{"$ref": "Teachers"}, {"type": "null"}]}}
     sections["properties"]["seeds"]["uniqueItems"] = seeds["uniqueItems"] = True
-    found["Confirm"]["properties"]["seeds"]["uniqueItems"] = True
+    schemas["Confirm"]["properties"]["seeds"]["uniqueItems"] = True
     for kind in ("algorithm", "scheduler"):
-        words = [{"const": each.name, "description": each.line} for each in named if each.kind == kind]
-        given = found["Search"]["properties"][kind]
-        found["Search"]["properties"][kind] = {"anyOf": words, "default": given["default"]}
-    return found
+        names = [{"const": entry.name, "description": entry.summary} for entry in entries if entry.kind == kind]
+        key = schemas["Search"]["properties"][kind]
+        del key["type"]
+        key["anyOf"] = names
+    return schemas
 
 
 def _without_seed(source: Schema) -> dict[str, Schema]:
-    return {name: given for name, given in source["properties"].items() if name != "seed"}
+    return {name: schema for name, schema in source["properties"].items() if name != "seed"}

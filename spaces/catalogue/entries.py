@@ -1,4 +1,7 @@
-"""What can stand in a space, as the generated schema.json tells it: no registry is imported to read it."""
+"""Catalogue of everything with a name in a space, read from the generated schema.json.
+
+No registry is imported, so the catalogue needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -7,107 +10,114 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spaces.errors import UserError, nearest
+from spaces.errors import UserError, did_you_mean
 
-SCHEMA = Path(__file__).with_name("schema.json")
-HEAD = "# yaml-language-server: $schema="
-# In the order in which they are listed.
-TITLES = {
+SCHEMA_FILE = Path(__file__).with_name("schema.json")
+SCHEMA_COMMENT = "# yaml-language-server: $schema="
+# Kinds of entries, in the order of the list.
+KIND_TITLES = {
     "method": "Methods",
     "data": "Data sets",
     "model": "Models",
-    "domain": "Domains, for any value that is to be searched",
+    "domain": "Domains, for any searched value",
     "algorithm": "Algorithms, for search.algorithm",
     "scheduler": "Schedulers, for search.scheduler",
     "part": "Parts of a space",
 }
 
 
-class Entry(NamedTuple):
-    """One thing that has a name in a space, in the words of its docstring; what it has not is empty."""
+class CatalogueEntry(NamedTuple):
+    """Method, data set, model or other thing with a name in a space; absent texts are empty."""
 
     kind: str
     name: str
-    line: str  # one sentence
-    text: str = ""  # paragraphs
+    summary: str = ""  # one sentence
+    details: str = ""  # paragraphs
     formula: str = ""
     paper: str = ""
-    layers: tuple[str, ...] = ()  # of a model in its plainest form: those that a method may observe
+    layers: tuple[str, ...] = ()  # of a model with default keys: layers that a method can observe
 
 
-class Knob(NamedTuple):
-    """A key of an entry: the schemas of its values, the domains it may be searched by, and its default."""
+class EntryKey(NamedTuple):
+    """Key of an entry.
+
+    `values` are the schemas of its values, `domains` the kinds of domains allowed for it.
+    """
 
     name: str
     values: list[dict[str, Any]]
     domains: list[str]
     required: bool
     default: Any
-    note: str
+    description: str
+    mark: str = ""  # of its type in the signature, such as "student layer"
 
 
 @cache
-def schema() -> dict[str, Any]:
-    """The generated schema; a UserError where it is not there."""
+def load_schema() -> dict[str, Any]:
+    """Return the generated schema; raise UserError if the file is missing."""
     try:
-        return json.loads(SCHEMA.read_text(encoding="utf-8"))
+        return json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{SCHEMA}: {error.strerror}; `make schema` writes it") from None
+        raise UserError(f"{SCHEMA_FILE}: {error.strerror}; `make schema` writes it") from None
 
 
-def entries(kind: str = "") -> list[Entry]:
-    """Everything, or everything of one kind."""
-    found = (Entry(**{**each, "layers": tuple(each["layers"])}) for each in schema()["x-catalogue"])
-    return [each for each in found if kind in ("", each.kind)]
+def catalogue_entries(kind: str = "") -> list[CatalogueEntry]:
+    """Return all entries, or all of one kind."""
+    records = load_schema()["x-catalogue"]
+    entries = (CatalogueEntry(**{**record, "layers": tuple(record.get("layers", ()))}) for record in records)
+    return [entry for entry in entries if kind in ("", entry.kind)]
 
 
-def named(name: str, kind: str = "") -> list[Entry]:
-    """The entries of this name, at least one; a UserError with the nearest right name where there is none."""
-    among = entries(kind)
-    found = [each for each in among if each.name == name]
-    if not found:
-        known = nearest(name, dict.fromkeys(each.name for each in among))
-        raise UserError(f"{name}: no {kind or 'such name'}{known}")
-    return found
+def find_entries(name: str, kind: str = "") -> list[CatalogueEntry]:
+    """Return the entries with this name; raise UserError with a suggestion if there are none."""
+    candidates = catalogue_entries(kind)
+    entries = [entry for entry in candidates if entry.name == name]
+    if not entries:
+        suggestion = did_you_mean(name, dict.fromkeys(entry.name for entry in candidates))
+        raise UserError(f"{name}: no {kind or 'such name'}{suggestion}")
+    return entries
 
 
-def keys() -> dict[str, list[tuple[Entry, Knob]]]:
-    """Every key that some entry takes, with those that take it."""
-    found: dict[str, list[tuple[Entry, Knob]]] = {}
-    for entry in entries():
-        for knob in knobs(entry):
-            found.setdefault(knob.name, []).append((entry, knob))
-    return found
+def keys_with_entries() -> dict[str, list[tuple[CatalogueEntry, EntryKey]]]:
+    """Return every key by its name, with the entries that have it."""
+    by_name: dict[str, list[tuple[CatalogueEntry, EntryKey]]] = {}
+    for entry in catalogue_entries():
+        for key in entry_keys(entry):
+            by_name.setdefault(key.name, []).append((entry, key))
+    return by_name
 
 
-def knobs(entry: Entry) -> list[Knob]:
-    """The keys that an entry takes, in the order of its signature."""
-    definition = _definition(f"{entry.kind}.{entry.name}")
-    required = definition.get("required", [])
+def entry_keys(entry: CatalogueEntry) -> list[EntryKey]:
+    """Return the keys of an entry, in the order of its signature."""
+    definitions, name = load_schema()["definitions"], f"{entry.kind}.{entry.name}"
+    definition = definitions.get(name, {})
+    required = definitions.get(f"complete.{name}", {}).get("required", [])
     properties = definition.get("properties", {}).items()
     named_parts = entry.kind in ("method", "data", "model")
-    return [_knob(name, each, name in required) for name, each in properties if name != "name" or not named_parts]
+    return [_entry_key(name, key, name in required) for name, key in properties if name != "name" or not named_parts]
 
 
-def default(path: str) -> Any:
-    """What stands for a part, such as teacher.model, in a space that does not name it."""
-    return schema()["x-defaults"][path]
+def default_part(path: str) -> Any:
+    """Return the default of a part, such as teacher.model."""
+    return load_schema()["x-defaults"][path]
 
 
-def _definition(name: str) -> dict[str, Any]:
-    """The definition with the most domains: some parts have none, and a teacher has only choices."""
-    known = schema()["definitions"]
-    return next((known[name + form] for form in ("", "-choices", "-plain") if name + form in known), {})
+def _entry_key(name: str, key_schema: dict[str, Any], required: bool) -> EntryKey:
+    alternatives = key_schema.get("anyOf", [key_schema])
+    values = [schema for schema in alternatives if not _domain_kind(schema)]
+    domains = [kind for schema in alternatives if (kind := _domain_kind(schema))]
+    return EntryKey(
+        name,
+        values,
+        domains,
+        required,
+        default=key_schema.get("default"),
+        description=key_schema.get("description", ""),
+        mark=key_schema.get("x-mark", ""),
+    )
 
 
-def _knob(name: str, given: dict[str, Any], required: bool) -> Knob:
-    alternatives = given.get("anyOf", [given])
-    values = [each for each in alternatives if not _domain(each)]
-    domains = [kind for each in alternatives if (kind := _domain(each))]
-    return Knob(name, values, domains, required, given.get("default"), given.get("description", ""))
-
-
-def _domain(given: dict[str, Any]) -> str:
-    """The kind of domain that a reference stands for; empty for anything else."""
-    found = given.get("$ref", "").partition("domain.")[2]
-    return found.partition(".")[0]
+def _domain_kind(schema: dict[str, Any]) -> str:
+    """Return the kind of a referenced domain, or an empty string."""
+    return schema.get("$ref", "").partition("domain.")[2].partition(".")[0]

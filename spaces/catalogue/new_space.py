@@ -1,4 +1,4 @@
-"""A commented space to start from: what has to be said is said, what may be said stands there as a comment."""
+"""Text of `python -m spaces new`: a space with all keys, the optional ones as comments."""
 
 from __future__ import annotations
 
@@ -9,31 +9,44 @@ from pathlib import Path
 from typing import Any
 
 from spaces.catalogue import allowed_values
-from spaces.catalogue.entries import HEAD, SCHEMA, Entry, Knob, default, knobs, named
-from spaces.catalogue.example import example, options
-from spaces.document import write
+from spaces.catalogue.entries import (
+    SCHEMA_COMMENT,
+    SCHEMA_FILE,
+    CatalogueEntry,
+    EntryKey,
+    default_part,
+    entry_keys,
+    find_entries,
+)
+from spaces.catalogue.example import example_numbers, example_value
+from spaces.document import dump_yaml
 
-COLUMN = 40  # in which the comments beside values begin
+COMMENT_COLUMN = 40
+WIDTH = 100  # columns
 
 
-def space(file: str, method: str, data: str, model: str) -> str:
-    """The text of a space that searches a method's knobs; a UserError where a name is unknown."""
-    way, images, network = (
-        named(name, kind)[0] for name, kind in ((method, "method"), (data, "data"), (model, "model"))
+def new_space_text(file: str, method: str, data: str, model: str) -> str:
+    """Return the text of a space that searches the knobs of a method.
+
+    Raises UserError for an unknown name.
+    """
+    method_entry, data_entry, model_entry = (
+        find_entries(name, kind)[0] for name, kind in ((method, "method"), (data, "data"), (model, "model"))
     )
-    holes = _holes(way)
-    searched = {} if holes else {"lr": {"choice": [0.0003, 0.001, 0.003]}}
-    student = dict(_network(network, default("student.model")))
-    own = {**_layers(way, network), **holes}
-    paths = [f"method.{name}" for name in holes] or ["train.lr"]
+    searched = _searched_knobs(method_entry)
+    train = {"epochs": 12} if searched else {"epochs": 12, "lr": {"choice": [0.0003, 0.001, 0.003]}}
+    student = dict(_example_network(model_entry, default_part("student.model")))
+    knobs = {**_observed_layers(method_entry, model_entry), **searched}
+    paths = [f"method.{name}" for name in searched] or ["train.lr"]
+    teacher = {"model": default_part("teacher.model"), "train": {"epochs": 12}}
     lines = [
-        *_head(file, way),
-        *_block("data", {"name": data, **_needed(images, {})}, knobs(images)),
-        f"teacher: {flow({'model': default('teacher.model'), 'train': {'epochs': 12}})}",
+        *_head_lines(file, method_entry),
+        *_part_lines("data", {"name": data, **_required_values(data_entry, {})}, entry_keys(data_entry)),
+        f"teacher: {flow_yaml(teacher)}",
         "student:",
-        *_block("model", student, knobs(network), indent="  "),
-        *_block("method", {"name": method, **_needed(way, own)}, knobs(way)),
-        *_block("train", {"epochs": 12, **searched}, knobs(named("train", "part")[0])),
+        *_part_lines("model", student, entry_keys(model_entry), indent="  "),
+        *_part_lines("method", {"name": method, **_required_values(method_entry, knobs)}, entry_keys(method_entry)),
+        *_part_lines("train", train, entry_keys(find_entries("train", "part")[0])),
         "seeds: [0, 1, 2]",
         "search: {algorithm: grid}",
         *([f"table: {{rows: {paths[0]}, columns: {paths[1]}}}"] if len(paths) > 1 else []),
@@ -41,59 +54,73 @@ def space(file: str, method: str, data: str, model: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _head(file: str, way: Entry) -> Iterator[str]:
-    yield f"{HEAD}{Path(os.path.relpath(SCHEMA, Path(file).parent)).as_posix()}"
-    yield from textwrap.wrap(f"{way.line}.", 100, initial_indent="# ", subsequent_indent="# ")
-    yield from textwrap.wrap(f"Loss: {way.formula}", 100, initial_indent="# ", subsequent_indent="#   ")
+def flow_yaml(value: Any) -> str:
+    """Return a value as YAML on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(_pair(name, item) for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(flow_yaml, value)) + "]"
+    return dump_yaml({"x": [value]}).strip().removeprefix("x: [").removesuffix("]")
+
+
+def _head_lines(file: str, method: CatalogueEntry) -> Iterator[str]:
+    yield f"{SCHEMA_COMMENT}{Path(os.path.relpath(SCHEMA_FILE, Path(file).parent)).as_posix()}"
+    yield from textwrap.wrap(f"{method.summary}.", WIDTH, initial_indent="# ", subsequent_indent="# ")
+    yield from textwrap.wrap(f"Loss: {method.formula}", WIDTH, initial_indent="# ", subsequent_indent="#   ")
     yield f"#   python -m search.run {file} --check"
 
 
-def _block(key: str, given: dict[str, Any], known: list[Knob], indent: str = "") -> Iterator[str]:
-    """A part key by key: first what is given, then as comments what else may stand there."""
-    notes = {knob.name: f"{allowed_values.values(knob.values)}{knob.note and f' ({knob.note})'}" for knob in known}
-    yield f"{indent}{key}:"
-    yield from (_line(f"{indent}  {_pair(name, value)}", notes.get(name, "")) for name, value in given.items())
-    for knob in known:
-        if knob.name not in given:
-            yield _line(f"{indent}  # {_pair(knob.name, knob.default)}", notes[knob.name])
+def _part_lines(part: str, values: dict[str, Any], keys: list[EntryKey], indent: str = "") -> Iterator[str]:
+    """Yield the lines of a part: its values, then its other keys as comments."""
+    notes = {key.name: _note(key) for key in keys}
+    yield f"{indent}{part}:"
+    for name, value in values.items():
+        yield from _annotated_lines(f"{indent}  {_pair(name, value)}", notes.get(name, ""))
+    for key in keys:
+        if key.name not in values:
+            yield from _annotated_lines(f"{indent}  # {_pair(key.name, key.default)}", notes[key.name])
 
 
-def _line(text: str, note: str) -> str:
-    return f"{text:<{COLUMN}} # {note}" if note else text
+def _note(key: EntryKey) -> str:
+    values = allowed_values.describe_values(key.values)
+    return f"{key.description} ({values})" if key.description else values
+
+
+def _annotated_lines(text: str, note: str) -> Iterator[str]:
+    """Yield a line with a note beside it; a long note continues in comments below."""
+    notes = textwrap.wrap(note, WIDTH - max(COMMENT_COLUMN, len(text)) - 3)
+    yield f"{text:<{COMMENT_COLUMN}} # {notes[0]}" if notes else text
+    yield from (f"{'':<{max(COMMENT_COLUMN, len(text))}} # {line}" for line in notes[1:])
 
 
 def _pair(name: str, value: Any) -> str:
-    return f"{name}: {flow(value)}" if value is not None else f"{name}:"
+    return f"{name}: {flow_yaml(value)}" if value is not None else f"{name}:"
 
 
-def flow(value: Any) -> str:
-    """A value as YAML on one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(_pair(name, each) for name, each in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    return write({"x": [value]}).strip().removeprefix("x: [").removesuffix("]")
+def _searched_knobs(method: CatalogueEntry) -> dict[str, Any]:
+    """Return a choice for each number that a method requires."""
+    schemas = {key.name: key.values[0] for key in entry_keys(method) if key.required}
+    return {
+        name: {"choice": example_numbers(schema)} for name, schema in schemas.items() if schema.get("type") == "number"
+    }
 
 
-def _holes(way: Entry) -> dict[str, Any]:
-    """Choices for the numbers that a method has to be told."""
-    told = {knob.name: knob.values[0] for knob in knobs(way) if knob.required}
-    return {name: {"choice": options(each)} for name, each in told.items() if each.get("type") == "number"}
+def _required_values(entry: CatalogueEntry, values: dict[str, Any]) -> dict[str, Any]:
+    """Return a value for each required key, an example where `values` has none."""
+    network = default_part("student.model")
+    schemas = {key.name: {"anyOf": key.values} for key in entry_keys(entry) if key.required}
+    return {
+        name: values[name] if name in values else example_value(schema, network, name)
+        for name, schema in schemas.items()
+    }
 
 
-def _needed(entry: Entry, own: dict[str, Any]) -> dict[str, Any]:
-    """Values for all keys that have no default, in the order of the signature."""
-    usual = default("student.model")
-    needed = {knob.name: {"anyOf": knob.values} for knob in knobs(entry) if knob.required}
-    return {name: own[name] if name in own else example(each, usual, name) for name, each in needed.items()}
+def _example_network(model: CatalogueEntry, default: dict[str, Any]) -> dict[str, Any]:
+    return default if model.name == default["name"] else {"name": model.name, **_required_values(model, {})}
 
 
-def _network(network: Entry, usual: dict[str, Any]) -> dict[str, Any]:
-    return usual if network.name == usual["name"] else {"name": network.name, **_needed(network, {})}
-
-
-def _layers(way: Entry, network: Entry) -> dict[str, Any]:
-    """Layers for a method that observes some: the last that the networks have."""
-    teacher = named(default("teacher.model")["name"], "model")[0]
-    known = {"student layer": network.layers, "teacher layer": teacher.layers}
-    return {knob.name: known[knob.note][-1] for knob in knobs(way) if known.get(knob.note)}
+def _observed_layers(method: CatalogueEntry, model: CatalogueEntry) -> dict[str, Any]:
+    """Return the last layer of the student or teacher for each knob that names a layer."""
+    teacher = find_entries(default_part("teacher.model")["name"], "model")[0]
+    layers = {"student layer": model.layers, "teacher layer": teacher.layers}
+    return {key.name: layers[key.mark][-1] for key in entry_keys(method) if layers.get(key.mark)}

@@ -1,4 +1,4 @@
-"""What there is, as text of at most 100 columns."""
+"""Text of `python -m spaces list` and `show`, at most 100 columns wide."""
 
 from __future__ import annotations
 
@@ -6,95 +6,115 @@ import textwrap
 from collections.abc import Iterator
 
 from spaces.catalogue import allowed_values
-from spaces.catalogue.entries import TITLES, Entry, Knob, entries, keys, knobs
-from spaces.catalogue.new_space import flow
-from spaces.errors import UserError, close
+from spaces.catalogue.entries import (
+    KIND_TITLES,
+    CatalogueEntry,
+    EntryKey,
+    catalogue_entries,
+    entry_keys,
+    keys_with_entries,
+)
+from spaces.catalogue.new_space import flow_yaml
+from spaces.errors import UserError, closest_match
 
-WIDTH = 100
-KINDS = {kind: f"a {kind}" for kind in TITLES}
-KINDS |= {"data": "a data set", "algorithm": "an algorithm", "part": "a part of a space"}
-
-
-def everything() -> str:
-    """All names, each with one sentence and its keys."""
-    return "\n\n".join(_listed(kind) for kind in TITLES) + "\n\nMore of one: python -m spaces show NAME"
-
-
-def about(name: str) -> str:
-    """What has this name: entries, and where it is a key the entries that take it; a UserError with the nearest."""
-    found, taken = [each for each in entries() if each.name == name], keys().get(name, [])
-    if not found and not taken:
-        near = close(name, [*(each.name for each in entries()), *keys()])
-        raise UserError(
-            f"{name}: no such name; {f'did you mean {near}?' if near else 'python -m spaces list names all'}"
-        )
-    return "\n\n".join([*map(entry, found), *([_key(name, taken)] if taken else [])])
+WIDTH = 100  # columns
+KIND_WORDS = {kind: f"a {kind}" for kind in KIND_TITLES}
+KIND_WORDS |= {"data": "a data set", "algorithm": "an algorithm", "part": "a part of a space"}
 
 
-def _key(name: str, taken: list[tuple[Entry, Knob]]) -> str:
-    """Where a key may stand, and which values it takes there."""
-    rows = [(found.name, KINDS[found.kind], *_row(knob)[1:]) for found, knob in taken]
-    return f"{name}, a key of\n\n" + _aligned([("name", "", "value", "default", "searched by"), *rows], wide=2)
+def list_text() -> str:
+    """Return all names, each with one sentence and its keys."""
+    return "\n\n".join(map(_kind_text, KIND_TITLES)) + "\n\nMore of one: python -m spaces show NAME"
 
 
-def entry(found: Entry) -> str:
-    """One entry: what it is, its formula, its source, its keys and what its docstring says beyond."""
-    head = f"{found.name}, {KINDS[found.kind]}\n{_wrapped(found.line + '.')}"
-    told = {"Loss" if found.kind == "method" else "Written": found.formula, "Source": found.paper}
-    told |= {"Layers": ", ".join(found.layers)}
-    facts = "\n".join(_fact(word, text) for word, text in told.items() if text)
-    said = (found.formula, found.line)
-    more = [
-        each for each in found.text.split("\n\n") if each not in said and each.rstrip(".…") != found.line.rstrip("…")
+def show_text(name: str) -> str:
+    """Return the entries with this name, and the entries with a key of this name.
+
+    Raises UserError with a suggestion if there are none.
+    """
+    entries = [entry for entry in catalogue_entries() if entry.name == name]
+    owners = keys_with_entries().get(name, [])
+    if not entries and not owners:
+        match = closest_match(name, [*(entry.name for entry in catalogue_entries()), *keys_with_entries()])
+        advice = f"did you mean {match}?" if match else "python -m spaces list names all"
+        raise UserError(f"{name}: no such name; {advice}")
+    return "\n\n".join([*map(entry_text, entries), *([_key_text(name, owners)] if owners else [])])
+
+
+def entry_text(entry: CatalogueEntry) -> str:
+    """Return one entry: summary, formula, source, keys and details."""
+    head = f"{entry.name}, {KIND_WORDS[entry.kind]}\n{_wrap(entry.summary + '.')}"
+    facts = {"Loss" if entry.kind == "method" else "Written": entry.formula, "Source": entry.paper}
+    facts |= {"Layers": ", ".join(entry.layers)}
+    fact_lines = "\n".join(_hang(f"  {word:<8}", text, 10) for word, text in facts.items() if text)
+    shown = (entry.formula, entry.summary)
+    details = [
+        paragraph
+        for paragraph in entry.details.split("\n\n")
+        if paragraph not in shown and paragraph.rstrip(".…") != entry.summary.rstrip("…")
     ]
-    return "\n\n".join(filter(None, (head, facts, _keys(knobs(found)), *map(_wrapped, more))))
+    return "\n\n".join(filter(None, (head, fact_lines, _keys_table(entry_keys(entry)), *map(_wrap, details))))
 
 
-def _listed(kind: str) -> str:
-    found = entries(kind)
-    width = max(len(each.name) for each in found) + 4
-    lines = [_hung(f"  {each.name:<{width - 2}}", each.line, width) for each in found]
-    keys = [", ".join(knob.name for knob in knobs(each)) for each in found]
-    below = [f"\n{_hung(' ' * width, f'keys: {names}', width)}" if names else "" for names in keys]
-    return "\n".join([TITLES[kind], *map("".join, zip(lines, below, strict=True))])
+def default_text(value: object) -> str:
+    """Return a default as a space writes it, a dash for none."""
+    return "–" if value is None else flow_yaml(value)
 
 
-def _keys(found: list[Knob]) -> str:
-    return _aligned([("key", "value", "default", "searched by"), *map(_row, found)], wide=1) if found else ""
+def _key_text(name: str, owners: list[tuple[CatalogueEntry, EntryKey]]) -> str:
+    """Return the entries that have a key, with the values that it takes there."""
+    rows = [((entry.name, KIND_WORDS[entry.kind], *_key_cells(key)[1:]), key.description) for entry, key in owners]
+    return f"{name}, a key of\n\n" + _table([(("name", "", "value", "default", "searched by"), ""), *rows], wide=2)
 
 
-def _aligned(rows: list[tuple[str, ...]], wide: int) -> str:
-    """A table of which one column gives way where lines would be too long."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def _kind_text(kind: str) -> str:
+    entries = catalogue_entries(kind)
+    width = max(len(entry.name) for entry in entries) + 4
+    return "\n".join([KIND_TITLES[kind], *(line for entry in entries for line in _listed_lines(entry, width))])
+
+
+def _listed_lines(entry: CatalogueEntry, width: int) -> Iterator[str]:
+    yield _hang(f"  {entry.name:<{width - 2}}", entry.summary, width)
+    if keys := ", ".join(key.name for key in entry_keys(entry)):
+        yield _hang(" " * width, f"keys: {keys}", width)
+
+
+def _keys_table(keys: list[EntryKey]) -> str:
+    if not keys:
+        return ""
+    heads = (("key", "value", "default", "searched by"), "")
+    return _table([heads, *((_key_cells(key), key.description) for key in keys)], wide=1)
+
+
+def _key_cells(key: EntryKey) -> tuple[str, str, str, str]:
+    value = allowed_values.describe_values(key.values) + (f" ({key.mark})" if key.mark else "")
+    return key.name, value, "required" if key.required else default_text(key.default), ", ".join(key.domains) or "–"
+
+
+def _table(rows: list[tuple[tuple[str, ...], str]], wide: int) -> str:
+    """Return rows of cells, each with a note below it.
+
+    The column `wide` is wrapped if the lines would be too long.
+    """
+    widths = [max(map(len, column)) for column in zip(*(cells for cells, _ in rows), strict=True)]
     widths[wide] = min(widths[wide], WIDTH + widths[wide] - sum(widths) - 2 * len(widths))
-    return "\n".join(line for row in rows for line in _lines(row, widths))
+    return "\n".join(line for cells, note in rows for line in (*_row_lines(cells, widths), *_note_lines(note)))
 
 
-def _row(knob: Knob) -> tuple[str, str, str, str]:
-    value = allowed_values.values(knob.values) + (f" ({knob.note})" if knob.note else "")
-    return knob.name, value, "required" if knob.required else plain(knob.default), ", ".join(knob.domains) or "–"
-
-
-def plain(value: object) -> str:
-    """A value as it is written in a space; a dash for none."""
-    return "–" if value is None else flow(value)
-
-
-def _lines(row: tuple[str, ...], widths: list[int]) -> Iterator[str]:
-    """A row of a table, a long cell on several lines."""
-    cells = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
-    for number in range(max(map(len, cells))):
-        line = [cell[number] if number < len(cell) else "" for cell in cells]
+def _row_lines(cells: tuple[str, ...], widths: list[int]) -> Iterator[str]:
+    wrapped = [textwrap.wrap(cell, width) or [""] for cell, width in zip(cells, widths, strict=True)]
+    for number in range(max(map(len, wrapped))):
+        line = [cell[number] if number < len(cell) else "" for cell in wrapped]
         yield "  " + "  ".join(f"{part:<{width}}" for part, width in zip(line, widths, strict=True)).rstrip()
 
 
-def _fact(word: str, text: str) -> str:
-    return _hung(f"  {word:<8}", text, 10)
+def _note_lines(note: str) -> list[str]:
+    return [_hang("      ", note, 6)] if note else []
 
 
-def _wrapped(text: str) -> str:
-    return _hung("  ", text, 2)
+def _wrap(text: str) -> str:
+    return _hang("  ", text, 2)
 
 
-def _hung(head: str, text: str, indent: int) -> str:
+def _hang(head: str, text: str, indent: int) -> str:
     return textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=" " * indent)

@@ -1,4 +1,4 @@
-"""Which domains a value may be searched by."""
+"""Domains offered for a value, and the values inside them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from search.schema.domains import domains, either
-from spaces.domain import KINDS
+from search.schema.domains import any_of, domain_schemas
+from spaces.domain import DOMAIN_KINDS
 
-WHOLE, REAL, WORD = {"type": "integer", "minimum": 1}, {"type": "number", "minimum": 0}, {"enum": ["a", "b"]}
+INTEGER, NUMBER, WORD = {"type": "integer", "minimum": 1}, {"type": "number", "minimum": 0}, {"enum": ["a", "b"]}
 
 
 @pytest.mark.parametrize(
@@ -17,32 +17,34 @@ WHOLE, REAL, WORD = {"type": "integer", "minimum": 1}, {"type": "number", "minim
     [
         ([WORD], ["choice"]),
         ([{"type": "boolean"}, {"type": "null"}], ["choice"]),
-        ([WHOLE], ["choice", "int"]),
+        ([INTEGER], ["choice", "int"]),
         ([{"type": "number", "minimum": 0, "exclusiveMaximum": 1}], ["choice", "uniform", "loguniform"]),
         ([{"type": "number", "minimum": 0, "maximum": 1}], ["choice", "uniform", "loguniform", "int"]),
-        ([REAL, {"type": "null"}], ["choice", "uniform", "loguniform", "int"]),
+        ([NUMBER, {"type": "null"}], ["choice", "uniform", "loguniform", "int"]),
     ],
 )
-def test_ranges_are_for_numbers_alone(options: list[dict[str, Any]], kinds: list[str]) -> None:
-    assert [each["title"] for each in domains(options, KINDS)] == kinds
-    assert domains(options, ()) == []
+def test_ranges_are_for_numbers_only(options: list[dict[str, Any]], kinds: list[str]) -> None:
+    assert [domain["title"] for domain in domain_schemas(options, DOMAIN_KINDS)] == kinds
+    assert domain_schemas(options, ()) == []
 
 
-def test_a_range_ends_where_its_values_do() -> None:
-    found = {each["title"]: each["properties"][each["title"]] for each in domains([REAL], KINDS)}
-    assert found["uniform"]["items"] == REAL
-    assert found["int"]["items"] == {"type": "integer", "minimum": 0}
-    assert found["loguniform"]["items"]["exclusiveMinimum"] == 0
-    assert (found["uniform"]["minItems"], found["uniform"]["maxItems"]) == (2, 2)
+def test_a_range_has_the_bounds_of_its_values() -> None:
+    values = {
+        domain["title"]: domain["properties"][domain["title"]] for domain in domain_schemas([NUMBER], DOMAIN_KINDS)
+    }
+    assert values["uniform"]["items"] == NUMBER
+    assert values["int"]["items"] == {"type": "integer", "minimum": 0}
+    assert values["loguniform"]["items"]["exclusiveMinimum"] == 0
+    assert (values["uniform"]["minItems"], values["uniform"]["maxItems"]) == (2, 2)
 
 
 def test_a_log_range_above_zero_keeps_its_own_bound() -> None:
-    (found,) = domains([{"type": "number", "minimum": 2}], ["loguniform"])
-    assert found["properties"]["loguniform"]["items"] == {"type": "number", "minimum": 2}
+    (domain,) = domain_schemas([{"type": "number", "minimum": 2}], ["loguniform"])
+    assert domain["properties"]["loguniform"]["items"] == {"type": "number", "minimum": 2}
 
 
-def test_alternatives_stand_once() -> None:
-    assert either([WORD, WORD]) == WORD
-    assert either([WORD, WHOLE, WORD], default="a") == {"anyOf": [WORD, WHOLE], "default": "a"}
-    reference = {"$ref": "#/definitions/x"}  # beside which a validator of draft 7 sees nothing
-    assert either([reference], default="a") == {"anyOf": [reference], "default": "a"}
+def test_alternatives_are_distinct() -> None:
+    assert any_of([WORD, WORD]) == WORD
+    assert any_of([WORD, INTEGER, WORD], default="a") == {"anyOf": [WORD, INTEGER], "default": "a"}
+    reference = {"$ref": "#/definitions/x"}  # validators of draft 7 ignore what is beside it
+    assert any_of([reference], default="a") == {"anyOf": [reference], "default": "a"}
