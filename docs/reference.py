@@ -1,6 +1,7 @@
-"""The generated parts of the reference, as Markdown: what the schema, the docstrings and the command lines say.
+"""Generated parts of the reference pages, as Markdown.
 
-A page asks for one by a line `<!-- generated: NAME -->`, which conf.py replaces; so nothing is typed twice.
+They come from the schema, the docstrings and the help of the commands. conf.py puts them in place of the marks
+`<!-- generated: NAME -->` in a page.
 """
 
 from __future__ import annotations
@@ -16,128 +17,128 @@ from pathlib import Path
 import tree
 
 from spaces.catalogue import allowed_values, show
-from spaces.catalogue.entries import Entry, Knob, entries, knobs, schema
+from spaces.catalogue.entries import CatalogueEntry, EntryKey, catalogue_entries, entry_keys, load_schema
 
-ROOT = Path(__file__).parent.parent
-WIDTH = 88  # columns of code that a page shows without scrolling
-COMMANDS = (
-    "search.run",
-    "spaces",
-    "spaces new",
-    "results",
-    "results compare",
-    "results.export",
-    "results.compare.published_table",
-)
-HEADS = ("key", "value", "default", "searched by")
-PAGES = {"data": "data", "method": "methods"}  # by the key at the top of a space whose names they list
-
-
-def generated(name: str) -> str:
-    """The Markdown for a mark such as `entries method` or `tree`; KeyError for a name that stands for nothing."""
-    kind, _, argument = name.partition(" ")
-    return MADE[kind](argument) if argument else MADE[kind]()
+DOCS = Path(__file__).parent
+WIDTH = 88  # columns of code visible on a page without scrolling
+# By command: the module with its `main`, and arguments before --help.
+COMMANDS: dict[str, tuple[str, list[str]]] = {
+    "search.run": ("search.launch", []),
+    "spaces": ("spaces.__main__", []),
+    "spaces new": ("spaces.__main__", ["new"]),
+    "results": ("results.__main__", []),
+    "results compare": ("results.__main__", ["compare"]),
+    "results.export": ("results.export.__main__", []),
+    "results.compare.published_table": ("results.compare.published_table", []),
+}
+KEY_HEADS = ("key", "what", "value", "default", "searched by")
+NAME_PAGES = {"data": "data", "method": "methods"}  # pages with the names for a key at the top of a space
 
 
-def listed(kind: str) -> str:
-    """Everything of one kind that has a name in a space, a section each."""
-    return "\n\n".join(map(section, entries(kind)))
+def generated(mark: str) -> str:
+    """Return the Markdown for a mark such as `entries method` or `tree`.
+
+    Raises KeyError for an unknown mark.
+    """
+    kind, _, argument = mark.partition(" ")
+    return GENERATORS[kind](argument) if argument else GENERATORS[kind]()
 
 
-def named(kind: str) -> str:
-    """Everything of one kind as a table, for kinds whose entries have no keys."""
-    found = entries(kind)
-    notes = [f"`{each.formula}`" if each.formula else each.paper for each in found]
-    rows = [(f"`{each.name}`", each.line, note) for each, note in zip(found, notes, strict=True)]
-    return table([("name", "what", "written" if found[0].formula else "source"), *rows])
+def entry_sections(kind: str) -> str:
+    """Return all entries of a kind, one section each."""
+    return "\n\n".join(map(entry_section, catalogue_entries(kind)))
 
 
-def section(entry: Entry) -> str:
-    """One entry: its sentence, formula and source, its keys, and what its docstring says beyond."""
-    told = [each for each in entry.text.split("\n\n") if each not in (entry.formula, f"{entry.line}.")]
+def entry_table(kind: str) -> str:
+    """Return all entries of a kind as a table, for kinds without keys."""
+    entries = catalogue_entries(kind)
+    rows = [(f"`{entry.name}`", entry.summary, _form_or_paper(entry)) for entry in entries]
+    return markdown_table([("name", "what", "written" if entries[0].formula else "source"), *rows])
+
+
+def entry_section(entry: CatalogueEntry) -> str:
+    """Return one entry: summary, formula, paper, keys, details and layers."""
     parts = [
         f"## {entry.name}",
-        f"{entry.line}.",
+        f"{entry.summary}.",
         f"```text\n{textwrap.fill(entry.formula, WIDTH)}\n```" * bool(entry.formula),
         f"Source: {entry.paper}." * bool(entry.paper),
-        keys(knobs(entry)),
-        *told,
-        f"Layers that a method may observe, in its plainest form: `{'`, `'.join(entry.layers)}`." * bool(entry.layers),
+        key_table(entry_keys(entry)),
+        entry.details,
+        f"Observable layers, with example keys: `{'`, `'.join(entry.layers)}`." * bool(entry.layers),
     ]
     return "\n\n".join(filter(None, parts))
 
 
-def keys(found: list[Knob]) -> str:
-    """The keys of an entry as a table; empty where it has none."""
-    return table([HEADS, *map(_row, found)]) if found else ""
+def key_table(keys: list[EntryKey]) -> str:
+    """Return the keys of an entry as a table; empty for none."""
+    return markdown_table([KEY_HEADS, *map(_key_row, keys)]) if keys else ""
 
 
-def table(rows: list[tuple[str, ...]]) -> str:
-    """Rows as a table of Markdown, the heads first."""
+def markdown_table(rows: list[tuple[str, ...]]) -> str:
+    """Return a Markdown table; the first row has the heads."""
     head, *rest = (f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
     return "\n".join([head, "|" + " --- |" * len(rows[0]), *rest])
 
 
-def _row(knob: Knob) -> tuple[str, ...]:
-    value = allowed_values.values(knob.values) + (f" ({knob.note})" if knob.note else "")
-    default = "required" if knob.required else f"`{show.plain(knob.default)}`"
-    return f"`{knob.name}`", value, default, ", ".join(knob.domains) or "–"
+def _form_or_paper(entry: CatalogueEntry) -> str:
+    return f"`{entry.formula}`" if entry.formula else entry.paper
 
 
-def top() -> str:
-    """The keys at the top of a space."""
-    return table([("key", "what"), *((f"`{key}`", _about(key)) for key in schema()["properties"])])
+def _key_row(key: EntryKey) -> tuple[str, ...]:
+    default = "required" if key.required else f"`{show.default_text(key.default)}`"
+    values = allowed_values.describe_values(key.values)
+    return f"`{key.name}`", key.description, values, default, ", ".join(key.domains) or "–"
 
 
-def _about(key: str) -> str:
-    """What a key at the top is: its part's own sentence, or what its value looks like."""
-    given = schema()["properties"][key]
-    if key in PAGES:
-        return f"a name from [{PAGES[key]}]({PAGES[key]}.md), and the keys that it takes"
-    part = next((each.line for each in entries("part") if each.name == key), "")
-    return part or given.get("description") or allowed_values.values(given.get("anyOf", [given]))
+def space_keys() -> str:
+    """Return the keys at the top of a space as a table."""
+    return markdown_table([("key", "what"), *((f"`{key}`", _space_key(key)) for key in load_schema()["properties"])])
 
 
-def parts() -> str:
-    """The parts of a space, a section each, with those that have no entry of their own in the catalogue."""
-    known = {each.name for each in entries("part")}
-    defined = schema()["definitions"].items()
-    others = [
-        Entry("part", name[5:], given["description"]) for name, given in defined if re.fullmatch(r"part\.\w+", name)
-    ]
-    told = [each._replace(line=each.line.rstrip(".")) for each in others if each.name not in known]
-    return "\n\n".join(map(section, [*entries("part"), *told]))
+def _space_key(key: str) -> str:
+    description = load_schema()["properties"][key]["description"]
+    page = NAME_PAGES.get(key)
+    return f"{description}. Names and their keys: [{page}]({page}.md)." if page else description
 
 
-def commands() -> str:
-    """The help of every command line."""
-    return "\n\n".join(f"## python -m {name}\n\n```text\n{_help(name)}\n```" for name in COMMANDS)
+def space_parts() -> str:
+    """Return the parts of a space, one section each."""
+    entries = {entry.name: entry for entry in catalogue_entries("part")}
+    for definition, schema in load_schema()["definitions"].items():  # those without an entry
+        if match := re.fullmatch(r"part\.(\w+)", definition):
+            summary = schema["description"].split("\n\n")[0].rstrip(".")
+            entries.setdefault(match[1], CatalogueEntry("part", match[1], summary))
+    return "\n\n".join(map(entry_section, entries.values()))
 
 
-def _help(name: str) -> str:
-    module, *command = name.split()
-    found = importlib.import_module(module)
-    program = found if hasattr(found, "main") else importlib.import_module(f"{module}.__main__")
-    with redirect_stdout(StringIO()) as told, suppress(SystemExit):
-        program.main([*command, "--help"])
-    return told.getvalue().strip()
+def command_help() -> str:
+    """Return the help of all commands."""
+    return "\n\n".join(f"## python -m {name}\n\n```text\n{_help_text(name)}\n```" for name in COMMANDS)
 
 
-def readme(name: str) -> str:
-    """What stands between two marks of the README, where it was put by a command."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
-    if found is None:
+def _help_text(name: str) -> str:
+    module, arguments = COMMANDS[name]
+    with redirect_stdout(StringIO()) as output, suppress(SystemExit):
+        importlib.import_module(module).main([*arguments, "--help"])
+    return output.getvalue().strip()
+
+
+def experiment_block(name: str) -> str:
+    """Return the lines between two marks of a page in docs/experiments."""
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "experiments").glob("*.md")))
+    block = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", pages, re.DOTALL)
+    if block is None:
         raise KeyError(name)
-    return found[1]
+    return block[1]
 
 
-MADE: dict[str, Callable[..., str]] = {
-    "entries": listed,
-    "names": named,
-    "keys": top,
-    "parts": parts,
-    "commands": commands,
-    "readme": readme,
+GENERATORS: dict[str, Callable[..., str]] = {
+    "entries": entry_sections,
+    "names": entry_table,
+    "keys": space_keys,
+    "parts": space_parts,
+    "commands": command_help,
+    "experiment": experiment_block,
     "tree": tree.tree,
 }

@@ -18,7 +18,7 @@ from search.schema.domains import Schema
 from search.schema.sources import model_schemas
 from spaces.recipe import Recipe
 
-FALLBACK = "Keys for a computer without the data set, merged into the file: another data set and its settings."
+FALLBACK = "Keys for a computer without the data set, merged into the file: another data set and its settings"
 
 
 def build_schema() -> Schema:

@@ -134,13 +134,13 @@ class Definitions:
     def _names(self, kind: str) -> Schema:
         entries = [entry for (entry_kind, _), entry in self._entries.items() if entry_kind == kind]
         names = [{"const": entry.name, "description": entry.summary} for entry in entries]
-        self.schemas[f"name.{kind}"] = any_of([*names, {"type": "object"}], description=f"Name of the {kind}.")
+        self.schemas[f"name.{kind}"] = any_of([*names, {"type": "object"}], description=f"Name of the {kind}")
         return _reference(f"name.{kind}")
 
     def _searched_name(self, kind: str, names: list[str]) -> Schema:
         """Define a named part with a domain for its name; its other keys are unchecked."""
         (choice,) = domain_schemas([{"enum": names}], ["choice"])
-        name = any_of([self._domain(choice, f"{kind}-name")], description=f"Name of the {kind}.")
+        name = any_of([self._domain(choice, f"{kind}-name")], description=f"Name of the {kind}")
         schema = {"title": "one of several", "type": "object", "properties": {"name": name}, "required": ["name"]}
         self.schemas[f"named.{kind}"] = schema
         return _reference(f"named.{kind}")

@@ -80,7 +80,9 @@ def _function_entry(kind: str, name: str, function: Callable[..., Any]) -> Catal
 
 
 def _details(documented: Any) -> str:
-    return "\n\n".join(paragraphs(documented))
+    """Return the text of a docstring after the summary."""
+    text = "\n\n".join(paragraphs(documented))
+    return text.removeprefix(first_sentence(documented)).removeprefix(".").strip()
 
 
 def _example_model(name: str) -> Model:

@@ -41,7 +41,7 @@ def domain_schemas(options: list[Schema], kinds: Iterable[str]) -> list[Schema]:
 
 def _domain_schema(kind: str, options: list[Schema]) -> Schema:
     length = {"minItems": 1, "uniqueItems": True} if kind == "choice" else {"minItems": 2, "maxItems": 2}
-    values = {"description": f"{DOMAIN_FORMS[kind][0]}.", "type": "array", "items": any_of(options), **length}
+    values = {"description": DOMAIN_FORMS[kind][0], "type": "array", "items": any_of(options), **length}
     log = {LOG_KEY: {"type": "boolean", "description": LOG_DESCRIPTION}} if kind in ("uniform", "int") else {}
     return {
         "title": kind,

@@ -74,7 +74,8 @@ def _kind_text(kind: str) -> str:
 
 
 def _listed_lines(entry: CatalogueEntry, width: int) -> Iterator[str]:
-    yield _hang(f"  {entry.name:<{width - 2}}", entry.summary, width)
+    summary = f"{entry.summary}; {entry.paper}" if entry.paper else entry.summary
+    yield _hang(f"  {entry.name:<{width - 2}}", summary, width)
     if keys := ", ".join(key.name for key in entry_keys(entry)):
         yield _hang(" " * width, f"keys: {keys}", width)
 

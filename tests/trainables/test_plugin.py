@@ -46,14 +46,14 @@ def squares(student: Output, teacher: Output, labels: Tensor, *, alpha: Fraction
 METHODS["squares"] = squares
 '''
 UPSIDE_DOWN = """
-from trainables.data import DATA, load
+from trainables.data import DATASETS, load_dataset
 
 def upside_down(root, download):
-    data = load("digits")
+    data = load_dataset("digits")
     turn = lambda split: split._replace(images=split.images[:, :, ::-1].copy())
     return data._replace(train=turn(data.train), val=turn(data.val), test=turn(data.test), name="upside_down")
 
-DATA["upside_down"] = upside_down
+DATASETS["upside_down"] = upside_down
 """
 
 

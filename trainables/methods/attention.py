@@ -35,7 +35,7 @@ def attention(
         alpha: Weight of the teacher's term.
         guided: Student layer.
         hint: Teacher layer.
-        beta: Factor of the attention loss. The default is that of the paper's code.
+        beta: Factor of the attention loss; the default is that of the paper's code.
 
     Raises:
         ValueError: A grid is compared with a vector, or two vectors differ in length.

@@ -28,7 +28,7 @@ def decoupled(
     Args:
         alpha: Weight of the teacher's term.
         temperature: Temperature T of both softmaxes.
-        beta: Weight of the divergence among the other classes. The default is that of the paper's code.
+        beta: Weight of the divergence among the other classes; the default is that of the paper's code.
     """
     student_parts = _target_and_other_logits(student.logits, labels, temperature)
     teacher_parts = _target_and_other_logits(teacher.logits, labels, temperature)

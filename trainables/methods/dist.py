@@ -33,8 +33,8 @@ def dist(
     Args:
         alpha: Weight of the teacher's term.
         temperature: Temperature T of both softmaxes.
-        beta: Weight of the correlation over classes. The default is that of the paper's code.
-        gamma: Weight of the correlation over the batch. The default is that of the paper's code.
+        beta: Weight of the correlation over classes; the default is that of the paper's code.
+        gamma: Weight of the correlation over the batch; the default is that of the paper's code.
     """
     p, q = ((logits / temperature).softmax(-1) for logits in (student.logits, teacher.logits.detach()))
     relations = beta * (1 - _pearson_correlation(p, q, -1)) + gamma * (1 - _pearson_correlation(p, q, 0)).mean()

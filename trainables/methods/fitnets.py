@@ -45,7 +45,7 @@ def fitnets(
         temperature: Temperature T of both softmaxes.
         guided: Student layer, the input of the regressor.
         hint: Teacher layer, the target of the regressor.
-        hint_epochs: Epochs of the first stage. After it the optimizer starts afresh.
+        hint_epochs: Epochs of the first stage; the optimizer starts afresh after it.
         regressor: Trained layer from the guided layer to the hint.
         decay: Lower alpha linearly to 0 over the second stage.
     """

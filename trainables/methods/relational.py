@@ -44,8 +44,8 @@ def relational(
         alpha: Weight of the teacher's term.
         guided: Student layer.
         hint: Teacher layer.
-        distance_weight: Weight of the distance loss. The default is that of the paper's code.
-        angle_weight: Weight of the angle loss. The default is that of the paper's code.
+        distance_weight: Weight of the distance loss; the default is that of the paper's code.
+        angle_weight: Weight of the angle loss; the default is that of the paper's code.
     """
     student_distances = _pairwise_distances(student.features[guided])
     teacher_distances = _pairwise_distances(teacher.features[hint].detach())

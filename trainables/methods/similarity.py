@@ -35,7 +35,7 @@ def similarity(
         alpha: Weight of the teacher's term.
         guided: Student layer.
         hint: Teacher layer.
-        gamma: Factor of the similarity loss. The default is the weight in the benchmark of Tian et al. (2020).
+        gamma: Factor of the similarity loss; the default is the weight in the benchmark of Tian et al. (2020).
     """
     student_rows = _similarity_rows(student.features[guided])
     teacher_rows = _similarity_rows(teacher.features[hint].detach())

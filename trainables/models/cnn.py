@@ -20,7 +20,7 @@ def cnn(
     stride 1 and then 2. The assignment leaves the padding open. Hint layers: `pool1`, `pool2`, `relu3`.
 
     Args:
-        padding: Padding of the convolutions. On 28x28 images `same` gives 1,404,682 parameters, `valid` 1,011,466.
+        padding: Padding of the convolutions; on 28x28 images same has 1,404,682 parameters, valid 1,011,466.
         dropout: Dropout rate before and after the dense layer.
     """
     channels, height, width = shape

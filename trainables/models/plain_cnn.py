@@ -52,7 +52,7 @@ def cnn3(shape: tuple[int, int, int], classes: int, *, width: Count = 32, normal
     `pool2`, `pool3`.
 
     Args:
-        width: Channels of the first convolution. The others have twice and four times as many.
+        width: Channels of the first convolution; the others have twice and four times as many.
         normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
     return _conv_stages(shape, classes, [[width], [2 * width], [4 * width]], None, normalize)

@@ -28,7 +28,7 @@ def routed_network(
 
     Args:
         students: Networks of the students.
-        width: Channels of the selector's first convolution. The project had 32, on images of 224 by 224 pixels.
+        width: Channels of the selector's first convolution; 32 in the project, on images of 224 by 224 pixels.
     """
     networks = (nested_network(student, shape, classes) for student in students)
     return RoutedStudents(networks, selector_network(shape, len(students), width))
