@@ -19,7 +19,7 @@ DOMAIN_FORMS = {
 }
 DOMAIN_KINDS = tuple(DOMAIN_FORMS)
 LOG_KEY = "log"  # beside uniform and int
-LOG_DESCRIPTION = "Spread the values evenly over their logarithm."
+LOG_DESCRIPTION = "Spread the values evenly over their logarithm"
 
 
 @dataclass(frozen=True)

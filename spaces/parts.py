@@ -59,18 +59,18 @@ def one_error(expected: str) -> WrapValidator:
 class Data(NamedPart):
     """Data set."""
 
-    name: str = Field(default="mnist", description="Name of the data set.")
+    name: str = Field(default="mnist", description="Name of the data set")
 
 
 class NetworkSpec(NamedPart):
     """Network, or network inside another network."""
 
-    name: str = Field(description="Name of the network.")
+    name: str = Field(description="Name of the network")
     weights: Annotated[str, Field(min_length=1)] | None = Field(
-        default=None, description="Initial weights: a file, or imagenet; random from the seed by default."
+        default=None, description="Initial weights: a file, or imagenet; random from the seed by default"
     )
     resize: Count | None = Field(
-        default=None, description="Height and width in pixels to which images are resized; unchanged by default."
+        default=None, description="Height and width in pixels to which images are resized; unchanged by default"
     )
 
 
@@ -82,11 +82,11 @@ class Model(NetworkSpec):
         one_error("a whole number from 1, or a list with one for each class"),
     ] = Field(
         default=None,
-        description="Outputs per class: one number for all classes, or a list; by default 1, or those of the teacher.",
+        description="Outputs per class: one number for all classes, or a list; by default 1, or those of the teacher",
     )
 
 
 class Method(NamedPart):
     """Distillation method."""
 
-    name: str = Field(default="hinton", description="Name of the method; none trains on labels only.")
+    name: str = Field(default="hinton", description="Name of the method; none trains on labels only")

@@ -20,18 +20,18 @@ class Teacher(StrictModel):
     """
 
     model: Model = Field(
-        default=Model.model_validate({"name": "cnn", "padding": "same"}), description="Network of the teacher."
+        default=Model.model_validate({"name": "cnn", "padding": "same"}), description="Network of the teacher"
     )
-    method: Method = Field(default=Method(name="none"), description="Method by which an assistant is distilled.")
-    teacher: Teacher | None = Field(default=None, description="Teacher of an assistant; none by default.")
-    train: Train = Field(default=Train(), description="Training of the teacher.")
+    method: Method = Field(default=Method(name="none"), description="Method by which an assistant is distilled")
+    teacher: Teacher | None = Field(default=None, description="Teacher of an assistant; none by default")
+    train: Train = Field(default=Train(), description="Training of the teacher")
     weights: str | None = Field(
-        default=None, description="File with the weights of a trained teacher, which is then not trained here."
+        default=None, description="File with the weights of a trained teacher, which is then not trained here"
     )
     ensemble: Annotated[list[Teacher], Field(min_length=2)] | None = Field(
-        default=None, description="Teachers whose probabilities are averaged, in place of a single one."
+        default=None, description="Teachers whose probabilities are averaged, in place of a single one"
     )
-    seed: Natural = Field(default=0, description="Seed of the teacher.")
+    seed: Natural = Field(default=0, description="Seed of the teacher")
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Teacher:
@@ -66,19 +66,19 @@ class Student(StrictModel):
     """Network to train."""
 
     model: Model = Field(
-        default=Model.model_validate({"name": "mlp", "hidden": [784, 784]}), description="Network of the student."
+        default=Model.model_validate({"name": "mlp", "hidden": [784, 784]}), description="Network of the student"
     )
 
 
 class Recipe(StrictModel):
     """One student: data, teacher, network, method, training and seed."""
 
-    data: Data = Field(default=Data(), description="Data set of student and teacher.")
-    teacher: Teacher | None = Field(default=Teacher(), description="Network that the student is distilled from.")
-    student: Student = Field(default=Student(), description="Network to train.")
-    method: Method = Field(default=Method(), description="Distillation method.")
-    train: Train = Field(default=Train(), description="Training of the student.")
-    seed: Natural = Field(default=0, description="Seed of the student.")
+    data: Data = Field(default=Data(), description="Data set of student and teacher")
+    teacher: Teacher | None = Field(default=Teacher(), description="Network that the student is distilled from")
+    student: Student = Field(default=Student(), description="Network to train")
+    method: Method = Field(default=Method(), description="Distillation method")
+    train: Train = Field(default=Train(), description="Training of the student")
+    seed: Natural = Field(default=0, description="Seed of the student")
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Recipe:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from spaces.errors import did_you_mean
+from spaces.document import Tree
 from spaces.metrics import SEARCH_METRICS
 from spaces.parts import Count, Natural, StrictModel, conflict_error
 
@@ -37,42 +37,42 @@ SearchMetric = Annotated[Searchable, BeforeValidator(_refuse_test_metric)]
 class SizeLimit(StrictModel):
     """Largest student allowed."""
 
-    parameters: Count | None = Field(default=None, description="Most parameters; unlimited by default.")
+    parameters: Count | None = Field(default=None, description="Most parameters; unlimited by default")
     macs: Count | None = Field(
-        default=None, description="Most multiply-accumulates for one image; unlimited by default."
+        default=None, description="Most multiply-accumulates for one image; unlimited by default"
     )
 
 
 class Search(StrictModel):
     """Algorithm that chooses the students, and scheduler that stops them early."""
 
-    algorithm: str = Field(default="grid", description="Algorithm that proposes values; grid trains every combination.")
-    scheduler: str = Field(default="none", description="Scheduler that stops students early; none stops no student.")
-    trials: Count | None = Field(default=None, description="Students to propose; a grid has none.")
-    metric: SearchMetric = Field(default="val_accuracy", description="Validation metric to optimize.")
-    seed: Natural = Field(default=0, description="Seed of the algorithm.")
-    grace_period: Count = Field(default=1, description="Epochs before a student may be stopped.")
+    algorithm: str = Field(default="grid", description="Algorithm that proposes values; grid trains every combination")
+    scheduler: str = Field(default="none", description="Scheduler that stops students early; none stops no student")
+    trials: Count | None = Field(default=None, description="Students to propose; a grid has none")
+    metric: SearchMetric = Field(default="val_accuracy", description="Validation metric to optimize")
+    seed: Natural = Field(default=0, description="Seed of the algorithm")
+    grace_period: Count = Field(default=1, description="Epochs before a student may be stopped")
     reduction: Annotated[int, Field(ge=2)] = Field(
-        default=3, description="Factor between the epochs of successive halving; one in so many students goes on."
+        default=3, description="Factor between the epochs of successive halving; one in so many students goes on"
     )
-    limit: SizeLimit = Field(default=SizeLimit(), description="Largest student to train; unlimited by default.")
+    limit: SizeLimit = Field(default=SizeLimit(), description="Largest student to train; unlimited by default")
     hours: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="Hours after which no new student starts; unlimited by default."
+        default=None, description="Hours after which no new student starts; unlimited by default"
     )
 
 
 class Confirm(StrictModel):
     """Training of the best configurations with new seeds."""
 
-    top: Count = Field(default=3, description="Configurations to train again.")
-    seeds: Seeds = Field(description="Seeds of these students; none of them may be in seeds.")
+    top: Count = Field(default=3, description="Configurations to train again")
+    seeds: Seeds = Field(description="Seeds of these students; none of them may be in seeds")
 
 
 class Table(StrictModel):
     """Two knobs that span the result table."""
 
-    rows: str = Field(description="Dotted path of the knob of the rows.")
-    columns: str = Field(description="Dotted path of the knob of the columns.")
+    rows: str = Field(description="Dotted path of the knob of the rows")
+    columns: str = Field(description="Dotted path of the knob of the columns")
 
 
 class Resources(StrictModel):
@@ -81,28 +81,18 @@ class Resources(StrictModel):
     On a CPU, short students of a grid share one Ray trial unless `pack` is 1.
     """
 
-    cpus: Annotated[float, Field(gt=0)] = Field(default=1.0, description="CPU cores of one worker.")
+    cpus: Annotated[float, Field(gt=0)] = Field(default=1.0, description="CPU cores of one worker")
     gpus: Annotated[float, Field(ge=0)] | None = Field(
-        default=None, description="GPUs of one worker; by default 1 if a machine has one, else 0."
+        default=None, description="GPUs of one worker; by default 1 if a machine has one, else 0"
     )
-    workers: Count | None = Field(default=None, description="Workers; by default as many as fit.")
+    workers: Count | None = Field(default=None, description="Workers; by default as many as fit")
     pack: Literal["auto"] | Count = Field(
-        default="auto", description="Most students trained as one batch; auto is 1 on a CPU, and fills a GPU."
+        default="auto", description="Most students trained as one batch; auto is 1 on a CPU, and fills a GPU"
     )
-
-
-class Track(StrictModel):
-    """External trackers of a search."""
-
-    mlflow: str | None = Field(default=None, description="MLflow tracking URI; null is the default of MLflow.")
 
 
 def _tracker_by_name(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if value not in Track.model_fields:
-        raise conflict_error("", f"unknown tracker {value}{did_you_mean(value, Track.model_fields)}")
-    return {value: None}
+    return {value: None} if isinstance(value, str) else value
 
 
 class Sections(StrictModel):
@@ -110,24 +100,25 @@ class Sections(StrictModel):
 
     # The name becomes the name of a folder.
     name: Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}$")] = Field(
-        description="Name of the space and of its folder in runs/; by default the name of the file."
+        description="Name of the space and of its folder in runs/; by default the name of the file"
     )
-    seeds: Seeds = Field(default_factory=lambda: [0], description="Seeds of the students, one student per seed.")
-    search: Search = Field(default=Search(), description="Algorithm, scheduler and budget of the search.")
+    seeds: Seeds = Field(default_factory=lambda: [0], description="Seeds of the students, one student per seed")
+    search: Search = Field(default=Search(), description="Algorithm, scheduler and budget of the search")
     confirm: Confirm | None = Field(
-        default=None, description="Training of the best configurations with new seeds; none by default."
+        default=None, description="Training of the best configurations with new seeds; none by default"
     )
-    table: Table | None = Field(default=None, description="Two knobs that span the result table; no table by default.")
-    resources: Resources = Field(default=Resources(), description="Resources of a worker, and number of workers.")
+    table: Table | None = Field(default=None, description="Two knobs that span the result table; no table by default")
+    resources: Resources = Field(default=Resources(), description="Resources of a worker, and number of workers")
     track: Annotated[
-        Track | None, BeforeValidator(_tracker_by_name, json_schema_input_type=Literal["mlflow"] | Track | None)
-    ] = Field(default=None, description="External tracker of the search; none by default.")
+        Tree | None,
+        BeforeValidator(_tracker_by_name, json_schema_input_type=str | dict[str, str | None] | None),
+    ] = Field(default=None, description="Trackers beside TensorBoard and the journal: a name, or options by name")
 
 
 class TeacherSeeds(StrictModel):
     """Seeds of the teacher, written inside `teacher`."""
 
-    seeds: Seeds = Field(default_factory=lambda: [0], description="Seeds of the teacher, one teacher per seed.")
+    seeds: Seeds = Field(default_factory=lambda: [0], description="Seeds of the teacher, one teacher per seed")
 
 
 def rung_epochs(grace_period: int, reduction: int, epochs: int) -> list[int]:

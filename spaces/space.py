@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -19,7 +20,7 @@ from spaces.probe import RecipeValidator
 from spaces.pydantic_errors import validation_problems
 from spaces.recipe import Recipe
 from spaces.renamed_keys import require_current_keys, update_renamed_keys
-from spaces.sections import Confirm, Resources, Search, Table, Track
+from spaces.sections import Confirm, Resources, Search, Table
 from spaces.smoke import shrink_tree
 from spaces.template import Node, SuggestLabel, Values
 from spaces.validation import ParsedSpace, fallback_problems, line_of, parse_space
@@ -40,7 +41,7 @@ class Space:
     confirm: Confirm | None
     table: Table | None
     resources: Resources
-    track: Track | None
+    track: Tree | None
     template: dict[str, Node]
     document: Document = field(compare=False, repr=False)
 

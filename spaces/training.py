@@ -16,18 +16,18 @@ LayerNames = Annotated[list[str], Field(min_length=1)]
 class Omit(StrictModel):
     """Classes left out of the training images."""
 
-    classes: Annotated[list[Natural], Field(min_length=1)] = Field(description="Numbers of the classes, from 0.")
+    classes: Annotated[list[Natural], Field(min_length=1)] = Field(description="Numbers of the classes, from 0")
     correct_bias: bool = Field(
-        default=False, description="Fit the biases of these classes on the validation images after training."
+        default=False, description="Fit the biases of these classes on the validation images after training"
     )
 
 
 class HeadFirst(StrictModel):
     """First training phase, limited to some layers."""
 
-    epochs: Count = Field(description="Epochs of this phase, counted within train.epochs.")
-    layers: LayerNames = Field(description="Names of the only layers trained in this phase.")
-    lr: Positive = Field(description="Learning rate of this phase, in place of train.lr.")
+    epochs: Count = Field(description="Epochs of this phase, counted within train.epochs")
+    layers: LayerNames = Field(description="Names of the only layers trained in this phase")
+    lr: Positive = Field(description="Learning rate of this phase, in place of train.lr")
 
 
 class Augment(StrictModel):
@@ -36,17 +36,17 @@ class Augment(StrictModel):
     Each image has `views` versions. Teachers and students see the same versions.
     """
 
-    views: Count = Field(default=16, description="Augmented versions of each image.")
-    crop: Natural = Field(default=0, description="Largest shift in pixels, both ways.")
+    views: Count = Field(default=16, description="Augmented versions of each image")
+    crop: Natural = Field(default=0, description="Largest shift in pixels, both ways")
     flip: Literal["none", "horizontal", "vertical", "both"] = Field(
-        default="none", description="Directions in which an image is mirrored at random."
+        default="none", description="Directions in which an image is mirrored at random"
     )
-    rotate: Annotated[float, Field(ge=0, le=180)] = Field(default=0.0, description="Largest rotation in degrees.")
-    shear: Annotated[float, Field(ge=0, le=1)] = Field(default=0.0, description="Largest slope of a shear.")
+    rotate: Annotated[float, Field(ge=0, le=180)] = Field(default=0.0, description="Largest rotation in degrees")
+    shear: Annotated[float, Field(ge=0, le=1)] = Field(default=0.0, description="Largest slope of a shear")
     color: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.0, description="Largest relative change of brightness, contrast and saturation."
+        default=0.0, description="Largest relative change of brightness, contrast and saturation"
     )
-    seed: Natural = Field(default=0, description="Seed of the augmented versions.")
+    seed: Natural = Field(default=0, description="Seed of the augmented versions")
 
     @model_validator(mode="after")
     def _changes_images(self) -> Augment:
@@ -65,34 +65,34 @@ class Train(StrictModel):
     weights and batch-norm statistics.
     """
 
-    epochs: Natural = Field(default=12, description="Passes over the training images; 0 leaves a teacher untrained.")
-    batch_size: Count = Field(default=256, description="Images per optimizer step.")
-    optimizer: OptimizerName = Field(default="adam", description="Optimizer of the weights.")
-    lr: Positive = Field(default=0.001, description="Learning rate after warm-up, before the schedule lowers it.")
-    weight_decay: Amount = Field(default=0.0, description="Weight decay per step; an L2 penalty except with adamw.")
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="Nesterov momentum of sgd.")
+    epochs: Natural = Field(default=12, description="Passes over the training images; 0 leaves a teacher untrained")
+    batch_size: Count = Field(default=256, description="Images per optimizer step")
+    optimizer: OptimizerName = Field(default="adam", description="Optimizer of the weights")
+    lr: Positive = Field(default=0.001, description="Learning rate after warm-up, before the schedule lowers it")
+    weight_decay: Amount = Field(default=0.0, description="Weight decay per step; an L2 penalty except with adamw")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="Nesterov momentum of sgd")
     schedule: Literal["constant", "cosine", "linear", "step"] = Field(
-        default="constant", description="Decay of the learning rate; step divides it by 10 at each milestone."
+        default="constant", description="Decay of the learning rate; step divides it by 10 at each milestone"
     )
     milestones: Annotated[list[Count], Field(min_length=1)] | None = Field(
-        default=None, description="Epochs after which schedule: step divides the learning rate by 10."
+        default=None, description="Epochs after which schedule: step divides the learning rate by 10"
     )
-    warmup: Natural = Field(default=0, description="Epochs in which the learning rate rises linearly from 0.")
+    warmup: Natural = Field(default=0, description="Epochs in which the learning rate rises linearly from 0")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="Arithmetic of the forward pass; auto takes the faster one on the device."
+        default="auto", description="Arithmetic of the forward pass; auto takes the faster one on the device"
     )
-    shift: Natural = Field(default=0, description="Largest random shift of a training image, in pixels.")
-    augment: Augment | None = Field(default=None, description="Seeded augmentation of the training images.")
+    shift: Natural = Field(default=0, description="Largest random shift of a training image, in pixels")
+    augment: Augment | None = Field(default=None, description="Seeded augmentation of the training images")
     class_weights: Annotated[
         Literal["balanced"] | Annotated[list[Positive], Field(min_length=1)] | None,
         one_error("balanced, or a list with a number above 0 for each class"),
-    ] = Field(default=None, description="Weight of each class in the loss; balanced is the inverse class frequency.")
+    ] = Field(default=None, description="Weight of each class in the loss; balanced is the inverse class frequency")
     max_norm: Positive | None = Field(
-        default=None, description="Largest L2 norm of the incoming weights of a unit; unlimited by default."
+        default=None, description="Largest L2 norm of the incoming weights of a unit; unlimited by default"
     )
-    omit: Omit | None = Field(default=None, description="Classes left out of the training images.")
-    layers: LayerNames | None = Field(default=None, description="Names of the only layers trained; all by default.")
-    head_first: HeadFirst | None = Field(default=None, description="First phase that trains only some layers.")
+    omit: Omit | None = Field(default=None, description="Classes left out of the training images")
+    layers: LayerNames | None = Field(default=None, description="Names of the only layers trained; all by default")
+    head_first: HeadFirst | None = Field(default=None, description="First phase that trains only some layers")
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Train:

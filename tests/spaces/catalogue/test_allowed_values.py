@@ -1,4 +1,4 @@
-"""What a key takes, in words."""
+"""Allowed values in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WHOLE = {"type": "integer", "minimum": 1}
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("schemas", "words"),
     [
         ([{"type": "number"}], "a number"),
         ([{"type": "number", "minimum": 0, "maximum": 1}], "a number from 0 to 1"),
@@ -24,10 +24,10 @@ WHOLE = {"type": "integer", "minimum": 1}
         ([{"enum": ["same", "valid"]}], "same or valid"),
         ([{"const": "grid"}, {"const": "tpe"}], "grid or tpe"),
         ([{"$ref": "#/definitions/model.cnn"}, {"$ref": "#/definitions/model.mlp"}], "a network"),
-        ([{"$ref": "#/definitions/part.train-choices"}], "the keys of train"),
+        ([{"$ref": "#/definitions/part.train"}], "the keys of train"),
         ([{"type": "boolean"}], "true or false"),
         ([{}], "anything"),
     ],
 )
-def test_a_schema_in_words(given: list[dict[str, Any]], said: str) -> None:
-    assert describe_values(given) == said
+def test_describe_values(schemas: list[dict[str, Any]], words: str) -> None:
+    assert describe_values(schemas) == words

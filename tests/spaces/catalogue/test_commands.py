@@ -1,4 +1,4 @@
-"""`python -m spaces list|show|new`, as a person uses it."""
+"""`python -m spaces list|show|new`, run as from the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import spaces.catalogue.entries as catalogue
 from spaces.__main__ import main
-from spaces.catalogue.entries import SCHEMA_COMMENT, SCHEMA_FILE, CatalogueEntry, catalogue_entries, entry_knobs
+from spaces.catalogue.entries import SCHEMA_COMMENT, SCHEMA_FILE, CatalogueEntry, catalogue_entries, entry_keys
 from spaces.errors import UserError
 from spaces.space import load_space
 
@@ -19,93 +19,92 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def said(capsys):
-    """What a command prints, where all goes well."""
+def output_of(capsys):
+    """Output of a command that succeeds."""
 
-    def called(*arguments: object) -> str:
-        assert main([str(each) for each in arguments]) == 0
+    def run(*arguments: object) -> str:
+        assert main([str(argument) for argument in arguments]) == 0
         output = capsys.readouterr()
         assert output.err == ""
         return output.out
 
-    return called
+    return run
 
 
 @pytest.fixture
-def refused(capsys):
-    """The one line that a command complains with."""
+def error_of(capsys):
+    """Error line of a command that fails."""
 
-    def called(*arguments: object) -> str:
-        assert main([str(each) for each in arguments]) == 2
+    def run(*arguments: object) -> str:
+        assert main([str(argument) for argument in arguments]) == 2
         output = capsys.readouterr()
         assert output.out == ""
         (line,) = output.err.splitlines()
         return line
 
-    return called
+    return run
 
 
 def ids(entry: CatalogueEntry) -> str:
     return f"{entry.kind}.{entry.name}"
 
 
-def test_everything_is_listed_by_name_sentence_and_keys(said) -> None:
-    text = said("list")
+def test_list(output_of) -> None:
+    text = output_of("list")
     flat = " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 100
-    assert all(f" {each.name} {' '.join(each.summary.split())}" in flat for each in catalogue_entries())
-    assert all(
-        f"keys: {', '.join(knob.name for knob in entry_knobs(each))}" in flat
-        for each in catalogue_entries()
-        if entry_knobs(each)
-    )
+    for entry in catalogue_entries():
+        assert f" {entry.name} {' '.join(entry.summary.split())}" in flat
+        if keys := entry_keys(entry):
+            assert f"keys: {', '.join(key.name for key in keys)}" in flat
 
 
 @pytest.mark.parametrize("entry", catalogue_entries(), ids=ids)
-def test_everything_can_be_shown_within_the_width(entry: CatalogueEntry, said) -> None:
-    text = said("show", entry.name)
+def test_show_of_every_entry(entry: CatalogueEntry, output_of) -> None:
+    text = output_of("show", entry.name)
     assert max(map(len, text.splitlines())) <= 100
     flat = " ".join(text.split())
     assert all(part in flat for part in (entry.summary, entry.formula, entry.paper, *entry.layers))
-    assert all(f"  {knob.name} " in text for knob in entry_knobs(entry))
+    assert all(f"  {key.name} " in text for key in entry_keys(entry))
 
 
-def test_a_method_is_shown_with_its_formula_its_knobs_and_its_paper(said) -> None:
-    lines = [" ".join(line.split()) for line in said("show", "hinton").splitlines()]
+def test_show_method(output_of) -> None:
+    lines = [" ".join(line.split()) for line in output_of("show", "hinton").splitlines()]
     assert lines[0] == "hinton, a method"
-    assert "alpha a number from 0 to 1 required choice, uniform, loguniform, int" in lines
+    assert "alpha a number from 0 to 1 (teacher weight) required choice, uniform, loguniform, int" in lines
     assert "temperature a number above 0 required choice, uniform, loguniform, int" in lines
     assert any(line.startswith("Loss alpha · T² · KL(") for line in lines)
     assert "Source Hinton, Vinyals & Dean (2015), section 2" in lines
 
 
-def test_bounds_defaults_and_words_are_shown(said) -> None:
-    lines = [" ".join(line.split()) for line in said("show", "train").splitlines()]
+def test_show_bounds_defaults_and_descriptions(output_of) -> None:
+    lines = [" ".join(line.split()) for line in output_of("show", "train").splitlines()]
     assert "momentum a number from 0 to below 1 0.9 choice, uniform, loguniform" in lines
     assert "precision auto or float32 or bfloat16 auto choice" in lines
-    assert "batch_size a whole number from 1 256 choice, int" in lines
+    number = lines.index("batch_size a whole number from 1 256 choice, int")
+    assert lines[number + 1] == "Images per optimizer step"
 
 
-def test_a_knob_is_shown_with_all_that_take_it(said) -> None:
-    text = said("show", "temperature")
+def test_show_key(output_of) -> None:
+    text = output_of("show", "temperature")
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert lines[0] == "temperature, a key of" and max(map(len, text.splitlines())) <= 100
     assert "hinton a method a number above 0 required choice, uniform, loguniform, int" in lines
-    takers = {each.name for each in catalogue_entries() if "temperature" in [knob.name for knob in entry_knobs(each)]}
-    assert {line.split()[0] for line in lines[3:]} >= takers
+    owners = {entry.name for entry in catalogue_entries() if "temperature" in [key.name for key in entry_keys(entry)]}
+    assert {line.split()[0] for line in lines[3:]} >= owners
 
 
-def test_nothing_is_said_twice(said) -> None:
-    assert said("show", "asha").count("Stop the worse students") == 1
+def test_summary_is_not_repeated(output_of) -> None:
+    assert output_of("show", "asha").count("Asynchronous successive halving") == 1
 
 
-def test_one_name_may_stand_for_several_things(said) -> None:
-    text = said("show", "none")
+def test_show_name_of_several_entries(output_of) -> None:
+    text = output_of("show", "none")
     assert "none, a method" in text and "none, a scheduler" in text
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (("show", "hintn"), "hintn: no such name; did you mean hinton?"),
         (("show", "temprature"), "temprature: no such name; did you mean temperature?"),
@@ -115,48 +114,49 @@ def test_one_name_may_stand_for_several_things(said) -> None:
         (("new", "--model", "hinton"), "hinton: no model; known: "),
     ],
 )
-def test_an_unknown_name_brings_the_nearest(arguments: tuple[str, ...], complaint: str, refused) -> None:
-    assert refused(*arguments).startswith(complaint)
+def test_unknown_name(arguments: tuple[str, ...], message: str, error_of) -> None:
+    assert error_of(*arguments).startswith(message)
 
 
-def test_a_new_space_loads_and_knows_its_schema(said, tmp_path: Path) -> None:
+def test_new_space_loads(output_of, tmp_path: Path) -> None:
     path = tmp_path / "deeper" / "mine.yaml"
     path.parent.mkdir()
-    assert f"python -m search.run {path} --check" in said("new", path)
+    assert f"python -m search.run {path} --check" in output_of("new", path)
     space = load_space(path)
     assert space.name == "mine" and space.knobs == ["method.alpha", "method.temperature"] and space.table
     head = path.read_text(encoding="utf-8").splitlines()[0]
     assert (path.parent / head.removeprefix(SCHEMA_COMMENT)).resolve() == SCHEMA_FILE
 
 
-def test_a_new_space_names_what_else_may_be_said(said) -> None:
-    lines = said("new", "--model", "cnn").splitlines()
-    assert any(
-        line.split("#")[1:] == [" dropout: 0.5                       ", " a number from 0 to below 1"] for line in lines
-    )
+def test_new_space_lists_optional_keys(output_of) -> None:
+    lines = output_of("new", "--model", "cnn").splitlines()
+    (number,) = [number for number, line in enumerate(lines) if line.startswith("    # dropout: 0.5  ")]
+    note = " ".join(line.rpartition("# ")[2] for line in lines[number : number + 2])
+    assert "(a number from 0 to below 1)" in note
+    assert any(line.endswith("# Images per optimizer step (a whole number from 1)") for line in lines)
     assert max(map(len, lines)) <= 100
 
 
-def test_a_method_without_knobs_has_a_rate_to_search(said, tmp_path: Path) -> None:
-    said("new", "--method", "none", tmp_path / "x.yaml")
+def test_new_space_of_a_method_without_knobs(output_of, tmp_path: Path) -> None:
+    output_of("new", "--method", "none", tmp_path / "x.yaml")
     assert load_space(tmp_path / "x.yaml").knobs == ["train.lr"]
 
 
-def test_a_file_is_never_written_over(refused, tmp_path: Path) -> None:
+def test_existing_file_is_kept(error_of, tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("mine")
-    assert refused("new", path).startswith(f"{path}: is there already")
+    assert error_of("new", path).startswith(f"{path}: exists already")
     assert path.read_text() == "mine"
 
 
-def test_a_folder_that_is_not_there_is_named(refused, tmp_path: Path) -> None:
+def test_missing_folder(error_of, tmp_path: Path) -> None:
     path = tmp_path / "none" / "x.yaml"
-    assert refused("new", path) == f"{path}: No such file or directory"
+    assert error_of("new", path) == f"{path}: No such file or directory"
 
 
-def test_a_missing_schema_names_the_command_that_writes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_schema_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue.load_schema.cache_clear()
-    monkeypatch.setattr(catalogue, "SCHEMA", tmp_path / "schema.json")
+    monkeypatch.setattr(catalogue, "SCHEMA_FILE", tmp_path / "schema.json")
     try:
         with pytest.raises(UserError, match="`make schema` writes it"):
             catalogue_entries()
@@ -165,13 +165,13 @@ def test_a_missing_schema_names_the_command_that_writes_it(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["show", "hinton"], ["new"]])
-def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
+def test_imports_are_light(arguments: list[str]) -> None:
     code = """
 import runpy, sys
 try:
     runpy.run_module("spaces", run_name="__main__", alter_sys=True)
-except SystemExit as ended:
-    assert ended.code == 0
+except SystemExit as exit:
+    assert exit.code == 0
 print(*sys.modules, file=sys.stderr)
 """
     command = [sys.executable, "-c", code, *arguments]

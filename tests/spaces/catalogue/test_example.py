@@ -1,4 +1,4 @@
-"""Values to start from are values that their schema allows."""
+"""Example values are valid for their schemas."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def bounds(kind: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @given(bounds("number") | bounds("integer") | st.just({"type": "number", "exclusiveMinimum": 0}))
-def test_numbers_to_start_from_are_in_bounds_and_grow(number: dict[str, Any]) -> None:
-    found = example_numbers(number)
-    assert found == sorted(found) and all(Draft7Validator(number).is_valid(each) for each in found)
+def test_numbers_are_valid_and_sorted(schema: dict[str, Any]) -> None:
+    numbers = example_numbers(schema)
+    assert numbers == sorted(numbers) and all(Draft7Validator(schema).is_valid(number) for number in numbers)
 
 
 @pytest.mark.parametrize(
-    ("schema", "found"),
+    ("schema", "value"),
     [
         ({"minimum": 0, "maximum": 1, "type": "number"}, 0.5),
         ({"minimum": 0, "exclusiveMaximum": 1, "type": "number"}, 0.5),
@@ -42,5 +42,5 @@ def test_numbers_to_start_from_are_in_bounds_and_grow(number: dict[str, Any]) ->
         ({"type": "array", "items": {"anyOf": [{"$ref": "#/definitions/model.mlp"}]}, "minItems": 1}, [NETWORK]),
     ],
 )
-def test_an_example_of_each_kind(schema: dict[str, Any], found: Any) -> None:
-    assert example_value(schema, NETWORK, "folder") == found
+def test_example_of_each_kind(schema: dict[str, Any], value: Any) -> None:
+    assert example_value(schema, NETWORK, "folder") == value

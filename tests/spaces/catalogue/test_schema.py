@@ -1,4 +1,4 @@
-"""The generated schema as an editor uses it: what may be written validates, what is misspelt does not."""
+"""Generated schema as an editor uses it: valid spaces pass, misspelled keys do not."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ MLP = {"name": "mlp", "hidden": [16]}
 
 
 def faults(tree: dict[str, Any]) -> list[str]:
-    """What an editor would underline, as dotted paths."""
+    """Dotted paths that an editor would underline."""
     return [".".join(map(str, error.path)) for error in Draft7Validator(load_schema()).iter_errors(tree)]
 
 
 def mutated(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield copies of a tree in which one key has a letter more, each with the key's path."""
+    """Yield each key's path with a copy of the tree in which the key is misspelled."""
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
     for key, item in items:
         inner = f"{path}.{key}"
         if isinstance(tree, dict):
-            yield inner, {f"{known}x" if known == key else known: each for known, each in tree.items()}
-        for place, other in mutated(item, inner):
+            yield inner, {f"{name}x" if name == key else name: value for name, value in tree.items()}
+        for path_inside, misspelled in mutated(item, inner):
             copy = [*tree] if isinstance(tree, list) else {**tree}
-            copy[key] = other
-            yield place, copy
+            copy[key] = misspelled
+            yield path_inside, copy
 
 
-def test_it_is_a_schema() -> None:
+def test_is_json_schema() -> None:
     Draft7Validator.check_schema(load_schema())
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
-def test_a_shipped_space_is_right_and_says_where_its_schema_is(file: Path) -> None:
+def test_shipped_space_is_valid_and_names_its_schema(file: Path) -> None:
     assert faults(read_document(ROOT / file).tree) == []
     head = (ROOT / file).read_text(encoding="utf-8").splitlines()[0]
     assert head.startswith(SCHEMA_COMMENT), f"the first line of {file} must be {SCHEMA_COMMENT}schema.json"
@@ -49,7 +49,7 @@ def test_a_shipped_space_is_right_and_says_where_its_schema_is(file: Path) -> No
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
-def test_any_misspelt_key_of_a_shipped_space_is_underlined(file: Path) -> None:
+def test_misspelled_key_of_a_shipped_space(file: Path) -> None:
     missed = [path for path, tree in mutated(read_document(ROOT / file).tree) if not faults(tree)]
     assert missed == []
 
@@ -58,7 +58,7 @@ def test_any_misspelt_key_of_a_shipped_space_is_underlined(file: Path) -> None:
     "tree",
     [
         {},
-        {"method": {"alpha": 0.5, "temperature": 4}},  # a method is hinton unless it says otherwise
+        {"method": {"alpha": 0.5, "temperature": 4}},  # hinton is the default method
         {"method": {"choice": [HINTON, {"name": "none"}]}},
         {"method": {"choice": [{"name": "none"}, {**HINTON, "alpha": {"uniform": [0, 1]}}]}},
         {"student": {"model": {"choice": [MLP, {"name": "cnn", "padding": {"choice": ["same", "valid"]}}]}}},
@@ -66,6 +66,7 @@ def test_any_misspelt_key_of_a_shipped_space_is_underlined(file: Path) -> None:
         {"student": {"model": {**MLP, "hidden": {"choice": [[16], [8, 8]]}}}},
         {"train": {"choice": [{"epochs": 2}, {"epochs": 4, "lr": {"loguniform": [1e-3, 1e-2]}}]}},
         {"train": {"lr": {"uniform": [0.1, 1]}, "batch_size": {"int": [16, 64]}, "weight_decay": {"int": [0, 1]}}},
+        {"train": {"lr": {"uniform": [0.1, 1], "log": True}, "batch_size": {"int": [16, 64], "log": False}}},
         {"train": {"max_norm": None, "lr": 1}},
         {"teacher": None, "method": {"name": "none"}},
         {"teacher": {"model": {**MLP, "dropout": {"choice": [0, 0.5]}}, "seeds": [0, 1]}},
@@ -75,7 +76,7 @@ def test_any_misspelt_key_of_a_shipped_space_is_underlined(file: Path) -> None:
         {"fallback": {"student": {"model": {"hidden": [8]}}, "confirm": {"top": 1}}},
     ],
 )
-def test_what_may_be_written_validates(tree: dict[str, Any]) -> None:
+def test_valid(tree: dict[str, Any]) -> None:
     assert faults(tree) == []
 
 
@@ -91,6 +92,9 @@ def test_what_may_be_written_validates(tree: dict[str, Any]) -> None:
         ({"train": {"lr": {"loguniform": [0, 1]}}}, "train"),
         ({"train": {"lr": {"uniform": [0.1]}}}, "train"),
         ({"train": {"lr": {"uniform": [0.1, 1], "choice": [1]}}}, "train"),
+        ({"train": {"lr": {"uniform": [0.1, 1], "log": 10}}}, "train"),
+        ({"train": {"lr": {"choice": [0.1, 1], "log": True}}}, "train"),
+        ({"train": {"lr": {"loguniform": [0.1, 1], "log": True}}}, "train"),
         ({"train": {"lr": {"choice": []}}}, "train"),
         ({"train": {"lr": {"choice": [0.1, 0.1]}}}, "train"),
         ({"method": {**HINTON, "name": "hintn"}}, "method"),
@@ -118,6 +122,6 @@ def test_what_may_be_written_validates(tree: dict[str, Any]) -> None:
         ({"fallback": {"method": {"temprature": 2}}}, "fallback"),
     ],
 )
-def test_what_is_wrong_is_underlined(tree: dict[str, Any], place: str) -> None:
-    found = faults(tree)
-    assert found and all(f"{path}.".startswith(f"{place}." if place else "") for path in found)
+def test_invalid(tree: dict[str, Any], place: str) -> None:
+    paths = faults(tree)
+    assert paths and all(f"{path}.".startswith(f"{place}." if place else "") for path in paths)
