@@ -1,57 +1,100 @@
-"""What an experiment stands on, for the protocol above every table."""
+"""Protocol of an experiment: environment.json, shown above every table."""
 
 from __future__ import annotations
 
 import os
 import platform
+import time
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from results import records
 from spaces.space import Space
+from trainables.baseline import teacher_weight_paths
 from trainables.data import Dataset
-from trainables.device import describe, given
-from trainables.methods import formula
-from trainables.weights.initial import digests
+from trainables.device import device_for_gpus, device_name
+from trainables.methods import method_formula
+from trainables.weights.initial import initial_weight_digests
 
-PACKAGES = ("ray", "torch", "torchvision", "optuna", "numpy")
+VERSIONED_PACKAGES = ("ray", "torch", "torchvision", "optuna", "numpy")
 
 
-def environment(space: Space, data: Dataset, command: str, plugins: dict[str, str]) -> dict[str, Any]:
-    """Command, date, device, versions, data and loss, as JSON."""
+class RunRecord:
+    """environment.json of one run, written at its start and end.
+
+    Without `wall_seconds` the experiment is incomplete. `running_since` marks a run that is at work or was killed.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, Any]) -> None:
+        self._folder, self._began, self._earlier = folder, time.time(), earlier_seconds(folder)
+        started = records.read_environment(folder).get("started", environment["started"])  # of the first run
+        self._record = environment | {"started": started, "spent_seconds": self._earlier}
+        records.save_environment(folder, self._record | {"running_since": self._began})
+
+    def deadline(self, hours: float | None) -> float:
+        """Return the Unix time of the end of the time limit.
+
+        `hours` limits all runs of the experiment together; None is no limit.
+        """
+        return self._began + hours * 3600 - self._earlier if hours else float("inf")
+
+    def save(self, complete: bool) -> None:
+        """Write the seconds of all runs together."""
+        seconds = self._earlier + time.time() - self._began
+        times = {"spent_seconds": seconds} | ({"wall_seconds": seconds} if complete else {})
+        records.save_environment(self._folder, self._record | times)
+
+
+def earlier_seconds(folder: Path) -> float:
+    """Return the seconds of earlier runs.
+
+    A killed run counts up to its last row.
+    """
+    environment = records.read_environment(folder)
+    spent, since = environment.get("spent_seconds", 0.0), environment.get("running_since")
+    if since is None:
+        return spent
+    rows = (row for trial in records.trial_names(folder) for row in records.read_rows(folder, trial))
+    return spent + max((row["time"] - since for row in rows if row["time"] > since), default=0.0)
+
+
+def environment_record(space: Space, data: Dataset, command: str, plugins: dict[str, str]) -> dict[str, Any]:
+    """Return command, date, device, versions, data and loss as JSON values."""
     probes = [space.fill(values, space.seeds[0]) for values in space.probes()]
-    methods = dict.fromkeys(recipe.method.name for recipe in probes)
     return {
         "command": command,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": describe(given(space.resources.gpus)),
+        "device": device_name(device_for_gpus(space.resources.gpus)),
         "cores": os.cpu_count(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED_PACKAGES}},
         "data": {
             "name": data.name,
             **data.sizes,
             "classes": list(data.classes),
-            "imbalance": _imbalance(data),
+            "imbalance": class_imbalance(data),
             "shape": list(data.shape),
             "source": data.source,
             "split": data.split,
         },
-        "loss": "; ".join(formula(name) for name in methods),
+        "loss": "; ".join(method_formula(name) for name in space.methods),
+        "teacher_weights": teacher_weight_paths(space.methods),
         "precision": probes[0].train.precision,
         "plugins": plugins,
-        "weights": started(space, data),
+        "weights": weight_digests(space, data),
     }
 
 
-def _imbalance(data: Dataset) -> float:
-    """How many times as many training images the largest class has as the smallest that has any."""
+def class_imbalance(data: Dataset) -> float:
+    """Return the ratio of training images, largest to smallest non-empty class."""
     counts = np.unique(data.train.labels, return_counts=True)[1]
     return float(counts.max() / counts.min())
 
 
-def started(space: Space, data: Dataset) -> list[str]:
-    """The contents of the files that students start from, by their sha256."""
+def weight_digests(space: Space, data: Dataset) -> list[str]:
+    """Return the SHA-256 digests of the initial weights files of all students."""
     probes = [space.fill(values, space.seeds[0]) for values in space.probes()]
-    return sorted({each for recipe in probes for each in digests(recipe, data)})
+    return sorted({digest for recipe in probes for digest in initial_weight_digests(recipe, data)})

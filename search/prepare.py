@@ -1,9 +1,8 @@
-"""From a YAML file to a space, its data and its folder: everything that can be refused before anything is trained."""
+"""Load a space and its data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -11,110 +10,91 @@ from typing import TypeVar
 from rich.console import Console
 from rich.markup import escape
 
-from results import records
-from search.environment import started
-from search.plan.check import check, check_modules
-from search.session import alone
+from search.plan.check import check_networks, check_space
 from spaces.errors import UserError
-from spaces.extend import changes
-from spaces.space import Space, load
+from spaces.space import Space, load_space
 from trainables import data as datasets
+from trainables.cost import network_cost
 from trainables.data import Dataset
-from trainables.validate import judge, price
-from trainables.weights.initial import obtain
+from trainables.validate import recipe_problems
+from trainables.weights.initial import ensure_published_weights
 
-SMOKE = (256, 64, 64)  # images to train on, validate and test in a smoke test
-WORK = 6 * 10**10  # multiply-accumulates of a network on so many images, at most
-FEWEST = 16
+SMOKE_TEST_IMAGES = (256, 64, 64)  # at most, for training, validation and test
+SMOKE_TEST_MACS = 6 * 10**10  # multiply-accumulates of one pass over the images of a split, at most
+MIN_SMOKE_TEST_IMAGES = 16  # of each split, also for a network with more multiply-accumulates
 
 Loaded = TypeVar("Loaded")
 
 
-def prepare(path: Path, root: Path | None, download: bool, smoke: bool, console: Console) -> tuple[Space, Dataset]:
-    """Load a space and its data, or what stands in for data that is absent: see `_instead`."""
-    space = load(path, judge)
-    check(space)
-    real = partial(datasets.load, root=root, download=download)
+def load_space_and_data(
+    path: Path, data_root: Path | None, download: bool, smoke_test: bool, console: Console
+) -> tuple[Space, Dataset]:
+    """Load a space, its data and its published weights.
+
+    Missing data is replaced by the space's `fallback`, unless --data or $KD_DATA names a data root, and in a smoke test
+    by generated images. Raises UserError for every mistake in the space, MissingFilesError for missing data or weights.
+    """
+    space = load_space(path, recipe_problems)
+    check_space(space)
+    load_real = partial(datasets.load_dataset, root=data_root, download=download)
     try:
-        data = _load(space, real)
-    except datasets.Missing as missing:
-        space, data, how = _instead(space, missing, None if datasets.given(root) else real, smoke)
+        data = _load_data(space, load_real)
+    except datasets.MissingFilesError as error:
+        fallback_loader = None if datasets.data_root_is_set(data_root) else load_real
+        space, data, reason = _substitute_data(space, error, fallback_loader, smoke_test)
         images = f"{data.name}, {data.sizes['train']:,} training images"
-        console.print(f"[bold yellow]Not the data that {escape(str(path))} asks for, but {images}.[/]", soft_wrap=True)
-        console.print(f"{missing}\n{how}", markup=False, highlight=False, soft_wrap=True)
-    if smoke:
-        space = space.shrunk()
-    check_modules(space, data)
-    if smoke:
-        data = data.take(*_few(space, data))
+        console.print(f"[bold yellow]Not the data of {escape(str(path))}, but {images}.[/]", soft_wrap=True)
+        console.print(f"{error}\n{reason}", markup=False, highlight=False, soft_wrap=True)
+    if smoke_test:
+        space = space.shrink()
+    check_networks(space, data)
+    if smoke_test:
+        data = data.take(*smoke_test_sizes(space, data))
     for values in space.probes():
-        obtain(space.fill(values, space.seeds[0]), data, download=download)
+        ensure_published_weights(space.fill(values, space.seeds[0]), data, download=download)
     return space, data
 
 
-def _instead(
-    space: Space, missing: datasets.Missing, real: Callable[..., Dataset] | None, smoke: bool
+def _substitute_data(
+    space: Space, error: datasets.MissingFilesError, load_fallback: Callable[..., Dataset] | None, smoke_test: bool
 ) -> tuple[Space, Dataset, str]:
-    """What stands in for absent data, and a sentence about it; raises `missing` where nothing does.
+    """Return another space, its data and the reason.
 
-    The space's `fallback`, loaded by `real` if it may be; in a smoke test images generated in the layout.
+    Raises `error` if there is no substitute.
     """
-    other = space.fallback() if real else None
-    if other is not None and real:
-        return other, _load(other, real), "Until then its `fallback:` block holds."
-    generated = _load(space, datasets.sketched) if smoke else None
+    fallback = space.fallback_space() if load_fallback else None
+    if fallback is not None and load_fallback:
+        return fallback, _load_data(fallback, load_fallback), "The `fallback:` block of the space is used instead."
+    generated = _load_data(space, datasets.generate_dataset) if smoke_test else None
     if generated is None:
-        raise missing
-    return space, generated, "A smoke test makes do with images generated in its layout."
+        raise error
+    return space, generated, "This smoke test uses generated images of the same layout."
 
 
-def _load(space: Space, loaded: Callable[..., Loaded]) -> Loaded:
-    """What a loader makes of the data that a space asks for; what is wrong with a knob is said with its line."""
-    wanted = space.fill(space.probes()[0], 0).data
+def _load_data(space: Space, load_dataset: Callable[..., Loaded]) -> Loaded:
+    """Call a loader with the `data` section of a space.
+
+    Its errors get the line of the key.
+    """
+    section = space.fill(space.probes()[0], 0).data
     try:
-        return loaded(wanted.name, **wanted.knobs)
-    except datasets.Missing:
+        return load_dataset(section.name, **section.knobs)
+    except datasets.MissingFilesError:
         raise
     except UserError as error:
         path, _, message = str(error).partition(": ")
         raise (space.error(path, message) if path.startswith("data.") else error) from None
 
 
-def _few(space: Space, data: Dataset) -> tuple[int, int, int]:
-    """How many images of each split a smoke test takes: fewer where the largest network has much to do with each."""
-    recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
-    networks = {
-        each.network.model_dump_json(): each.network for one in recipes for each in (one, *one.teacher_recipes())
-    }
-    most = max(price(network, data).macs for network in networks.values())
-    train, val, test = (min(images, max(FEWEST, WORK // max(1, most))) for images in SMOKE)
-    return train, val, test
+def smoke_test_sizes(space: Space, data: Dataset) -> tuple[int, int, int]:
+    """Return the number of images of each split in a smoke test.
 
-
-def refuse_changes(space: Space, data: Dataset, folder: Path, plugins: dict[str, str]) -> None:
-    """Raise UserError where the folder holds another experiment than this space extends."""
-    if not records.space_file(folder).is_file():
-        return
-    changed = changes(load(records.space_file(folder)), space)
-    if records.environment(folder).get("plugins", plugins) != plugins:
-        changed.append("--plugin")
-    if not set(records.environment(folder).get("weights", ())) <= set(started(space, data)):
-        changed.append("the files of student.model.weights")
-    if changed:
-        raise UserError(
-            f"{folder} was run with other values of {', '.join(changed)}; only more seeds, choices or trials extend "
-            "an experiment. Run with --fresh (moves the old folder aside) or --out to keep both."
-        )
-
-
-def move_aside(folder: Path) -> Path | None:
-    """Rename an experiment's folder, which deletes nothing; return its new name, or None where there was none.
-
-    Raise UserError while another run is at work in it.
+    A large network gets fewer.
     """
-    if not folder.exists():
-        return None
-    aside = folder.with_name(f"{folder.name}.{datetime.now():%Y%m%d-%H%M%S}")
-    with alone(folder):
-        folder.rename(aside)
-    return aside
+    students = [space.fill(values, space.seeds[0]) for values in space.probes()]
+    recipes = [recipe for student in students for recipe in (student, *student.teacher_recipes())]
+    networks = {recipe.network.model_dump_json(): recipe.network for recipe in recipes}
+    macs = max(1, *(network_cost(network, data).macs for network in networks.values()))
+    affordable = max(MIN_SMOKE_TEST_IMAGES, SMOKE_TEST_MACS // macs)
+    train, val, test = (min(images, affordable) for images in SMOKE_TEST_IMAGES)
+    return train, val, test

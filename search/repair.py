@@ -1,4 +1,15 @@
-"""What is damaged in an experiment's folder: found when the folder is opened, done again alone, and said."""
+"""Repair of an experiment's folder, before anything is trained in it.
+
+Killed processes leave partly written files and old checkpoints; disks damage files. What is repaired:
+
+- Partly written temporary files of dead processes are removed.
+- Damaged rows or a missing epoch void the rows of that student, which is trained again.
+- Unreadable weights of a finished student void its rows. Removed weights are left alone.
+- An unreadable checkpoint is removed; that student starts again from its first epoch.
+- The checkpoint of an ended student is removed, unless it failed and will be retried.
+
+Rows are voided by one more row of kind `damaged`. Nothing but temporary files and checkpoints is ever deleted.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +17,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from results import records
+from results import paths, records
 from results.students import History, history
-from search.students.spec import status
+from search.students.spec import has_first_epochs, student_status
 from spaces import disk
 from spaces.errors import UserError
 from trainables import checkpoint
@@ -16,69 +27,66 @@ from trainables.weights import tensor_file
 
 
 def repair_folder(folder: Path) -> list[str]:
-    """Sweep away what killed processes left behind and void what is damaged; say so, one line for each.
+    """Repair a folder; return one message per repair of a student."""
+    disk.remove_partial_files(folder)
+    return [message for trial in records.trial_names(folder) for message in _repair_student(folder, trial)]
 
-    The rows of a student are voided by one more row, so that nothing is deleted but checkpoints that nobody goes on
-    from: of students that have their end, and such as cannot be read.
+
+def _repair_student(folder: Path, trial: str) -> Iterator[str]:
+    past, lines = history(folder, trial), records.damaged_lines(folder, trial)
+    rows_file, weights_file = paths.rows_file(folder, trial), paths.weights_file(folder, trial)
+    if lines and not _has_all_epochs(past) and lines not in _voided_lines(folder, trial):
+        _void_rows(folder, trial, rows_file, lines)
+        yield f"{rows_file}: damaged or cut off in line {', '.join(map(str, lines))}; these epochs are trained again"
+    elif _ends_as_finished(folder, trial) and not _has_all_epochs(past):
+        _void_rows(folder, trial, rows_file, [])
+        yield f"{rows_file}: an epoch is missing; this student is trained again"
+    if student_status(past) == "finished" and (error := _read_error(weights_file)):
+        _void_rows(folder, trial, weights_file, [])
+        yield f"{error}; this student is trained again"
+    yield from _repair_checkpoint(paths.checkpoint_file(folder, trial), student_status(history(folder, trial)))
+
+
+def _has_all_epochs(past: History | None) -> bool:
+    """Return True for an ended student without missing epochs.
+
+    A finished student needs all its planned epochs, another one those up to its last.
     """
-    disk.sweep(folder)
-    return [line for trial in records.trials(folder) for line in _mended(folder, trial)]
-
-
-def _mended(folder: Path, trial: str) -> Iterator[str]:
-    """What was wrong with one student."""
-    past, lines = history(folder, trial), records.damaged(folder, trial)
-    noted = {tuple(row.get("lines", ())) for row in records.rows(folder, trial) if row["kind"] == "damaged"}
-    if lines and not whole(past) and tuple(lines) not in noted:
-        path, found = records.rows_file(folder, trial), ", ".join(map(str, lines))
-        _void(folder, trial, path, lines)
-        yield f"{path}: damaged or cut off in line {found}; what these lines said is trained again"
-    elif _claims_to_be_finished(folder, trial) and not whole(past):
-        _void(folder, trial, records.rows_file(folder, trial), [])
-        yield f"{records.rows_file(folder, trial)}: an epoch is missing; this student is trained again"
-    if status(past) == "finished" and (reason := _unreadable(records.weights_file(folder, trial))):
-        _void(folder, trial, records.weights_file(folder, trial), [])
-        yield f"{reason}; this student is trained again"
-    yield from _checkpoint(records.checkpoint_file(folder, trial), status(history(folder, trial)))
-
-
-def _claims_to_be_finished(folder: Path, trial: str) -> bool:
-    return any(row.get("status") == "finished" for row in records.rows(folder, trial)[-1:])
-
-
-def whole(past: History | None) -> bool:
-    """Whether a student's rows tell of every epoch up to its last one, and of all of them where it is finished."""
     if past is None:
         return False
-    planned = past.start.get("planned_epochs") if status(past) == "finished" else None
-    return holds(past, planned or len(past.epochs)) and bool(past.end)
+    planned = past.start.get("planned_epochs") if student_status(past) == "finished" else None
+    return has_first_epochs(past, planned or len(past.epochs)) and bool(past.end)
 
 
-def holds(past: History | None, epochs: int) -> bool:
-    """Whether a student's rows tell of each of its first epochs."""
-    return past is not None and [row["epoch"] for row in past.epochs[:epochs]] == list(range(1, epochs + 1))
+def _voided_lines(folder: Path, trial: str) -> list[list[int]]:
+    """Return the damaged lines of rows voided by earlier runs."""
+    return [list(row.get("lines", ())) for row in records.read_rows(folder, trial) if row["kind"] == "damaged"]
 
 
-def _void(folder: Path, trial: str, path: Path, lines: list[int]) -> None:
-    records.append(folder, trial, {"kind": "damaged", "file": path.name, "lines": lines, "time": time.time()})
+def _ends_as_finished(folder: Path, trial: str) -> bool:
+    return any(row.get("status") == "finished" for row in records.read_rows(folder, trial)[-1:])
 
 
-def _unreadable(weights: Path) -> str | None:
-    """Why weights cannot be read; None where they can, and where they are gone, for somebody may have removed them."""
+def _void_rows(folder: Path, trial: str, path: Path, lines: list[int]) -> None:
+    records.append_row(folder, trial, {"kind": "damaged", "file": path.name, "lines": lines, "time": time.time()})
+
+
+def _read_error(weights: Path) -> str | None:
+    """Return the error of unreadable weights, None for readable or removed ones."""
     try:
         if weights.exists():
-            tensor_file.read(weights)
+            tensor_file.read_tensors(weights)
     except UserError as error:
         return str(error)
     return None
 
 
-def _checkpoint(path: Path, end: str | None) -> Iterator[str]:
-    if end not in (None, "failed"):  # whoever wrote the end was killed before this could be removed
+def _repair_checkpoint(path: Path, status: str | None) -> Iterator[str]:
+    if status not in (None, "failed"):  # killed between its last row and the removal of the checkpoint
         path.unlink(missing_ok=True)
     try:
         if path.exists():
-            checkpoint.load(path)
+            checkpoint.load_checkpoint(path)
     except UserError as error:
         path.unlink()
         yield f"{error}; this student is trained again from its first epoch"

@@ -1,4 +1,4 @@
-"""Connecting to Ray: a private instance on this machine, or a cluster that somebody started."""
+"""Connection to a private Ray on this machine, or to a cluster."""
 
 from __future__ import annotations
 
@@ -6,56 +6,78 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray
 
-from search.cluster.heartbeat import watched
-from search.cluster.preflight import preflight
-from search.cluster.scratch import scratch
-from search.cluster.token import demand, keep
+from search.cluster.preflight import check_nodes
+from search.cluster.restart_plan import ray_watched
+from search.cluster.scratch import scratch_folder
+from search.cluster.signals import signals_ignored
+from search.cluster.token import ensure_token, require_token
 from spaces.errors import UserError
 from trainables.data import Dataset
 
-ROOM = 512 * 2**20  # bytes beside the data: answers, results
+EXTRA_STORE_BYTES = 512 * 2**20  # of the object store beside the data: teacher outputs, results
 
 
 @contextmanager
-def connected(
-    address: str | None, folder: Path, data: Dataset, last_resort: Callable[[str], object], insecure: bool = False
+def connected_to_ray(
+    address: str | None, folder: Path, data: Dataset, insecure_cluster: bool = False
 ) -> Iterator[None]:
-    """Be connected to Ray inside this block, with room for the data that all students share; raise Lost if Ray dies.
+    """Connect to Ray for this block.
 
-    Without an address Ray is started for this run alone and ends with it, so that it never joins a cluster it finds.
-    A cluster without a token is only joined where that is said to be wanted. For `last_resort` see lifeline.watched.
+    Without an address a private Ray is started, with room for the data, and stopped at the end. It never joins a
+    cluster that happens to run on this machine. With an address every node is checked (preflight.py).
+    Raises UserError for a missing cluster, token or node, and RayLostError if Ray dies.
     """
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong with students is said from their rows
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # errors of students are printed from their rows
     if address is None:
-        with _started(sum(array.nbytes for split in data[:3] for array in split)), watched(last_resort):
+        data_bytes = sum(array.nbytes for split in data[:3] for array in split)
+        with _private_ray(EXTRA_STORE_BYTES + 4 * data_bytes), ray_watched(_ray_addresses()):
             yield
         return
     try:
-        _knock(address)
-        demand(address, insecure)
-        _init(address=address)
+        _check_address(address)
+        require_token(address, insecure_cluster)
+        _init_ray(address=address)
     except (ConnectionError, ValueError) as error:
         raise UserError(
             f"--address {address}: no Ray cluster answers there ({str(error).splitlines()[0]}); start one with: "
             "ray start --head --port=6379"
         ) from None
     try:
-        preflight(folder)
-        with watched(last_resort):
+        check_nodes(folder)
+        with ray_watched(_ray_addresses()):
             yield
     finally:
-        _leave()
+        _shut_down_ray()
 
 
-def _knock(address: str) -> None:
-    """Raise ConnectionError or ValueError at once where nobody listens: Ray itself would try again for minutes."""
+def node_resources() -> list[tuple[float, float]]:
+    """Return CPUs and GPUs of each node of the connected cluster."""
+    alive = (node["Resources"] for node in ray.nodes() if node["Alive"])
+    return [(resources.get("CPU", 0), resources.get("GPU", 0)) for resources in alive]
+
+
+def _ray_addresses() -> dict[str, str]:
+    """Return "HOST:PORT" of this node's raylet and of the GCS server."""
+    context = ray.get_runtime_context()
+    node = next(node for node in ray.nodes() if node["NodeID"] == context.get_node_id())
+    return {
+        "raylet": f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}",
+        "master (GCS)": context.gcs_address,
+    }
+
+
+def _check_address(address: str) -> None:
+    """Raise ConnectionError or ValueError for an unreachable address.
+
+    Ray itself would retry for minutes.
+    """
     if address == "auto":
         return
     host, colon, port = address.rpartition(":")
@@ -68,69 +90,47 @@ def _knock(address: str) -> None:
 
 
 @contextmanager
-def _started(shared: int) -> Iterator[None]:
-    with scratch() as temporary:
+def _private_ray(store_bytes: int) -> Iterator[None]:
+    with scratch_folder() as temporary:
         try:
-            _begin(object_store_memory=ROOM + 4 * shared, _temp_dir=str(temporary))
+            _start_private_ray(object_store_memory=store_bytes, _temp_dir=str(temporary))
             yield
         finally:
-            _leave()
+            _shut_down_ray()
 
 
-def _begin(**options: Any) -> None:
-    """Start Ray on this machine; a UserError where it does not come up."""
-    keep()
+def _start_private_ray(**options: Any) -> None:
+    ensure_token()
     try:
-        _init(address="local", include_dashboard=False, **options)
+        _init_ray(address="local", include_dashboard=False, **options)
     except Exception as error:  # Ray raises bare exceptions here
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"Ray does not start: {reason} Is the machine very busy, or short of memory or disk?") from None
 
 
-def _leave() -> None:
-    """Shut Ray down, whoever presses Ctrl-C meanwhile: half a shutdown would leave processes behind."""
-    with undisturbed() as ignore:
-        leaving = threading.Thread(target=ray.shutdown)
-        leaving.start()
-        while leaving.is_alive():
-            leaving.join(0.02)
-            ignore()  # again: in its shutdown Ray gives SIGTERM back to the system, which would end this process
+def _shut_down_ray() -> None:
+    """Shut Ray down completely, also during Ctrl-C.
+
+    Half a shutdown would leave processes behind.
+    """
+    with signals_ignored() as ignore_again:
+        shutdown = threading.Thread(target=ray.shutdown)
+        shutdown.start()
+        while shutdown.is_alive():
+            shutdown.join(0.02)
+            ignore_again()  # ray.shutdown restores the default SIGTERM handler, which would end this process
 
 
-@contextmanager
-def undisturbed() -> Iterator[Callable[[], object]]:
-    """Let SIGINT and SIGTERM pass inside this block; what it yields ignores them anew."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-    both = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(each) for each in both]
+def _init_ray(**options: Any) -> None:
+    """Start or join Ray quietly and keep our SIGTERM handler.
 
-    def ignore() -> None:
-        for each in both:
-            signal.signal(each, signal.SIG_IGN)
-
-    ignore()
-    try:
-        yield ignore
-    finally:
-        for each, handler in zip(both, before, strict=True):
-            signal.signal(each, handler)
-
-
-def _init(**options: Any) -> None:
-    """Start or join Ray quietly, keeping our own answer to SIGTERM, which Ray replaces by its own."""
+    ray.init installs its own.
+    """
     handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-    except SystemExit:  # of Ray's answer, to a signal that came while it was in force
+    except SystemExit:  # raised by Ray's handler, for a signal during ray.init
         raise KeyboardInterrupt from None
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)
-
-
-def nodes() -> list[tuple[float, float]]:
-    """Processors and GPUs of every node of the connected cluster."""
-    alive = (node["Resources"] for node in ray.nodes() if node["Alive"])
-    return [(resources.get("CPU", 0), resources.get("GPU", 0)) for resources in alive]

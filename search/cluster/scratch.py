@@ -1,4 +1,8 @@
-"""Temporary folders of runs, each removed when its run ends or, where that was killed, by the next run."""
+"""Temporary folders, one per run.
+
+A folder is removed when its run ends, or by the next run if its own was killed. Otherwise killed runs would fill the
+disk with Ray's logs and sockets.
+"""
 
 from __future__ import annotations
 
@@ -14,43 +18,44 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-LOCK = "alive.lock"  # held as long as its run lives
-NEW = 60.0  # seconds in which whoever has just made a folder has locked it
+LOCK_NAME = "alive.lock"  # locked while the run lives
+LOCKING_SECONDS = 60.0  # after which a new folder is certainly locked by its run
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
-    """A temporary folder for this block alone; those of runs that were killed are removed first."""
-    prefix = _prefix()
-    for lock in Path(tempfile.gettempdir()).glob(f"{prefix}*/{LOCK}"):
-        _remove_if_left(lock)
+def scratch_folder() -> Iterator[Path]:
+    """Make a temporary folder for this block; remove old ones."""
+    prefix = _host_prefix()
+    for lock in Path(tempfile.gettempdir()).glob(f"{prefix}*/{LOCK_NAME}"):
+        _remove_if_abandoned(lock)
     folder = Path(tempfile.mkdtemp(prefix=prefix))
     try:
-        with FileLock(folder / LOCK):
+        with FileLock(folder / LOCK_NAME):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _prefix() -> str:
-    """Of this machine alone, for others may share the folder but not the locks.
+def _host_prefix() -> str:
+    """Return the prefix of this machine's folders.
 
-    Short, because Ray puts sockets in it, whose paths may have 107 characters.
+    Machines may share the disk, but not its locks. The prefix is short because Ray puts sockets there, and the path of
+    a socket has at most 107 characters.
     """
     return f"kd-{hashlib.sha256(platform.node().encode()).hexdigest()[:4]}-"
 
 
-def _remove_if_left(lock: Path) -> None:
-    with suppress(OSError, Timeout):  # it has just been removed, or its run lives
-        mine = lock.parent.lstat().st_uid == os.getuid() and not lock.is_symlink()
-        if mine and time.time() - lock.stat().st_mtime > NEW:
+def _remove_if_abandoned(lock: Path) -> None:
+    with suppress(OSError, Timeout):  # already removed, or in use
+        is_own = lock.parent.lstat().st_uid == os.getuid() and not lock.is_symlink()
+        if is_own and time.time() - lock.stat().st_mtime > LOCKING_SECONDS:
             with FileLock(lock, timeout=0):
                 for path in set(lock.parent.iterdir()) - {lock}:
-                    _remove(path)  # the lock is last, for what Ray's processes still write to is left to the next run
+                    _remove_path(path)  # the lock goes last: if Ray still writes here, the next run removes the rest
                 shutil.rmtree(lock.parent, ignore_errors=True)
 
 
-def _remove(path: Path) -> None:
+def _remove_path(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

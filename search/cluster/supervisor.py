@@ -1,161 +1,177 @@
-"""A search as the child of a process that has no Ray, and so lives on where Ray ends the one that it is in.
+"""Supervisor process: restart a search when its Ray died.
 
-A process whose raylet died is ended by Ray, without a word, as soon as it asks the raylet for anything: no handler and
-no thread of its own can prevent that. The parent then starts the search again, which goes on from its rows, or writes
-the tables of what there is.
+`python -m search.run` forks. The child is Ray's driver and runs the search. The parent has no connection to Ray, so it
+survives what the driver does not:
+
+- The raylet of the driver's node died: Ray exits the driver with code 1, without a message, at the driver's next
+  request to that raylet. No handler or thread in the driver can prevent it.
+- The GCS server died: the driver blocks inside Ray for up to a minute.
+
+The parent watches the exit code of the driver, connects to both Ray processes once a second, and kills the driver if
+one of them is dead. Then it runs the command that resumes, at most RESTARTS times. After that, and for a cluster
+(--address), it writes the tables and prints that command.
+
+`search.run(…)` from Python has no supervisor: there Ray itself ends the process, and the same call resumes the search.
 """
 
 from __future__ import annotations
 
 import atexit
-import json
-import mmap
 import os
 import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from rich.console import Console
 
+from search.cluster.heartbeat import dead_process
+from search.cluster.restart_plan import RAY_EXIT_CODE, SUPERVISED, RestartPlan, read_plan, write_plan
 from spaces.errors import UserError
 
-ENDED = 1  # the exit code with which Ray ends a process
-LOST = 4  # the exit code of a search whose Ray died for good
-RESTARTS = 3  # of a Ray of our own that died
-BOTH = (signal.SIGINT, signal.SIGTERM)
-CHILD = threading.Event()  # whether this process has a parent that outlives it
-SHARED = mmap.mmap(-1, 2**16)  # between parent and child: the will
+LOST_EXIT_CODE = 4  # of a search without Ray and without restarts left
+RESTARTS = 3
+HEARTBEAT_SECONDS = 1.0  # between two connections to Ray's processes
+POLL_SECONDS = 0.02  # between two looks at the exit code of the driver
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class RestartPlan(NamedTuple):
-    """What a search wants done where it does not end by itself: tables in its folder, or its command once more."""
+class DriverEnd(NamedTuple):
+    """End of a driver process; `plan` is set if Ray ended it."""
 
-    folder: str
-    command: str
-    restarts: int  # that are left
-    dead: str = "raylet"
-
-
-@contextmanager
-def restart_plan(wanted: RestartPlan) -> Iterator[None]:
-    """Let the parent, if there is one, act on a will if this process is ended inside this block."""
-    _write(json.dumps(wanted).encode())
-    try:
-        yield
-    finally:
-        _write(b"")
+    code: int
+    plan: RestartPlan | None
+    interrupted: bool  # by SIGINT or SIGTERM
 
 
-def abandon(dead: str) -> None:
-    """End this process, whatever its other threads wait for, and leave the rest to its parent, if there is one."""
-    left = _read()
-    if CHILD.is_set() and left is not None:
-        _write(json.dumps(left._replace(dead=dead)).encode())
-        os._exit(ENDED)
+def supervise(main: Callable[[Sequence[str]], int]) -> int:
+    """Run a command line in a child process; restart after Ray died.
 
-
-def outlived(main: Callable[[Sequence[str], int], int]) -> int:
-    """Run a command line of arguments and of restarts left in a child process and return its exit code."""
-    arguments, restarts = sys.argv[1:], RESTARTS
-    if sys.platform != "linux":  # where forked processes cannot be relied on
-        return main(arguments, restarts)
-    while True:
-        code, left = _run(lambda: main(arguments, restarts))  # noqa: B023  # called in this turn of the loop
-        if code != ENDED or left is None:
-            return code
-        if left.restarts == 0:
-            return _settle(left)
-        _say(f"Ray's {left.dead} died; it is started anew, and students go on from their last epochs")
-        arguments, restarts = shlex.split(left.command)[3:], left.restarts - 1
-
-
-def _run(work: Callable[[], int]) -> tuple[int, RestartPlan | None]:
-    """Exit code and will of a child that does the work and gets each SIGINT and SIGTERM once, as a SIGTERM.
-
-    Who has been told to end is not to be started again.
+    Returns the exit code of the last child. `main` takes the arguments.
     """
-    _write(b"")
-    ours, theirs = os.pipe()
+    arguments = sys.argv[1:]
+    if sys.platform != "linux":  # fork is not reliable elsewhere
+        return main(arguments)
+    restarts = RESTARTS
+    while True:
+        end = _run_driver(lambda: main(arguments))  # noqa: B023  # called before `arguments` changes
+        if end.plan is None:
+            return end.code
+        if end.interrupted or not end.plan.restart or not restarts:
+            return _write_final_tables(end.plan)
+        _print_line(f"{end.plan.reason}. Restarting Ray; students resume from their last epochs.")
+        arguments, restarts = shlex.split(end.plan.command)[3:], restarts - 1
+
+
+def _run_driver(work: Callable[[], int]) -> DriverEnd:
+    """Fork a driver and wait for its end.
+
+    SIGINT and SIGTERM reach the driver once, as SIGTERM: a terminal would send Ctrl-C to both processes.
+    """
+    write_plan(None)
+    read_end, write_end = os.pipe()
     sys.stdout.flush()
-    signal.pthread_sigmask(signal.SIG_BLOCK, BOTH)  # until each of the two knows its answer
-    child = os.fork()
-    if not child:
-        os.close(theirs)
-        _follow(ours)
-        leave(work())
-    os.close(ours)
-    before = [signal.getsignal(each) for each in BOTH]
-    told: list[int] = []
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until both processes have their handlers
+    driver = os.fork()
+    if not driver:
+        os.close(write_end)
+        _end_with_supervisor(read_end)
+        exit_quickly(work())
+    os.close(read_end)
+    handlers = [signal.getsignal(number) for number in SIGNALS]
+    received: list[int] = []
 
-    def tell(number: int, frame: object) -> None:
-        told.append(number)
-        os.kill(child, signal.SIGTERM)
+    def forward(number: int, frame: object) -> None:
+        received.append(number)
+        with suppress(ProcessLookupError):  # the driver has just ended
+            os.kill(driver, signal.SIGTERM)
 
-    _answer(tell)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    for each, handler in zip(BOTH, before, strict=True):
-        signal.signal(each, handler)
-    os.close(theirs)
-    left = _read()
-    return (code if code >= 0 else 128 - code), left._replace(restarts=0) if left and told else left
+    _handle_signals(forward)
+    code, plan = _wait_for_driver(driver)
+    for number, handler in zip(SIGNALS, handlers, strict=True):
+        signal.signal(number, handler)
+    os.close(write_end)
+    return DriverEnd(code if code >= 0 else 128 - code, plan, bool(received))
 
 
-def leave(code: int) -> NoReturn:
-    """End this process without Python's own end, which takes torch apart object by object: seconds for nothing."""
+def _wait_for_driver(driver: int) -> tuple[int, RestartPlan | None]:
+    """Wait for a driver and kill it if Ray dies.
+
+    Returns its exit code, and its plan if Ray died.
+    """
+    next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+    while not (ended := os.waitpid(driver, os.WNOHANG))[0]:
+        if time.monotonic() >= next_heartbeat:
+            if plan := _plan_of_dead_ray():
+                os.kill(driver, signal.SIGKILL)  # blocked inside Ray, it would ignore anything else
+                return os.waitstatus_to_exitcode(os.waitpid(driver, 0)[1]), plan
+            next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+        time.sleep(POLL_SECONDS)
+    code = os.waitstatus_to_exitcode(ended[1])
+    return code, read_plan() if code == RAY_EXIT_CODE else None
+
+
+def _plan_of_dead_ray() -> RestartPlan | None:
+    plan = read_plan()
+    dead = dead_process(plan.addresses) if plan and plan.addresses else None
+    if plan and dead and read_plan() == plan:  # otherwise the driver is shutting Ray down
+        return plan._replace(reason=f"Ray's {dead} died")
+    return None
+
+
+def _write_final_tables(plan: RestartPlan) -> int:
+    from results.rebuild import rebuild_results  # here: pandas and the plots are not needed before
+
+    _print_line(f"\n{plan.reason}. To go on: {plan.command}")
+    try:
+        rebuild_results(plan.folder)
+    except UserError as error:
+        print(error, file=sys.stderr)
+    return LOST_EXIT_CODE
+
+
+def _print_line(line: str) -> None:
+    console = Console()
+    console.show_cursor()  # which the driver's progress bar may have hidden
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _end_with_supervisor(pipe: int) -> None:
+    """Make a new driver end with its supervisor.
+
+    Signals come from there only.
+    """
+
+    def wait() -> None:
+        os.read(pipe, 1)  # returns when the supervisor ends, and with it the pipe
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    SUPERVISED.set()
+    threading.Thread(target=wait, daemon=True, name="supervisor-watch").start()
+    _handle_signals(lambda *_: None)
+
+
+def _handle_signals(handler: Callable[..., object]) -> None:
+    """Install a handler and unblock the signals.
+
+    A shell ignores SIGINT in background jobs; it stays ignored.
+    """
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def exit_quickly(code: int) -> NoReturn:
+    """End this process without the interpreter's shutdown.
+
+    torch alone would take seconds there.
+    """
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _follow(parent: int) -> None:
-    """Make this process end with its parent, and leave a terminal's Ctrl-C, which reaches both, to that alone."""
-
-    def wait() -> None:
-        os.read(parent, 1)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    CHILD.set()
-    threading.Thread(target=wait, daemon=True, name="follow").start()
-    _answer(lambda *_: None)
-
-
-def _answer(handler: Callable[..., object]) -> None:
-    """Take signals by this handler from now on, but not those that a shell lets its background jobs ignore."""
-    for each in BOTH:
-        if signal.getsignal(each) is not signal.SIG_IGN:
-            signal.signal(each, handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, BOTH)
-
-
-def _settle(left: RestartPlan) -> int:
-    """The tables of what there is, and how to go on."""
-    from results.rebuild import rebuild  # here, because whoever only waits has no need of pandas
-
-    _say(f"\nRay's {left.dead} died. To go on: {left.command}")
-    try:
-        rebuild(left.folder)
-    except UserError as error:
-        print(error, file=sys.stderr)
-    return LOST
-
-
-def _write(text: bytes) -> None:
-    SHARED.seek(0)
-    SHARED.write(text.ljust(len(SHARED), b"\0"))
-
-
-def _read() -> RestartPlan | None:
-    text = SHARED[:].rstrip(b"\0")
-    return RestartPlan(*json.loads(text)) if text else None
-
-
-def _say(line: str) -> None:
-    """Below whatever the child drew last, with the cursor that it may have hidden."""
-    console = Console()
-    console.show_cursor()
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,8 @@
-"""Who may talk to Ray: whoever has its token, for whoever talks to Ray can run any code where it runs."""
+"""Ray token authentication.
+
+Anyone who can connect to a Ray cluster can execute code on it, so a token is required. Ray creates one by itself, but
+in a file that all users of the machine can read.
+"""
 
 from __future__ import annotations
 
@@ -10,51 +14,58 @@ from pathlib import Path
 
 from spaces.errors import UserError
 
-MODE, TOKEN, PLACE = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+# Environment variables that Ray reads.
+AUTH_MODE, AUTH_TOKEN, AUTH_TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 
 
-def keep() -> None:
-    """Have a token for the Ray that this process is about to start, readable by this user alone.
+def ensure_token() -> None:
+    """Create a private token file for a private Ray, if none exists.
 
-    Ray asks for one by itself, but would write it for all to read.
+    Settings of the user for authentication are left as they are.
     """
-    file = _file()
-    if os.environ.get(MODE, "token") != "token" or TOKEN in os.environ:
-        return  # somebody has decided otherwise
+    file = token_file()
+    if os.environ.get(AUTH_MODE, "token") != "token" or AUTH_TOKEN in os.environ:
+        return
     if file.is_file():
-        _close(file)
-    elif PLACE not in os.environ:
+        _restrict_permissions(file)
+    elif AUTH_TOKEN_PATH not in os.environ:
         file.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError), open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
             new.write(secrets.token_hex(32))
 
 
-def _file() -> Path:
-    return Path(os.environ.get(PLACE, "~/.ray/auth_token")).expanduser()
-
-
-def demand(address: str, insecure: bool) -> None:
-    """Raise UserError where a cluster would be joined without a token, unless that is wanted; keep its file private."""
-    file = _file()
-    if TOKEN not in os.environ and file.is_file():
-        _close(file)
-    has = bool(os.environ.get(TOKEN)) or (file.is_file() and file.stat().st_size > 0)
-    if insecure:
-        os.environ.setdefault(MODE, "disabled")  # or Ray would ask for the token that happens to lie here, and wait
+def require_token(address: str, insecure_cluster: bool) -> None:
+    """Raise UserError if there is no token for a cluster, unless `insecure_cluster`."""
+    file = token_file()
+    if AUTH_TOKEN not in os.environ and file.is_file():
+        _restrict_permissions(file)
+    has_token = bool(os.environ.get(AUTH_TOKEN)) or (file.is_file() and file.stat().st_size > 0)
+    if insecure_cluster:
+        os.environ.setdefault(
+            AUTH_MODE, "disabled"
+        )  # with a token file here, Ray would wait for a cluster with a token
         return
-    if os.environ.get(MODE, "token") != "token" or not has:
+    if os.environ.get(AUTH_MODE, "token") != "token" or not has_token:
         raise UserError(
-            f"--address {address}: no token ({TOKEN}, or the file {file}); whoever reaches a cluster without one can "
-            "run any code on it. Make one by `ray get-auth-token --generate`, give it to every node (see CLUSTER.md), "
-            "or join all the same by --insecure-cluster"
+            f"--address {address}: no token ({AUTH_TOKEN}, or the file {file}); without one, anyone who can connect to "
+            "the cluster can run code on it. Make one by `ray get-auth-token --generate`, copy it to every node (see "
+            "docs/howto/cluster.md), or join without one by --insecure-cluster"
         )
-    os.environ[MODE] = "token"
+    os.environ[AUTH_MODE] = "token"
 
 
-def _close(file: Path) -> None:
-    """Ray writes its token for all to read: make it the owner's alone."""
+def token_file() -> Path:
+    """Return the path of Ray's token file."""
+    return Path(os.environ.get(AUTH_TOKEN_PATH, "~/.ray/auth_token")).expanduser()
+
+
+def _restrict_permissions(file: Path) -> None:
+    """Make a token file readable by its owner only.
+
+    Ray writes it with mode 0644.
+    """
     if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         try:
             file.chmod(0o600)
         except OSError as error:
-            raise UserError(f"{file}: a token that others may read, and {error.strerror}; make it 0600") from None
+            raise UserError(f"{file}: a token that other users can read ({error.strerror}); make it 0600") from None

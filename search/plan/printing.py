@@ -34,12 +34,13 @@ def print_plan(
     plan = estimate.estimate_plan(space, data, grid, workers, import_seconds)
     stages = ", ".join(f"{n} {stage}" for stage, n in plan.students.items() if n)
     at_most = "" if space.search.algorithm == "grid" else "at most "
+    time = wording.format_duration(plan.seconds)
     sizes = " / ".join(f"{n:,}" for n in data.sizes.values())
     console.print(
         f"[bold]{escape(space.name)}[/]: {data.name}, {sizes} images to train on / validate / test\n"
         f"  teachers  {plan.teachers}\n"
         f"  students  {at_most}{sum(plan.students.values())} ({stages}), {at_most}{plan.epochs:,} epochs\n"
-        f"  estimate  about {wording.format_duration(plan.seconds)} on this machine, {plan.megabytes:,.0f} MB of weights\n"
+        f"  estimate  about {time} on this machine, {plan.megabytes:,.0f} MB of weights\n"
         f"  folder    {escape(str(folder))}",
         highlight=False,
         soft_wrap=True,

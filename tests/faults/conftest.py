@@ -1,4 +1,4 @@
-"""What the tests of search share is used here too; what each fault did is counted for tests/faults/README.md."""
+"""Fixtures of the tests of search, and the results of each fault for tests/faults/README.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 HERE = Path(__file__).parent
-os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # on a machine that others keep busy
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # for a busy machine
 sys.path.insert(0, str(HERE))  # mutations.py
 
 
@@ -31,22 +31,22 @@ _search, _run = _load("faults_search", "search/conftest.py"), _load("faults_run"
 shared, places, own_places = _search.shared, _search.places, _search.own_places
 write, digits = _search.write, _search.digits
 space, trained, folder = _search.space, _search.trained, _search.folder
-start, grid, same, rows = _run.start, _run.grid, _run.same, _run.rows
+start, grid, assert_same, rows = _run.start, _run.grid, _run.assert_same, _run.rows
 
 
 @pytest.fixture(scope="session")
 def slow_space(write: Callable[..., Path]) -> Callable[..., Path]:
-    """The slow table of the tests of search, in which any part may be another."""
+    """The slow space of the tests of search, with any part replaced."""
     return lambda folder, **parts: write(folder / "slow.yaml", **{"table": _run.TABLE, **_run.SLOW, **parts})
 
 
-FULL = bool(os.environ.get("KD_FAULTS"))  # as `make faults` runs them: every moment, every try
+FULL = bool(os.environ.get("KD_FAULTS"))  # as `make faults` runs them: every phase, all repetitions
 only_in_full = pytest.mark.skipif(not FULL, reason="part of `make faults`")
 
 
 @pytest.fixture
 def tally(request) -> Callable[..., None]:
-    """Notes a line for the table of faults: tries, students or pieces lost, epochs that were trained again."""
+    """Record one line of the table: tries, lost students or files, repeated epochs."""
 
     def note(fault: str, *, tries: int, lost: int = 0, repeated: int | None = None, note: str = "") -> None:
         if FULL:
@@ -60,7 +60,7 @@ def tally(request) -> Callable[..., None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for searches waits long, for the machine may be busy; a hang is found all the same."""
+    """Give slow tests a long timeout: the machine may be busy."""
     for item in items:
         if item.path.parent == HERE and item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(3600 if FULL else 1800), append=False)

@@ -1,4 +1,4 @@
-"""Ways to spoil a space file: each takes its text and a source of chance, and returns bytes."""
+"""Random changes of a space file. Each takes its text and a random generator and returns bytes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ LINES = [
 
 
 def mutate(text: str, random: Random) -> bytes:
-    """One to three random changes, of the tree or of the text."""
+    """Return the file after one to three random changes of its tree or text."""
     if random.random() < 0.5:
         with _deep():
             return _tree(text, random)
@@ -93,7 +93,7 @@ def mutate(text: str, random: Random) -> bytes:
 
 @contextmanager
 def _deep() -> Iterator[None]:
-    """Room for trees of hundreds of levels, which yaml writes in several calls a level; who reads them has no more."""
+    """Raise the recursion limit: yaml needs several calls per level of a tree."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(20_000)
     try:
@@ -103,7 +103,7 @@ def _deep() -> Iterator[None]:
 
 
 def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
-    """Every container of a tree with each of its keys."""
+    """Yield every container of a tree with each of its keys."""
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
     for key, value in list(items):
         yield tree, key
@@ -118,7 +118,7 @@ def _tree(text: str, random: Random) -> bytes:
             break
         holder, key = random.choice(places)
         change = random.choice(("delete", "scalar", "scalar", "part", "rename", "swap", "wrap", "deep"))
-        other, there = random.choice(places)
+        source, source_key = random.choice(places)
         match change:
             case "delete":
                 del holder[key]
@@ -127,9 +127,9 @@ def _tree(text: str, random: Random) -> bytes:
             case "part":
                 holder[key] = random.choice(PARTS)
             case "rename" if isinstance(holder, dict):
-                holder[_misspelt(str(key), random)] = holder.pop(key)
-            case "swap" if there in (other if isinstance(other, dict) else range(len(other))):
-                holder[key] = yaml.safe_load(yaml.safe_dump(other[there]))
+                holder[_misspelled(str(key), random)] = holder.pop(key)
+            case "swap" if source_key in (source if isinstance(source, dict) else range(len(source))):
+                holder[key] = yaml.safe_load(yaml.safe_dump(source[source_key]))
             case "wrap":
                 holder[key] = random.choice(([holder[key]], {"choice": [holder[key]]}, {"choice": [holder[key], None]}))
             case "deep":
@@ -138,7 +138,7 @@ def _tree(text: str, random: Random) -> bytes:
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True).encode("utf-8", "surrogatepass")
 
 
-def _misspelt(word: str, random: Random) -> str:
+def _misspelled(word: str, random: Random) -> str:
     place = random.randrange(len(word) + 1)
     return random.choice(
         (word[:place] + word[place + 1 :], word[:place] + "x" + word[place:], word.upper(), word + " ")
@@ -185,19 +185,19 @@ def _cut(content: bytes, random: Random) -> bytes:
 
 
 def _number(content: bytes, random: Random) -> bytes:
-    """Another number in place of one."""
-    found = list(re.finditer(rb"\b\d+(\.\d+)?\b", content))
-    if not found:
+    """Replace a number by another."""
+    numbers = list(re.finditer(rb"\b\d+(\.\d+)?\b", content))
+    if not numbers:
         return content
-    where = random.choice(found)
+    number = random.choice(numbers)
     new = random.choice(
         (b"0", b"-1", b"1e309", b".nan", b"9" * 30, b"9" * 5000, b"1e-400", b"0.1", b"'3'", b"true", b"1:30")
     )
-    return content[: where.start()] + new + content[where.end() :]
+    return content[: number.start()] + new + content[number.end() :]
 
 
 def _bomb(content: bytes, random: Random) -> bytes:
-    """Ten lists of nine, each of the one before: a billion words where aliases are followed."""
+    """Add nested aliases: ten lists of nine, a billion words when expanded."""
     lines = [
         b"a0: &a0 [x, x, x]\n",
         *(b"a%d: &a%d [%s]\n" % (i, i, b", ".join([b"*a%d" % (i - 1)] * 9)) for i in range(1, 10)),
@@ -215,7 +215,7 @@ def _safely(change: Callable[[bytes, Random], bytes]) -> Callable[[bytes, Random
     def changed(content: bytes, random: Random) -> bytes:
         try:
             return change(content, random)
-        except UnicodeDecodeError:  # an earlier change left no text
+        except UnicodeDecodeError:  # after an earlier change it is no text
             return content + b"\xff"
 
     return changed

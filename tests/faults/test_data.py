@@ -1,4 +1,4 @@
-"""Spoilt data sets, from CIFAR's records to folders of images: one clear error or correct data, in little room."""
+"""Corrupted files of data sets: one clear error or correct data, in bounded time and memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def picture(side: int, kind: str = "PNG") -> bytes:
 
 
 def bomb(random: Random) -> bytes:
-    """A small PNG that declares up to ten thousand million pixels, and compresses some of them well."""
+    """Return a small PNG that declares up to 10 billion pixels."""
     width = random.choice((20_000, 100_000))
     parts = [
         (b"IHDR", struct.pack(">2I5B", width, width, 8, 2, 0, 0, 0)),
@@ -47,8 +47,8 @@ def bomb(random: Random) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-def cifar(root: Path, module, heads: tuple[int, ...]) -> None:
-    """The binary layout with forty images a file."""
+def write_cifar(root: Path, module, heads: tuple[int, ...]) -> None:
+    """Write the binary layout with forty images per file."""
     layout = module.LAYOUT
     folder = root / layout.binary
     folder.mkdir(parents=True)
@@ -57,24 +57,24 @@ def cifar(root: Path, module, heads: tuple[int, ...]) -> None:
         (folder / f"{name}.bin").write_bytes(b"".join(rows))
 
 
-def classes_of_images(root: Path) -> None:
+def write_image_folder(root: Path) -> None:
     for part, name, number in ((p, c, n) for p in ("train", "test") for c in "ab" for n in range(12)):
         path = root / "mine" / part / name / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(picture(9))
 
 
-def annotated(root: Path) -> None:
+def write_mhist(root: Path) -> None:
     (root / "mhist" / "images").mkdir(parents=True)
     lines = [",".join(mhist.HEADER)]
     for number in range(24):
         name = f"MHIST_{number}.png"
-        (root / "mhist" / "images" / name).write_bytes(picture(mhist.SIDE))
-        lines.append(f"{name},{mhist.CLASSES[number % 2]},{number % 8},{'train' if number < 16 else 'test'}")
+        (root / "mhist" / "images" / name).write_bytes(picture(mhist.SIDE_PIXELS))
+        lines.append(f"{name},{mhist.MHIST_CLASSES[number % 2]},{number % 8},{'train' if number < 16 else 'test'}")
     (root / "mhist" / "annotations.csv").write_text("\n".join(lines) + "\n")
 
 
-def tiny(root: Path) -> None:
+def write_tiny_imagenet(root: Path) -> None:
     base, names, listed = root / "tiny-imagenet-200", ("n01", "n02"), []
     for name in names:
         for number in range(10):
@@ -88,16 +88,16 @@ def tiny(root: Path) -> None:
 
 
 SETS: dict[str, tuple[Callable[[Path], None], dict]] = {
-    "cifar10": (lambda root: cifar(root, cifar10, (10,)), {"validation": 20}),
-    "cifar100": (lambda root: cifar(root, cifar100, (20, 100)), {"validation": 20}),
-    "folder": (classes_of_images, {"path": "mine", "size": 8}),
-    "mhist": (annotated, {"size": 8}),
-    "tiny_imagenet": (tiny, {}),
+    "cifar10": (lambda root: write_cifar(root, cifar10, (10,)), {"validation": 20}),
+    "cifar100": (lambda root: write_cifar(root, cifar100, (20, 100)), {"validation": 20}),
+    "folder": (write_image_folder, {"path": "mine", "size": 8}),
+    "mhist": (write_mhist, {"size": 8}),
+    "tiny_imagenet": (write_tiny_imagenet, {}),
 }
 
 
-def spoilt(content: bytes, path: Path, random: Random) -> bytes:
-    """A file cut, lengthened, flipped, replaced, or a bomb where it is a picture."""
+def corrupted(content: bytes, path: Path, random: Random) -> bytes:
+    """Return the content cut, extended, altered or replaced; an image may become a decompression bomb."""
     flipped = bytearray(content)
     for _ in range(random.choice((1, 1, 20))):
         flipped[random.randrange(len(flipped))] ^= random.randrange(1, 256)
@@ -122,39 +122,39 @@ def spoilt(content: bytes, path: Path, random: Random) -> bytes:
 
 def attempt(name: str, root: Path, knobs: dict) -> Dataset | None:
     try:
-        return datasets.load(name, root, **knobs)
+        return datasets.load_dataset(name, root, **knobs)
     except UserError as error:
-        said = str(error)
-        assert str(root) in said and len(said) < 2000, said
+        message = str(error)
+        assert str(root) in message and len(message) < 2000, message
         return None
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_spoilt_data_sets(name: str, tmp_path: Path, tally) -> None:
-    lay, knobs = SETS[name]
-    lay(tmp_path / "whole")
-    found: Counter[bool] = Counter()
+def test_corrupted_data_sets(name: str, tmp_path: Path, tally) -> None:
+    write, knobs = SETS[name]
+    write(tmp_path / "whole")
+    refused: Counter[bool] = Counter()
     files = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*") if path.is_file())
-    # as often a file that describes others as a picture
-    files = [each for each in files if each.suffix in (".csv", ".txt", ".bin")] * 4 + files
+    # files that describe others as often as images
+    files = [path for path in files if path.suffix in (".csv", ".txt", ".bin")] * 4 + files
     root = shutil.copytree(tmp_path / "whole", tmp_path / "root")
     for number in range(TRIES):
         random = Random(f"{name}/{number}")
         path = root / random.choice(files)
         content = path.read_bytes()
-        path.write_bytes(spoilt(content, path, random))
+        path.write_bytes(corrupted(content, path, random))
         with bounded():
             data = attempt(name, root, knobs)
         if data is not None:
-            demand_sound(data)
-        found[data is None] += 1
+            check_data(data)
+        refused[data is None] += 1
         path.write_bytes(content)
-    assert attempt(name, root, knobs) is not None and found[True] > TRIES / 4
-    tally(f"spoilt files of {name}", tries=TRIES, note=f"{found[True]} refused, {found[False]} read")
+    assert attempt(name, root, knobs) is not None and refused[True] > TRIES / 4
+    tally(f"corrupted files of {name}", tries=TRIES, note=f"{refused[True]} refused, {refused[False]} read")
 
 
-def demand_sound(data: Dataset) -> None:
-    """Every image has a label of a class that has a name."""
+def check_data(data: Dataset) -> None:
+    """Check that every image has the label of a named class."""
     for split in (data.train, data.val, data.test):
         assert split.images.dtype == np.uint8 and split.images.ndim == 4
         assert len(split.images) == len(split.labels) and 0 <= split.labels.min() <= split.labels.max() < len(

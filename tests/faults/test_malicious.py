@@ -1,4 +1,4 @@
-"""Files that somebody wrote to do harm: nothing in them is run, leaves its folder, or is taken for markup."""
+"""Malicious files: no code in them runs, no path leaves its folder, no text becomes markup."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import torch
 
-from results import records, students
-from results.rebuild import rebuild
+from results import paths, records, students
+from results.rebuild import rebuild_results
 from results.trackers.optuna_journal import Journal
 from search.repair import repair_folder
-from search.students.spec import cells
+from search.students.spec import students_for_seeds
 from spaces.errors import UserError
-from spaces.space import load
+from spaces.space import load_space
 from trainables import checkpoint
 from trainables.data import idx
 from trainables.teachers import cache
@@ -28,23 +28,26 @@ from trainables.weights import tensor_file
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for part in ("spaces", "trainables", "results", "search") for path in (ROOT / part).rglob("*.py"))
 
-# What may turn bytes into code, and the only places that do, each for a reason given in SECURITY.md.
+# Modules that may turn bytes into code, and the only files that do so. SECURITY.md gives the reasons.
 DANGEROUS = {"pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle", "runpy", "code"}
 ALLOWED = {
     "trainables/weights/tensor_file.py": "the name of an exception",
-    "trainables/data/pickled.py": "published archives, after their checksum, by an unpickler that knows arrays alone",
+    "trainables/data/verified_pickle.py": "published archives, after their checksum, by an unpickler of arrays only",
     "trainables/plugin.py": "files that the user names on the command line",
 }
 
 
 def calls(path: Path) -> Iterator[str]:
-    """The dangerous modules and calls in a file."""
+    """Yield the dangerous modules and calls in a file."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names]
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
             yield from (name for name in names if name.partition(".")[0] in DANGEROUS)
         elif isinstance(node, ast.Call):
-            called, keywords = ast.unparse(node.func), {each.arg: ast.unparse(each.value) for each in node.keywords}
+            called, keywords = (
+                ast.unparse(node.func),
+                {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords},
+            )
             if called in ("eval", "exec", "yaml.load", "yaml.unsafe_load", "os.system", "pandas.read_pickle"):
                 yield called
             if called == "torch.load" and keywords.get("weights_only") != "True":
@@ -53,13 +56,13 @@ def calls(path: Path) -> Iterator[str]:
                 yield called
 
 
-def test_nothing_but_the_named_places_turns_bytes_into_code() -> None:
-    found = {str(path.relative_to(ROOT)): set(calls(path)) for path in SOURCES}
-    assert {name for name, what in found.items() if what} <= ALLOWED.keys(), found
+def test_only_listed_files_turn_bytes_into_code() -> None:
+    calls_by_file = {str(path.relative_to(ROOT)): set(calls(path)) for path in SOURCES}
+    assert {name for name, found_calls in calls_by_file.items() if found_calls} <= ALLOWED.keys(), calls_by_file
 
 
 class Trap:
-    """Pickled, it touches a file when it is read."""
+    """An object that touches a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -73,12 +76,12 @@ def pickled(touched: Path) -> bytes:
 
 
 def saved(touched: Path) -> bytes:
-    place = touched.with_name("saved")
-    torch.save({"weight": torch.ones(2), "trap": Trap(touched)}, place)
-    return place.read_bytes()
+    path = touched.with_name("saved")
+    torch.save({"weight": torch.ones(2), "trap": Trap(touched)}, path)
+    return path.read_bytes()
 
 
-def kept_teacher(path: Path) -> None:
+def cached_teacher(path: Path) -> None:
     for name in ("record.json", "weights.safetensors", "answers.safetensors"):
         (path.parent / name).write_bytes(path.read_bytes())
     assert cache.read(path.parent) is None
@@ -86,36 +89,36 @@ def kept_teacher(path: Path) -> None:
 
 
 def rows(path: Path) -> None:
-    place = records.rows_file(path.parent, "a")
-    place.parent.mkdir(parents=True)
-    place.write_bytes(path.read_bytes())
-    assert records.rows(path.parent, "a") == [] and list(students.histories(path.parent)) == []
+    file = paths.rows_file(path.parent, "a")
+    file.parent.mkdir(parents=True)
+    file.write_bytes(path.read_bytes())
+    assert records.read_rows(path.parent, "a") == [] and list(students.histories(path.parent)) == []
     repair_folder(path.parent)
     raise UserError("nothing was read")
 
 
 def environment(path: Path) -> None:
-    records.environment_file(path.parent).write_bytes(path.read_bytes())
-    records.environment(path.parent)
+    paths.environment_file(path.parent).write_bytes(path.read_bytes())
+    records.read_environment(path.parent)
 
 
 def a_journal(path: Path) -> None:
     space = path.with_name("space.yaml")
     space.write_text("data: {name: digits}\nstudent: {model: {name: mlp}}\nmethod: {name: none}\n")
-    records.journal_file(path.parent).write_bytes(path.read_bytes())
-    Journal(path.parent, load(space)).tell_all([])
-    raise UserError("the journal was begun anew")
+    paths.journal_file(path.parent).write_bytes(path.read_bytes())
+    Journal(path.parent, load_space(space)).tell_all([])
+    raise UserError("a new journal was written")
 
 
 LOADERS: dict[str, Callable[[Path], Any]] = {
-    "tensors": tensor_file.read,
-    "somebody's weights": tensor_file.read_weights,
-    "a checkpoint": checkpoint.load,
-    "a kept teacher": kept_teacher,
+    "tensors": tensor_file.read_tensors,
+    "weights of a user": tensor_file.read_weights,
+    "a checkpoint": checkpoint.load_checkpoint,
+    "a cached teacher": cached_teacher,
     "rows": rows,
     "the environment": environment,
-    "a space": load,
-    "idx images": lambda path: idx.read(path, 3),
+    "a space": load_space,
+    "idx images": lambda path: idx.read_idx(path, 3),
     "the journal of Optuna": a_journal,
 }
 
@@ -124,15 +127,15 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("loader", LOADERS)
 def test_a_loader_refuses_a_pickle_and_runs_nothing(tmp_path: Path, loader: str, harm: Callable[[Path], bytes]) -> None:
     touched = tmp_path / "touched"
-    place = tmp_path / "place" / "x.safetensors"
-    place.parent.mkdir()
-    place.write_bytes(harm(touched))
+    path = tmp_path / "folder" / "x.safetensors"
+    path.parent.mkdir()
+    path.write_bytes(harm(touched))
     with pytest.raises(UserError):
-        LOADERS[loader](place)
+        LOADERS[loader](path)
     assert not touched.exists()
 
 
-def test_the_traps_would_work(tmp_path: Path) -> None:
+def test_the_traps_work(tmp_path: Path) -> None:
     for number, harm in enumerate((pickled, saved)):
         touched = tmp_path / str(number)
         content = harm(touched)
@@ -157,7 +160,7 @@ def test_a_tag_in_a_space_runs_nothing(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(text.format(touched=tmp_path / "touched"))
     with pytest.raises(UserError, match=r"x\.yaml:1"):
-        load(path)
+        load_space(path)
     assert not (tmp_path / "touched").exists()
 
 
@@ -175,18 +178,18 @@ def test_the_name_of_a_space_stays_one_folder(tmp_path: Path, name: str) -> None
     }
     path.write_text(json.dumps(content))
     with pytest.raises(UserError, match="name"):
-        load(path)
+        load_space(path)
 
 
-@pytest.mark.parametrize("named", ["../../elsewhere", "/tmp/x", "other", "..", ""])
-def test_a_row_cannot_speak_of_another_folder(tmp_path: Path, named: str) -> None:
-    row = {"kind": "student", "trial": named, "stage": "explore", "seed": 0, "values": {}}
-    records.append(tmp_path, "mine", row)
-    assert records.rows(tmp_path, "mine") == [] and records.damaged(tmp_path, "mine") == [1]
+@pytest.mark.parametrize("trial", ["../../elsewhere", "/tmp/x", "other", "..", ""])
+def test_a_row_cannot_name_another_folder(tmp_path: Path, trial: str) -> None:
+    row = {"kind": "student", "trial": trial, "stage": "explore", "seed": 0, "values": {}}
+    records.append_row(tmp_path, "mine", row)
+    assert records.read_rows(tmp_path, "mine") == [] and records.damaged_lines(tmp_path, "mine") == [1]
 
 
-def test_a_linked_student_is_swept_nowhere_else(tmp_path: Path) -> None:
-    """Nothing outside of the folder is removed or written when it is opened."""
+def test_a_linked_student_folder_is_not_cleaned(tmp_path: Path) -> None:
+    """Nothing outside of the experiment's folder is removed or written."""
     outside = tmp_path / "outside"
     outside.mkdir()
     victim = outside / ".x.elsewhere.4194999.ab12cd34.part"
@@ -203,44 +206,44 @@ EVIL = "<script>alert(1)</script>|`x`|[red]</td>\"'><img src=x onerror=alert(2)>
 
 @pytest.fixture
 def named(space, trained, folder) -> Path:
-    """An experiment in which everything that may be text is an attack."""
+    """Experiment with an attack in every text field."""
     tiny = space(name="x<script>alert(1)<|script>", table={"rows": "method.alpha", "columns": "method.temperature"})
-    for number, each in enumerate(cells(tiny, tiny.cells(), "explore", [0, 1])):
+    for number, spec in enumerate(students_for_seeds(tiny, tiny.cells(), "explore", [0, 1])):
         status = "failed" if number == 1 else "finished"
-        trained(each, [0.3, 0.6, 0.8], status, **({"reason": EVIL} if number == 1 else {"test_accuracy": 0.75}))
-    records.replace(records.space_file(folder), tiny.dump())
+        trained(spec, [0.3, 0.6, 0.8], status, **({"reason": EVIL} if number == 1 else {"test_accuracy": 0.75}))
+    records.write_file(paths.space_file(folder), tiny.dump())
     data = {"name": EVIL, "train": 10, "val": 10, "test": 10, "classes": [EVIL, "1"], "source": EVIL, "split": EVIL}
-    about = {
+    environment = {
         "command": EVIL,
         "started": "2026-01-02T03:04:05+00:00",
         "device": EVIL,
         "cores": 1,
         "versions": {EVIL: EVIL},
     }
-    about |= {"data": {**data, "shape": [1, 8, 8]}, "loss": EVIL, "precision": EVIL, "plugins": {"x.py": EVIL}}
-    records.save_environment(folder, {**about, "wall_seconds": 1.0})
+    environment |= {"data": {**data, "shape": [1, 8, 8]}, "loss": EVIL, "precision": EVIL, "plugins": {"x.py": EVIL}}
+    records.save_environment(folder, {**environment, "wall_seconds": 1.0})
     return folder
 
 
 @pytest.fixture
 def written(named: Path) -> Path:
-    rebuild(named)
+    rebuild_results(named)
     return named
 
 
-def test_names_are_words_in_the_report(written: Path) -> None:
-    page = records.report_file(written).read_text()
-    assert "alert(1)" in page  # it is shown
+def test_names_are_plain_text_in_the_report(written: Path) -> None:
+    page = paths.report_file(written).read_text()
+    assert "alert(1)" in page  # shown as text
     assert not re.search(r"<script>\s*alert\(1\)|<img src=x", page)
 
 
-def test_names_break_no_table_in_markdown(written: Path) -> None:
+def test_names_do_not_break_markdown_tables(written: Path) -> None:
     for path in written.glob("*.md"):
         text = path.read_text()
         assert not re.search(r"(?<!\\)<script>|(?<!\\)<img ", text), path
         tables = [line for line in text.splitlines() if line.startswith("|")]
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in tables}
-        assert len(widths) <= 2, path  # the board, and what was not counted
+        assert len(widths) <= 2, path  # the leaderboard, and the students that were left out
 
 
 def test_every_file_stays_in_the_folder(written: Path) -> None:

@@ -1,4 +1,4 @@
-"""Many short students: the memory of the driver and of the workers stays flat."""
+"""Many short students: the memory of driver and workers stays constant."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from conftest import FULL
 from results import records
 from results.students import histories
 
-KINDS = {"auto": 5000, 1: 500} if FULL else {"auto": 200}  # many students in each Ray trial, and one
-PER_STUDENT = {"auto": 64 * 1024, 1: 400 * 1024}  # bytes that the driver may keep of each; most are Tune's
+KINDS = {"auto": 5000, 1: 500} if FULL else {"auto": 200}  # many students per Ray trial, and one
+PER_STUDENT = {"auto": 64 * 1024, 1: 400 * 1024}  # bytes per student in the driver, most of them Tune's
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that a process holds."""
+    """Return the resident memory of a process in bytes."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
+
+
+def memory_of(run, title: str) -> list[int]:
+    return [resident(process.pid) for process in run.living_processes() if title in process.title]
 
 
 def done(folder: Path) -> int:
@@ -39,15 +43,15 @@ def test_memory_stays_flat(pack, tmp_path, start, write, tally):
     run = start(space, folder)
     measured = []
     for part in (0.4, 0.9):
-        run.until(lambda part=part: done(folder) >= part * many_students, 2400)
-        workers = [resident(each.pid) for each in run.family() if each.title.startswith("ray::ImplicitFunc")]
-        drivers = [resident(each.pid) for each in run.family() if "-m search.run" in each.title]  # and its parent
+        run.wait_until(lambda part=part: done(folder) >= part * many_students, 2400)
+        workers = memory_of(run, "ray::ImplicitFunc")
+        drivers = memory_of(run, "-m search.run")  # driver and supervisor
         measured.append((done(folder), max(drivers), max(workers)))
-    assert run.wait() == 0, run.said()
+    assert run.wait() == 0, run.output()
     (few, driver, worker), (many, driver_later, worker_later) = measured
     growth, worker_growth = (driver_later - driver) / (many - few), worker_later - worker
-    assert len(records.trials(folder)) == many_students
-    # of a few, what the interpreter takes at once weighs too much
+    assert len(records.trial_names(folder)) == many_students
+    # with few students the interpreter's own growth weighs too much
     assert growth < PER_STUDENT[pack] * (1 if FULL else 5) and worker_growth < 32 * 2**20, measured
     tally(
         f"memory over many short students, {'one' if pack == 1 else 'many'} to a Ray trial",

@@ -1,4 +1,4 @@
-"""Two nodes with addresses and file systems of their own, in two network namespaces, with a token between them."""
+"""Two nodes in two network namespaces, with their own addresses and file systems, and one token."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ def ip(*arguments: str) -> None:
         raise OSError(done.stderr.strip())
 
 
-def lay(names: tuple[str, str]) -> None:
-    """Two namespaces with an address each, and a cable between them."""
+def create_network(names: tuple[str, str]) -> None:
+    """Create two namespaces with one address each, connected by a virtual cable."""
     ends = [f"kd{name[-8:]}" for name in names]
     for name in names:
         ip("netns", "add", name)
     ip("link", "add", ends[0], "netns", names[0], "type", "veth", "peer", "name", ends[1], "netns", names[1])
-    for name, end, own, other in zip(names, ends, (HEAD, OTHER), (OTHER, HEAD), strict=True):
-        ip("-n", name, "addr", "add", f"{own}/24", "dev", end)
+    for name, end, address, peer in zip(names, ends, (HEAD, OTHER), (OTHER, HEAD), strict=True):
+        ip("-n", name, "addr", "add", f"{address}/24", "dev", end)
         for device in ("lo", end):
             ip("-n", name, "link", "set", device, "up")
-        ip("-n", name, "route", "add", "default", "via", other)  # Ray asks the routes for its own address
+        ip("-n", name, "route", "add", "default", "via", peer)  # Ray finds its own address by the routes
 
 
 @pytest.fixture
 def inside() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts a script in one of two namespaces, where /tmp/kd… is a disk of its own; all of it ends with the test."""
-    names, begun = (f"kd-{uuid.uuid4().hex[:8]}", f"kd-{uuid.uuid4().hex[:8]}"), []
+    """Start a script in one of two namespaces, with its own file system at /tmp/kd…; end it with the test."""
+    names, processes = (f"kd-{uuid.uuid4().hex[:8]}", f"kd-{uuid.uuid4().hex[:8]}"), []
     private = mkdtemp(prefix="kd-", dir="/tmp")  # short, for Ray's sockets
-    walls = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    isolation = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
-    def started(number: int, script: str, log: Path, **more: str) -> subprocess.Popen[str]:
+    def start_script(number: int, script: str, log: Path, **more: str) -> subprocess.Popen[str]:
         command = [
             "ip",
             "netns",
             "exec",
             names[number],
-            *walls,
+            *isolation,
             "bash",
             "-euc",
             f"mount -t tmpfs tmpfs {private}; {script}",
@@ -59,20 +59,22 @@ def inside() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
         environment |= {"RAY_USAGE_STATS_ENABLED": "0", "PRIVATE": private, "RAY_START": " ".join(RAY), **more}
         with log.open("w") as file:
-            begun.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file, text=True))
-        return begun[-1]
+            processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file, text=True))
+        return processes[-1]
 
     try:
         try:
-            lay(names)
-            subprocess.run(["ip", "netns", "exec", names[0], *walls, "mount", "-t", "tmpfs", "x", private], check=True)
+            create_network(names)
+            subprocess.run(
+                ["ip", "netns", "exec", names[0], *isolation, "mount", "-t", "tmpfs", "x", private], check=True
+            )
         except (OSError, subprocess.CalledProcessError) as error:
             pytest.skip(f"no network namespaces here: {error}")
-        yield started
+        yield start_script
     finally:
-        for each in begun:
-            each.kill()
-            each.wait()
+        for process in processes:
+            process.kill()
+            process.wait()
         for name in names:
             subprocess.run(["ip", "netns", "del", name], capture_output=True)
         Path(private).rmdir()
@@ -85,7 +87,7 @@ def until(ready: Callable[[], bool], process: subprocess.Popen[str], log: Path) 
         time.sleep(0.1)
 
 
-# The searches run on the head, whose disk they share.
+# The searches run on the head node and share its file system.
 SEARCHES = """
 $RAY_START --head --node-ip-address={head} --port={port} --temp-dir=$PRIVATE --include-dashboard=false
 touch {flags}/head
@@ -105,18 +107,18 @@ sleep infinity
 
 @pytest.mark.slow
 @only_in_full
-def test_two_nodes_with_addresses_and_disks_of_their_own(inside, grid, places, tmp_path, slow_space, same, tally):
+def test_two_nodes_with_their_own_addresses_and_disks(inside, grid, places, tmp_path, slow_space, assert_same, tally):
     space, out, logs = slow_space(tmp_path), tmp_path / "run", (tmp_path / "head.txt", tmp_path / "other.txt")
-    known = {"head": HEAD, "other": OTHER, "port": PORT, "flags": tmp_path, "python": sys.executable}
-    own = {"KD_CACHE": str(places / "teachers"), "XDG_CACHE_HOME": str(places / "nothing")}
-    head = inside(0, SEARCHES.format(space=space, out=out, **known), logs[0], **own)
+    names = {"head": HEAD, "other": OTHER, "port": PORT, "flags": tmp_path, "python": sys.executable}
+    caches = {"KD_CACHE": str(places / "teachers"), "XDG_CACHE_HOME": str(places / "nothing")}
+    head = inside(0, SEARCHES.format(space=space, out=out, **names), logs[0], **caches)
     until((tmp_path / "head").exists, head, logs[0])
-    other = inside(1, JOIN.format(**known), logs[1], **own)
-    until((tmp_path / "other").exists, other, logs[1])
+    second = inside(1, JOIN.format(**names), logs[1], **caches)
+    until((tmp_path / "other").exists, second, logs[1])
     assert head.wait(900) == 0, logs[0].read_text()
     refused, stranger = (tmp_path / "private.txt").read_text(), (tmp_path / "stranger.txt").read_text()
     assert refused.endswith("2\n") and "Traceback" not in refused, refused
     assert f"{OTHER}: the folder is not shared" in refused and f"{HEAD}: " not in refused
     assert stranger.endswith("2\n") and "no token" in stranger, stranger
-    same(out, grid)
-    tally("two nodes with addresses and disks of their own", tries=3, note="a folder not shared and a stranger refused")
+    assert_same(out, grid)
+    tally("two nodes with their own addresses and disks", tries=3, note="a folder not shared and a stranger refused")

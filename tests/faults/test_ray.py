@@ -1,4 +1,4 @@
-"""Ray's own processes are killed: workers, raylet, master, a node of two."""
+"""SIGKILL for Ray's processes: workers, raylet, GCS server, and one of two nodes."""
 
 from __future__ import annotations
 
@@ -14,37 +14,38 @@ import pytest
 from conftest import FULL, only_in_full
 from test_driver import trained
 
-from results import records
+from results import paths, records
 
 ROOT = Path(__file__).parents[2]
 
 
 def records_of(folder: Path) -> str:
-    """What was written of each student in the order of its rows, for a person who wonders."""
-    told = {trial: records.rows(folder, trial) for trial in records.trials(folder)}
+    """Return the rows of each student in short, for the message of a failed test."""
+    rows_by_trial = {trial: records.read_rows(folder, trial) for trial in records.trial_names(folder)}
     return "\n".join(
-        f"{trial}: {[(row['kind'], row.get('epoch'), row['time']) for row in rows]}" for trial, rows in told.items()
+        f"{trial}: {[(row['kind'], row.get('epoch'), row['time']) for row in rows]}"
+        for trial, rows in rows_by_trial.items()
     )
 
 
-def strike(run, title: str) -> bool:
-    """SIGKILL for one process of a run whose command begins like this; False where there is none."""
-    found = [each for each in run.family() if each.title.split(" ")[0].endswith(title)]
-    if found:
-        os.kill(found[0].pid, signal.SIGKILL)
-    return bool(found)
+def kill_process(run, title: str) -> bool:
+    """Send SIGKILL to one process of a run by its title; return False if there is none."""
+    processes = [process for process in run.living_processes() if process.title.split(" ")[0].endswith(title)]
+    if processes:
+        os.kill(processes[0].pid, signal.SIGKILL)
+    return bool(processes)
 
 
 @pytest.mark.slow
-def test_a_student_whose_worker_dies_goes_on_and_the_retry_is_shown(grid, tmp_path, start, slow_space, same, tally):
+def test_a_student_resumes_after_its_worker_died(grid, tmp_path, start, slow_space, assert_same, tally):
     space, folder, tries = slow_space(tmp_path), tmp_path / "run", 3 if FULL else 1
     run = start(space, folder)
     for number in range(1, tries + 1):
-        run.until(lambda number=number: trained(folder) >= 5 * number)
-        assert strike(run, "ray::ImplicitFunc.train")
-    assert run.wait() == 0, run.said()
-    assert run.said().count("its worker process died; it goes on from its last epoch (retry ") == tries
-    same(folder, grid)
+        run.wait_until(lambda number=number: trained(folder) >= 5 * number)
+        assert kill_process(run, "ray::ImplicitFunc.train")
+    assert run.wait() == 0, run.output()
+    assert run.output().count("its worker process died; it goes on from its last epoch (retry ") == tries
+    assert_same(folder, grid)
     repeated = trained(folder) - trained(grid)
     assert repeated <= tries
     tally("SIGKILL of a worker", tries=tries, repeated=repeated)
@@ -52,45 +53,45 @@ def test_a_student_whose_worker_dies_goes_on_and_the_retry_is_shown(grid, tmp_pa
 
 @pytest.mark.slow
 @only_in_full
-def test_students_that_take_turns_lose_nothing(tmp_path, start, write, same, tally):
-    """48 brief students: a worker is killed among those that share its Ray trial, then the whole run."""
+def test_students_that_share_a_ray_trial_lose_nothing(tmp_path, start, write, assert_same, tally):
+    """48 short students: one of the workers is killed, then the whole run."""
     train, seeds = {"epochs": 4, "batch_size": 16}, list(range(16))
     parts = {"method": {"name": "hinton", "alpha": {"choice": [0.5, 0.9]}, "temperature": 4}, "train": train}
     space, folder = write(tmp_path / "x.yaml", seeds=seeds, **parts), tmp_path / "run"
     run = start(space, folder)
-    run.until(lambda: trained(folder) >= 20)
-    assert strike(run, "ray::ImplicitFunc.train")
-    run.until(lambda: run.said().count("in its pack: its worker process died") == 1)
-    struck = trained(folder)
-    run.until(lambda: trained(folder) >= struck + 20)
+    run.wait_until(lambda: trained(folder) >= 20)
+    assert kill_process(run, "ray::ImplicitFunc.train")
+    run.wait_until(lambda: run.output().count("in its pack: its worker process died") == 1)
+    epochs = trained(folder)
+    run.wait_until(lambda: trained(folder) >= epochs + 20)
     run.kill()
-    assert run.alone(60) == set()
-    again, whole = start(space, folder), tmp_path / "whole"
-    assert again.wait() == 0, again.said()
-    assert start(space, whole).wait() == 0
-    same(folder, whole)
-    assert len(records.trials(folder)) == 48
-    repeated = trained(folder) - trained(whole)
-    assert repeated <= 3  # of the worker's student, and of two when the run was killed
-    tally("SIGKILL of a worker and of a run whose students take turns", tries=2, repeated=repeated)
+    assert run.remaining_processes(60) == set()
+    again, undisturbed = start(space, folder), tmp_path / "undisturbed"
+    assert again.wait() == 0, again.output()
+    assert start(space, undisturbed).wait() == 0
+    assert_same(folder, undisturbed)
+    assert len(records.trial_names(folder)) == 48
+    repeated = trained(folder) - trained(undisturbed)
+    assert repeated <= 3  # one of the worker's student, two of the killed run
+    tally("SIGKILL of a worker and of a run, several students per Ray trial", tries=2, repeated=repeated)
 
 
 @pytest.mark.slow
-def test_a_worker_that_always_dies_is_given_up_and_the_others_go_on(tmp_path, start, write, tally):
+def test_a_student_that_always_kills_its_worker_fails_and_others_finish(tmp_path, start, write, tally):
     plugin = tmp_path / "deadly.py"
     plugin.write_text(DEADLY)
     method = {"name": "deadly", "alpha": 1, "strength": {"choice": [1, 3]}}
     space = write(tmp_path / "x.yaml", method=method, train={"epochs": 2, "batch_size": 64})
     run = start(space, tmp_path / "run", "--plugin", str(plugin))
-    assert run.wait() == 3, run.said()
-    lines = records.students_file(tmp_path / "run").read_text()
+    assert run.wait() == 3, run.output()
+    lines = paths.students_file(tmp_path / "run").read_text()
     assert "its worker process died 4 times" in lines and lines.count("finished") == 2
-    assert run.said().count("(retry ") == 3
-    tally("a student whose worker always dies", tries=4, note="three retries, then failed with its reason")
+    assert run.output().count("(retry ") == 3
+    tally("a student that always kills its worker", tries=4, note="three retries, then failed with its reason")
 
 
 DEADLY = '''
-"""A method that ends its process, as an operating system short of memory would."""
+"""A method that kills its process, like an operating system without free memory."""
 import os
 import sys
 
@@ -111,55 +112,55 @@ METHODS["deadly"] = deadly
 
 
 @pytest.mark.slow
-def test_a_teacher_whose_process_dies_goes_on(tmp_path, places, start, slow_space, tally):
+def test_a_teacher_resumes_after_its_process_died(tmp_path, places, start, slow_space, tally):
     teacher = {"model": {"name": "mlp", "hidden": [91]}, "train": {"epochs": 12, "batch_size": 8}}
     space, folder = slow_space(tmp_path, teacher=teacher, seeds=[0]), tmp_path / "run"
     before = set(places.glob("teachers/*"))
     run = start(space, folder)
-    run.until(
+    run.wait_until(
         lambda: any((path / "checkpoint.safetensors").exists() for path in set(places.glob("teachers/*")) - before)
     )
-    assert strike(run, "ray::_lectures")
-    assert run.wait() == 0, run.said()
-    assert "its worker process died; it goes on from its last epoch (retry 1 of 3)" in run.said()
-    (teacher,) = records.teachers(folder).values()
+    assert kill_process(run, "ray::_train_on_ray")
+    assert run.wait() == 0, run.output()
+    assert "its worker process died; it goes on from its last epoch (retry 1 of 3)" in run.output()
+    (teacher,) = records.read_teachers(folder).values()
     assert teacher["epochs"] == 12
-    tally("SIGKILL of the process that teaches", tries=1)
+    tally("SIGKILL of the process that trains a teacher", tries=1)
 
 
 @pytest.mark.slow
 @pytest.mark.alone
-@pytest.mark.parametrize(("title", "named"), [("raylet", "raylet"), ("gcs_server", "master (GCS)")])
-def test_a_dead_ray_is_noticed_and_started_anew(title, named, grid, tmp_path, start, slow_space, same, tally):
-    """Also where the driver waits inside of Ray, or is ended by it."""
+@pytest.mark.parametrize(("title", "name"), [("raylet", "raylet"), ("gcs_server", "master (GCS)")])
+def test_a_dead_ray_is_restarted(title, name, grid, tmp_path, start, slow_space, assert_same, tally):
+    """Also if the driver hangs inside Ray, or if Ray ends it."""
     space, folder, tries = slow_space(tmp_path), tmp_path / "run", 3 if FULL else 1
     seconds, run = [], start(space, folder)
     for number in range(1, tries + 1):
-        run.until(lambda number=number: trained(folder) >= 4 * number and at_work(run))
-        assert strike(run, title)
-        seconds.append(noticed(run, number))
-        assert run.said().count(f"Ray's {named} died; it is started anew") == number, run.said()
-    assert run.wait(400) == 0, run.said()
-    assert run.said().count("died") == tries and "Traceback" not in run.said()
-    assert run.alone(150) == set()
-    same(folder, grid)
+        run.wait_until(lambda number=number: trained(folder) >= 4 * number and is_training(run))
+        assert kill_process(run, title)
+        seconds.append(seconds_until_restart(run, number))
+        assert run.output().count(f"Ray's {name} died. Restarting Ray;") == number, run.output()
+    assert run.wait(400) == 0, run.output()
+    assert run.output().count("died") == tries and "Traceback" not in run.output()
+    assert run.remaining_processes(150) == set()
+    assert_same(folder, grid)
     repeated = trained(folder) - trained(grid)
     assert repeated <= 2 * tries
-    told = f"said after {max(seconds):.1f} s at most; started anew"
-    tally(f"SIGKILL of {title}", tries=tries, repeated=repeated, note=told)
+    note = f"restarted after {max(seconds):.1f} s at most"
+    tally(f"SIGKILL of {title}", tries=tries, repeated=repeated, note=note)
 
 
-def at_work(run) -> bool:
-    """Whether a living raylet has a worker that trains; those of a dead one linger for seconds."""
-    family = run.family()
-    raylets = {each.pid for each in family if each.title.split(" ")[0].endswith("raylet")}
-    return any(each.title.startswith("ray::ImplicitFunc") and each.parent in raylets for each in family)
+def is_training(run) -> bool:
+    """Return True if a living raylet has a training worker; workers of a dead raylet live on for seconds."""
+    processes = run.living_processes()
+    raylets = {process.pid for process in processes if process.title.split(" ")[0].endswith("raylet")}
+    return any(process.title.startswith("ray::ImplicitFunc") and process.parent in raylets for process in processes)
 
 
-def noticed(run, number: int) -> float:
-    """Seconds until the run says that Ray died, for the given time; asserts that they are fewer than 30."""
+def seconds_until_restart(run, number: int) -> float:
+    """Return the seconds until the run reports Ray's death number `number`; assert that they are fewer than 30."""
     began = time.monotonic()
-    run.until(lambda: run.said().count("'s raylet died") + run.said().count("(GCS) died") == number, 120)
+    run.wait_until(lambda: run.output().count("'s raylet died") + run.output().count("(GCS) died") == number, 120)
     seconds = time.monotonic() - began
     assert seconds < 30
     return seconds
@@ -167,23 +168,23 @@ def noticed(run, number: int) -> float:
 
 @pytest.mark.slow
 @only_in_full
-def test_a_ray_that_dies_again_and_again_ends_the_run_with_its_tables(tmp_path, start, slow_space, tally):
+def test_a_ray_that_dies_four_times_ends_the_run_with_tables(tmp_path, start, slow_space, tally):
     space, folder = slow_space(tmp_path, train={"epochs": 40, "batch_size": 2}), tmp_path / "run"
     run = start(space, folder)
     for number in range(1, 5):
-        run.until(lambda: at_work(run))
-        assert strike(run, "raylet")
+        run.wait_until(lambda: is_training(run))
+        assert kill_process(run, "raylet")
         if number < 4:
-            noticed(run, number)
-    assert run.wait(120) == 4, run.said()
-    assert run.said().count("Ray's raylet died; it is started anew") == 3
-    assert f"To go on: python -m search.run {space} --out {folder}" in run.said()
-    assert records.students_file(folder).is_file() and "Traceback" not in run.said()
-    assert run.alone(150) == set()
+            seconds_until_restart(run, number)
+    assert run.wait(120) == 4, run.output()
+    assert run.output().count("Ray's raylet died. Restarting Ray;") == 3
+    assert f"To go on: python -m search.run {space} --out {folder}" in run.output()
+    assert paths.students_file(folder).is_file() and "Traceback" not in run.output()
+    assert run.remaining_processes(150) == set()
     tally("a raylet that dies four times", tries=4, note="exit 4 with tables and the command that resumes")
 
 
-# A cluster of two nodes whose second dies when told to; it ends with its standard input.
+# A cluster of two nodes. A line of input kills the second, the end of the input ends the cluster.
 NODES = """
 import sys
 from ray.cluster_utils import Cluster
@@ -221,16 +222,16 @@ def nodes(tmp_path, monkeypatch) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.slow
-def test_the_students_of_a_dead_node_move(nodes, grid, tmp_path, start, slow_space, same, tally):
+def test_students_of_a_dead_node_resume_on_another(nodes, grid, tmp_path, start, slow_space, assert_same, tally):
     address = next(line.strip() for line in nodes.stdout if line.count(":") == 1 and line.strip()[-1].isdigit())
     space, folder = slow_space(tmp_path), tmp_path / "run"
     run = start(space, folder, "--address", address)
-    run.until(lambda: trained(folder) >= 5)
+    run.wait_until(lambda: trained(folder) >= 5)
     nodes.stdin.write("now\n")
     nodes.stdin.flush()
     assert any("removed" in line for line in nodes.stdout)
-    assert run.wait() == 0, run.said()
-    same(folder, grid)
+    assert run.wait() == 0, run.output()
+    assert_same(folder, grid)
     repeated = trained(folder) - trained(grid)
     assert repeated <= 2, records_of(folder)
     tally("a node of two dies", tries=1, repeated=repeated)

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, once and twice: soon over, with tables, the command that resumes, and no process left."""
+"""SIGTERM and SIGINT, once and twice: a quick end with tables and the resuming command, without processes."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from results import records
 @pytest.mark.slow
 @pytest.mark.alone
 @pytest.mark.parametrize(("name", "times"), [("SIGTERM", 1), ("SIGINT", 2), *[("SIGTERM", 2), ("SIGINT", 1)] * FULL])
-def test_a_polite_end(name, times, grid, tmp_path, start, slow_space, same, tally):
+def test_a_signal_ends_the_run_with_tables(name, times, grid, tmp_path, start, slow_space, assert_same, tally):
     slowest = 0.0
     space, folder = slow_space(tmp_path), tmp_path / "run"
-    # one from the terminal goes to all processes, one from a batch system to the driver
+    # a terminal sends to all processes, a batch system to one
     send = os.killpg if name == "SIGINT" else os.kill
     tries = 3 if FULL else 1
     for number in range(tries):
         run = start(space, folder)
-        run.until(lambda number=number: trained(folder) >= 3 + 5 * number)
+        run.wait_until(lambda number=number: trained(folder) >= 3 + 5 * number)
         began = time.monotonic()
         for pause in (0.0, 0.6)[:times]:
             time.sleep(pause)
             send(run.process.pid, getattr(signal, name))
-        assert run.wait(60) == 130, run.said()
+        assert run.wait(60) == 130, run.output()
         slowest = max(slowest, time.monotonic() - began)
-        assert f"To go on: python -m search.run {space} --out {folder}" in run.said()
-        assert "Traceback" not in run.said()
+        assert f"To go on: python -m search.run {space} --out {folder}" in run.output()
+        assert "Traceback" not in run.output()
         written = {path.name for path in folder.iterdir()}
         assert {"students.csv", "leaderboard.md", "curves.png", "report.html"} <= written
-        assert "wall_seconds" not in records.environment(folder)  # which says that it is not over
-        assert run.alone(30) == set()
+        assert "wall_seconds" not in records.read_environment(folder)  # the experiment is incomplete
+        assert run.remaining_processes(30) == set()
     assert slowest < 10
     assert start(space, folder).wait() == 0
-    same(folder, grid)
+    assert_same(folder, grid)
     repeated = trained(folder) - trained(grid)
     assert repeated <= 2 * tries
     how = "once" if times == 1 else "twice"
-    tally(f"{name}, {how}", tries=tries, repeated=repeated, note=f"over after {slowest:.1f} s at most")
+    tally(f"{name}, {how}", tries=tries, repeated=repeated, note=f"ended after {slowest:.1f} s at most")

@@ -1,4 +1,4 @@
-"""Students that raise, diverge or run out of memory: their own trouble, told in their rows, and counted nowhere."""
+"""Students that raise, diverge or run out of memory: recorded in their rows, without effect on others."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import pandas
 import pytest
 from conftest import FULL
 
-from results import records
+from results import paths
 
 PLUGIN = '''
-"""A method that fails in one way or another."""
+"""A method that fails in several ways."""
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -17,7 +17,7 @@ from trainables.methods import METHODS
 
 
 def troubled(student, teacher, labels, *, alpha: float, strength: float):
-    """Cross-entropy, or worse."""
+    """Cross-entropy, or a failure."""
     if strength == 2:
         raise RuntimeError("made up")
     if strength == 3:
@@ -40,18 +40,18 @@ def plugin(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["tpe", *["grid"] * FULL])
-def test_trouble_stays_with_its_student(algorithm, plugin, tmp_path, start, write, tally):
+def test_a_failing_student_does_not_affect_others(algorithm, plugin, tmp_path, start, write, tally):
     method = {"name": "troubled", "alpha": 1, "strength": {"choice": [1, 2, 3, 4]}}
     search = {"algorithm": "grid"} if algorithm == "grid" else {"algorithm": "tpe", "trials": 4, "scheduler": "asha"}
     space = write(tmp_path / "x.yaml", method=method, search=search, train={"epochs": 2, "batch_size": 64})
     run = start(space, tmp_path / "run", "--plugin", str(plugin))
-    assert run.wait() == 3, run.said()
-    assert "Traceback" not in run.said()
-    lines = pandas.read_csv(records.students_file(tmp_path / "run"))
+    assert run.wait() == 3, run.output()
+    assert "Traceback" not in run.output()
+    lines = pandas.read_csv(paths.students_file(tmp_path / "run"))
     tried = lines[lines["stage"] == "explore"].set_index("method.strength")
     assert tried["status"].to_dict() == {1: "finished", 2: "failed", 3: "failed", 4: "diverged"}
     assert "made up" in tried["reason"][2] and "memory" in tried["reason"][3] and "loss nan" in tried["reason"][4]
-    board = pandas.read_csv(records.leaderboard_file(tmp_path / "run", "csv"))
+    board = pandas.read_csv(paths.leaderboard_file(tmp_path / "run", "csv"))
     ranked = board[board["stage"] == "explore"].dropna(subset="rank")
     assert ranked["n"].tolist() == [1]
     tally(f"a student that raises, one without memory, one with NaN: {algorithm}", tries=3, note="others finished")

@@ -1,4 +1,4 @@
-"""A cluster that somebody started: two nodes on this machine; and addresses where there is none."""
+"""A cluster of two nodes on this machine, and addresses without a cluster."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 import pandas
 import pytest
 
-from results import records
+from results import paths, records
 from search.cluster import connect
 from spaces.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
-# Ray's own test cluster, in a process that ends with its standard input; nothing here may touch other people's Ray.
+# Ray's own test cluster, in a process that ends with its standard input. Other Rays on this machine are not touched.
 NODES = """
 import sys
 from ray.cluster_utils import Cluster
@@ -36,22 +36,22 @@ TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
-    log = tmp_path_factory.mktemp("cluster") / "said.txt"
-    with open(log, "w") as said:
+    log = tmp_path_factory.mktemp("cluster") / "stderr.txt"
+    with open(log, "w") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-c", NODES],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=stderr,
             text=True,
             env={**os.environ, **TOKEN, "RAY_USAGE_STATS_ENABLED": "0"},
             cwd=ROOT,
         )
     assert process.stdin is not None and process.stdout is not None
     lines = (line.strip() for line in process.stdout)
-    found = next((line for line in lines if line.count(":") == 1 and line.rpartition(":")[2].isdigit()), None)
-    assert found is not None, log.read_text()
-    yield found
+    address = next((line for line in lines if line.count(":") == 1 and line.rpartition(":")[2].isdigit()), None)
+    assert address is not None, log.read_text()
+    yield address
     process.stdin.close()
     process.wait(60)
     process.stdout.close()
@@ -67,14 +67,14 @@ def test_a_grid_on_a_cluster_of_two_nodes(address, write, tmp_path):
     space = write(tmp_path / "x.yaml", seeds=[0, 1], train={"epochs": 2, "batch_size": 64})
     done = search(space, "--out", tmp_path / "run", "--address", address)
     assert done.returncode == 0, done.stdout + done.stderr
-    lines = pandas.read_csv(records.students_file(tmp_path / "run"))
+    lines = pandas.read_csv(paths.students_file(tmp_path / "run"))
     assert len(lines) == 6 and set(lines["status"]) == {"finished"}
-    assert f"--address {address}" in records.environment(tmp_path / "run")["command"]
-    assert not [path.name for path in (tmp_path / "run").iterdir() if path.name.startswith((".question", ".answer"))]
+    assert f"--address {address}" in records.read_environment(tmp_path / "run")["command"]
+    assert not [path.name for path in (tmp_path / "run").iterdir() if path.name.startswith((".request", ".reply"))]
 
 
 @pytest.mark.slow
-def test_the_cluster_outlives_the_run(address, write, tmp_path):
+def test_a_cluster_stays_after_a_run(address, write, tmp_path):
     space = write(tmp_path / "x.yaml", method={"name": "none"}, train={"epochs": 1})
     for name in ("first", "second"):
         done = search(space, "--out", tmp_path / name, "--address", address)
@@ -82,7 +82,7 @@ def test_the_cluster_outlives_the_run(address, write, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_address_where_nobody_answers_ends_the_run_soon_with_one_line(write, tmp_path):
+def test_an_unreachable_address_ends_the_run_soon_with_one_line(write, tmp_path):
     began = time.monotonic()
     done = search(write(tmp_path / "x.yaml"), "--out", tmp_path / "run", "--address", "127.0.0.1:9")
     assert time.monotonic() - began < 60
@@ -92,19 +92,19 @@ def test_an_address_where_nobody_answers_ends_the_run_soon_with_one_line(write, 
 
 
 @pytest.mark.parametrize(
-    "wrong", ["127.0.0.1:9", "127.0.0.1", "nowhere.invalid:6379", "127.0.0.1:99999", "ray://127.0.0.1:9"]
+    "address", ["127.0.0.1:9", "127.0.0.1", "nowhere.invalid:6379", "127.0.0.1:99999", "ray://127.0.0.1:9"]
 )
-def test_a_wrong_address_is_named(digits, tmp_path, wrong):
+def test_a_wrong_address_is_named(digits, tmp_path, address):
     began = time.monotonic()
-    said = f"--address {wrong}: no Ray cluster answers there"
-    with pytest.raises(UserError, match=said), connect.connected(wrong, tmp_path, digits, print):
+    message = f"--address {address}: no Ray cluster answers there"
+    with pytest.raises(UserError, match=message), connect.connected_to_ray(address, tmp_path, digits):
         pass
     assert time.monotonic() - began < 30
 
 
-def test_a_signal_while_ray_starts_is_an_interrupt_as_at_any_other_time(monkeypatch):
-    """Ray answers SIGTERM by SystemExit from the moment in which it begins."""
-    mine = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def test_a_signal_during_the_start_of_ray_is_an_interrupt(monkeypatch):
+    """Ray installs a SIGTERM handler that raises SystemExit."""
+    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def init(**_):
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
@@ -113,7 +113,7 @@ def test_a_signal_while_ray_starts_is_an_interrupt_as_at_any_other_time(monkeypa
     monkeypatch.setattr(connect.ray, "init", init)
     try:
         with pytest.raises(KeyboardInterrupt):
-            connect._init()
+            connect._init_ray()
         assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
     finally:
-        signal.signal(signal.SIGTERM, mine)
+        signal.signal(signal.SIGTERM, handler)

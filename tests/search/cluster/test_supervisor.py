@@ -1,4 +1,4 @@
-"""A search that Ray ends without a word is taken up by its parent; signals and ends go both ways."""
+"""Supervisor and driver: restarts, signals and ends, with a socket in place of Ray."""
 
 from __future__ import annotations
 
@@ -13,83 +13,111 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = """
-import os, signal, sys, time
-from search.outlive import Will, abandon, outlived, will
+import os, signal, socket, sys, time
+from search.cluster.restart_plan import RayLostError, RestartPlan, ray_watched, restart_plan
+from search.cluster.supervisor import supervise
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+restart = {restart}
 
-def main(arguments, restarts):
+def main(arguments):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    ray = socket.create_server(("127.0.0.1", 0))
+    addresses = {{"master (GCS)": "127.0.0.1:%d" % ray.getsockname()[1]}}
+    plan = RestartPlan("/nowhere", "python -m search.run x.yaml --out y", restart)
     try:
-        with will(Will("/nowhere", "python -m search.run x.yaml --out y", restarts)):
-            print("run", arguments, restarts, os.getpid(), flush=True)
+        with restart_plan(plan), ray_watched(addresses):
+            print("run", arguments, os.getpid(), flush=True)
             {body}
     except KeyboardInterrupt:
         return 130
     return 0
 
 sys.argv = ["x", "x.yaml", "--fresh"]
-sys.exit(outlived(main))
+sys.exit(supervise(main))
 """
+FIRST, RESUMED = "run ['x.yaml', '--fresh']", "run ['x.yaml', '--out', 'y']"
+TO_GO_ON = "To go on: python -m search.run x.yaml --out y"
+FIRST_RUN = "'--fresh' in arguments"
 
 
-def start(body: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", SCRIPT.format(body=body)]
+def start(body: str, restart: bool = True) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", SCRIPT.format(body=body, restart=restart)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def ended(body: str) -> tuple[int, list[str]]:
-    process = start(body)
-    said, _ = process.communicate(timeout=200)
-    return process.returncode, said.splitlines()
+def complete(body: str, restart: bool = True) -> tuple[int, list[str], list[str]]:
+    """Return exit code, output lines and the lines of the runs without their process ids."""
+    process = start(body, restart)
+    output, _ = process.communicate(timeout=200)
+    lines = output.splitlines()
+    return process.returncode, lines, [line.rpartition(" ")[0] for line in lines if line.startswith("run ")]
 
 
-def test_who_ends_without_a_word_is_started_again_by_the_command_that_resumes():
-    code, said = ended("os._exit(1) if restarts > 1 else None")
-    runs = [line.rpartition(" ")[0] for line in said if line.startswith("run ")]
-    assert runs == ["run ['x.yaml', '--fresh'] 3", "run ['x.yaml', '--out', 'y'] 2", "run ['x.yaml', '--out', 'y'] 1"]
-    anew = "Ray's raylet died; it is started anew, and students go on from their last epochs"
-    assert code == 0 and said.count(anew) == 2
+def test_a_driver_that_ray_ended_is_restarted_by_the_command_that_resumes():
+    code, lines, runs = complete(f"os._exit(1) if {FIRST_RUN} else None")
+    assert (code, runs) == (0, [FIRST, RESUMED])
+    assert "Ray's raylet died. Restarting Ray; students resume from their last epochs." in lines
 
 
-def test_a_bounded_number_of_times_and_what_died_is_named():
-    code, said = ended("abandon('master (GCS)')")
-    assert code == 4 and sum(line.startswith("run ") for line in said) == 4
-    assert "Ray's master (GCS) died. To go on: python -m search.run x.yaml --out y" in said
+def test_a_driver_that_hangs_in_a_dead_ray_is_killed_and_restarted():
+    began = time.monotonic()
+    hang = f"{FIRST_RUN} and (ray.close(), signal.pthread_sigmask(signal.SIG_BLOCK, [15]), time.sleep(100))"
+    code, lines, runs = complete(hang)
+    assert (code, runs) == (0, [FIRST, RESUMED]), lines
+    assert "Ray's master (GCS) died. Restarting Ray; students resume from their last epochs." in lines
+    assert time.monotonic() - began < 60
+
+
+def test_restarts_are_bounded_and_the_dead_process_is_named():
+    code, lines, runs = complete("ray.close(); raise ValueError")
+    assert code == 4 and runs == [FIRST, *[RESUMED] * 3]
+    assert f"Ray's master (GCS) died. {TO_GO_ON}" in lines
+
+
+def test_dropped_students_restart_the_search():
+    code, lines, runs = complete(f"if {FIRST_RUN}: raise RayLostError('Ray left students untrained: 2')")
+    assert (code, runs) == (0, [FIRST, RESUMED])
+    assert any(line.startswith("Ray left students untrained: 2. Restarting Ray;") for line in lines)
+
+
+def test_a_search_on_a_cluster_is_not_restarted():
+    code, lines, runs = complete("os._exit(1)", restart=False)
+    assert (code, runs) == (4, [FIRST]) and f"Ray's raylet died. {TO_GO_ON}" in lines
 
 
 @pytest.mark.parametrize(("body", "code"), [("raise ValueError", 1), ("sys.exit(7)", 7), ("pass", 0)])
-def test_who_ends_by_itself_is_not(body, code):
-    found, said = ended(body)
-    assert found == code and sum(line.startswith("run ") for line in said) == 1
+def test_a_driver_that_ends_by_itself_is_not_restarted(body, code):
+    assert complete(body)[::2] == (code, [FIRST])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("last", ["time.sleep(100)", "exec('try: time.sleep(100)\\nfinally: os._exit(1)')"])
-def test_who_is_told_to_end_ends_once_and_for_all(number, last):
+def test_an_interrupted_search_is_not_restarted(number, last):
+    """Nor if Ray ends the driver during its interruption."""
     process = start(last)
     assert process.stdout is not None and process.stdout.readline().startswith("run ")
-    time.sleep(0.5)  # until it is at its last words
+    time.sleep(0.5)  # until the driver sleeps
     process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == (4 if "_exit" in last else 130) and "run " not in said.replace("search.run ", "")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == (4 if "_exit" in last else 130) and "run " not in output.replace("search.run ", "")
 
 
-def test_a_killed_parent_takes_its_child_with_it():
+def test_a_killed_supervisor_takes_its_driver_with_it():
     process = start("time.sleep(100)")
     assert process.stdout is not None
-    child = int(process.stdout.readline().split()[-1])
-    assert child != process.pid
+    driver = int(process.stdout.readline().split()[-1])
+    assert driver != process.pid
     process.kill()
     process.wait()
     process.stdout.close()
     end = time.monotonic() + 30
-    while alive(child):
+    while is_alive(driver):
         assert time.monotonic() < end
         time.sleep(0.05)
 
 
-def alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -1,4 +1,4 @@
-"""`python -m search.run` as a process of its own, and all the processes that it starts."""
+"""`python -m search.run` as a process, and all processes that it starts."""
 
 from __future__ import annotations
 
@@ -17,29 +17,27 @@ import pandas
 import pytest
 from filelock import FileLock
 
-from results import records, students
+from results import paths, records, students
 from results.students import histories
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts these tests in the background ignores it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in background jobs
 
-ROOT = Path(__file__).parent.parent.parent.parent
+ROOT = Path(__file__).parents[3]
 MARK = "KD_TEST_RUN"
-PATIENCE = (
-    600.0  # seconds for what takes some on a machine of one's own: on a busy one, Ray alone needs minutes to start
-)
+TIMEOUT_SECONDS = 600.0  # for a few seconds of work: on a busy machine Ray alone needs minutes to start
 
 
 class Process(NamedTuple):
-    """One process of this machine; a later one with the same number began at another time."""
+    """One process of this machine; a reused process id has another start time."""
 
     pid: int
     parent: int
-    began: str
+    start_time: str
     title: str
 
 
 class Run:
-    """A search at work, in a process group of its own as in a terminal; what it says is in `said()`."""
+    """A running search, in its own process group as in a terminal."""
 
     def __init__(self, space: Path, out: Path, *flags: str, log: Path, places: Path):
         self.log, self.mark = log, f"{MARK}={uuid.uuid4().hex}"
@@ -55,66 +53,71 @@ class Run:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.known: set[Process] = set()
+        self.seen: set[Process] = set()
 
-    def said(self) -> str:
+    def output(self) -> str:
+        """Return the standard output and error so far."""
         return self.log.read_text()
 
-    def wait(self, seconds: float = PATIENCE) -> int:
-        """The exit code; a TimeoutExpired where it takes longer."""
+    def wait(self, seconds: float = TIMEOUT_SECONDS) -> int:
+        """Return the exit code; raise TimeoutExpired after `seconds`."""
         return self.process.wait(seconds)
 
-    def family(self) -> set[Process]:
-        """The living processes that this run started, whoever is their parent by now."""
-        everyone = list(processes())
-        found = {self.process.pid, *(each.pid for each in self.known)}
-        for _ in range(5):  # deeper than any of Ray's trees
-            found |= {each.pid for each in everyone if each.parent in found}
-        known = {(each.pid, each.began) for each in self.known}
-        mine = {each for each in everyone if (each.pid, each.began) in known or self._marked(each.pid)}
-        mine |= {each for each in everyone if each.parent in found and self.process.poll() is None}
-        self.known |= mine
-        return mine
+    def living_processes(self) -> set[Process]:
+        """Return the living processes of this run, also those with another parent by now."""
+        candidates = list(all_processes())
+        pids = {self.process.pid, *(process.pid for process in self.seen)}
+        for _ in range(5):  # deeper than any process tree of Ray
+            pids |= {process.pid for process in candidates if process.parent in pids}
+        seen = {(process.pid, process.start_time) for process in self.seen}
+        own = {
+            process
+            for process in candidates
+            if (process.pid, process.start_time) in seen or self._has_mark(process.pid)
+        }
+        own |= {process for process in candidates if process.parent in pids and self.process.poll() is None}
+        self.seen |= own
+        return own
 
-    def _marked(self, pid: int) -> bool:
+    def _has_mark(self, pid: int) -> bool:
         try:
             return self.mark.encode() in Path(f"/proc/{pid}/environ").read_bytes()
         except OSError:
             return False
 
-    def until(self, ready: Callable[[], bool], seconds: float = PATIENCE) -> None:
-        """Wait for a moment in the run; fails where the run ends before."""
+    def wait_until(self, ready: Callable[[], bool], seconds: float = TIMEOUT_SECONDS) -> None:
+        """Wait for a condition during the run; fail if the run ends first."""
         end = time.monotonic() + seconds
         while not ready():
-            assert self.process.poll() is None, f"ended before its time:\n{self.said()}"
-            assert time.monotonic() < end, f"never came to this:\n{self.said()}"
+            assert self.process.poll() is None, f"ended too early:\n{self.output()}"
+            assert time.monotonic() < end, f"timed out:\n{self.output()}"
             time.sleep(0.02)
-        self.family()
+        self.living_processes()
 
-    def alone(self, seconds: float = 30) -> set[Process]:
-        """The processes that are left when the run has ended and had some time to be followed."""
+    def remaining_processes(self, seconds: float = 30) -> set[Process]:
+        """Return the processes that still live some seconds after the end of the run."""
         end = time.monotonic() + seconds
-        while (left := self.family()) and time.monotonic() < end:
+        while (remaining := self.living_processes()) and time.monotonic() < end:
             time.sleep(0.1)
-        return left
+        return remaining
 
     def kill(self) -> None:
-        """SIGKILL for the whole process group, and for nobody else."""
-        self.family()
+        """Send SIGKILL to the process group of this run."""
+        self.living_processes()
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
 def environment(places: Path) -> dict[str, str]:
-    """Caches among the tests, and no data root."""
-    kept = {name: value for name, value in os.environ.items() if name != "KD_DATA"}
-    patient = {"RAY_raylet_start_wait_time_s": "120"}  # on a machine that others keep busy
-    return kept | patient | {"KD_CACHE": str(places / "teachers"), "XDG_CACHE_HOME": str(places / "nothing")}
+    """Return variables with the caches of the tests and without a data root."""
+    inherited = {name: value for name, value in os.environ.items() if name != "KD_DATA"}
+    timeouts = {"RAY_raylet_start_wait_time_s": "120"}  # for a busy machine
+    return inherited | timeouts | {"KD_CACHE": str(places / "teachers"), "XDG_CACHE_HOME": str(places / "nothing")}
 
 
-def processes() -> Iterator[Process]:
-    """Every process of this machine but the dead that nobody has buried yet."""
+def all_processes() -> Iterator[Process]:
+    """Yield the processes of this machine, without zombies."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             title = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
@@ -127,67 +130,69 @@ def processes() -> Iterator[Process]:
 
 @pytest.fixture(scope="session")
 def start(places: Path, tmp_path_factory) -> Iterator[Callable[..., Run]]:
-    """Starts searches; none of them outlives the tests."""
-    begun: list[Run] = []
+    """Start searches; kill them after the tests."""
+    runs: list[Run] = []
 
-    def started(space: Path, out: Path, *flags: str) -> Run:
-        begun.append(Run(space, out, *flags, log=tmp_path_factory.mktemp("log") / "said.txt", places=places))
-        return begun[-1]
+    def start_run(space: Path, out: Path, *flags: str) -> Run:
+        runs.append(Run(space, out, *flags, log=tmp_path_factory.mktemp("log") / "output.txt", places=places))
+        return runs[-1]
 
-    yield started
-    for each in begun:
-        each.kill()
+    yield start_run
+    for run in runs:
+        run.kill()
 
 
-# Slow enough to be caught in the middle: some tenths of a second an epoch.
+# Slow enough for an interruption: some tenths of a second per epoch.
 SLOW = {"train": {"epochs": 4, "batch_size": 4}, "seeds": [0, 1]}
 TABLE = {"rows": "method.alpha", "columns": "method.temperature"}
 
 
 @pytest.fixture(scope="session")
 def slow_space(write: Callable[..., Path]) -> Callable[..., Path]:
-    """A table of two alphas, two temperatures and two seeds: six students of four epochs."""
+    """Six students of four epochs: two alphas, two temperatures and two seeds."""
     return lambda folder, **parts: write(folder / "slow.yaml", table=TABLE, **{**SLOW, **parts})
 
 
 @pytest.fixture(scope="session")
 def grid(shared: Path, start: Callable[..., Run], slow_space: Callable[..., Path]) -> Path:
-    """The slow space, run once and undisturbed for all tests; only to be read or copied."""
+    """Folder of the slow space, trained once without interruption; read or copy it, never write to it."""
     folder = shared / "grid"
     with FileLock(shared / "grid.lock"):
-        if "wall_seconds" not in records.environment(folder):
+        if "wall_seconds" not in records.read_environment(folder):
             run = start(slow_space(shared), folder)
-            assert run.wait() == 0, run.said()
+            assert run.wait() == 0, run.output()
     return folder
 
 
-def numbers(folder: Path) -> tuple[pandas.DataFrame, pandas.DataFrame, dict[str, bytes]]:
-    """Everything that must be the same however often a run was cut off: all but the seconds it took."""
-    table = students.read(folder).drop(columns=["train_seconds", "latency_ms"])
-    curves = students.epochs(folder).drop(columns=["seconds", "time"])
-    weights = {trial: records.weights_file(folder, trial).read_bytes() for trial in records.trials(folder)}
+def deterministic_results(folder: Path) -> tuple[pandas.DataFrame, pandas.DataFrame, dict[str, bytes]]:
+    """Return everything that interruptions must not change: all but measured times."""
+    table = students.read_students(folder).drop(columns=["train_seconds", "latency_ms"])
+    curves = students.read_epochs(folder).drop(columns=["seconds", "time"])
+    weights = {trial: paths.weights_file(folder, trial).read_bytes() for trial in records.trial_names(folder)}
     return table, curves, weights
 
 
 @pytest.fixture(scope="session")
-def same() -> Callable[[Path, Path], None]:
-    """Asserts that two experiments have the same students, bit for bit."""
+def assert_same() -> Callable[[Path, Path], None]:
+    """Assert that two experiments have equal students, bit for bit."""
 
-    def compared(folder: Path, other: Path) -> None:
-        for mine, theirs in zip(numbers(folder)[:2], numbers(other)[:2], strict=True):
-            pandas.testing.assert_frame_equal(mine, theirs, check_exact=True)
-        assert numbers(folder)[2] == numbers(other)[2]
+    def compare(folder: Path, expected: Path) -> None:
+        for table, other_table in zip(
+            deterministic_results(folder)[:2], deterministic_results(expected)[:2], strict=True
+        ):
+            pandas.testing.assert_frame_equal(table, other_table, check_exact=True)
+        assert deterministic_results(folder)[2] == deterministic_results(expected)[2]
 
-    return compared
+    return compare
 
 
 @pytest.fixture(scope="session")
 def halfway() -> Callable[[Path], bool]:
-    """Whether some student is in the middle of its epochs."""
+    """Return True while a student is in the middle of its epochs."""
     return lambda folder: any(not past.end and 1 <= len(past.epochs) <= 2 for past in histories(folder))
 
 
 @pytest.fixture(scope="session")
 def rows() -> Callable[[Path], dict[str, list[dict[str, Any]]]]:
-    """All rows of an experiment by student."""
-    return lambda folder: {trial: records.rows(folder, trial) for trial in records.trials(folder)}
+    """Return all rows of an experiment by student."""
+    return lambda folder: {trial: records.read_rows(folder, trial) for trial in records.trial_names(folder)}

@@ -1,11 +1,11 @@
-"""TPE proposes, halving stops, the best are confirmed with fresh seeds beside their baseline."""
+"""Adaptive search: TPE proposes, halving stops, the best is confirmed with new seeds beside its baseline."""
 
 from __future__ import annotations
 
 import pandas
 import pytest
 
-from results import records
+from results import paths, records
 
 SPACE = {
     "method": {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": {"loguniform": [1, 16]}},
@@ -20,13 +20,13 @@ SPACE = {
 def searched(start, write, tmp_path_factory):
     home = tmp_path_factory.mktemp("adaptive")
     run = start(write(home / "adaptive.yaml", **SPACE), home / "run")
-    assert run.wait() == 0, run.said()
+    assert run.wait() == 0, run.output()
     return home / "run"
 
 
 @pytest.fixture(scope="module")
 def lines(searched) -> pandas.DataFrame:
-    return pandas.read_csv(records.students_file(searched))
+    return pandas.read_csv(paths.students_file(searched))
 
 
 def test_all_trials_were_explored_with_the_first_seed(lines):
@@ -35,7 +35,7 @@ def test_all_trials_were_explored_with_the_first_seed(lines):
     assert set(explored["status"]) == {"finished", "stopped"}
 
 
-def test_the_stopped_ended_at_a_rung(lines):
+def test_stopped_students_ended_at_a_rung(lines):
     stopped = lines[lines["status"] == "stopped"]
     assert set(stopped["epochs"]) <= {1, 2}
     assert stopped["test_accuracy"].isna().all()
@@ -46,42 +46,42 @@ def test_students_over_the_limit_were_not_trained(lines):
     assert lines["parameters"].max() <= 5000
 
 
-def test_the_best_is_confirmed_at_full_budget_with_fresh_seeds_beside_its_baseline(lines):
+def test_the_best_is_confirmed_at_full_budget_with_new_seeds_and_a_baseline(lines):
     finished = lines[(lines["stage"] == "explore") & (lines["status"] == "finished")]
     best = finished.loc[finished["val_accuracy"].idxmax()]
-    confirmed, alone = lines[lines["stage"] == "confirm"], lines[lines["stage"] == "baseline"]
-    assert sorted(confirmed["seed"]) == sorted(alone["seed"]) == [10, 11]
+    confirmed, baseline = lines[lines["stage"] == "confirm"], lines[lines["stage"] == "baseline"]
+    assert sorted(confirmed["seed"]) == sorted(baseline["seed"]) == [10, 11]
     for knob in ("method.alpha", "method.temperature", "train.lr", "student.model.hidden"):
         assert set(confirmed[knob]) == {best[knob]}
-    assert set(alone["train.lr"]) == {best["train.lr"]} and set(alone["method.alpha"]) == {0}
-    assert set(confirmed["epochs"]) == set(alone["epochs"]) == {4}
+    assert set(baseline["train.lr"]) == {best["train.lr"]} and set(baseline["method.alpha"]) == {0}
+    assert set(confirmed["epochs"]) == set(baseline["epochs"]) == {4}
 
 
-def test_checkpoints_are_gone_and_weights_are_of_the_finished(searched, lines):
+def test_checkpoints_are_removed_and_finished_students_have_weights(searched, lines):
     assert not list(searched.rglob("checkpoint.safetensors"))
-    kept = {path.parent.name for path in searched.rglob("student.safetensors")}
-    assert kept == set(lines[lines["status"] == "finished"]["trial"])
+    trials = {path.parent.name for path in searched.rglob("student.safetensors")}
+    assert trials == set(lines[lines["status"] == "finished"]["trial"])
 
 
 @pytest.mark.slow
 def test_running_again_trains_nothing(searched, start, write, tmp_path, rows):
     before = rows(searched)
     run = start(write(tmp_path / "adaptive.yaml", **SPACE), searched)
-    assert run.wait() == 0, run.said()
+    assert run.wait() == 0, run.output()
     assert rows(searched) == before
 
 
 @pytest.mark.slow
-def test_an_interrupted_search_goes_on_with_what_it_began(start, write, tmp_path, halfway, rows):
+def test_an_interrupted_search_resumes_its_students(start, write, tmp_path, halfway, rows):
     parts = {**SPACE, "train": {**SPACE["train"], "batch_size": 4}}
     space, folder = write(tmp_path / "adaptive.yaml", **parts), tmp_path / "run"
     run = start(space, folder)
-    run.until(lambda: halfway(folder) and len(records.trials(folder)) > 2)
+    run.wait_until(lambda: halfway(folder) and len(records.trial_names(folder)) > 2)
     run.kill()
     begun = rows(folder)
     run = start(space, folder)
-    assert run.wait() == 0, run.said()
-    lines = pandas.read_csv(records.students_file(folder))
+    assert run.wait() == 0, run.output()
+    lines = pandas.read_csv(paths.students_file(folder))
     assert len(lines[lines["stage"] == "explore"]) == 8
     assert not set(lines["status"]) & {"running", "failed"}
     after = rows(folder)
@@ -98,29 +98,27 @@ def test_random_search_under_other_schedulers_ends_with_a_baseline(start, write,
     space, folder = write(tmp_path / "adaptive.yaml", **parts), tmp_path / "run"
     for _ in range(2):
         run = start(space, folder)
-        assert run.wait() == 0, run.said()
-        lines = pandas.read_csv(records.students_file(folder))
+        assert run.wait() == 0, run.output()
+        lines = pandas.read_csv(paths.students_file(folder))
         assert list(lines["stage"]).count("explore") == 6 and list(lines["stage"]).count("baseline") == 1
         statuses = {"finished", "stopped"} if scheduler == "median" else {"finished"}
         assert set(lines["status"]) <= statuses
 
 
 @pytest.mark.slow
-def test_proposals_are_trained_as_one_and_the_worst_of_them_stopped_also_after_a_kill(
-    start, write, tmp_path, halfway, rows
-):
+def test_packs_of_proposals_are_stopped_one_by_one_also_after_a_kill(start, write, tmp_path, halfway, rows):
     search = {**SPACE["search"], "algorithm": "random"}
     parts = {**SPACE, "search": search, "confirm": None, "resources": {"pack": 4, "workers": 1}}
     parts["student"] = {"model": {"name": "mlp", "hidden": [8]}}
     parts["train"] = {**SPACE["train"], "batch_size": 8}
     space, folder = write(tmp_path / "packs.yaml", **parts), tmp_path / "run"
     run = start(space, folder)
-    run.until(lambda: halfway(folder))
+    run.wait_until(lambda: halfway(folder))
     run.kill()
     begun = rows(folder)
     run = start(space, folder)
-    assert run.wait() == 0, run.said()
-    lines = pandas.read_csv(records.students_file(folder))
+    assert run.wait() == 0, run.output()
+    lines = pandas.read_csv(paths.students_file(folder))
     explored = lines[lines["stage"] == "explore"]
     assert len(explored) == 8 and set(explored["status"]) == {"finished", "stopped"}
     stopped = explored[explored["status"] == "stopped"]

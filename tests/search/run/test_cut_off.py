@@ -1,4 +1,4 @@
-"""Runs that are cut off in the middle go on where they were, as if nothing had been; more of it in tests/faults/."""
+"""Interrupted runs: the same command resumes them with equal results. More in tests/faults/."""
 
 from __future__ import annotations
 
@@ -8,76 +8,79 @@ import time
 
 import pytest
 
-from results import records
+from results import paths, records
 from results.students import histories
 from trainables import checkpoint
 
-# The first signal goes to the driver alone, as from a batch system; the second to all, as from a terminal.
-POLITE = {"SIGTERM": os.kill, "SIGINT": os.killpg}
+# SIGTERM goes to one process, as from a batch system; SIGINT to all, as from a terminal.
+SEND = {"SIGTERM": os.kill, "SIGINT": os.killpg}
 
 
 def interrupt(run, name: str) -> float:
-    """Send a signal and wait for the end; seconds that it took."""
+    """Send a signal and wait for the end; return the seconds."""
     began = time.monotonic()
-    POLITE[name](run.process.pid, getattr(signal, name))
-    assert run.wait(60) == 130, run.said()
+    SEND[name](run.process.pid, getattr(signal, name))
+    assert run.wait(60) == 130, run.output()
     return time.monotonic() - began
 
 
+def workers(run) -> list:
+    return [process for process in run.living_processes() if process.title.startswith("ray::ImplicitFunc")]
+
+
 def kill_a_worker(run, folder) -> int:
-    """SIGKILL for one process that trains; how many epochs were behind its student and the others."""
-    workers = [each for each in run.family() if each.title.startswith("ray::ImplicitFunc")]
-    os.kill(workers[0].pid, signal.SIGKILL)
+    """Send SIGKILL to one worker; return the number of finished epochs."""
+    os.kill(workers(run)[0].pid, signal.SIGKILL)
     return sum(len(past.epochs) for past in histories(folder))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_whatever_happens_to_a_run_the_same_command_ends_it(grid, tmp_path, start, slow_space, halfway, same):
-    """Interrupted, then killed with all its processes, then robbed of a worker: one test, for each start takes long."""
+def test_the_same_command_resumes_after_any_interruption(grid, tmp_path, start, slow_space, halfway, assert_same):
+    """SIGTERM, then SIGKILL for all processes, then for a worker: one test, because each start is slow."""
     space, folder = slow_space(tmp_path), tmp_path / "run"
     run = start(space, folder)
-    run.until(lambda: halfway(folder))
-    assert interrupt(run, "SIGTERM") < 40  # beside other tests; 10 where it is alone, in tests/faults/test_signals.py
-    assert f"To go on: python -m search.run {space} --out {folder}" in run.said()
-    assert "Traceback" not in run.said()
-    assert records.students_file(folder).is_file() and "running" in records.students_file(folder).read_text()
-    assert run.alone() == set()
+    run.wait_until(lambda: halfway(folder))
+    assert interrupt(run, "SIGTERM") < 40  # next to other tests; 10 without, in tests/faults/test_signals.py
+    assert f"To go on: python -m search.run {space} --out {folder}" in run.output()
+    assert "Traceback" not in run.output()
+    assert paths.students_file(folder).is_file() and "running" in paths.students_file(folder).read_text()
+    assert run.remaining_processes() == set()
 
     before = sum(len(past.epochs) for past in histories(folder))
     run = start(space, folder)
-    run.until(lambda: halfway(folder) and sum(len(past.epochs) for past in histories(folder)) > before + 1)
+    run.wait_until(lambda: halfway(folder) and sum(len(past.epochs) for past in histories(folder)) > before + 1)
     run.kill()
-    assert run.alone() == set()
+    assert run.remaining_processes() == set()
 
     run = start(space, folder)
-    run.until(lambda: halfway(folder) and any("ImplicitFunc" in each.title for each in run.family()))
+    run.wait_until(lambda: halfway(folder) and bool(workers(run)))
     kill_a_worker(run, folder)
-    assert run.wait() == 0, run.said()
-    assert run.alone() == set()
-    same(folder, grid)
+    assert run.wait() == 0, run.output()
+    assert run.remaining_processes() == set()
+    assert_same(folder, grid)
 
 
 @pytest.mark.slow
 @pytest.mark.alone
-@pytest.mark.parametrize("name", POLITE)
-def test_a_teacher_can_be_interrupted_and_goes_on(tmp_path, places, start, slow_space, name):
-    model = {"name": "mlp", "hidden": [33 if name == "SIGINT" else 34]}  # in nobody's cache
+@pytest.mark.parametrize("name", SEND)
+def test_an_interrupted_teacher_resumes(tmp_path, places, start, slow_space, name):
+    model = {"name": "mlp", "hidden": [33 if name == "SIGINT" else 34]}  # not in the cache
     space = slow_space(tmp_path, teacher={"model": model, "train": {"epochs": 12, "batch_size": 8}}, seeds=[0])
-    folder, before = tmp_path / "run", unfinished(places)
+    folder, before = tmp_path / "run", teacher_checkpoints(places)
     run = start(space, folder)
-    run.until(lambda: unfinished(places) > before)
+    run.wait_until(lambda: teacher_checkpoints(places) > before)
     assert interrupt(run, name) < 10
-    assert run.alone() == set()
-    assert records.trials(folder) == [] and records.students_file(folder).is_file()
-    (begun,) = unfinished(places) - before
-    assert 1 <= checkpoint.load(begun).epoch < 12
+    assert run.remaining_processes() == set()
+    assert records.trial_names(folder) == [] and paths.students_file(folder).is_file()
+    (checkpoint_file,) = teacher_checkpoints(places) - before
+    assert 1 <= checkpoint.load_checkpoint(checkpoint_file).epoch < 12
     assert start(space, folder).wait() == 0
-    assert len(records.trials(folder)) == 3
-    (teacher,) = records.teachers(folder).values()
-    assert teacher["epochs"] == 12 and not begun.exists()
+    assert len(records.trial_names(folder)) == 3
+    (teacher,) = records.read_teachers(folder).values()
+    assert teacher["epochs"] == 12 and not checkpoint_file.exists()
 
 
-def unfinished(places):
-    """The teachers that are being taught, or were when somebody was interrupted."""
+def teacher_checkpoints(places):
+    """Return the checkpoints of teachers that are, or were, in training."""
     return set((places / "teachers").glob("*/checkpoint.safetensors"))

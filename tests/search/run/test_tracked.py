@@ -1,4 +1,4 @@
-"""A search that is followed by optuna-dashboard's journal and MLflow, cut off and taken up again."""
+"""Optuna journal and MLflow of an interrupted and resumed search."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ import pandas
 import pytest
 from mlflow import MlflowClient
 
-from results import records
+from results import paths
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 def journal(folder) -> Counter:
-    """How many students are in which state, as Optuna reads them."""
-    backend = optuna.storages.journal.JournalFileBackend(str(records.journal_file(folder)))
+    """Return the number of students per state in Optuna."""
+    backend = optuna.storages.journal.JournalFileBackend(str(paths.journal_file(folder)))
     storage = optuna.storages.JournalStorage(backend)
     (study,) = storage.get_all_studies()
     return Counter(trial.state.name for trial in storage.get_all_trials(study._study_id))
 
 
 def runs(uri: str) -> tuple[str, Counter]:
-    """How the experiment's run stands, and how many of those below it in which way."""
+    """Return the status of the experiment's run in MLflow, and the number of students per status."""
     client = MlflowClient(tracking_uri=uri)
-    (experiment,) = [each for each in client.search_experiments() if each.name != "Default"]
-    found = client.search_runs([experiment.experiment_id])
-    (parent,) = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
-    return parent.info.status, Counter(run.info.status for run in found if run is not parent)
+    (experiment,) = [item for item in client.search_experiments() if item.name != "Default"]
+    all_runs = client.search_runs([experiment.experiment_id])
+    (parent,) = [run for run in all_runs if "mlflow.parentRunId" not in run.data.tags]
+    return parent.info.status, Counter(run.info.status for run in all_runs if run is not parent)
 
 
 @pytest.mark.timeout(600)
-def test_both_say_what_the_table_says_after_an_interruption_and_its_resumption(start, slow_space, halfway, tmp_path):
+def test_trackers_agree_with_the_table_after_interruption_and_resumption(start, slow_space, halfway, tmp_path):
     uri, folder = f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "run"
     space = slow_space(tmp_path, track={"mlflow": uri})
     first = start(space, folder)
-    first.until(lambda: halfway(folder))
+    first.wait_until(lambda: halfway(folder))
     first.process.send_signal(signal.SIGINT)
     assert first.wait() == 130
-    rows = Counter(pandas.read_csv(records.students_file(folder))["status"])
+    rows = Counter(pandas.read_csv(paths.students_file(folder))["status"])
     parent, children = runs(uri)
-    told = journal(folder)
-    assert parent == "KILLED" and told["COMPLETE"] == children["FINISHED"] == rows["finished"], first.said()
-    assert told["RUNNING"] == children["RUNNING"] == rows["running"] > 0, (told, children, rows, first.said())
+    states = journal(folder)
+    assert parent == "KILLED" and states["COMPLETE"] == children["FINISHED"] == rows["finished"], first.output()
+    assert states["RUNNING"] == children["RUNNING"] == rows["running"] > 0, (states, children, rows, first.output())
     again = start(space, folder)
-    assert again.wait() == 0, again.said()
+    assert again.wait() == 0, again.output()
     assert journal(folder) == {"COMPLETE": 6}
     assert runs(uri) == ("FINISHED", {"FINISHED": 6})

@@ -1,4 +1,4 @@
-"""Students that fail or diverge, plugins, teachers that somebody brings: one student's trouble is not the others'."""
+"""Failing and diverging students, plugins, and teachers from a file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pandas
 import pytest
 import torch
 
-from results import records
-from trainables.models import build
+from results import paths, records
+from trainables.models import build_network
 from trainables.weights import tensor_file
 
 PLUGIN = '''
-"""A network and a method of one's own."""
+"""A network and a method of the user."""
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -32,7 +32,7 @@ def narrow(shape, classes, *, width: int = 4):
 def weighed(student, teacher, labels, *, alpha: float, strength: float):
     """strength times cross-entropy."""
     if strength == 3:
-        raise RuntimeError("no shape [batch, 3]\\nis known here")
+        raise RuntimeError("no shape [batch, 3]\\nfits here")
     return strength * cross_entropy(student.logits, labels, reduction="none")
 
 
@@ -43,7 +43,7 @@ METHODS["weighed"] = weighed
 
 @pytest.fixture(scope="module")
 def troubled(start, write, tmp_path_factory):
-    """A grid of a plugin's method: one strength raises, one learning rate diverges, the rest is sound."""
+    """A grid with a plugin's method: one strength raises, one learning rate diverges, the rest trains."""
     home = tmp_path_factory.mktemp("troubled")
     plugin = home / "mine.py"
     plugin.write_text(PLUGIN)
@@ -54,12 +54,12 @@ def troubled(start, write, tmp_path_factory):
         train={"epochs": 2, "batch_size": 64, "optimizer": "sgd", "lr": {"choice": [0.1, 1e38]}},
     )
     run = start(space, home / "run", "--plugin", str(plugin))
-    assert run.wait() == 3, run.said()
+    assert run.wait() == 3, run.output()
     return run, home / "run", space, plugin
 
 
-def test_those_that_can_finish_do(troubled):
-    lines = pandas.read_csv(records.students_file(troubled[1]))
+def test_other_students_finish(troubled):
+    lines = pandas.read_csv(paths.students_file(troubled[1]))
     lines["method.strength"] = lines["method.strength"].fillna(0)
     names = ["stage", "train.lr", "method.strength"]
     assert lines.set_index(names)["status"].to_dict() == {
@@ -73,28 +73,28 @@ def test_those_that_can_finish_do(troubled):
     assert set(lines["parameters"]) == {64 * 6 + 6 + 6 * 10 + 10}  # the plugin's network
 
 
-def test_a_failure_has_its_reason_in_one_line(troubled):
+def test_a_failed_student_has_its_reason_in_one_line(troubled):
     run, folder, *_ = troubled
-    reasons = pandas.read_csv(records.students_file(folder)).set_index("status")["reason"]
+    reasons = pandas.read_csv(paths.students_file(folder)).set_index("status")["reason"]
     assert set(reasons["failed"]) == {"RuntimeError: no shape [batch, 3] (mine.py:19)"}
     assert reasons["diverged"].str.startswith("loss ").all() and pandas.isna(reasons["finished"]).all()
-    told = [line for line in run.said().splitlines() if "no shape [batch, 3]" in line]
-    assert len(told) == 2 and all(line.startswith("failed") and "strength 3" in line for line in told)
-    assert "Traceback" not in run.said()
+    printed = [line for line in run.output().splitlines() if "no shape [batch, 3]" in line]
+    assert len(printed) == 2 and all(line.startswith("failed") and "strength 3" in line for line in printed)
+    assert "Traceback" not in run.output()
 
 
-def test_tables_are_written_all_the_same(troubled):
+def test_tables_are_written_despite_failures(troubled):
     folder = troubled[1]
-    assert records.leaderboard_file(folder, "md").is_file() and records.curves_file(folder).is_file()
+    assert paths.leaderboard_file(folder, "md").is_file() and paths.curves_file(folder).is_file()
 
 
 @pytest.mark.slow
-def test_what_failed_is_tried_again_and_what_diverged_is_not(troubled, start, rows):
+def test_failed_students_are_retried_and_diverged_ones_are_not(troubled, start, rows):
     _, folder, space, plugin = troubled
     before = rows(folder)
     run = start(space, folder, "--plugin", str(plugin))
-    assert run.wait() == 3, run.said()
-    changed = [trial for trial, found in rows(folder).items() if found != before[trial]]
+    assert run.wait() == 3, run.output()
+    changed = [trial for trial, content in rows(folder).items() if content != before[trial]]
     assert {before[trial][-1]["status"] for trial in changed} == {"failed"} and len(changed) == 2
 
 
@@ -107,9 +107,9 @@ from spaces.errors import UserError
 
 home = Path(sys.argv[1])
 for name in ("first", "second"):
-    spoken = io.StringIO()
-    code = search.run(home / "x.yaml", out=home / name, console=Console(file=spoken))
-    print(name, code, "Leaderboard" in spoken.getvalue())
+    output = io.StringIO()
+    code = search.run(home / "x.yaml", out=home / name, console=Console(file=output))
+    print(name, code, "Leaderboard" in output.getvalue())
 try:
     search.run(home / "none.yaml", out=home / "third")
 except UserError as error:
@@ -118,43 +118,44 @@ except UserError as error:
 
 
 @pytest.mark.slow
-def test_from_python_twice_in_one_process_and_diverged_students_are_no_failure(write, tmp_path):
+def test_two_searches_in_one_python_process_with_diverged_students_succeed(write, tmp_path):
     write(tmp_path / "x.yaml", method={"name": "none"}, train={"epochs": 2, "optimizer": "sgd", "lr": 1e38})
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", TWICE, str(tmp_path)], env=os.environ, capture_output=True, text=True, timeout=200
     )
-    assert done.stdout.splitlines() == ["first 0 True", "second 0 True", "refused True"], done.stdout + done.stderr
-    assert done.stderr == ""
+    output = process.stdout + process.stderr
+    assert process.stdout.splitlines() == ["first 0 True", "second 0 True", "refused True"], output
+    assert process.stderr == ""
     for name in ("first", "second"):
-        assert set(pandas.read_csv(records.students_file(tmp_path / name))["status"]) == {"diverged"}
+        assert set(pandas.read_csv(paths.students_file(tmp_path / name))["status"]) == {"diverged"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["safetensors", "pt"])
-def test_a_teacher_that_somebody_already_has_is_not_taught(start, space, write, tmp_path, kind):
+def test_a_teacher_from_a_file_is_not_trained(start, space, write, tmp_path, kind):
     tiny = space()
-    network = build(tiny.fill(tiny.cells()[-1], 0).teacher.model, (1, 8, 8), 10, seed=77)
+    network = build_network(tiny.fill(tiny.cells()[-1], 0).teacher.model, (1, 8, 8), 10, seed=77)
     weights = tmp_path / f"teacher.{kind}"
     if kind == "safetensors":
-        tensor_file.write(weights, network.state_dict())
+        tensor_file.write_tensors(weights, network.state_dict())
     else:
         torch.save(network.state_dict(), weights)
     teacher = {"model": {"name": "mlp", "hidden": [16]}, "weights": str(weights)}
     run = start(write(tmp_path / "x.yaml", teacher=teacher), tmp_path / "run")
-    assert run.wait() == 0, run.said()
-    (record,) = records.teachers(tmp_path / "run").values()
+    assert run.wait() == 0, run.output()
+    (record,) = records.read_teachers(tmp_path / "run").values()
     assert record["train_seconds"] == 0 and record["parameters"] == 1210
-    lines = pandas.read_csv(records.students_file(tmp_path / "run"))
+    lines = pandas.read_csv(paths.students_file(tmp_path / "run"))
     assert set(lines["status"]) == {"finished"} and len(lines) == 3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["weights", "diverged"])
-def test_a_teacher_that_cannot_teach_ends_the_run_with_one_line(start, space, write, tmp_path, trouble):
+def test_an_unusable_teacher_ends_the_run_with_one_line(start, space, write, tmp_path, trouble):
     tiny = space()
-    tensor_file.write(
+    tensor_file.write_tensors(
         tmp_path / "other.safetensors",
-        build(tiny.fill(tiny.cells()[-1], 0).teacher.model, (1, 8, 8), 10).state_dict(),
+        build_network(tiny.fill(tiny.cells()[-1], 0).teacher.model, (1, 8, 8), 10).state_dict(),
     )
     teacher = {"model": {"name": "mlp", "hidden": [17]}}
     if trouble == "weights":
@@ -162,7 +163,7 @@ def test_a_teacher_that_cannot_teach_ends_the_run_with_one_line(start, space, wr
     else:
         teacher["train"] = {"epochs": 2, "optimizer": "sgd", "lr": 1e38}
     run = start(write(tmp_path / "x.yaml", teacher=teacher), tmp_path / "run")
-    assert run.wait() == 2, run.said()
-    said = run.said().splitlines()[-1]
-    assert ("does not fit teacher.model" if trouble == "weights" else "teacher mlp: Diverged: loss nan") in said
-    assert "Traceback" not in run.said() and "ray::" not in run.said()
+    assert run.wait() == 2, run.output()
+    last_line = run.output().splitlines()[-1]
+    assert ("does not fit teacher.model" if trouble == "weights" else "teacher mlp: Diverged: loss nan") in last_line
+    assert "Traceback" not in run.output() and "ray::" not in run.output()

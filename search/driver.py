@@ -1,0 +1,122 @@
+"""Driver process: train all students on Ray, then write the results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from results import paths, records
+from results.experiment import Experiment
+from results.terminal import print_results
+from results.trackers import start_trackers
+from search import engine
+from search.algorithms.modes import METRIC_MODES
+from search.cluster.connect import connected_to_ray, node_resources
+from search.cluster.restart_plan import RayLostError, RestartPlan, restart_plan
+from search.cluster.signals import signals_ignored
+from search.cluster.supervisor import LOST_EXIT_CODE
+from search.environment import RunRecord, environment_record
+from search.folder import locked_folder
+from search.plan.check import check_resources
+from search.repair import repair_folder
+from search.students.spec import StudentSpec
+from search.trials.progress_display import ProgressDisplay
+from search.trials.tuner import SearchContext
+from spaces import disk
+from spaces.errors import UserError
+from spaces.space import Space
+from trainables.data import Dataset
+
+FAILED_EXIT_CODE, INTERRUPTED_EXIT_CODE = 3, 130
+
+
+class RunSettings(NamedTuple):
+    """One run of an context."""
+
+    space: Space
+    data: Dataset
+    grid: Sequence[StudentSpec]  # students of a grid search; empty for other algorithms
+    folder: Path
+    plugins: dict[str, str]  # file name: source
+    address: str | None  # of a Ray cluster; None: a private Ray on this machine
+    precision: str  # where the space says auto
+    resume_command: str
+    insecure_cluster: bool = False
+
+
+def train_and_report(settings: RunSettings, console: Console) -> int:
+    """Train the remaining students and write the results; return the exit code.
+
+    The folder is locked and repaired first. An interrupted run writes its results, too.
+    """
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    with disk.disk_full_as_user_error(settings.folder), locked_folder(settings.folder):
+        for message in repair_folder(settings.folder):
+            _print_plain(console, message)
+        try:
+            code = _train_students(settings, console)
+        except UserError:  # for example: Ray does not start
+            with signals_ignored(), suppress(Exception):
+                if records.trial_names(settings.folder):
+                    _write_results(settings.folder)
+            raise
+        if code:
+            _print_plain(console, f"\nInterrupted. To go on: {settings.resume_command}")
+        with signals_ignored():
+            results = _write_results(settings.folder)
+            print_results(results, console)
+        return code or (FAILED_EXIT_CODE if "failed" in set(results.students["status"]) else 0)
+
+
+def _train_students(settings: RunSettings, console: Console) -> int:
+    """Run all stages and record the run in environment.json.
+
+    Return 0, or the exit code of an interrupted run.
+    """
+    space, folder = settings.space, settings.folder
+    environment = environment_record(space, settings.data, settings.resume_command, settings.plugins)
+    records.write_file(paths.space_file(folder), space.dump())
+    record = RunRecord(folder, environment | {"auto_precision": settings.precision})
+    trackers = start_trackers(space, folder, lambda line: _print_plain(console, line))
+    display = ProgressDisplay(console, space.search.metric, METRIC_MODES[space.search.metric])
+    local = settings.address is None
+    context = SearchContext(space, settings.data, settings.grid, folder, settings.plugins, display, trackers, {}, local)
+    complete = False
+    try:
+        _run_stages_on_ray(context, settings, record.deadline(space.search.hours))
+        complete = True
+    except KeyboardInterrupt:
+        return INTERRUPTED_EXIT_CODE
+    except RayLostError as error:  # without a supervisor
+        _print_plain(console, f"\n{error}.")
+        return LOST_EXIT_CODE
+    finally:
+        trackers.close(folder, done=complete)
+        record.save(complete)
+    return 0
+
+
+def _run_stages_on_ray(context: SearchContext, settings: RunSettings, deadline: float) -> None:
+    plan = RestartPlan(str(settings.folder), settings.resume_command, restart=settings.address is None)
+    connection = connected_to_ray(settings.address, settings.folder, settings.data, settings.insecure_cluster)
+    with restart_plan(plan), connection, context.display:
+        space = context.space.with_gpus(node_resources())
+        check_resources(space, node_resources())
+        records.write_file(paths.space_file(settings.folder), space.dump())
+        engine.run_stages(context._replace(space=space), deadline)
+
+
+def _write_results(folder: Path) -> Experiment:
+    from results.rebuild import (
+        rebuild_results,
+    )  # here: its plotting libraries take a second, which --check does not need
+
+    return rebuild_results(folder)
+
+
+def _print_plain(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
