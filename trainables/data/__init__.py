@@ -1,4 +1,7 @@
-"""Data sets by name: one file each, and one line in DATA."""
+"""Data sets by name.
+
+To add one, write a loader in a file of its own and a line in DATASETS.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ __all__ = [
     "load_dataset",
 ]
 
-# A loader takes the data root and whether it may download; its keyword-only arguments are its knobs in YAML.
+# Takes the data root and whether it may download. Its keyword-only arguments are its knobs in YAML.
 Loader = Callable[..., Dataset]
 
 DATASETS: dict[str, Loader] = {
@@ -57,20 +60,26 @@ DATASETS: dict[str, Loader] = {
 
 
 def load_dataset(name: str, root: Path | None = None, *, download: bool = False, **values: Any) -> Dataset:
-    """The data set of that name; a UserError for a wrong name, knob or file, Missing where its files are not there."""
+    """Load a data set by name, with the values of its knobs.
+
+    Raises UserError for a wrong name, knob or file, and MissingFilesError if files are missing.
+    """
     if name not in DATASETS:
         raise UserError(f"data.name: {name}: unknown data set{did_you_mean(name, DATASETS)}")
     for knob, message in knob_problems(DATASETS[name], values):
         raise UserError(f"data.{knob}: {message}")
     data = DATASETS[name](data_root(root), download, **values)
-    if len(found := np.unique(data.train.labels)) < 2:
-        only = f"all {len(data.train.labels):,} images to train on are of one class, {data.classes[found[0]]}"
+    if len(labels := np.unique(data.train.labels)) < 2:
+        only = f"all {len(data.train.labels):,} training images are of one class, {data.classes[labels[0]]}"
         raise UserError(f"{data_root(root)}: {name}: {only}; expected at least two classes")
     return data
 
 
 def generate_dataset(name: str, **values: Any) -> Dataset | None:
-    """Generated images, written in the layout of a data set and read by its own loader; None where there are none."""
+    """Generate images in the layout of a data set, and read them by its loader.
+
+    For smoke tests without the data. Returns None for a data set without a generator.
+    """
     if name not in GENERATORS:
         return None
     with TemporaryDirectory(prefix="distil-search-") as root:

@@ -1,4 +1,4 @@
-"""Data sets that come as one archive: fetched, verified by its published md5, and unpacked, whole or not at all."""
+"""Archives of data sets: downloaded, verified by their published MD5, and unpacked."""
 
 from __future__ import annotations
 
@@ -17,45 +17,48 @@ from trainables.data.download import fetch_file
 
 
 class Archive(NamedTuple):
-    """A published archive, and the one folder that it holds."""
+    """A published archive with a single folder in it."""
 
     name: str
     folder: str
     md5: str
-    size: int  # bytes
+    bytes: int
     mirrors: tuple[str, ...]
 
 
 def unpack_archive(root: Path, archive: Archive) -> Path:
-    """Put the archive's folder into the root, from ROOT/name where somebody laid it, else from a mirror."""
+    """Unpack the archive's folder into the root.
+
+    Uses ROOT/name if the user put it there; otherwise it is downloaded and deleted afterwards.
+    """
     path, folder = root / archive.name, root / archive.folder
-    fetched = not os.path.isfile(path)  # Path.is_file raises where a folder may not be entered
-    check = partial(verify_md5, md5=archive.md5)
-    if fetched:
-        fetch_file(archive.name, root, archive.mirrors, archive.size, check)
+    downloaded = not os.path.isfile(path)  # Path.is_file raises for a file in an unreadable folder
+    verify = partial(verify_md5, md5=archive.md5)
+    if downloaded:
+        fetch_file(archive.name, root, archive.mirrors, archive.bytes, verify)
     else:
-        check(path)
+        verify(path)
     try:
         with TemporaryDirectory(prefix=".unpack-", dir=root) as temporary:  # same disk: the rename is atomic
-            # Links and devices are refused; a zip has none, and its paths are checked anyway.
+            # Links and devices are refused. A zip has none, and zipfile checks its paths.
             shutil.unpack_archive(path, temporary, filter=None if path.suffix == ".zip" else "data")
             (Path(temporary) / archive.folder).rename(folder)
     except (OSError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise UserError(f"{folder}: cannot be unpacked from {path} ({error}); is there an old folder?") from error
-    if fetched:
+    if downloaded:
         path.unlink()
     return folder
 
 
 def verify_md5(path: Path, md5: str) -> None:
-    """Raise UserError where a file is not the published one."""
-    found = file_md5(path)
-    if found != md5:
-        raise UserError(f"{path}: altered: its md5 is {found}, expected {md5}")
+    """Raise UserError for a file with another MD5."""
+    actual = file_md5(path)
+    if actual != md5:
+        raise UserError(f"{path}: altered: its md5 is {actual}, expected {md5}")
 
 
 def file_md5(path: Path) -> str:
-    """The md5 of a file."""
+    """Return the MD5 of a file, 32 hex digits."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()

@@ -1,4 +1,4 @@
-"""What CIFAR-10 and CIFAR-100 have in common: their binary and their python layout (Krizhevsky, 2009)."""
+"""Files shared by CIFAR-10 and CIFAR-100: their binary and their Python layout."""
 
 from __future__ import annotations
 
@@ -17,85 +17,85 @@ from trainables.data.locations import missing_dataset
 
 SHAPE = (3, 32, 32)
 PIXEL_BYTES = 3 * 32 * 32
-MAX_TEST_IMAGES = 10_000  # images at most
+MAX_TEST_IMAGES = 10_000
 
 
 class LabelColumn(NamedTuple):
-    """One label of each image: its key in the python layout, and the names of its classes."""
+    """One label of each image."""
 
-    key: bytes
+    key: bytes  # in the Python layout
     classes: tuple[str, ...]
 
 
 class CifarLayout(NamedTuple):
-    """How one of the sets lies on disk; `labels` in the order of the bytes before the pixels of a record."""
+    """Files of one data set."""
 
     name: str
     binary: str  # folder
     python: str  # folder
-    train: tuple[str, ...]  # names of files, to which the binary layout adds .bin
+    train: tuple[str, ...]  # file names; the binary layout adds .bin
     test: str
-    md5: dict[str, str]  # of the files of the python layout, as published
-    batch: int  # images at most in a file to train on
-    labels: tuple[LabelColumn, ...]
+    md5: dict[str, str]  # of the files in the Python layout, as published
+    max_file_images: int  # in each training file
+    labels: tuple[LabelColumn, ...]  # in the order of the bytes before the pixels of a record
     archive: Archive
 
 
 class CifarParts(NamedTuple):
-    """The images to train on and to test on, and where they come from."""
+    """Training and test images, and their origin."""
 
     train: Split
     test: Split
     source: str
 
 
-def read_cifar(layout: CifarLayout, label: int, root: Path, download: bool) -> CifarParts:
-    """Both parts with the label of that number, from ROOT or its folder of either layout, the binary one first."""
+def read_cifar(layout: CifarLayout, column: int, root: Path, download: bool) -> CifarParts:
+    """Read both parts, with the labels of one column.
+
+    From the root or its folder of either layout; the binary layout is preferred.
+    """
     names = (*layout.train, layout.test)
     binary = [f"{name}.bin" for name in names]
-    folder = _folder_holding(binary, (root / layout.binary, root)) or _folder_holding(
-        names, (root / layout.python, root)
-    )
+    folders = (root / layout.binary, root / layout.python, root)
+    folder = _folder_with_files(binary, (folders[0], root)) or _folder_with_files(names, folders[1:])
     if folder is None and download:
         folder = unpack_archive(root, layout.archive)
     if folder is None:
-        places = (root / layout.binary, root / layout.python, root)
-        absent = _absent_files(root / layout.binary, binary)
-        what = f"{layout.binary}/ nor {layout.python}/" if absent == binary else ", ".join(absent)
-        raise missing_dataset(
-            layout.name, what, places, f"or fetch it ({layout.archive.size // 10**6} MB) by --download"
-        )
+        absent = _absent_files(folders[0], binary)
+        files = f"{layout.binary}/ nor {layout.python}/" if absent == binary else ", ".join(absent)
+        alternative = f"or fetch it ({layout.archive.bytes // 10**6} MB) by --download"
+        raise missing_dataset(layout.name, files, folders, alternative)
     if (folder / binary[0]).is_file():
-        parts = [read_binary_file(folder / name, layout, label) for name in binary]
+        parts = [read_binary_file(folder / name, layout, column) for name in binary]
         source = f"the binary layout of {layout.name}; lengths and labels verified, contents taken as they are"
     else:
-        parts = [_read_python_file(folder / name, layout, label) for name in names]
+        parts = [_read_python_file(folder / name, layout, column) for name in names]
         source = f"the python layout of {layout.name}, each file verified by its md5"
     return CifarParts(_concatenate_splits(parts[:-1]), parts[-1], source)
 
 
-def read_binary_file(path: Path, layout: CifarLayout, label: int) -> Split:
-    """The images of a binary file, records of one byte for each label and 3,072 of pixels; a UserError names faults."""
-    head = len(layout.labels)
-    width, most = head + PIXEL_BYTES, MAX_TEST_IMAGES if path.stem == layout.test else layout.batch
+def read_binary_file(path: Path, layout: CifarLayout, column: int) -> Split:
+    """Read a binary file: per image one byte for each label and 3,072 of pixels."""
+    label_bytes = len(layout.labels)
+    width = label_bytes + PIXEL_BYTES
+    largest = MAX_TEST_IMAGES if path.stem == layout.test else layout.max_file_images
     try:
         with path.open("rb") as file:
-            content = file.read(width * most + 1)
+            content = file.read(width * largest + 1)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     n, rest = divmod(len(content), width)
     if rest or not n:
-        found = f"more than {most:,} records" if len(content) > width * most else f"{len(content):,} bytes"
-        raise UserError(f"{path}: {found}, expected 1 to {most:,} records of {width:,} bytes")
+        size = f"more than {largest:,} records" if len(content) > width * largest else f"{len(content):,} bytes"
+        raise UserError(f"{path}: {size}, expected 1 to {largest:,} records of {width:,} bytes")
     rows = np.frombuffer(content, np.uint8).reshape(n, width)
-    for column in range(head):
-        _check_labels(path, rows[:, column], len(layout.labels[column].classes))
-    return Split(rows[:, head:].reshape(-1, *SHAPE), rows[:, label].astype(np.int64))
+    for number, labels in enumerate(layout.labels):
+        _check_labels(path, rows[:, number], len(labels.classes))
+    return Split(rows[:, label_bytes:].reshape(-1, *SHAPE), rows[:, column].astype(np.int64))
 
 
-def _read_python_file(path: Path, layout: CifarLayout, label: int) -> Split:
-    """The images of a file of the python layout."""
-    key, classes = layout.labels[label]
+def _read_python_file(path: Path, layout: CifarLayout, column: int) -> Split:
+    key, classes = layout.labels[column]
     content = verified_pickle.read_pickle(path, layout.md5[path.name], f"the binary layout, {layout.binary}/")
     labels = np.asarray(content[key], np.int64)
     _check_labels(path, labels, len(classes))
@@ -108,14 +108,14 @@ def _check_labels(path: Path, labels: np.ndarray, classes: int) -> None:
 
 
 def _concatenate_splits(parts: Sequence[Split]) -> Split:
-    return Split(np.concatenate([each.images for each in parts]), np.concatenate([each.labels for each in parts]))
+    return Split(np.concatenate([part.images for part in parts]), np.concatenate([part.labels for part in parts]))
 
 
-def _folder_holding(names: Sequence[str], folders: Sequence[Path]) -> Path | None:
-    """The first folder that holds all of these files."""
-    return next((each for each in folders if not _absent_files(each, names)), None)
+def _folder_with_files(names: Sequence[str], folders: Sequence[Path]) -> Path | None:
+    """Return the first folder with all of these files."""
+    return next((folder for folder in folders if not _absent_files(folder, names)), None)
 
 
 def _absent_files(folder: Path, names: Sequence[str]) -> list[str]:
-    # os.path, as Path.is_file raises where a folder may not be entered.
+    # os.path, because Path.is_file raises for a file in an unreadable folder.
     return [name for name in names if not os.path.isfile(folder / name)]

@@ -1,4 +1,4 @@
-"""CIFAR-10: 50,000 training and 10,000 test images of ten things, 32 by 32 in color (Krizhevsky, 2009)."""
+"""CIFAR-10: 50,000 training and 10,000 test photographs in ten classes, 32 by 32."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from trainables.data.archive import Archive
 from trainables.data.dataset import Dataset
 from trainables.data.groups import Groups, group_classes
 from trainables.data.stratified_split import split_off_validation
+from trainables.declare import declare
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 LAYOUT = cifar.CifarLayout(
@@ -17,7 +18,7 @@ LAYOUT = cifar.CifarLayout(
     python="cifar-10-batches-py",
     train=tuple(f"data_batch_{number}" for number in range(1, 6)),
     test="test_batch",
-    md5={  # torchvision's
+    md5={  # as in torchvision
         "data_batch_1": "c99cafc152244af753f735de768cd75f",
         "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
         "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
@@ -25,7 +26,7 @@ LAYOUT = cifar.CifarLayout(
         "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
         "test_batch": "40351d587109b95175f43aff81a1287e",
     },
-    batch=10_000,
+    max_file_images=10_000,
     labels=(cifar.LabelColumn(b"labels", CLASSES),),
     archive=Archive(
         "cifar-10-binary.tar.gz",
@@ -37,10 +38,16 @@ LAYOUT = cifar.CifarLayout(
 )
 
 
+@declare(paper='Krizhevsky (2009), "Learning multiple layers of features from tiny images"')
 def cifar10(root: Path, download: bool, *, validation: int = 5000, groups: Groups = None) -> Dataset:
-    """Six files in ROOT/cifar-10-batches-bin or ROOT/cifar-10-batches-py; `validation` images are cut from train.
+    """60,000 color photographs in ten classes, 32 by 32 pixels.
 
-    The test batch may hold fewer than 10,000 images, and every table says how many.
+    Reads six files from ROOT/cifar-10-batches-bin or ROOT/cifar-10-batches-py. The test file may hold fewer than 10,000
+    images; every table says how many.
+
+    Args:
+        validation: Training images that become the validation set, stratified.
+        groups: Superclasses, each a list of class names, learned instead of the classes.
     """
     train, test, source = cifar.read_cifar(LAYOUT, 0, root, download)
     data = split_off_validation(train, test, validation=validation, classes=CLASSES, source=source, name="cifar10")

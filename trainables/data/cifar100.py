@@ -1,4 +1,4 @@
-"""CIFAR-100: 50,000 training and 10,000 test images of 100 things, 32 by 32 in color (Krizhevsky, 2009)."""
+"""CIFAR-100: 50,000 training and 10,000 test photographs in 100 classes, 32 by 32."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from trainables.data.archive import Archive
 from trainables.data.dataset import Dataset
 from trainables.data.groups import Groups, group_classes
 from trainables.data.stratified_split import split_off_validation
+from trainables.declare import declare
 
 _FINE = """
     apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
@@ -32,8 +33,8 @@ LAYOUT = cifar.CifarLayout(
     python="cifar-100-python",
     train=("train",),
     test="test",
-    md5={"train": "16019d7e3df5f24257cddd939b257f8d", "test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},  # torchvision's
-    batch=50_000,
+    md5={"train": "16019d7e3df5f24257cddd939b257f8d", "test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},  # as in torchvision
+    max_file_images=50_000,
     labels=(cifar.LabelColumn(b"coarse_labels", COARSE), cifar.LabelColumn(b"fine_labels", FINE)),
     archive=Archive(
         "cifar-100-binary.tar.gz",
@@ -45,6 +46,7 @@ LAYOUT = cifar.CifarLayout(
 )
 
 
+@declare(paper='Krizhevsky (2009), "Learning multiple layers of features from tiny images"')
 def cifar100(
     root: Path,
     download: bool,
@@ -53,7 +55,15 @@ def cifar100(
     validation: int = 5000,
     groups: Groups = None,
 ) -> Dataset:
-    """Two files in ROOT/cifar-100-binary or ROOT/cifar-100-python, with the 100 fine or the 20 coarse labels."""
+    """60,000 color photographs in 100 classes, 32 by 32 pixels.
+
+    Reads two files from ROOT/cifar-100-binary or ROOT/cifar-100-python.
+
+    Args:
+        labels: The 100 fine classes, or the 20 coarse classes that join five of them each.
+        validation: Training images that become the validation set, stratified.
+        groups: Superclasses, each a list of class names, learned instead of the classes.
+    """
     column = ("coarse", "fine").index(labels)
     train, test, source = cifar.read_cifar(LAYOUT, column, root, download)
     classes = LAYOUT.labels[column].classes

@@ -1,4 +1,4 @@
-"""A data set as whole arrays: three splits of uint8 images with their labels."""
+"""Data sets as arrays: three splits of uint8 images with labels."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ import numpy as np
 
 
 class Split(NamedTuple):
-    """Images, uint8 [n, channels, height, width], and their labels, int64 [n]; models divide by 255."""
+    """Images and labels of one split."""
 
-    images: np.ndarray
-    labels: np.ndarray
+    images: np.ndarray  # uint8 [n, channels, height, width]; models divide by 255
+    labels: np.ndarray  # int64 [n]
 
     def take(self, n: int) -> Split:
-        """The first n images, in turns over the classes, so that every class remains where n allows; order is kept."""
+        """Return n images, the first of each class in turn, in their order.
+
+        Every class remains if n is at least the number of classes.
+        """
         turn = np.empty(len(self.labels), dtype=np.int64)  # 0 for the first image of its class, 1 for the second, …
         for label in np.unique(self.labels):
             members = np.flatnonzero(self.labels == label)
             turn[members] = np.arange(len(members))
-        kept = np.sort(np.argsort(turn, kind="stable")[:n])
-        return Split(self.images[kept], self.labels[kept])
+        indices = np.sort(np.argsort(turn, kind="stable")[:n])
+        return Split(self.images[indices], self.labels[indices])
 
 
 class Dataset(NamedTuple):
-    """Three disjoint splits and where they come from; labels index `classes`."""
+    """Three disjoint splits, and a description of their origin."""
 
     train: Split
     val: Split
     test: Split
-    classes: tuple[str, ...]
-    source: str  # one sentence: where it came from and what was verified
-    split: str  # how validation was cut
+    classes: tuple[str, ...]  # names, indexed by the labels
+    source: str  # one sentence: origin, and what was verified
+    split: str  # how validation was split off
     name: str
 
     @property
@@ -47,7 +50,7 @@ class Dataset(NamedTuple):
         return {"train": len(self.train.labels), "val": len(self.val.labels), "test": len(self.test.labels)}
 
     def fingerprint(self) -> str:
-        """32 hex digits that change with any image, label, shape or order in any split."""
+        """Hash all images and labels, in their order, to 32 hex digits."""
         digest = hashlib.blake2b(digest_size=16)
         for split in (self.train, self.val, self.test):
             for array in split:
@@ -56,8 +59,8 @@ class Dataset(NamedTuple):
         return digest.hexdigest()
 
     def take(self, n_train: int, n_val: int, n_test: int) -> Dataset:
-        """A smaller data set for smoke tests, always the same images; a split with fewer images is kept whole."""
+        """Return a smaller data set for smoke tests, always with the same images."""
         train, val, test = self.train.take(n_train), self.val.take(n_val), self.test.take(n_test)
         small = self._replace(train=train, val=val, test=test)
-        kept = "/".join(f"{size:,}" for size in small.sizes.values())
-        return small._replace(split=f"{self.split}; reduced to {kept} images")
+        sizes = "/".join(f"{size:,}" for size in small.sizes.values())
+        return small._replace(split=f"{self.split}; reduced to {sizes} images")

@@ -1,4 +1,4 @@
-"""Fetching one file from the first mirror that serves it whole; only ever called for --download."""
+"""Downloads, only for --download: one file, from the first mirror that serves it intact."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ from tempfile import TemporaryDirectory
 from spaces.errors import UserError
 from trainables.data.progress_line import show_progress
 
-SILENCE_SECONDS = 30.0  # seconds without a sign from the server
-DEADLINE_SECONDS = 600.0  # seconds for one file; the time-out alone lets a server drip one byte at a time for ever
-MIN_BYTES_PER_SECOND = 100_000  # bytes a second that a larger file is given beyond that
-CHUNK_BYTES = 2**16  # bytes
+SILENCE_SECONDS = 30.0  # without data from the server
+DEADLINE_SECONDS = 600.0  # for one file, because the silence limit alone allows a server to send one byte at a time
+MIN_BYTES_PER_SECOND = 100_000  # extends the deadline of large files
+CHUNK_BYTES = 2**16
 
 
-def fetch_file(name: str, folder: Path, mirrors: Sequence[str], most: int, verify: Callable[[Path], object]) -> Path:
-    """Put a file of up to `most` bytes into the folder once `verify` accepts it; a UserError if no mirror has it."""
+def fetch_file(name: str, folder: Path, mirrors: Sequence[str], largest: int, verify: Callable[[Path], object]) -> Path:
+    """Download a file of at most `largest` bytes into a folder.
+
+    `verify` raises UserError for a wrong file; then the next mirror is tried. Raises UserError if all mirrors fail.
+    """
     failures = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".download-", dir=folder) as temporary:  # same disk: the rename is atomic
             for mirror in mirrors:
                 part = Path(temporary) / name
-                if failure := _try_mirror(mirror + name, part, most, verify):
+                if failure := _try_mirror(mirror + name, part, largest, verify):
                     failures.append(f"{mirror}{name}: {failure}")
                 else:
                     part.replace(folder / name)
@@ -39,10 +42,10 @@ def fetch_file(name: str, folder: Path, mirrors: Sequence[str], most: int, verif
     raise UserError(f"{name}: no mirror served it; {'; '.join(failures)}; offline? put the file into {folder} yourself")
 
 
-def _try_mirror(url: str, part: Path, most: int, verify: Callable[[Path], object]) -> str | None:
-    """Download and verify; what went wrong, or None."""
+def _try_mirror(url: str, part: Path, largest: int, verify: Callable[[Path], object]) -> str | None:
+    """Download and verify; return the failure, or None."""
     try:
-        _download_part(url, part, most)
+        _download_part(url, part, largest)
         verify(part)
     except urllib.error.HTTPError as error:
         error.close()
@@ -52,16 +55,16 @@ def _try_mirror(url: str, part: Path, most: int, verify: Callable[[Path], object
     return None
 
 
-def _download_part(url: str, part: Path, most: int) -> None:
-    allowed = DEADLINE_SECONDS + most / MIN_BYTES_PER_SECOND
-    end = time.monotonic() + allowed
-    with urllib.request.urlopen(url, timeout=SILENCE_SECONDS) as answer, part.open("wb") as file:
-        chunks = iter(partial(answer.read1, CHUNK_BYTES), b"")
-        for chunk in show_progress(chunks, answer.length or most, f"fetching {part.name}, bytes", len):
+def _download_part(url: str, part: Path, largest: int) -> None:
+    seconds = DEADLINE_SECONDS + largest / MIN_BYTES_PER_SECOND
+    end = time.monotonic() + seconds
+    with urllib.request.urlopen(url, timeout=SILENCE_SECONDS) as response, part.open("wb") as file:
+        chunks = iter(partial(response.read1, CHUNK_BYTES), b"")
+        for chunk in show_progress(chunks, response.length or largest, f"fetching {part.name}, bytes", len):
             if time.monotonic() > end:
-                raise TimeoutError(f"not done after {allowed:.0f} seconds")
-            if file.tell() + len(chunk) > most:
-                raise OSError(f"sends more than {most:,} bytes")
+                raise TimeoutError(f"not done after {seconds:.0f} seconds")
+            if file.tell() + len(chunk) > largest:
+                raise OSError(f"sends more than {largest:,} bytes")
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""A folder of one's own images, one sub-folder for each class: `data: {name: folder, path: my/images, size: 64}`."""
+"""A folder of your own images, with one sub-folder for each class."""
 
 from __future__ import annotations
 
@@ -22,10 +22,7 @@ from trainables.knobs import Count
 SplitShare = Annotated[float, Field(gt=0, lt=1)]
 
 SPLIT_FOLDERS = ("train", "val", "test")
-DEFAULT_VALIDATION, DEFAULT_TEST = (
-    0.1,
-    0.2,
-)  # of the images, where the folder has no val/ or test/ and the knobs say nothing
+DEFAULT_VALIDATION, DEFAULT_TEST = 0.1, 0.2  # shares of the images, if there is no val/ or test/
 
 
 def folder(
@@ -38,10 +35,17 @@ def folder(
     test: SplitShare | None = None,
     groups: Groups = None,
 ) -> Dataset:
-    """Images in color under `path`, below ROOT or absolute: CLASS/*, or train/CLASS/*, test/CLASS/* and maybe val/.
+    """Your own images, one sub-folder for each class.
 
-    Shorter sides are resized to `size` pixels, then the centre is cut out. Without val/ a tenth of the training images,
-    or the share `validation`, is cut off; without train/ and test/ a fifth of all, or the share `test`, as well.
+    `data: {name: folder, path: my/images, size: 64}`. The path holds CLASS/*, or train/CLASS/*, test/CLASS/* and
+    optionally val/CLASS/*. Images are read in color; the shorter side is resized, then the center is cropped.
+
+    Args:
+        path: Folder of the images, below the data root or absolute.
+        size: Width and height in pixels of the resized images.
+        validation: Share of the training images for validation; null takes a tenth. Not allowed beside val/.
+        test: Share of all images for the test; null takes a fifth. Not allowed beside test/.
+        groups: Superclasses, each a list of class names, learned instead of the classes.
     """
     base = root / expand_path(path)
     if not os.path.lexists(base):
@@ -59,29 +63,28 @@ def folder(
 
 
 def _read_undivided(base: Path, size: int, validation: float, test: float) -> Dataset:
-    """A folder of classes alone, divided by the fixed seed."""
-    classes, (split,) = _read_parts(base, [""], size)
-    n = len(split.labels)
-    tested, validated = round(test * n), round(validation * n)
-    if not 0 < validated < n - tested or not tested:
-        raise UserError(f"{base}: {n} images are too few to take {tested} to test and {validated} to validate on")
-    return split_three_ways(split, validated, tested, classes=classes, source=_folder_source(base, size), name="folder")
+    """Read a folder of classes, and split it by the fixed seed."""
+    classes, (images,) = _read_parts(base, [""], size)
+    n = len(images.labels)
+    n_test, n_val = round(test * n), round(validation * n)
+    if not 0 < n_val < n - n_test or not n_test:
+        raise UserError(f"{base}: {n} images are too few to take {n_test} to test and {n_val} to validate on")
+    return split_three_ways(images, n_val, n_test, classes=classes, source=_folder_source(base, size), name="folder")
 
 
 def _read_divided(base: Path, parts: set[str], size: int, validation: float | None, test: float | None) -> Dataset:
-    """A folder of train/, test/ and maybe val/, which are taken as they are."""
+    """Read a folder of train/, test/ and optionally val/, as they are."""
     if lacking := {"train", "test"} - parts:
         raise UserError(f"{base}: found {', '.join(sorted(parts))} but no {min(lacking)}, expected train and test")
     for knob, value, part in (("test", test, "test"), ("validation", validation, "val")):
         if value is not None and part in parts:
-            raise UserError(f"data.{knob}: nothing is cut off, for {base / part} is there; remove this key")
+            raise UserError(f"data.{knob}: not allowed, because {base / part} exists; remove this key")
     classes, splits = _read_parts(base, [part for part in SPLIT_FOLDERS if part in parts], size)
-    source, train = _folder_source(base, size), splits[0]
+    source, train, test_split = _folder_source(base, size), splits[0], splits[-1]
     if "val" in parts:
-        val, tested = splits[1:]
-        return Dataset(train, val, tested, classes, source, "train, val and test as they are", "folder")
+        return Dataset(train, splits[1], test_split, classes, source, "train, val and test as they are", "folder")
     n = round((validation or DEFAULT_VALIDATION) * len(train.labels))
-    return split_off_validation(train, splits[1], validation=n, classes=classes, source=source, name="folder")
+    return split_off_validation(train, test_split, validation=n, classes=classes, source=source, name="folder")
 
 
 def _folder_source(base: Path, size: int) -> str:
@@ -89,49 +92,55 @@ def _folder_source(base: Path, size: int) -> str:
 
 
 def _read_parts(base: Path, parts: list[str], size: int) -> tuple[tuple[str, ...], list[Split]]:
-    """The classes, which must be the same in every part, and the parts' images, decoded together."""
-    listed = [_images_by_class(base / part) for part in parts]
-    classes = tuple(listed[0])
-    for part, found in zip(parts, listed, strict=True):
-        if odd := set(classes) ^ set(found):
-            raise UserError(f"{base / part}: other classes than {parts[0]} has: {min(odd)} is only in one of them")
+    """Return the classes, and the images of each part, decoded together.
+
+    Raises UserError if the parts have different classes.
+    """
+    files_of = [_images_by_class(base / part) for part in parts]
+    classes = tuple(files_of[0])
+    for part, files in zip(parts, files_of, strict=True):
+        if differing := set(classes) ^ set(files):
+            raise UserError(f"{base / part}: other classes than {parts[0]} has: only one of them has {min(differing)}")
     names = [
         str(Path(part, label, name))
-        for part, found in zip(parts, listed, strict=True)
+        for part, files in zip(parts, files_of, strict=True)
         for label in classes
-        for name in found[label]
+        for name in files[label]
     ]
     pixels = decode_images(base, names, size)
-    counts = [[len(found[label]) for label in classes] for found in listed]
-    ends = np.cumsum([sum(each) for each in counts])
-    labels = [np.repeat(np.arange(len(classes)), each) for each in counts]
+    counts = [[len(files[label]) for label in classes] for files in files_of]
+    ends = np.cumsum([sum(count) for count in counts])
+    labels = [np.repeat(np.arange(len(classes)), count) for count in counts]
     return classes, [Split(*pair) for pair in zip(np.split(pixels, ends[:-1]), labels, strict=True)]
 
 
 def _images_by_class(base: Path) -> dict[str, list[str]]:
-    """Names of the images of each class; a UserError for what is neither, so that no image is left out in silence."""
+    """Return the image names of each class.
+
+    Raises UserError for any other file, so that no image is left out unnoticed.
+    """
     for entry in list_folder(base):
         if not is_directory(entry) and _lower_suffix(entry.name) in IMAGE_SUFFIXES:
-            raise UserError(f"{entry.path}: an image beside the classes, expected it in the folder of one")
+            raise UserError(f"{entry.path}: an image beside the class folders, expected it in one of them")
     folders = [entry.name for entry in list_folder(base) if is_directory(entry)]
-    if odd := [name for name in folders if not name.isprintable()]:
-        raise UserError(f"{base}: {odd[0]!a} cannot be the name of a class, it is no printable text")
-    found = {name: _image_names(base / name) for name in folders}
-    if len(found) < 2:
-        raise UserError(f"{base}: {len(found)} sub-folders, expected at least two, one for each class")
-    return found
+    if unprintable := [name for name in folders if not name.isprintable()]:
+        raise UserError(f"{base}: {unprintable[0]!a} cannot be the name of a class: it is not printable text")
+    files = {name: _image_names(base / name) for name in folders}
+    if len(files) < 2:
+        raise UserError(f"{base}: {len(files)} sub-folders, expected at least two, one for each class")
+    return files
 
 
 def _image_names(folder: Path) -> list[str]:
-    found = list_folder(folder)
-    for entry in found:
+    entries = list_folder(folder)
+    for entry in entries:
         if is_directory(entry):
             raise UserError(f"{entry.path}: a folder within a class, expected images")
         if _lower_suffix(entry.name) not in IMAGE_SUFFIXES:
-            raise UserError(f"{entry.path}: no known kind of image, expected {', '.join(IMAGE_SUFFIXES)}")
-    if not found:
+            raise UserError(f"{entry.path}: not a supported image, expected {', '.join(IMAGE_SUFFIXES)}")
+    if not entries:
         raise UserError(f"{folder}: no image, expected files {', '.join(IMAGE_SUFFIXES)}")
-    return [entry.name for entry in found]
+    return [entry.name for entry in entries]
 
 
 def _lower_suffix(name: str) -> str:

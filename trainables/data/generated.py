@@ -1,4 +1,7 @@
-"""A few generated images in the layout of a data set, for a smoke test where the set itself is absent."""
+"""Generated images in the layouts of data sets, for smoke tests without the data.
+
+Each generator writes files into a root and returns the values of the loader's knobs that fit them.
+"""
 
 from __future__ import annotations
 
@@ -14,131 +17,130 @@ from PIL import Image
 from trainables.data import cifar, cifar10, cifar100, fashion_mnist, idx, mhist, tiny_imagenet
 
 PATTERN_SEED = 0
-VALIDATION_IMAGES = 64  # images
-Knobs = dict[str, Any]
+VALIDATION_IMAGES = 64
+KnobValues = dict[str, Any]
 
 
 def balanced_labels(classes: int, least: int) -> np.ndarray:
-    """At least so many labels, the same number of each class, in turns."""
+    """Return at least this many labels: each class in turn, equally often."""
     return np.tile(np.arange(classes), -(-least // classes))
 
 
-def patterned_images(of: np.ndarray, channels: int, side: int, seed: int) -> np.ndarray:
-    """Images with these labels, uint8 [n, channels, side, side]: a pattern for each class, and noise on every image.
+def patterned_images(labels: np.ndarray, channels: int, side: int, seed: int) -> np.ndarray:
+    """Return images uint8 [n, channels, side, side]: a pattern for each class, plus noise.
 
-    Large ones are enlarged from 32 by 32, so that their files stay small.
+    Large images are enlarged from 32 by 32, which keeps their files small.
     """
-    patterns = np.random.default_rng(PATTERN_SEED).integers(64, 192, (of.max() + 1, channels, 4, 4))
-    noise = np.random.default_rng(seed).integers(-32, 32, (len(of), channels, 32, 32))
-    small = patterns.repeat(8, 2).repeat(8, 3)[of] + noise
+    patterns = np.random.default_rng(PATTERN_SEED).integers(64, 192, (labels.max() + 1, channels, 4, 4))
+    noise = np.random.default_rng(seed).integers(-32, 32, (len(labels), channels, 32, 32))
+    small = patterns.repeat(8, 2).repeat(8, 3)[labels] + noise
     scale = -(-side // 32)
     return small.astype(np.uint8).repeat(scale, 2).repeat(scale, 3)[:, :, :side, :side]
 
 
-def write_cifar(layout: cifar.CifarLayout) -> Callable[[Path, Knobs], Knobs]:
-    """Writes the binary layout; where images have several labels they are those of one class in all of them."""
+def cifar_writer(layout: cifar.CifarLayout) -> Callable[[Path, KnobValues], KnobValues]:
+    """Return a generator of the binary layout.
 
-    def write(root: Path, values: Knobs) -> Knobs:
+    Images with several labels have the same pattern for all of them.
+    """
+
+    def write(root: Path, values: KnobValues) -> KnobValues:
         folder = root / layout.binary
         folder.mkdir()
-        classes = [len(each.classes) for each in layout.labels]
+        classes = [len(column.classes) for column in layout.labels]
         for seed, name in enumerate((*layout.train, layout.test)):
-            of = balanced_labels(max(classes), 5 * VALIDATION_IMAGES // len(layout.train))
-            heads = np.stack([of * n // max(classes) for n in classes], axis=1)
-            rows = np.concatenate([heads, patterned_images(of, 3, 32, seed).reshape(len(of), -1)], axis=1)
+            labels = balanced_labels(max(classes), 5 * VALIDATION_IMAGES // len(layout.train))
+            columns = np.stack([labels * n // max(classes) for n in classes], axis=1)
+            pixels = patterned_images(labels, 3, 32, seed).reshape(len(labels), -1)
+            rows = np.concatenate([columns, pixels], axis=1)
             (folder / f"{name}.bin").write_bytes(rows.astype(np.uint8).tobytes())
         return values | {"validation": VALIDATION_IMAGES}
 
     return write
 
 
-def write_idx(root: Path, values: Knobs) -> Knobs:
-    """Writes four idx files of digits, or of the labels that are grouped."""
-    found = sorted(int(name) for name in _grouped_names(values) if name.isdecimal() and int(name) < 256) or range(10)
-    _write_four_idx(root / "idx", np.array(found))
+def write_idx(root: Path, values: KnobValues) -> KnobValues:
+    """Write four idx files of ten digits, or of the grouped labels."""
+    names = [name for name in _grouped_names(values) if name.isdecimal() and int(name) < 256]
+    _write_four_idx(root / "idx", np.array(sorted(map(int, names)) or range(10)))
     return values | {"folder": "idx", "validation": VALIDATION_IMAGES}
 
 
-def write_fashion_mnist(root: Path, values: Knobs) -> Knobs:
-    """Writes four idx files."""
+def write_fashion_mnist(root: Path, values: KnobValues) -> KnobValues:
+    """Write four idx files of ten classes."""
     _write_four_idx(root / "FashionMNIST" / "raw", np.arange(len(fashion_mnist.CLASSES)))
     return values | {"validation": VALIDATION_IMAGES}
 
 
-def _write_four_idx(folder: Path, known: np.ndarray) -> None:
+def _write_four_idx(folder: Path, numbers: np.ndarray) -> None:
     folder.mkdir(parents=True)
     for seed, least in ((0, 5 * VALIDATION_IMAGES), (1, VALIDATION_IMAGES)):
-        of = balanced_labels(len(known), least)
-        for name, array in zip(
-            idx.IDX_NAMES[2 * seed :], (patterned_images(of, 1, 28, seed)[:, 0], known[of]), strict=False
-        ):
+        labels = balanced_labels(len(numbers), least)
+        arrays = (patterned_images(labels, 1, 28, seed)[:, 0], numbers[labels])
+        for name, array in zip(idx.IDX_NAMES[2 * seed :], arrays, strict=False):
             header = struct.pack(f">{1 + array.ndim}I", 0x0800 + array.ndim, *array.shape)
             (folder / name).write_bytes(header + array.astype(np.uint8).tobytes())
 
 
-def write_tiny_imagenet(root: Path, values: Knobs) -> Knobs:
-    """Writes 200 classes, or as many as are asked for or grouped, two of them with images of one channel."""
+def write_tiny_imagenet(root: Path, values: KnobValues) -> KnobValues:
+    """Write 200 classes, or those that the knobs select; two have gray images."""
     words = _grouped_names(values) or [f"thing {number}" for number in range(values.get("classes") or 200)]
-    known = [f"n{number:08}" for number in range(len(words))]
+    classes = [f"n{number:08}" for number in range(len(words))]
     base = root / tiny_imagenet.TINY_IMAGENET.folder
-    of, tested = balanced_labels(len(known), 5 * VALIDATION_IMAGES), balanced_labels(len(known), VALIDATION_IMAGES)
-    names = [f"train/{known[label]}/images/{known[label]}_{n}.JPEG" for n, label in enumerate(of)]
-    _write_images(base, names, patterned_images(of, 3, 64, 0), grey=of < 2)
-    _write_images(
-        base,
-        [f"val/images/val_{n}.JPEG" for n in range(len(tested))],
-        patterned_images(tested, 3, 64, 1),
-        grey=tested < 2,
-    )
-    lines = [f"val_{n}.JPEG\t{known[label]}\t0\t0\t63\t63\n" for n, label in enumerate(tested)]
+    train = balanced_labels(len(classes), 5 * VALIDATION_IMAGES)
+    test = balanced_labels(len(classes), VALIDATION_IMAGES)
+    names = [f"train/{classes[label]}/images/{classes[label]}_{n}.JPEG" for n, label in enumerate(train)]
+    _write_images(base, names, patterned_images(train, 3, 64, 0), gray=train < 2)
+    test_names = [f"val/images/val_{n}.JPEG" for n in range(len(test))]
+    _write_images(base, test_names, patterned_images(test, 3, 64, 1), gray=test < 2)
+    lines = [f"val_{n}.JPEG\t{classes[label]}\t0\t0\t63\t63\n" for n, label in enumerate(test)]
     (base / "val" / "val_annotations.txt").write_text("".join(lines), encoding="utf-8")
-    (base / "wnids.txt").write_text("".join(f"{name}\n" for name in known), encoding="utf-8")
-    pairs = zip(known, words, strict=True)
+    (base / "wnids.txt").write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+    pairs = zip(classes, words, strict=True)
     (base / "words.txt").write_text("".join(f"{name}\t{word}\n" for name, word in pairs), encoding="utf-8")
-    return values | {"validation": VALIDATION_IMAGES if len(of) > 2 * VALIDATION_IMAGES else len(of) // 4}
+    return values | {"validation": VALIDATION_IMAGES if len(train) > 2 * VALIDATION_IMAGES else len(train) // 4}
 
 
-def write_mhist(root: Path, values: Knobs) -> Knobs:
-    """Writes annotations.csv and images/, 64 to train on and 32 to test on."""
-    of = balanced_labels(2, 96)
-    names = [f"MHIST_{n}.png" for n in range(len(of))]
-    _write_images(root / "mhist" / "images", names, patterned_images(of, 3, mhist.SIDE_PIXELS, 0))
+def write_mhist(root: Path, values: KnobValues) -> KnobValues:
+    """Write annotations.csv, and 64 training and 32 test images."""
+    labels = balanced_labels(2, 96)
+    names = [f"MHIST_{n}.png" for n in range(len(labels))]
+    _write_images(root / "mhist" / "images", names, patterned_images(labels, 3, mhist.SIDE_PIXELS, 0))
     with open(root / "mhist" / "annotations.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(mhist.HEADER)
-        for n, (name, label) in enumerate(zip(names, of, strict=True)):
+        for n, (name, label) in enumerate(zip(names, labels, strict=True)):
             table.writerow([name, mhist.MHIST_CLASSES[label], 6 * label + 1, mhist.PARTITIONS[n >= 64]])
     return values | {"validation": 16}
 
 
-def write_folder(root: Path, values: Knobs) -> Knobs:
-    """Writes three classes, or those that are grouped, not divided."""
-    names = _grouped_names(values) or ["a", "b", "c"]
-    of = balanced_labels(len(names), 2 * VALIDATION_IMAGES)
-    _write_images(
-        root, [f"images/{names[label]}/{n}.png" for n, label in enumerate(of)], patterned_images(of, 3, 32, 0)
-    )
+def write_folder(root: Path, values: KnobValues) -> KnobValues:
+    """Write an undivided folder of three classes, or of the grouped ones."""
+    classes = _grouped_names(values) or ["a", "b", "c"]
+    labels = balanced_labels(len(classes), 2 * VALIDATION_IMAGES)
+    names = [f"images/{classes[label]}/{n}.png" for n, label in enumerate(labels)]
+    _write_images(root, names, patterned_images(labels, 3, 32, 0))
     return {key: value for key, value in values.items() if key not in ("validation", "test")} | {"path": "images"}
 
 
-def _grouped_names(values: Knobs) -> list[str]:
-    """The names in the knob `groups`, as far as a folder may have them; its mistakes are left to the loader."""
+def _grouped_names(values: KnobValues) -> list[str]:
+    """Return the names in the knob `groups` that can be folder names; the loader reports the others."""
     names = {str(name) for group in values.get("groups") or [] for name in group}
     return sorted(name for name in names if Path(name).name == name and not name.startswith("."))
 
 
-def _write_images(base: Path, names: Sequence[str], pixels: np.ndarray, grey: np.ndarray | None = None) -> None:
+def _write_images(base: Path, names: Sequence[str], pixels: np.ndarray, gray: np.ndarray | None = None) -> None:
     for n, name in enumerate(names):
         (base / name).parent.mkdir(parents=True, exist_ok=True)
         image = Image.fromarray(pixels[n].transpose(1, 2, 0))
-        (image.convert("L") if grey is not None and grey[n] else image).save(base / name)
+        (image.convert("L") if gray is not None and gray[n] else image).save(base / name)
 
 
-# Not mnist: its loader takes nothing but the originals.
-GENERATORS: dict[str, Callable[[Path, Knobs], Knobs]] = {
+# Without mnist, whose loader accepts the original files only.
+GENERATORS: dict[str, Callable[[Path, KnobValues], KnobValues]] = {
     "idx": write_idx,
-    "cifar10": write_cifar(cifar10.LAYOUT),
-    "cifar100": write_cifar(cifar100.LAYOUT),
+    "cifar10": cifar_writer(cifar10.LAYOUT),
+    "cifar100": cifar_writer(cifar100.LAYOUT),
     "fashion_mnist": write_fashion_mnist,
     "tiny_imagenet": write_tiny_imagenet,
     "mhist": write_mhist,

@@ -1,4 +1,4 @@
-"""Superclasses: the knob `groups` puts the classes of a data set into groups, and the groups are what is learnt."""
+"""Superclasses: the knob `groups` joins classes of a data set."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy as np
 from spaces.errors import UserError, did_you_mean
 from trainables.data.dataset import Dataset, Split
 
-# Classes by name, so that a 7 means the seven however the classes are counted; MNIST-2x5 of Müller, Kornblith and
-# Hinton (2020) is [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]].
+# Classes by name, whatever the order of the labels. MNIST-2x5 of Müller, Kornblith and Hinton (2020) is
+# [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]].
 Groups = list[list[Any]] | None
 
 
 def group_classes(data: Dataset, groups: Groups) -> Dataset:
-    """The same images in the same splits, labelled by the group of their class, or unchanged where there are no groups.
+    """Replace each label by the number of its class's group.
 
-    A UserError names the first class that is not in exactly one group.
+    Images and splits stay the same. None changes nothing. Raises UserError if a class is not in exactly one group.
     """
     if groups is None:
         return data
     names = [[str(label) for label in group] for group in groups]
-    for mistake in _group_problems(names, data):
-        raise UserError(f"data.groups: {mistake}")
-    of = {label: number for number, group in enumerate(names) for label in group}
-    number = np.array([of[label] for label in data.classes], np.int64)
+    for problem in _group_problems(names, data):
+        raise UserError(f"data.groups: {problem}")
+    group_of = {label: number for number, group in enumerate(names) for label in group}
+    number = np.array([group_of[label] for label in data.classes], np.int64)
     train, val, test = (Split(split.images, number[split.labels]) for split in (data.train, data.val, data.test))
     classes = tuple("+".join(group) for group in names)
     split = f"{data.split}; its {len(data.classes)} classes were then put into groups: {', '.join(classes)}"
@@ -38,9 +38,9 @@ def _group_problems(names: list[list[str]], data: Dataset) -> Iterator[str]:
     if len(names) < 2:
         yield f"found {len(names)}, expected at least two groups"
     yield from (f"group {number} is empty" for number, group in enumerate(names, 1) if not group)
-    found = Counter(label for group in names for label in group)
-    unknown = (label for label in found if label not in data.classes)
+    count = Counter(label for group in names for label in group)
+    unknown = (label for label in count if label not in data.classes)
     yield from (f"{label} is no class of {data.name}{did_you_mean(label, data.classes)}" for label in unknown)
     for label in data.classes:
-        if found[label] != 1:
-            yield f"class {label} is in {'no group' if not found[label] else 'more than one place'}, expected one group"
+        if count[label] != 1:
+            yield f"class {label} is in {'no group' if not count[label] else 'more than one place'}, expected one group"

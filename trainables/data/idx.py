@@ -1,6 +1,6 @@
-"""Any set of four idx files in MNIST's layout: `data: {name: idx, folder: FashionMNIST/raw}`.
+"""Any data set of four idx files in MNIST's layout.
 
-The format: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", section "File formats".
+Format: LeCun, Cortes & Burges, "The MNIST database of handwritten digits", section "File formats".
 """
 
 from __future__ import annotations
@@ -21,12 +21,21 @@ from trainables.data.locations import MissingFilesError, find_files
 from trainables.data.stratified_split import split_off_validation
 
 IDX_NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-MAX_IDX_BYTES = 2**31  # bytes; EMNIST's largest part is a quarter of it
-CHUNK_BYTES = 2**20  # bytes
+MAX_IDX_BYTES = 2**31  # EMNIST's largest part has a quarter of it
+CHUNK_BYTES = 2**20
 
 
 def idx(root: Path, download: bool, *, folder: str, validation: int = 5000, groups: Groups = None) -> Dataset:
-    """Four idx files in ROOT/folder, gzipped or not, their form checked; `validation` images are cut from train."""
+    """Four idx files in a folder of the data root.
+
+    `data: {name: idx, folder: EMNIST/raw}`. The files may be gzipped, and may lie in a sub-folder raw/. Magic numbers,
+    shapes and lengths are verified.
+
+    Args:
+        folder: Path of the files below the data root.
+        validation: Training images that become the validation set, stratified.
+        groups: Superclasses, each a list of class names, learned instead of the classes.
+    """
     if not isinstance(folder, str):
         raise UserError(f"data.folder: {folder!r}: expected the name of a folder under the data root")
     base = root / folder
@@ -36,14 +45,14 @@ def idx(root: Path, download: bool, *, folder: str, validation: int = 5000, grou
             f"idx: no {', '.join(absent)} (.gz or unpacked) in {base}; data.folder lies under --data"
         )
     train, test = read_four_files(paths)
-    known = np.unique(train.labels)
-    if len(strange := np.setdiff1d(test.labels, known)):
-        raise UserError(f"{paths[IDX_NAMES[3]]}: label {strange[0]} does not occur among the labels to train on")
+    labels = np.unique(train.labels)
+    if len(unknown := np.setdiff1d(test.labels, labels)):
+        raise UserError(f"{paths[IDX_NAMES[3]]}: label {unknown[0]} does not occur among the training labels")
     data = split_off_validation(
-        Split(train.images, np.searchsorted(known, train.labels)),
-        Split(test.images, np.searchsorted(known, test.labels)),
+        Split(train.images, np.searchsorted(labels, train.labels)),
+        Split(test.images, np.searchsorted(labels, test.labels)),
         validation=validation,
-        classes=tuple(str(label) for label in known),
+        classes=tuple(str(label) for label in labels),
         source=f"four idx files in {folder}; magic numbers, shapes and lengths verified, contents taken as they are.",
         name="idx",
     )
@@ -51,30 +60,28 @@ def idx(root: Path, download: bool, *, folder: str, validation: int = 5000, grou
 
 
 def read_four_files(paths: dict[str, Path]) -> tuple[Split, Split]:
-    """The images to train on and to test on from the four files of these NAMES, all of one size."""
-    train, test = (
-        read_image_label_pair(paths[IDX_NAMES[0]], paths[IDX_NAMES[1]]),
-        read_image_label_pair(paths[IDX_NAMES[2]], paths[IDX_NAMES[3]]),
-    )
+    """Read training and test images from the files of IDX_NAMES."""
+    images, labels, test_images, test_labels = (paths[name] for name in IDX_NAMES)
+    train, test = read_image_label_pair(images, labels), read_image_label_pair(test_images, test_labels)
     if train.images.shape[1:] != test.images.shape[1:]:
         raise UserError(
-            f"{paths[IDX_NAMES[2]]}: images of {_pixel_size(test)}, but those to train on are of {_pixel_size(train)}"
+            f"{test_images}: images of {_pixel_size(test)}, but those to train on are of {_pixel_size(train)}"
         )
     return train, test
 
 
 def read_image_label_pair(images: Path, labels: Path) -> Split:
-    """Images [n, 1, height, width] and labels [n] from two idx files, which must agree in n."""
-    pixels, answers = read_idx(images, 3), read_idx(labels, 1)
-    if len(pixels) != len(answers):
-        raise UserError(f"{labels}: {len(answers):,} labels for the {len(pixels):,} images of {images.name}")
-    return Split(pixels[:, None], answers.astype(np.int64))
+    """Read images [n, 1, height, width] and their labels [n] from two idx files."""
+    pixels, numbers = read_idx(images, 3), read_idx(labels, 1)
+    if len(pixels) != len(numbers):
+        raise UserError(f"{labels}: {len(numbers):,} labels for the {len(pixels):,} images of {images.name}")
+    return Split(pixels[:, None], numbers.astype(np.int64))
 
 
 def read_idx(path: Path, dimensions: int, largest: int = MAX_IDX_BYTES) -> np.ndarray:
-    """The uint8 array in an idx file, gzipped if its name ends in .gz; every fault is a UserError naming the file.
+    """Read the uint8 array of an idx file, gzipped if its name ends in .gz.
 
-    Never holds more than `largest` bytes, whatever the file unpacks to.
+    Raises UserError for every fault. Memory stays below `largest` bytes, whatever the file unpacks to.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -98,13 +105,13 @@ def _parse_idx(file: BinaryIO | gzip.GzipFile, path: Path, dimensions: int, larg
         raise UserError(f"{path}: declares the shape {shape}, expected 1 to {largest:,} bytes of data")
     body = _read_at_most(file, length + 1)
     if len(body) != length:
-        found = f"only {len(body):,}" if len(body) < length else "more"
-        raise UserError(f"{path}: {found} bytes of data after its header, expected {length:,} for the shape {shape}")
+        size = f"only {len(body):,}" if len(body) < length else "more"
+        raise UserError(f"{path}: {size} bytes of data after its header, expected {length:,} for the shape {shape}")
     return np.frombuffer(body, np.uint8).reshape(shape)
 
 
 def _read_at_most(file: BinaryIO | gzip.GzipFile, n: int) -> bytearray:
-    """Up to n bytes, read in chunks: one read of n would reserve all of what a false header declares."""
+    """Read up to n bytes in chunks; one read would reserve the size that a false header declares."""
     body = bytearray()
     while len(body) < n and (chunk := file.read(min(CHUNK_BYTES, n - len(body)))):
         body += chunk

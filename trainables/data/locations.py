@@ -1,4 +1,16 @@
-"""Where data sets lie on disk, and what to say when one does not."""
+"""Where files lie outside an experiment: data sets and the cache.
+
+Data root: data sets, in the folder that each loader's documentation names. It is `--data DIR`, otherwise `$KD_DATA`,
+otherwise `~/.cache/distil-search/data`. Written by `--download` only.
+
+Cache folder: `$KD_CACHE`, otherwise `~/.cache/distil-search/teachers`. It holds
+
+- `KEY/`: a trained teacher and its outputs (`trainables.teachers`),
+- `images/KEY.npy`: the decoded images of a data set (`trainables.data.image_cache`).
+
+Everything in the cache is computed again if it is deleted or damaged. `$XDG_CACHE_HOME` replaces `~/.cache` in both if
+it is an absolute path. Weights published by torchvision lie in torch's own folder, `$TORCH_HOME/hub/checkpoints`.
+"""
 
 from __future__ import annotations
 
@@ -10,51 +22,54 @@ from spaces.errors import UserError
 
 
 class MissingFilesError(UserError):
-    """A data set is not on disk; the message says where it was looked for and how to get it."""
+    """Files of a data set are not on this machine.
+
+    The message says where they were searched and how to get them.
+    """
 
 
 def data_root_is_set(root: Path | None) -> bool:
-    """Whether the user named a data root, by --data or $KD_DATA."""
+    """Return whether the user chose a data root, by --data or $KD_DATA."""
     return root is not None or bool(os.environ.get("KD_DATA"))
 
 
 def data_root(root: Path | None) -> Path:
-    """The data root: --data, else $KD_DATA, else a folder in the user's cache."""
-    return user_folder("KD_DATA", "data") if root is None else expand_path(root)
+    """Return the data root, given the value of --data."""
+    return _user_folder("KD_DATA", "data") if root is None else expand_path(root)
 
 
-def user_folder(variable: str, name: str) -> Path:
-    """The folder that an environment variable names, else the one of this name in the user's cache."""
-    if named := os.environ.get(variable):
-        return expand_path(named)
+def cache_folder() -> Path:
+    """Return the folder of trained teachers and decoded images."""
+    return _user_folder("KD_CACHE", "teachers")
+
+
+def _user_folder(variable: str, name: str) -> Path:
+    """Return the folder in an environment variable, otherwise one in the user's cache."""
+    if value := os.environ.get(variable):
+        return expand_path(value)
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "distil-search" / name
 
 
 def expand_path(path: str | Path) -> Path:
-    """A path in which ~ is written out; a UserError where nobody of the name behind it has a home."""
+    """Expand ~ in a path; raise UserError for an unknown user."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
         raise UserError(f"{path}: no such home folder") from None
 
 
-def cache_folder() -> Path:
-    """What is computed once and kept, teachers' answers and decoded images: $KD_CACHE, else the user's cache folder."""
-    return user_folder("KD_CACHE", "teachers")
-
-
-def missing_dataset(name: str, what: str, places: Sequence[Path], get: str) -> MissingFilesError:
-    """The error for a data set of which `what` is in none of the places; `get` says where it comes from."""
-    looked = ", ".join(str(place) for place in dict.fromkeys(places))
+def missing_dataset(name: str, files: str, folders: Sequence[Path], alternative: str) -> MissingFilesError:
+    """Return the error for a data set with files in none of the folders."""
+    searched = ", ".join(str(folder) for folder in dict.fromkeys(folders))
     return MissingFilesError(
-        f"{name}: no {what}; looked in {looked}; "
-        f"name the folder that holds it by --data DIR or the variable KD_DATA=DIR, {get}"
+        f"{name}: no {files}; looked in {searched}; "
+        f"name the folder that holds it by --data DIR or the variable KD_DATA=DIR, {alternative}"
     )
 
 
 def find_files(names: Sequence[str], folders: Sequence[Path]) -> dict[str, Path | None]:
-    """The path of each file, as NAME or NAME.gz in the first folder that holds it; None where no folder does."""
-    places = {name: [folder / (name + end) for folder in folders for end in ("", ".gz")] for name in names}
-    # os.path, as Path.is_file raises where a folder may not be entered.
-    return {name: next((path for path in paths if os.path.isfile(path)), None) for name, paths in places.items()}
+    """Return the path of each file, as NAME or NAME.gz, in the first folder with it."""
+    candidates = {name: [folder / (name + end) for folder in folders for end in ("", ".gz")] for name in names}
+    # os.path, because Path.is_file raises for a file in an unreadable folder.
+    return {name: next((path for path in paths if os.path.isfile(path)), None) for name, paths in candidates.items()}

@@ -1,6 +1,6 @@
-"""MHIST: 3,152 images of colorectal polyps, 224 by 224, hyperplastic or sessile serrated (Wei et al., 2021).
+"""MHIST: 3,152 images of colorectal polyps, 224 by 224, hyperplastic or sessile serrated.
 
-The images are given on request by its authors, for research; nobody may pass them on.
+The authors provide the images on request, for research; they may not be redistributed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from trainables.data.image_file import IMAGE_SUFFIXES
 from trainables.data.locations import missing_dataset
 from trainables.data.stratified_split import split_off_validation
 from trainables.data.text_files import list_folder, read_text
+from trainables.declare import declare
 from trainables.knobs import Count
 
 MHIST_CLASSES = ("HP", "SSA")
@@ -30,7 +31,7 @@ HEADER = [
     "Image Name", "Majority Vote Label", "Number of Annotators who Selected SSA (Out of 7)", "Partition",
 ]  # fmt: skip
 ANNOTATORS = 7
-SIDE_PIXELS = 224  # pixels
+SIDE_PIXELS = 224
 
 
 class Annotation(NamedTuple):
@@ -41,76 +42,84 @@ class Annotation(NamedTuple):
     partition: str
 
 
+@declare(paper='Wei et al. (2021), "A petri dish for histopathology image analysis"')
 def mhist(
     root: Path, download: bool, *, size: Count = SIDE_PIXELS, validation: int | None = None, groups: Groups = None
 ) -> Dataset:
-    """ROOT/mhist (or ROOT/MHIST, or ROOT): annotations.csv and images/, resized to `size` pixels; its own partition.
+    """3,152 color images of colorectal polyps in two classes, 224 by 224 pixels.
 
-    A tenth of the training images, or `validation` of them, is cut off to validate on.
+    Reads annotations.csv and images/ in ROOT/mhist, ROOT/MHIST or ROOT. Training and test images are those of its own
+    partition.
+
+    Args:
+        size: Width and height in pixels to which images are resized.
+        validation: Training images that become the validation set, stratified; null takes a tenth.
+        groups: Superclasses, each a list of class names, learned instead of the classes.
     """
     base = _mhist_folder(root)
-    found = sorted(_read_annotations(base / "annotations.csv"), key=lambda row: PARTITIONS.index(row.partition))
-    count = Counter(row.partition for row in found)
+    table = base / "annotations.csv"
+    rows = sorted(_read_annotations(table), key=lambda row: PARTITIONS.index(row.partition))
     for partition in PARTITIONS:
-        if absent := set(range(len(MHIST_CLASSES))) - {row.label for row in found if row.partition == partition}:
-            raise UserError(
-                f"{base / 'annotations.csv'}: no image of {MHIST_CLASSES[min(absent)]} in partition {partition}"
-            )
-    _check_all_listed(base, {row.image for row in found})
-    images = decode_images(base, [f"images/{row.image}" for row in found], size, SIDE_PIXELS)
-    labels, train = np.array([row.label for row in found], np.int64), count["train"]
+        if absent := set(range(len(MHIST_CLASSES))) - {row.label for row in rows if row.partition == partition}:
+            raise UserError(f"{table}: no image of {MHIST_CLASSES[min(absent)]} in partition {partition}")
+    _check_all_listed(base, {row.image for row in rows})
+    images = decode_images(base, [f"images/{row.image}" for row in rows], size, SIDE_PIXELS)
+    labels, train = np.array([row.label for row in rows], np.int64), Counter(row.partition for row in rows)["train"]
     data = split_off_validation(
         Split(images[:train], labels[:train]),
         Split(images[train:], labels[train:]),
         validation=train // 10 if validation is None else validation,
         classes=MHIST_CLASSES,
-        source=f"MHIST in its own partition, labelled by majority vote, {size} by {size} pixels; contents not verified",
+        source=f"MHIST in its own partition, labeled by majority vote, {size} by {size} pixels; contents not verified",
         name="mhist",
     )
     return group_classes(data, groups)
 
 
 def _mhist_folder(root: Path) -> Path:
-    places = [root / "mhist", root / "MHIST", root]
-    found = next((place for place in places if os.path.isfile(place / "annotations.csv")), None)
-    if found is None:
-        how = "or ask its authors for it: https://bmirds.github.io/MHIST"
-        raise missing_dataset("mhist", "annotations.csv beside a folder images/", places, how)
-    return found
+    folders = [root / "mhist", root / "MHIST", root]
+    base = next((folder for folder in folders if os.path.isfile(folder / "annotations.csv")), None)
+    if base is None:
+        how = "or request it from its authors: https://bmirds.github.io/MHIST"
+        raise missing_dataset("mhist", "annotations.csv beside a folder images/", folders, how)
+    return base
 
 
 def _check_all_listed(base: Path, listed: set[str]) -> None:
-    """Raise UserError where an image has no line, so that a list that breaks off is no smaller data set."""
+    """Raise UserError for an image without a line.
+
+    A truncated list would otherwise give a smaller data set.
+    """
     for entry in list_folder(base / "images"):
         if entry.name not in listed and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
-            raise UserError(f"{base / 'annotations.csv'}: no line for {entry.name}, which lies in images/")
+            raise UserError(f"{base / 'annotations.csv'}: no line for {entry.name}, which is in images/")
 
 
 def _read_annotations(path: Path) -> Iterator[Annotation]:
-    """The lines of annotations.csv, each checked; a UserError names file and line."""
+    """Yield the checked lines of annotations.csv; raise UserError with file and line."""
     lines = csv.reader(read_text(path).splitlines())
-    seen: set[str] = set()
+    images: set[str] = set()
     try:
         if (header := next(lines, [])) != HEADER:
             raise UserError(f"{path}:1: found {','.join(header)}, expected {','.join(HEADER)}")
         for row in lines:
             if row:
-                if fault := _annotation_error(row, seen):
-                    raise UserError(f"{path}:{lines.line_num}: {fault}")
-                seen.add(row[0])
+                if error := _annotation_error(row, images):
+                    raise UserError(f"{path}:{lines.line_num}: {error}")
+                images.add(row[0])
                 yield Annotation(row[0], MHIST_CLASSES.index(row[1]), row[3])
     except csv.Error as error:
-        raise UserError(f"{path}:{lines.line_num}: no line of a table ({error})") from error
+        raise UserError(f"{path}:{lines.line_num}: not a line of a table ({error})") from error
 
 
-def _annotation_error(row: list[str], seen: set[str]) -> str:
-    """What is wrong with a line, or nothing."""
+def _annotation_error(row: list[str], images: set[str]) -> str:
+    """Return the error in a line, or an empty string."""
     if len(row) != len(HEADER):
         return f"{len(row)} columns, expected {len(HEADER)}"
     image, label, votes, partition = row
     if Path(image).name != image:
         return f"found {image!r}, expected the name of a file in images/"
-    if image in seen:
+    if image in images:
         return f"{image} is listed more than once"
     if label not in MHIST_CLASSES:
         return f"label {label}{did_you_mean(label, MHIST_CLASSES)}"

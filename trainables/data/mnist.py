@@ -1,4 +1,4 @@
-"""MNIST: 60,000 training and 10,000 test images of handwritten digits (LeCun, Cortes and Burges)."""
+"""MNIST: 60,000 training and 10,000 test images of handwritten digits, 28 by 28."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from trainables.data.dataset import Dataset, Split
 from trainables.data.download import fetch_file
 from trainables.data.groups import Groups, group_classes
 from trainables.data.idx import read_idx
-from trainables.data.locations import MissingFilesError, find_files
+from trainables.data.locations import find_files, missing_dataset
 from trainables.data.stratified_split import split_off_validation
+from trainables.declare import declare
 
 
 class IdxFile(NamedTuple):
-    """What one of the four files holds when unpacked."""
+    """Content of an unpacked file."""
 
     shape: tuple[int, ...]
-    md5: str  # of the unpacked file, header included
+    md5: str  # header included
 
 
 MNIST_FILES = {
@@ -40,8 +41,16 @@ MNIST_MIRRORS = (
 CLASSES = tuple("0123456789")
 
 
+@declare(paper='LeCun, Bottou, Bengio & Haffner (1998), "Gradient-based learning applied to document recognition"')
 def mnist(root: Path, download: bool, *, validation: int = 5000, groups: Groups = None) -> Dataset:
-    """MNIST's four idx files from ROOT/MNIST/raw, ROOT or ROOT/raw, gzipped or not, each verified by its md5."""
+    """70,000 handwritten digits, 28 by 28 pixels.
+
+    Reads MNIST's four idx files, gzipped or not, from ROOT/MNIST/raw, ROOT or ROOT/raw. Each is verified by its MD5.
+
+    Args:
+        validation: Training images that become the validation set, stratified.
+        groups: Superclasses, each a list of class names, learned instead of the classes.
+    """
     arrays = {name: read_verified_idx(path, name) for name, path in _mnist_files(root, download).items()}
     pixels, labels, test_pixels, test_labels = (arrays[name] for name in MNIST_FILES)
     data = split_off_validation(
@@ -56,7 +65,7 @@ def mnist(root: Path, download: bool, *, validation: int = 5000, groups: Groups 
 
 
 def read_verified_idx(path: Path, name: str) -> np.ndarray:
-    """The contents of one of MNIST's files; a UserError naming the file where they are not the original's."""
+    """Read one of MNIST's files; raise UserError if it is not the original."""
     shape, md5 = MNIST_FILES[name]
     array = read_idx(path, len(shape), largest=math.prod(shape))
     if array.shape != shape:
@@ -64,23 +73,22 @@ def read_verified_idx(path: Path, name: str) -> np.ndarray:
     if len(shape) == 1 and array.max() >= len(CLASSES):
         raise UserError(f"{path}: label {array.max()} at image {array.argmax():,}, expected 0 to 9")
     header = struct.pack(f">{1 + len(shape)}I", 0x0800 + len(shape), *shape)
-    found = hashlib.md5(header, usedforsecurity=False)
-    found.update(array.data)
-    if found.hexdigest() != md5:
-        raise UserError(f"{path}: altered: the md5 of its unpacked contents is {found.hexdigest()}, expected {md5}")
+    digest = hashlib.md5(header, usedforsecurity=False)
+    digest.update(array.data)
+    if digest.hexdigest() != md5:
+        raise UserError(f"{path}: altered: the md5 of its unpacked contents is {digest.hexdigest()}, expected {md5}")
     return array
 
 
 def _mnist_files(root: Path, download: bool) -> dict[str, Path]:
     home = root / "MNIST" / "raw"  # torchvision's layout
-    found = find_files(tuple(MNIST_FILES), (home, root, root / "raw"))
-    absent = [name for name, path in found.items() if path is None]
+    folders = (home, root, root / "raw")
+    paths = find_files(tuple(MNIST_FILES), folders)
+    absent = [name for name, path in paths.items() if path is None]
     if absent and not download:
-        raise MissingFilesError(
-            f"mnist: {', '.join(absent)} (.gz or unpacked) not found in {root} (looked in MNIST/raw, . and raw); "
-            "name the folder by --data DIR or the variable KD_DATA=DIR, or fetch the files (11 MB) by --download"
-        )
+        files = f"{', '.join(absent)} (.gz or unpacked)"
+        raise missing_dataset("mnist", files, folders, "or fetch the files (11 MB) by --download")
     for name in absent:
-        most = 2 * math.prod(MNIST_FILES[name].shape)  # bytes; a guard against an endless answer
-        found[name] = fetch_file(f"{name}.gz", home, MNIST_MIRRORS, most, partial(read_verified_idx, name=name))
-    return {name: path for name, path in found.items() if path}
+        largest = 2 * math.prod(MNIST_FILES[name].shape)  # bytes; stops an endless response
+        paths[name] = fetch_file(f"{name}.gz", home, MNIST_MIRRORS, largest, partial(read_verified_idx, name=name))
+    return {name: path for name, path in paths.items() if path}

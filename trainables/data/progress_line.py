@@ -1,32 +1,33 @@
-"""How far something long has come: a line that counts on a terminal, one line in all elsewhere."""
+"""Progress of long steps on standard error: an updated line on a terminal, one line in a log."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TypeVar
 
-MIN_SECONDS = 1.0  # seconds; what is done sooner is not worth a word
+UPDATE_SECONDS = 1.0  # between updates; shorter steps show nothing
 
-T = TypeVar("T")
+Item = TypeVar("Item")
 
 
-def show_progress(items: Iterable[T], total: int, what: str, size: Callable[[T], int] = lambda item: 1) -> Iterator[T]:
-    """Pass the items on, and tell the standard error how much of the total they are so far."""
-    shown, done, live = monotonic(), 0, sys.stderr.isatty()
-    spoken = False
+def show_progress(
+    items: Iterable[Item], total: int, label: str, size: Callable[[Item], int] = lambda item: 1
+) -> Iterator[Item]:
+    """Yield the items, and show the share of the total that they make up so far."""
+    updated, done, on_terminal, shown = monotonic(), 0, sys.stderr.isatty(), False
     try:
         for item in items:
             yield item
             done += size(item)
-            if monotonic() - shown > MIN_SECONDS and (live or not spoken):
-                _print_error(f"\r{what}: {done:,} of {total:,}" if live else f"{what}: {total:,} …\n")
-                shown, spoken = monotonic(), True
+            if monotonic() - updated > UPDATE_SECONDS and (on_terminal or not shown):
+                _print_error(f"\r{label}: {done:,} of {total:,}" if on_terminal else f"{label}: {total:,} …\n")
+                updated, shown = monotonic(), True
     finally:
-        if spoken and live:
-            _print_error(f"\r{what}: {done:,} of {total:,}\n")
+        if shown and on_terminal:
+            _print_error(f"\r{label}: {done:,} of {total:,}\n")
 
 
-def _print_error(text: str, **options: Any) -> None:
-    print(text, end="", file=sys.stderr, flush=True, **options)
+def _print_error(text: str) -> None:
+    print(text, end="", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Validation and test sets cut by a fixed seed, class by class, the same for ever."""
+"""Stratified splits by a fixed seed, the same on every machine and with every version of NumPy."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy as np
 from spaces.errors import UserError
 from trainables.data.dataset import Dataset, Split
 
-SPLIT_SEED = 0  # of every cut; results are comparable only while it stays
+SPLIT_SEED = 0  # results are comparable only while it stays the same
 
 
 def split_off_validation(
     train: Split, test: Split, *, validation: int, classes: tuple[str, ...], source: str, name: str
 ) -> Dataset:
-    """A data set whose validation is cut from its training images, stratified, by the fixed seed."""
-    size = _validation_size(validation, len(train.labels))
+    """Split the training images into training and validation."""
+    size, images = _validation_size(validation, len(train.labels)), len(train.labels)
     rest, val = stratified_split(train.labels, size, SPLIT_SEED)
     return Dataset(
         train=Split(train.images[rest], train.labels[rest]),
@@ -22,45 +22,51 @@ def split_off_validation(
         test=test,
         classes=classes,
         source=source,
-        split=f"{size:,} of {len(train.labels):,} training images are the validation set, stratified, seed {SPLIT_SEED}",
+        split=f"{size:,} of {images:,} training images are the validation set, stratified, seed {SPLIT_SEED}",
         name=name,
     )
 
 
 def split_three_ways(
-    whole: Split, validation: int, test: int, *, classes: tuple[str, ...], source: str, name: str
+    images: Split, validation: int, test: int, *, classes: tuple[str, ...], source: str, name: str
 ) -> Dataset:
-    """A data set from images that come without a split: test is cut off first, then validation, both stratified."""
-    rest, tested = stratified_split(whole.labels, test, SPLIT_SEED)
-    kept, validated = stratified_split(whole.labels[rest], validation, SPLIT_SEED + 1)
-    train, val, test_split = (Split(whole.images[i], whole.labels[i]) for i in (rest[kept], rest[validated], tested))
-    split = (
-        f"{validation:,} validation and {test:,} test images of {len(whole.labels):,}, stratified, seed {SPLIT_SEED}"
-    )
+    """Split images into test, validation and training.
+
+    The test images are drawn first, so that they do not depend on the number of validation images.
+    """
+    rest, test_indices = stratified_split(images.labels, test, SPLIT_SEED)
+    train_part, val_part = stratified_split(images.labels[rest], validation, SPLIT_SEED + 1)
+    indices = (rest[train_part], rest[val_part], test_indices)
+    train, val, test_split = (Split(images.images[i], images.labels[i]) for i in indices)
+    count = len(images.labels)
+    split = f"{validation:,} validation and {test:,} test images of {count:,}, stratified, seed {SPLIT_SEED}"
     return Dataset(train, val, test_split, classes, source, split, name)
 
 
 def stratified_split(labels: np.ndarray, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the rest and of the `size` images cut off, both shuffled; class shares hold to within one image."""
-    # Raw bits of PCG64 are the only stream that numpy promises never to change (NEP 19); `permutation` is not.
+    """Return shuffled indices of the remaining images and of `size` images.
+
+    Both parts have the class shares of all images, to within one image.
+    """
+    # Raw bits of PCG64 are the only stream that NumPy promises never to change (NEP 19); `permutation` may change.
     order = np.argsort(np.random.PCG64(seed).random_raw(len(labels)), kind="stable")
     shuffled = labels[order]
-    taken = np.zeros(len(labels), dtype=bool)
-    for label, n in enumerate(proportional_counts(np.bincount(labels), size)):
-        taken[np.flatnonzero(shuffled == label)[:n]] = True
-    return order[~taken], order[taken]
+    drawn = np.zeros(len(labels), dtype=bool)
+    for label, count in enumerate(proportional_counts(np.bincount(labels), size)):
+        drawn[np.flatnonzero(shuffled == label)[:count]] = True
+    return order[~drawn], order[drawn]
 
 
 def proportional_counts(counts: np.ndarray, size: int) -> np.ndarray:
-    """How many of `size` images each class gives, in proportion to its count, by largest remainders."""
-    whole, remainder = np.divmod(counts * size, counts.sum())
-    left = size - whole.sum()
-    whole[np.argsort(-remainder, kind="stable")[:left]] += 1
-    return whole
+    """Divide `size` among classes in proportion to their counts, by largest remainders."""
+    quotas, remainders = np.divmod(counts * size, counts.sum())
+    left = size - quotas.sum()
+    quotas[np.argsort(-remainders, kind="stable")[:left]] += 1
+    return quotas
 
 
 def _validation_size(validation: object, images: int) -> int:
-    """The knob `validation` as a number of images; a UserError where it leaves nothing to train or to validate on."""
+    """Check the knob `validation`; raise UserError if a part would be empty."""
     if type(validation) is int and 0 < validation < images:
         return validation
     raise UserError(f"data.validation: {validation!r}: expected a whole number of images from 1 to {images - 1:,}")

@@ -1,4 +1,4 @@
-"""Tiny-ImageNet: 64 by 64 photographs of up to 200 things, 500 each to train on (Le and Yang, 2015)."""
+"""Tiny-ImageNet: photographs in up to 200 classes, 64 by 64, 500 training images each."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from trainables.data.image_cache import decode_images
 from trainables.data.locations import missing_dataset
 from trainables.data.stratified_split import split_off_validation
 from trainables.data.text_files import is_directory, list_folder, read_tab_rows
+from trainables.declare import declare
 
-SIDE_PIXELS = 64  # pixels
+SIDE_PIXELS = 64
 IMAGE_SUFFIX = ".JPEG"
 TINY_IMAGENET = Archive(
     "tiny-imagenet-200.zip",
@@ -30,6 +31,7 @@ TINY_IMAGENET = Archive(
 )
 
 
+@declare(paper='Le & Yang (2015), "Tiny ImageNet visual recognition challenge"')
 def tiny_imagenet(
     root: Path,
     download: bool,
@@ -38,15 +40,20 @@ def tiny_imagenet(
     validation: int | None = None,
     groups: Groups = None,
 ) -> Dataset:
-    """The original layout in ROOT/tiny-imagenet-200, any ROOT/tiny-imagenet*, or ROOT itself, by its first `classes`.
+    """Color photographs in up to 200 classes, 64 by 64 pixels.
 
-    Classes are those of wnids.txt that have a folder. A tenth of the training images, or `validation` of them, is cut
-    off to validate on; the official validation images, whose labels are public, are the test set.
+    Reads the original layout in ROOT/tiny-imagenet-200, any ROOT/tiny-imagenet*, or ROOT itself. Classes are those of
+    wnids.txt with a folder. The official validation images, whose labels are public, are the test set.
+
+    Args:
+        classes: Number of classes, the first of wnids.txt; null uses all.
+        validation: Training images that become the validation set, stratified; null takes a tenth.
+        groups: Superclasses, each a list of class names, learned instead of the classes.
     """
     base = _tiny_imagenet_folder(root, download)
     listed = _listed_classes(base)
-    known = _selected_classes(base, listed, classes)
-    train, test = _train_images(base, known), _test_images(base, listed, known)
+    selected = _selected_classes(base, listed, classes)
+    train, test = _train_images(base, selected), _test_images(base, listed, selected)
     names = [name for name, _ in (*train, *test)]
     images = decode_images(base, names, SIDE_PIXELS, SIDE_PIXELS)
     labels = np.array([label for _, label in (*train, *test)], np.int64)
@@ -54,88 +61,88 @@ def tiny_imagenet(
         Split(images[: len(train)], labels[: len(train)]),
         Split(images[len(train) :], labels[len(train) :]),
         validation=len(train) // 10 if validation is None else validation,
-        classes=_class_names(base, known),
-        source=f"{len(known)} of Tiny-ImageNet's classes, tested on its validation images; contents not verified",
+        classes=_class_names(base, selected),
+        source=f"{len(selected)} of Tiny-ImageNet's classes, tested on its validation images; contents not verified",
         name="tiny_imagenet",
     )
     return group_classes(data, groups)
 
 
 def _tiny_imagenet_folder(root: Path, download: bool) -> Path:
-    places = (root / TINY_IMAGENET.folder, *sorted(root.glob("tiny-imagenet*")), root)
-    found = next((place for place in places if os.path.isfile(place / "wnids.txt")), None)
-    if found is None and not download:
-        how = f"or fetch it ({TINY_IMAGENET.size // 10**6} MB; for research, not for profit) by --download"
+    folders = (root / TINY_IMAGENET.folder, *sorted(root.glob("tiny-imagenet*")), root)
+    base = next((folder for folder in folders if os.path.isfile(folder / "wnids.txt")), None)
+    if base is None and not download:
+        how = f"or fetch it ({TINY_IMAGENET.bytes // 10**6} MB; for research, not for profit) by --download"
         raise missing_dataset("tiny_imagenet", "wnids.txt", (root / TINY_IMAGENET.folder, root), how)
-    return found or unpack_archive(root, TINY_IMAGENET)
+    return base or unpack_archive(root, TINY_IMAGENET)
 
 
 def _listed_classes(base: Path) -> dict[str, int]:
-    """The classes of wnids.txt in its order, each with its line."""
-    path, seen = base / "wnids.txt", dict[str, int]()
+    """Return the line number of each class in wnids.txt, in the file's order."""
+    path, line_of = base / "wnids.txt", dict[str, int]()
     for number, (name,) in read_tab_rows(path, 1).items():
-        if name in seen:
-            raise UserError(f"{path}:{number}: {name} stands on line {seen[name]} already")
-        seen[name] = number
-    return seen
+        if name in line_of:
+            raise UserError(f"{path}:{number}: {name} is already on line {line_of[name]}")
+        line_of[name] = number
+    return line_of
 
 
-def _selected_classes(base: Path, listed: dict[str, int], classes: int | None) -> list[str]:
-    """The first so many of the listed classes, as far as they have a folder."""
+def _selected_classes(base: Path, listed: dict[str, int], count: int | None) -> list[str]:
+    """Return the first `count` listed classes with a folder."""
     folders = [entry.name for entry in list_folder(base / "train") if is_directory(entry)]
-    if odd := [name for name in folders if name not in listed]:
-        raise UserError(f"{base / 'train' / odd[0]}: a folder of no class, for wnids.txt does not list it")
-    found = [name for name in listed if name in folders]
-    if len(found) < max(2, classes or 0):
-        raise UserError(f"{base / 'train'}: {len(found)} classes of wnids.txt, expected at least {classes or 2}")
-    return found[:classes]
+    if unlisted := [name for name in folders if name not in listed]:
+        raise UserError(f"{base / 'train' / unlisted[0]}: not the folder of a class: wnids.txt does not list it")
+    available = [name for name in listed if name in folders]
+    if len(available) < max(2, count or 0):
+        raise UserError(f"{base / 'train'}: {len(available)} classes of wnids.txt, expected at least {count or 2}")
+    return available[:count]
 
 
-def _train_images(base: Path, known: list[str]) -> list[tuple[str, int]]:
-    """Names below the base and labels of all images to train on."""
-    found: list[tuple[str, int]] = []
-    for label, name in enumerate(known):
+def _train_images(base: Path, classes: list[str]) -> list[tuple[str, int]]:
+    """Return the path below the base, and the label, of each training image."""
+    images: list[tuple[str, int]] = []
+    for label, name in enumerate(classes):
         folder = Path("train", name, "images")
-        images = [entry.name for entry in list_folder(base / folder)]
-        if odd := [image for image in images if not image.endswith(IMAGE_SUFFIX)]:
-            raise UserError(f"{base / folder / odd[0]}: no image, expected a file *{IMAGE_SUFFIX}")
-        if not images:
+        files = [entry.name for entry in list_folder(base / folder)]
+        if others := [file for file in files if not file.endswith(IMAGE_SUFFIX)]:
+            raise UserError(f"{base / folder / others[0]}: no image, expected a file *{IMAGE_SUFFIX}")
+        if not files:
             raise UserError(f"{base / folder}: no image, expected files *{IMAGE_SUFFIX}")
-        found += [(str(folder / image), label) for image in images]
-    return found
+        images += [(str(folder / file), label) for file in files]
+    return images
 
 
-def _test_images(base: Path, listed: dict[str, int], known: list[str]) -> list[tuple[str, int]]:
-    """Names below the base and labels of the official validation images of these classes."""
-    path, label_of = base / "val" / "val_annotations.txt", {name: label for label, name in enumerate(known)}
+def _test_images(base: Path, listed: dict[str, int], classes: list[str]) -> list[tuple[str, int]]:
+    """Return the path below the base, and the label, of each official validation image."""
+    path, label_of = base / "val" / "val_annotations.txt", {name: label for label, name in enumerate(classes)}
     class_of = _read_val_annotations(path, listed)
-    for entry in list_folder(base / "val" / "images"):  # a list that breaks off is no smaller test set
+    for entry in list_folder(base / "val" / "images"):  # finds a truncated list, which would give a smaller test set
         if entry.name.endswith(IMAGE_SUFFIX) and entry.name not in class_of:
-            raise UserError(f"{path}: no line for {entry.name}, which lies in images/")
-    found = [(f"val/images/{image}", label_of[name]) for image, name in sorted(class_of.items()) if name in label_of]
-    if absent := set(label_of.values()) - {label for _, label in found}:
-        raise UserError(f"{path}: lists no image of {known[min(absent)]}")
-    return found
+            raise UserError(f"{path}: no line for {entry.name}, which is in images/")
+    images = [(f"val/images/{image}", label_of[name]) for image, name in sorted(class_of.items()) if name in label_of]
+    if absent := set(label_of.values()) - {label for _, label in images}:
+        raise UserError(f"{path}: lists no image of {classes[min(absent)]}")
+    return images
 
 
 def _read_val_annotations(path: Path, classes: dict[str, int]) -> dict[str, str]:
-    """The class of each image that val_annotations.txt lists."""
-    found: dict[str, str] = {}
+    """Return the class of each image in val_annotations.txt."""
+    class_of: dict[str, str] = {}
     for number, (image, name, *_) in read_tab_rows(path, 6).items():
         if Path(image).name != image:
             raise UserError(f"{path}:{number}: found {image!r}, expected the name of a file in images/")
-        if image in found:
+        if image in class_of:
             raise UserError(f"{path}:{number}: {image} is listed more than once")
         if name not in classes:
             raise UserError(f"{path}:{number}: {name} is no class of wnids.txt{did_you_mean(name, classes)[:200]}")
-        found[image] = name
-    return found
+        class_of[image] = name
+    return class_of
 
 
-def _class_names(base: Path, known: list[str]) -> tuple[str, ...]:
-    """The first of each class's words, or its number where words.txt is absent or two classes share that word."""
+def _class_names(base: Path, classes: list[str]) -> tuple[str, ...]:
+    """Return each class's first word in words.txt; its number if there is none or two classes share it."""
     path = base / "words.txt"
-    lines = read_tab_rows(path, 2).values() if os.path.isfile(path) else ()
-    words = {number: text.split(",")[0].strip() for number, text in lines}
-    count = Counter(words.get(name) for name in known)
-    return tuple(words[name] if words.get(name) and count[words[name]] == 1 else name for name in known)
+    rows = read_tab_rows(path, 2).values() if os.path.isfile(path) else ()
+    words = {number: text.split(",")[0].strip() for number, text in rows}
+    count = Counter(words.get(name) for name in classes)
+    return tuple(words[name] if words.get(name) and count[words[name]] == 1 else name for name in classes)

@@ -1,4 +1,4 @@
-"""Small data sets in the official idx layout, and a server on this machine."""
+"""Small data sets in the official idx layout, and a local web server."""
 
 from __future__ import annotations
 
@@ -51,21 +51,21 @@ def raw(tmp_path: Path, contents: dict[str, bytes]) -> Path:
 
 @pytest.fixture
 def official(monkeypatch: pytest.MonkeyPatch, arrays: dict[str, np.ndarray], contents: dict[str, bytes]) -> None:
-    """Let the tiny files be MNIST's originals."""
+    """Accept the small files as MNIST's originals."""
     files = {name: mnist.IdxFile(arrays[name].shape, hashlib.md5(contents[name]).hexdigest()) for name in contents}
     monkeypatch.setattr(mnist, "MNIST_FILES", files)
 
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[str], tuple[int, bytes, float]]], str]]:
-    """Start a server from a function: file name -> status, body, seconds before each byte; gives its address."""
+    """Start a server from a function: file name -> status, body, seconds before each byte; return its URL."""
     monkeypatch.setenv("no_proxy", "*")
     servers: list[ThreadingHTTPServer] = []
 
-    def start(answer: Callable[[str], tuple[int, bytes, float]]) -> str:
+    def start(respond: Callable[[str], tuple[int, bytes, float]]) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                status, body, pause = answer(self.path.lstrip("/"))
+                status, body, pause = respond(self.path.lstrip("/"))
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -93,8 +93,8 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[str],
 
 
 @pytest.fixture(autouse=True)
-def kept(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder in which decoded images are kept during a test."""
-    folder = tmp_path_factory.mktemp("kept")
+def image_cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder of the decoded images of a test."""
+    folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("KD_CACHE", str(folder))
     return folder / "images"

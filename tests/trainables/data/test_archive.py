@@ -1,4 +1,4 @@
-"""--download of a set that comes as one archive, against a server on this machine."""
+"""Download of archives from a local web server."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from trainables.data import cifar10, load_dataset, tiny_imagenet
 from trainables.data.archive import Archive, unpack_archive
 from trainables.data.generated import GENERATORS
 
-Serve = Callable[[Callable[[str], tuple[int, bytes, float]]], str]  # the fixture: answers to requests -> address
+Serve = Callable[[Callable[[str], tuple[int, bytes, float]]], str]  # the fixture: responses by file name -> URL
 FILES = {"set/a.bin": b"a" * 1000, "set/more/b.txt": b"b"}
 
 
-def packed(name: str, files: dict[str, bytes]) -> bytes:
+def pack(name: str, files: dict[str, bytes]) -> bytes:
     file = io.BytesIO()
     if name.endswith(".zip"):
         with zipfile.ZipFile(file, "w") as archive:
@@ -44,16 +44,16 @@ def inside(root: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", ["set.tar.gz", "set.zip"])
-def test_an_archive_is_fetched_unpacked_and_gone(tmp_path: Path, serve: Serve, name: str) -> None:
-    content, asked = packed(name, FILES), []
-    address = serve(lambda path: (asked.append(path) or 200, content, 0))
+def test_an_archive_is_fetched_unpacked_and_deleted(tmp_path: Path, serve: Serve, name: str) -> None:
+    content, requests = pack(name, FILES), []
+    address = serve(lambda path: (requests.append(path) or 200, content, 0))
     assert unpack_archive(tmp_path, published(name, content, address)) == tmp_path / "set"
-    assert inside(tmp_path) == FILES and asked == [name]
+    assert inside(tmp_path) == FILES and requests == [name]
 
 
 @pytest.mark.parametrize("name", ["set.tar.gz", "set.zip"])
-def test_one_that_somebody_laid_there_is_taken_and_kept(tmp_path: Path, name: str) -> None:
-    content = packed(name, FILES)
+def test_a_local_archive_is_used_and_not_deleted(tmp_path: Path, name: str) -> None:
+    content = pack(name, FILES)
     (tmp_path / name).write_bytes(content)
     unpack_archive(tmp_path, published(name, content))
     assert inside(tmp_path) == FILES | {name: content}
@@ -68,10 +68,10 @@ BAD = {
 
 
 @pytest.mark.parametrize("fault", BAD)
-def test_bad_answers_leave_nothing_behind(tmp_path: Path, serve: Serve, fault: str) -> None:
-    content = packed("set.zip", FILES)
-    answer, message = BAD[fault]
-    address = serve(lambda path: answer(content))
+def test_bad_responses_leave_no_files(tmp_path: Path, serve: Serve, fault: str) -> None:
+    content = pack("set.zip", FILES)
+    respond, message = BAD[fault]
+    address = serve(lambda path: respond(content))
     with pytest.raises(UserError) as caught:
         unpack_archive(tmp_path, published("set.zip", content, address))
     assert f"{address}set.zip: " in str(caught.value) and message in str(caught.value)
@@ -81,14 +81,14 @@ def test_bad_answers_leave_nothing_behind(tmp_path: Path, serve: Serve, fault: s
 def test_an_altered_archive_is_named_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "set.zip").write_bytes(b"altered")
     with pytest.raises(UserError, match=f"^{tmp_path / 'set.zip'}: altered: its md5 is"):
-        unpack_archive(tmp_path, published("set.zip", packed("set.zip", FILES)))
+        unpack_archive(tmp_path, published("set.zip", pack("set.zip", FILES)))
     assert inside(tmp_path) == {"set.zip": b"altered"}
 
 
 @pytest.mark.parametrize("files", [{"../escaped": b""}, {"/escaped": b""}, {"other/a": b""}])
 @pytest.mark.parametrize("name", ["set.tar.gz", "set.zip"])
-def test_what_holds_something_else_is_refused(tmp_path: Path, name: str, files: dict[str, bytes]) -> None:
-    content = packed(name, files)
+def test_other_contents_are_refused(tmp_path: Path, name: str, files: dict[str, bytes]) -> None:
+    content = pack(name, files)
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / name).write_bytes(content)
     with pytest.raises(UserError, match=f"^{tmp_path / 'root' / 'set'}: cannot be unpacked from "):
@@ -97,7 +97,7 @@ def test_what_holds_something_else_is_refused(tmp_path: Path, name: str, files: 
 
 
 def test_an_old_folder_is_not_overwritten(tmp_path: Path) -> None:
-    content = packed("set.zip", FILES)
+    content = pack("set.zip", FILES)
     (tmp_path / "set.zip").write_bytes(content)
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "mine").touch()
@@ -107,11 +107,11 @@ def test_an_old_folder_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_cifar10_and_tiny_imagenet_are_fetched(tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Generated ones, let be the published ones."""
+    """With generated data sets as the published ones."""
     for name, values in (("cifar10", {}), ("tiny_imagenet", {"classes": 3})):
         knobs = GENERATORS[name](tmp_path, values)
         archive = cifar10.LAYOUT.archive if name == "cifar10" else tiny_imagenet.TINY_IMAGENET
-        content = packed(archive.name, {k: v for k, v in inside(tmp_path).items() if k.startswith(archive.folder)})
+        content = pack(archive.name, {k: v for k, v in inside(tmp_path).items() if k.startswith(archive.folder)})
         address = serve(lambda path, content=content: (200, content, 0))
         mine = published(archive.name, content, address)._replace(folder=archive.folder)
         if name == "cifar10":

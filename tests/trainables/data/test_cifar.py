@@ -22,20 +22,20 @@ from trainables.data.locations import MissingFilesError
 
 ROOT = Path(__file__).parents[3]
 REAL = Path(os.environ.get("KD_DATA") or ROOT.parent / "shared" / "data")
-real = pytest.mark.skipif(not (REAL / "cifar-10-batches-bin").is_dir(), reason="the real CIFAR-10 is not at hand")
+real = pytest.mark.skipif(not (REAL / "cifar-10-batches-bin").is_dir(), reason="CIFAR-10 is not on this machine")
 LAYOUTS = {"cifar10": cifar10.LAYOUT, "cifar100": cifar100.LAYOUT}
 
 
 def content(layout: cifar.CifarLayout, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Labels [n, columns], each of them used, and pixels [n, 3072] of one file; the test file is shorter."""
-    rng = np.random.default_rng([layout.batch, sum(name.encode())])
+    """Labels [n, columns], all of them used, and pixels [n, 3072] of one file."""
+    rng = np.random.default_rng([layout.max_file_images, sum(name.encode())])
     n = 200 if name == layout.test else 300
     columns = [rng.permutation(np.arange(n) % len(each.classes)) for each in layout.labels]
     return np.stack(columns, axis=1), rng.integers(0, 256, (n, 3072), dtype=np.uint8)
 
 
 def binary(root: Path, layout: cifar.CifarLayout) -> Path:
-    """The binary layout, byte by byte."""
+    """Write the binary layout."""
     folder = root / layout.binary
     folder.mkdir()
     for name in (*layout.train, layout.test):
@@ -46,7 +46,7 @@ def binary(root: Path, layout: cifar.CifarLayout) -> Path:
 
 
 class Python2(pickle._Pickler):  # type: ignore[name-defined]  # pyright: ignore[reportAttributeAccessIssue]
-    """Writes as Python 2 and numpy 1 did, when the published files were made."""
+    """Write like Python 2 with numpy 1, which wrote the published files."""
 
     dispatch: ClassVar = {**pickle._Pickler.dispatch}  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -66,19 +66,19 @@ class Python2(pickle._Pickler):  # type: ignore[name-defined]  # pyright: ignore
 
 
 def pickled(value: Any, path: Path) -> str:
-    """Write a pickle of the old kind; its md5."""
+    """Write a pickle of Python 2; return its MD5."""
     with path.open("wb") as file:
         Python2(file, protocol=2).dump(value)
     return hashlib.md5(path.read_bytes()).hexdigest()
 
 
 def python(root: Path, layout: cifar.CifarLayout, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The python layout, whose md5 is let be the published one."""
+    """Write the Python layout, and accept its MD5 as published."""
     folder = root / layout.python
     folder.mkdir()
     for name in (*layout.train, layout.test):
         labels, pixels = content(layout, name)
-        columns = {each.key.decode(): column.tolist() for each, column in zip(layout.labels, labels.T, strict=True)}
+        columns = {label.key.decode(): column.tolist() for label, column in zip(layout.labels, labels.T, strict=True)}
         monkeypatch.setitem(layout.md5, name, pickled({"data": pixels, **columns}, folder / name))
     return folder
 
@@ -89,23 +89,21 @@ def layout(request: pytest.FixtureRequest) -> cifar.CifarLayout:
 
 
 def same(data: Dataset, layout: cifar.CifarLayout, column: int) -> bool:
-    """Whether a data set holds what was written: the test images in order, the others in any."""
+    """Compare a data set with the written files: the test images in order, training and validation in any order."""
     labels, pixels = content(layout, layout.test)
     if data.test.labels.tolist() != labels[:, column].tolist() or data.test.images.tobytes() != pixels.tobytes():
         return False
     written = [pair for name in layout.train for pair in zip(*reversed(content(layout, name)), strict=True)]
-    found = [pair for split in (data.train, data.val) for pair in zip(*split, strict=True)]
-    return sorted((p.tobytes(), int(n[column])) for p, n in written) == sorted((p.tobytes(), int(n)) for p, n in found)
+    read = [pair for split in (data.train, data.val) for pair in zip(*split, strict=True)]
+    return sorted((p.tobytes(), int(n[column])) for p, n in written) == sorted((p.tobytes(), int(n)) for p, n in read)
 
 
 def knobs(layout: cifar.CifarLayout) -> list[tuple[int, dict[str, Any]]]:
-    """The column of labels in a record, and how a space asks for it."""
+    """Columns of labels in a record, with the knobs that select them."""
     return [(0, {})] if layout.name == "cifar10" else [(1, {}), (1, {"labels": "fine"}), (0, {"labels": "coarse"})]
 
 
-def test_both_layouts_hold_what_was_written(
-    tmp_path: Path, layout: cifar.CifarLayout, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_both_layouts_are_read(tmp_path: Path, layout: cifar.CifarLayout, monkeypatch: pytest.MonkeyPatch) -> None:
     for write in (binary, lambda root, layout: python(root, layout, monkeypatch)):
         root = tmp_path / write.__name__
         root.mkdir()
@@ -118,7 +116,7 @@ def test_both_layouts_hold_what_was_written(
             assert data.fingerprint() == load_dataset(layout.name, folder, validation=100, **values).fingerprint()
 
 
-def test_torchvision_finds_the_same_in_the_python_layout(
+def test_torchvision_reads_the_same_from_the_python_layout(
     tmp_path: Path, layout: cifar.CifarLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from trainables.models.torchvision_import import torchvision
@@ -140,16 +138,16 @@ def test_torchvision_finds_the_same_in_the_python_layout(
     assert sorted(ours) == sorted((image.tobytes(), label) for image, label in pairs)
 
 
-def test_the_md5_are_torchvisions(layout: cifar.CifarLayout) -> None:
+def test_md5_are_those_of_torchvision(layout: cifar.CifarLayout) -> None:
     from trainables.models.torchvision_import import torchvision
 
     theirs = getattr(torchvision.datasets, layout.name.upper())
     assert layout.md5 == dict([*theirs.train_list, *theirs.test_list]) and layout.python == theirs.base_folder
 
 
-def test_the_classes_are_as_many_as_published_in_alphabetical_order() -> None:
-    """CIFAR-10's and the fine ones; two of the coarse ones are not."""
-    assert [len(each) for each in (cifar10.CLASSES, cifar100.FINE, cifar100.COARSE)] == [10, 100, 20]
+def test_number_and_order_of_classes() -> None:
+    """Two of the coarse classes are not in alphabetical order."""
+    assert [len(classes) for classes in (cifar10.CLASSES, cifar100.FINE, cifar100.COARSE)] == [10, 100, 20]
     for classes in (cifar10.CLASSES, cifar100.FINE):
         assert list(classes) == sorted(set(classes))
 
@@ -176,22 +174,22 @@ FAULTS: dict[str, tuple[Callable[[bytes, int], bytes], str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_named(tmp_path: Path, layout: cifar.CifarLayout, fault: str) -> None:
+def test_faults(tmp_path: Path, layout: cifar.CifarLayout, fault: str) -> None:
     change, message = FAULTS[fault]
     folder = binary(tmp_path, layout)
     for name in (layout.train[-1], layout.test):
         path = folder / f"{name}.bin"
-        whole = path.read_bytes()
-        path.write_bytes(change(whole, 3072 + len(layout.labels)))
+        content = path.read_bytes()
+        path.write_bytes(change(content, 3072 + len(layout.labels)))
         with pytest.raises(UserError) as caught:
             load_dataset(layout.name, tmp_path)
         assert str(caught.value).startswith(f"{path}: ") and message in str(caught.value)
-        path.write_bytes(whole)
+        path.write_bytes(content)
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200), st.integers(0, 9000))
-def test_any_truncation_is_refused_or_whole_records(tmp_path: Path, more: bytes, length: int) -> None:
+def test_truncated_records_are_refused(tmp_path: Path, more: bytes, length: int) -> None:
     layout = cifar10.LAYOUT
     path = tmp_path / "data_batch_1.bin"
     path.write_bytes(np.tile(np.arange(3073, dtype=np.uint8) % 10, 3).tobytes()[:length] + more)
@@ -202,7 +200,7 @@ def test_any_truncation_is_refused_or_whole_records(tmp_path: Path, more: bytes,
         assert str(error).startswith(f"{path}: ")
 
 
-def test_what_is_missing_is_named(tmp_path: Path, layout: cifar.CifarLayout) -> None:
+def test_missing_files_are_named(tmp_path: Path, layout: cifar.CifarLayout) -> None:
     with pytest.raises(MissingFilesError) as caught:
         load_dataset(layout.name, tmp_path)
     for word in (layout.binary, layout.python, str(tmp_path), "--data DIR", "KD_DATA=DIR", "--download"):
@@ -219,13 +217,13 @@ def test_an_unpublished_pickle_is_not_opened(
     monkeypatch.setitem(layout.md5, layout.train[0], "0" * 32)
     with pytest.raises(UserError) as caught:
         load_dataset(layout.name, tmp_path)
-    assert str(caught.value).startswith(f"{folder / layout.train[0]}: not opened, for a pickle may run code")
+    assert str(caught.value).startswith(f"{folder / layout.train[0]}: not opened: a pickle may run code")
     assert f"use the binary layout, {layout.binary}/ instead" in str(caught.value)
 
 
 @real
-def test_the_real_one() -> None:
-    """Published numbers stand on these images: nothing here may ever be adjusted."""
+def test_the_published_files() -> None:
+    """Published results depend on these images: do not change the expected values."""
     images = cifar.read_cifar(cifar10.LAYOUT, 0, REAL, False).train.images
     assert hashlib.sha256(images.tobytes()).hexdigest() == (
         "9d5c2eddadb0deff02c14c350c0385aab7b1d5ff1edfeb4997c8dc8644960111"

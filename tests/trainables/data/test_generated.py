@@ -1,4 +1,4 @@
-"""Generated stand-ins of absent data sets: in the official layout, so that their own loaders read them."""
+"""Generated data sets, read by the loaders of the layouts they imitate."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ KNOBS: dict[str, dict[str, Any]] = {
 CLASSES = {"idx": 10, "fashion_mnist": 10, "cifar10": 10, "cifar100": 20, "tiny_imagenet": 12, "mhist": 2, "folder": 3}
 
 
-def test_all_but_mnist_are_either_embedded_or_can_be_generated(tmp_path: Path) -> None:
+def test_all_but_mnist_are_embedded_or_generated(tmp_path: Path) -> None:
     assert set(DATASETS) - set(GENERATORS) == {"mnist", "mnist5k", "digits"}
     assert generate_dataset("mnist") is None and generate_dataset("digits") is None
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_a_sketch_is_small_shows_every_class_and_says_what_it_is(name: str) -> None:
+def test_it_is_small_and_has_every_class(name: str) -> None:
     data = generate_dataset(name, **KNOBS.get(name, {}))
     assert data and data.name == f"generated {name}" and "generated" in data.source
     assert len(data.classes) == CLASSES[name] and all(0 < n < 1000 for n in data.sizes.values())
@@ -38,8 +38,8 @@ def test_a_sketch_is_small_shows_every_class_and_says_what_it_is(name: str) -> N
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_a_sketch_can_be_learnt(name: str) -> None:
-    """The nearest of the classes' mean images is mostly right, even where a class has five kinds of images."""
+def test_it_can_be_learned(name: str) -> None:
+    """The nearest class mean is mostly right, even if a coarse class has five patterns."""
     data = generate_dataset(name, **KNOBS.get(name, {}))
     assert data
     train, test = (split.images.reshape(len(split.images), -1).astype(float) for split in (data.train, data.test))
@@ -49,14 +49,14 @@ def test_a_sketch_can_be_learnt(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_a_sketch_is_always_the_same_and_leaves_nothing_behind(
-    name: str, tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+def test_it_is_always_the_same_and_leaves_no_files(
+    name: str, tmp_path: Path, image_cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     first, second = (generate_dataset(name, **KNOBS.get(name, {})) for _ in range(2))
     assert first and second and first.fingerprint() == second.fingerprint()
-    assert not list(tmp_path.iterdir()) and not kept.exists()
+    assert not list(tmp_path.iterdir()) and not image_cache_folder.exists()
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_sketch_is_always_the_same_and_leaves_nothing_behind(
         ("folder", [["cat", "dog"], ["my cup"]]),
     ],
 )
-def test_a_sketch_has_the_classes_that_a_space_groups(name: str, groups: list[list[Any]]) -> None:
+def test_it_has_the_grouped_classes(name: str, groups: list[list[Any]]) -> None:
     values = KNOBS.get(name, {}) | {"groups": groups}
     values.pop("classes", None)
     data = generate_dataset(name, **values)
@@ -91,7 +91,7 @@ def test_an_absolute_path_of_the_user_is_not_written_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_it_is_read_where_it_was_written(name: str, tmp_path: Path) -> None:
+def test_written_files_are_read_in_place(name: str, tmp_path: Path) -> None:
     knobs = GENERATORS[name](tmp_path, KNOBS.get(name, {}))
     expected = generate_dataset(name, **KNOBS.get(name, {}))
     assert expected and load_dataset(name, tmp_path, **knobs).fingerprint() == expected.fingerprint()

@@ -1,4 +1,4 @@
-"""Superclasses: the same images, asked for their group."""
+"""Superclasses: the same images, labeled by group."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trainables.data.groups import group_classes
 
 
 def letters() -> Dataset:
-    """Four classes, eight images of each in all splits together, every image of another grey."""
+    """Four classes of eight images in all splits together, all in different gray levels."""
     splits = [Split(np.arange(n, dtype=np.uint8).reshape(-1, 1, 1, 1) + n, np.arange(n) % 4) for n in (16, 8, 8)]
     return Dataset(*splits, ("a", "b", "c", "d"), "Made up.", "by hand", "letters")
 
@@ -74,7 +74,7 @@ def test_a_grouped_data_set_can_be_reduced() -> None:
         (3, "found 3, expected a list"),
     ],
 )
-def test_each_mistake_is_named(groups: object, message: str) -> None:
+def test_wrong_groups(groups: object, message: str) -> None:
     with pytest.raises(UserError, match=r"^data\.groups") as caught:
         load_dataset("digits", groups=groups)
     assert message in str(caught.value)

@@ -17,7 +17,7 @@ from spaces.errors import UserError
 from trainables.data.idx import idx, read_idx
 from trainables.data.locations import MissingFilesError
 
-Content = Callable[[np.ndarray], bytes]  # the fixture: an array as an idx file
+Content = Callable[[np.ndarray], bytes]  # the fixture: array -> idx file
 
 IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = (
     "train-images-idx3-ubyte",
@@ -29,31 +29,31 @@ IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = (
 
 @settings(deadline=None)
 @given(arrays(np.uint8, array_shapes(min_dims=1, max_dims=3, max_side=7)))
-def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, content: Content, array: np.ndarray) -> None:
+def test_written_arrays_are_read(tmp_path_factory: pytest.TempPathFactory, content: Content, array: np.ndarray) -> None:
     folder = tmp_path_factory.mktemp("idx")
     (folder / "plain").write_bytes(content(array))
     (folder / "packed.gz").write_bytes(gzip.compress(content(array)))
     for name in ("plain", "packed.gz"):
-        found = read_idx(folder / name, array.ndim)
-        assert found.shape == array.shape and found.dtype == np.uint8 and (found == array).all()
+        read = read_idx(folder / name, array.ndim)
+        assert read.shape == array.shape and read.dtype == np.uint8 and (read == array).all()
 
 
 @settings(deadline=None)
 @given(cut=st.floats(0, 1, exclude_max=True), packed=st.booleans())
-def test_any_truncation_is_refused(
+def test_truncated_files_are_refused(
     tmp_path_factory: pytest.TempPathFactory, content: Content, cut: float, packed: bool
 ) -> None:
-    whole = content(np.arange(60, dtype=np.uint8).reshape(3, 4, 5))
-    whole = gzip.compress(whole) if packed else whole
+    file = content(np.arange(60, dtype=np.uint8).reshape(3, 4, 5))
+    file = gzip.compress(file) if packed else file
     path = tmp_path_factory.mktemp("idx") / ("file.gz" if packed else "file")
-    path.write_bytes(whole[: int(cut * len(whole))])
+    path.write_bytes(file[: int(cut * len(file))])
     with pytest.raises(UserError, match=f"^{path}: "):
         read_idx(path, 3)
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=200), st.booleans())
-def test_any_other_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, junk: bytes, packed: bool) -> None:
+def test_other_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, junk: bytes, packed: bool) -> None:
     path = tmp_path_factory.mktemp("idx") / "file.gz"
     path.write_bytes(gzip.compress(junk) if packed else junk)
     with pytest.raises(UserError, match=f"^{path}: "):
@@ -74,7 +74,7 @@ def test_any_other_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, j
         (struct.pack(">II", 0x801, 2**32 - 1), "declares the shape (4294967295,), expected 1 to 2,147,483,648"),
     ],
 )
-def test_each_fault_is_named(tmp_path: Path, data: bytes, message: str) -> None:
+def test_faults(tmp_path: Path, data: bytes, message: str) -> None:
     for name, stored in (("labels", data), ("labels.gz", gzip.compress(data))):
         (tmp_path / name).write_bytes(stored)
         with pytest.raises(UserError) as caught:
@@ -88,7 +88,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
         read_idx(tmp_path, 1)
 
 
-def test_a_bomb_does_not_eat_memory(tmp_path: Path) -> None:
+def test_a_decompression_bomb_uses_little_memory(tmp_path: Path) -> None:
     """50 MB of zeros in 200 kB, behind a header that declares a hundred bytes, and behind one that declares 2 GB."""
     for declared, message in ((100, "more bytes of data"), (2**31, "only 50,000,000")):
         path = tmp_path / f"{declared}.gz"
@@ -103,7 +103,7 @@ def test_a_bomb_does_not_eat_memory(tmp_path: Path) -> None:
             assert peak < 5e6
 
 
-def test_a_set_of_four(raw: Path, contents: dict[str, bytes]) -> None:
+def test_four_files(raw: Path, contents: dict[str, bytes]) -> None:
     data = idx(raw.parents[1], False, folder="MNIST", validation=30)
     assert data.sizes == {"train": 170, "val": 30, "test": 50}
     assert data.shape == (1, 6, 5)
@@ -137,7 +137,7 @@ def test_labels_need_not_start_at_zero(raw: Path, arrays: dict[str, np.ndarray],
     [
         (LABELS, lambda a: a[:-1], "199 labels for the 200 images of train-images-idx3-ubyte.gz"),
         (TEST_IMAGES, lambda a: a[:, 1:], "images of 5 by 5, but those to train on are of 6 by 5"),
-        (TEST_LABELS, lambda a: a + 2, "label 10 does not occur among the labels to train on"),
+        (TEST_LABELS, lambda a: a + 2, "label 10 does not occur among the training labels"),
     ],
 )
 def test_files_that_do_not_fit(
@@ -158,6 +158,6 @@ def test_missing_files_are_named(raw: Path) -> None:
         idx(raw, False, folder="there", validation=30)
 
 
-def test_a_folder_that_is_none(raw: Path) -> None:
+def test_a_number_is_not_a_folder(raw: Path) -> None:
     with pytest.raises(UserError, match=r"^data\.folder: 3: expected the name of a folder"):
         idx(raw, False, folder=3)  # pyright: ignore[reportArgumentType]

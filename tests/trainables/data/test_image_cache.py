@@ -1,4 +1,4 @@
-"""Many images: decoded once, mapped ever after, whoever asks and whatever happened to what was kept."""
+"""Decoded images: cached, mapped, and decoded again if the cache is damaged."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from PIL import Image
 
 from spaces.errors import UserError
 from trainables.data import image_cache as module
+from trainables.data.array_file import MappedArray
 from trainables.data.image_cache import decode_images
 
 ROOT = Path(__file__).parents[3]
@@ -33,17 +34,19 @@ def base(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let 600 tiny images be worth a cache."""
+    """Cache even 600 tiny images."""
     monkeypatch.setattr(module, "MIN_CACHED_BYTES", 0)
 
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The files that are decoded."""
-    found: list[Path] = []
-    read = module.images.read
-    monkeypatch.setattr(module.images, "read", lambda path, **knobs: found.append(path) or read(path, **knobs))
-    return found
+    """Paths of the decoded files."""
+    paths: list[Path] = []
+    read = module.image_file.read_image
+    monkeypatch.setattr(
+        module.image_file, "read_image", lambda path, **knobs: paths.append(path) or read(path, **knobs)
+    )
+    return paths
 
 
 def expected(numbers: range) -> np.ndarray:
@@ -52,26 +55,26 @@ def expected(numbers: range) -> np.ndarray:
 
 @pytest.mark.parametrize("small", [0, 2**22])
 def test_images_are_in_the_order_of_their_names(
-    base: Path, monkeypatch: pytest.MonkeyPatch, kept: Path, small: int
+    base: Path, monkeypatch: pytest.MonkeyPatch, image_cache_folder: Path, small: int
 ) -> None:
     monkeypatch.setattr(module, "MIN_CACHED_BYTES", small)
     assert (decode_images(base, NAMES, 6) == expected(range(600))).all()
     assert (decode_images(base, NAMES[::-7], 6) == expected(range(599, -1, -7))).all()
-    assert kept.exists() == (small == 0)  # a few images leave nothing behind
+    assert image_cache_folder.exists() == (small == 0)  # a few images are not cached
 
 
 @pytest.mark.usefixtures("large")
-class TestKept:
-    """What is kept in the cache folder."""
+class TestCached:
+    """Images in the cache folder."""
 
-    def test_nothing_is_decoded_twice_and_it_is_mapped(self, base: Path, reads: list[Path]) -> None:
+    def test_images_are_decoded_once_and_mapped(self, base: Path, reads: list[Path]) -> None:
         first = decode_images(base, NAMES, 6)
         assert sorted(reads) == sorted(base / name for name in NAMES)
-        again = decode_images(base, NAMES, 6)
-        assert len(reads) == 600 and (first == again).all()
-        assert type(again) is np.ndarray and isinstance(again.base, np.memmap) and not again.flags.writeable
+        second = decode_images(base, NAMES, 6)
+        assert len(reads) == 600 and (first == second).all()
+        assert type(second) is np.ndarray and isinstance(second.base, MappedArray) and not second.flags.writeable
 
-    def test_a_folder_that_moved_is_the_same(self, base: Path, reads: list[Path]) -> None:
+    def test_a_moved_folder_uses_the_same_cache(self, base: Path, reads: list[Path]) -> None:
         decode_images(base, NAMES, 6)
         base.rename(base.with_name("elsewhere"))
         assert (decode_images(base.with_name("elsewhere"), NAMES, 6) == expected(range(600))).all() and len(
@@ -79,13 +82,13 @@ class TestKept:
         ) == 600
 
     @pytest.mark.parametrize("size", [5, 6])
-    def test_other_knobs_are_other_images(self, base: Path, reads: list[Path], size: int) -> None:
+    def test_other_sizes_are_decoded_again(self, base: Path, reads: list[Path], size: int) -> None:
         assert decode_images(base, NAMES, size, 6).shape == (600, 3, size, size)
         decode_images(base, NAMES, size)
         assert len(reads) == 1200
 
-    def test_an_image_put_in_the_place_of_another_is_seen(self, base: Path) -> None:
-        """With its size and date, as an archive may hold them."""
+    def test_a_replaced_image_is_noticed(self, base: Path) -> None:
+        """Even with the same size and date, as from an archive."""
         for name, pixels in (("a.bmp", PIXELS[0]), ("b.bmp", PIXELS[1])):
             Image.fromarray(pixels).save(base / name)
             os.utime(base / name, ns=(10**18, 10**18))
@@ -94,55 +97,54 @@ class TestKept:
         assert (base / "a.bmp").stat().st_mtime_ns == 10**18
         assert (decode_images(base, ["a.bmp"], 6) == expected(range(1, 2))).all()
 
-    @pytest.mark.parametrize("damage", ["truncated", "altered", "emptied", "sum lost", "sum altered", "not an array"])
-    def test_what_is_damaged_is_said_and_decoded_again(
-        self, base: Path, kept: Path, reads: list[Path], caplog: pytest.LogCaptureFixture, damage: str
+    @pytest.mark.parametrize("damage", ["truncated", "altered", "emptied", "checksum altered", "not an array"])
+    def test_a_damaged_cache_is_decoded_again(
+        self, base: Path, image_cache_folder: Path, reads: list[Path], caplog: pytest.LogCaptureFixture, damage: str
     ) -> None:
         decode_images(base, NAMES, 6)
-        (path,) = kept.glob("*.npy")
+        (path,) = image_cache_folder.glob("*.npy")
         content = bytearray(path.read_bytes())
         content[200] ^= 1
         changes: dict[str, Callable[[], object]] = {
             "truncated": lambda: path.write_bytes(path.read_bytes()[:-1]),
             "altered": lambda: path.write_bytes(content),
             "emptied": lambda: path.write_bytes(b""),
-            "sum lost": path.with_suffix(".sum").unlink,
-            "sum altered": lambda: path.with_suffix(".sum").write_bytes(b"\xff"),
+            "checksum altered": lambda: path.write_bytes(path.read_bytes()[:-1] + b"\xff"),
             "not an array": lambda: path.write_bytes(b"PK\x03\x04"),
         }
         changes[damage]()
         assert (decode_images(base, NAMES, 6) == expected(range(600))).all() and len(reads) == 1200
-        assert [f"{path}: damaged; its images are decoded again"] == [each.message for each in caplog.records]
+        assert caplog.messages == [f"{path}: damaged; it is computed again"]
         decode_images(base, NAMES, 6)
         assert len(reads) == 1200
 
-    def test_an_image_that_fails_leaves_nothing_behind(self, base: Path, kept: Path) -> None:
+    def test_a_damaged_image_leaves_no_cache(self, base: Path, image_cache_folder: Path) -> None:
         (base / "300.png").write_bytes(b"")
         with pytest.raises(UserError, match=f"^{base / '300.png'}: not a readable image"):
             decode_images(base, NAMES, 6)
-        assert {path.suffix for path in kept.iterdir()} == {".lock"}
+        assert {path.suffix for path in image_cache_folder.iterdir()} == {".lock"}
 
-    def test_a_cache_that_cannot_be_written_is_named(self, base: Path, kept: Path) -> None:
-        kept.write_text("a file where a folder should be")
-        with pytest.raises(UserError, match=f"^{kept}: cannot keep decoded images there .* KD_CACHE names a folder"):
+    def test_an_unwritable_cache_is_named(self, base: Path, image_cache_folder: Path) -> None:
+        image_cache_folder.write_text("a file where a folder should be")
+        with pytest.raises(UserError, match=f"^{image_cache_folder}: cannot write decoded images .* by KD_CACHE=DIR"):
             decode_images(base, NAMES, 6)
 
 
 CODE = """
 import sys
 from pathlib import Path
-from trainables.data import decoded as module
+from trainables.data import image_cache as module
 base, log, limit = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 if limit:
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-module.SMALL, read = 0, module.images.read
+module.MIN_CACHED_BYTES, read = 0, module.image_file.read_image
 def logged(path, **knobs):
     with log.open("a") as file:
         file.write("x")
     return read(path, **knobs)
-module.images.read = logged
-print(module.decoded(base, sorted(path.name for path in base.iterdir()), 6).sum())
+module.image_file.read_image = logged
+print(module.decode_images(base, sorted(path.name for path in base.iterdir()), 6).sum())
 """
 
 
@@ -151,44 +153,44 @@ def process(base: Path, log: Path, limit: int = 0) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_of_several_processes_one_decodes_and_the_others_wait(base: Path, tmp_path: Path) -> None:
+def test_only_one_process_decodes(base: Path, tmp_path: Path) -> None:
     running = [process(base, tmp_path / "log") for _ in range(3)]
-    said = [each.communicate(timeout=120) for each in running]
-    assert {read for read, _ in said} == {f"{PIXELS.sum()}\n"}
-    assert all(told in ("", "decoding images: 600 …\n") for _, told in said)  # the latter where it takes long
+    outputs = [decoder.communicate(timeout=120) for decoder in running]
+    assert {stdout for stdout, _ in outputs} == {f"{PIXELS.sum()}\n"}
+    assert all(stderr in ("", "decoding images: 600 …\n") for _, stderr in outputs)  # the latter on a slow machine
     assert (tmp_path / "log").stat().st_size == 600
 
 
-def test_a_full_disk_is_said_and_leaves_nothing_half_written(base: Path, tmp_path: Path, kept: Path) -> None:
-    """A limit on the size of files stands in for the disk."""
-    _, complained = process(base, tmp_path / "log", limit=20_000).communicate(timeout=60)
-    assert "UserError" in complained and "64,800 bytes needed" in complained
-    assert {path.suffix for path in kept.iterdir()} == {".lock"}
+def test_a_full_disk_leaves_no_partial_file(base: Path, tmp_path: Path, image_cache_folder: Path) -> None:
+    """Simulated by a limit on the size of files."""
+    _, stderr = process(base, tmp_path / "log", limit=20_000).communicate(timeout=60)
+    assert "UserError" in stderr and "64,800 bytes needed" in stderr
+    assert {path.suffix for path in image_cache_folder.iterdir()} == {".lock"}
 
 
 @pytest.mark.parametrize("kind", ["absent", "folder", "pipe", "broken link"])
-def test_what_is_no_file_is_named_at_once(base: Path, kind: str) -> None:
+def test_other_objects_instead_of_a_file_are_named(base: Path, kind: str) -> None:
     path = base / "a.png"
     make: dict[str, Callable[[], object]] = {
         "absent": lambda: None,
         "folder": path.mkdir,
-        "pipe": lambda: os.mkfifo(path),  # whoever opens it waits for ever
+        "pipe": lambda: os.mkfifo(path),  # opening it blocks for ever
         "broken link": lambda: path.symlink_to("nowhere"),
     }
     make[kind]()
-    with pytest.raises(UserError, match=f"^{path}: (cannot be read|no ordinary file)"):
+    with pytest.raises(UserError, match=f"^{path}: (cannot be read|not a regular file)"):
         decode_images(base, ["0.png", "a.png"], 6)
 
 
-def test_a_bomb_that_pillow_only_warns_of_is_an_error(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decompression_bomb_is_an_error(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)
     with pytest.raises(UserError, match=f"^{base / '0.png'}: not a readable image \\(Image size \\(36 pixels\\)"):
         decode_images(base, NAMES, 6)
 
 
-def test_odd_metadata_does_not_hurt(base: Path) -> None:
-    """Pillow warns of EXIF data that break off, and warnings are errors in these tests."""
+def test_odd_metadata_is_ignored(base: Path) -> None:
+    """Pillow warns of truncated EXIF data, and warnings are errors in these tests."""
     Image.fromarray(PIXELS[0]).save(base / "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05")
     with pytest.raises(UserError, match="Corrupt EXIF data"):
-        module.images.read(base / "a.jpg", 6)
+        module.image_file.read_image(base / "a.jpg", 6)
     assert decode_images(base, ["a.jpg"], 6).shape == (1, 3, 6, 6)

@@ -1,4 +1,4 @@
-"""One image at a time, against torchvision's own loader of the same file."""
+"""Image files, compared with torchvision's loader."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spaces.errors import UserError
 from trainables.data.image_file import IMAGE_SUFFIXES, read_image
 
 RNG = np.random.default_rng(3)
-COLOUR = RNG.integers(0, 256, (20, 20, 4), dtype=np.uint8)
+COLOR = RNG.integers(0, 256, (20, 20, 4), dtype=np.uint8)
 KINDS = [("png", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA")] + [
     ("bmp", "RGB"), ("gif", "P"), ("jpg", "L"), ("jpeg", "RGB"), ("jpg", "CMYK"), ("pbm", "1"), ("pgm", "L"),
     ("ppm", "RGB"), ("tif", "CMYK"), ("tiff", "RGB"), ("webp", "RGB"), ("webp", "RGBA"),
@@ -32,54 +32,52 @@ def theirs(path: Path) -> np.ndarray:
         return np.asarray(torchvision.datasets.folder.pil_loader(path)).transpose(2, 0, 1)
 
 
-def written(path: Path, mode: str = "RGB", **options: object) -> Path:
-    Image.fromarray(COLOUR).convert(mode).save(path, **options)
+def save(path: Path, mode: str = "RGB", **options: object) -> Path:
+    Image.fromarray(COLOR).convert(mode).save(path, **options)
     return path
 
 
 @pytest.mark.parametrize(("suffix", "mode"), KINDS)
-def test_every_mode_becomes_the_colors_that_torchvision_gives(tmp_path: Path, suffix: str, mode: str) -> None:
-    path = written(tmp_path / f"a.{suffix}", mode)
-    found = read_image(path, 20)
-    assert found.shape == (3, 20, 20) and found.dtype == np.uint8 and found.flags.c_contiguous
-    assert (found == theirs(path)).all()
+def test_every_mode_gives_the_colors_of_torchvision(tmp_path: Path, suffix: str, mode: str) -> None:
+    path = save(tmp_path / f"a.{suffix}", mode)
+    image = read_image(path, 20)
+    assert image.shape == (3, 20, 20) and image.dtype == np.uint8 and image.flags.c_contiguous
+    assert (image == theirs(path)).all()
 
 
-def test_every_suffix_is_tried_above() -> None:
+def test_every_suffix_is_covered() -> None:
     assert {f".{suffix}" for suffix, _ in KINDS} == set(IMAGE_SUFFIXES)
 
 
 @pytest.mark.parametrize("transparency", [7, bytes(range(256))])
-def test_a_palette_with_transparency_keeps_its_colors_and_warns_of_nothing(
-    tmp_path: Path, transparency: int | bytes
-) -> None:
-    path = written(tmp_path / "a.png", "P", transparency=transparency)
+def test_a_palette_with_transparency_gives_no_warning(tmp_path: Path, transparency: int | bytes) -> None:
+    path = save(tmp_path / "a.png", "P", transparency=transparency)
     assert (read_image(path, 20) == theirs(path)).all()
 
 
 @pytest.mark.parametrize("suffix", ["png", "pgm", "tif"])
-def test_of_sixteen_bits_the_upper_eight_are_taken(tmp_path: Path, suffix: str) -> None:
+def test_the_upper_eight_of_sixteen_bits_are_used(tmp_path: Path, suffix: str) -> None:
     deep = RNG.integers(0, 2**16, (20, 20), dtype=np.uint16)
     Image.fromarray(deep).save(tmp_path / f"a.{suffix}")
     assert (read_image(tmp_path / f"a.{suffix}", 20) == (deep >> 8)[None]).all()
 
 
-def test_a_photograph_on_its_side_is_put_upright(tmp_path: Path) -> None:
+def test_exif_orientation(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
-    path = written(tmp_path / "a.png", exif=exif)
+    path = save(tmp_path / "a.png", exif=exif)
     assert (read_image(path, 20) == np.rot90(theirs(path), -1, (1, 2))).all()
 
 
-def test_the_first_frame_of_a_film(tmp_path: Path) -> None:
-    frames = [Image.fromarray(np.full((20, 20), grey, np.uint8)) for grey in (50, 200)]
+def test_the_first_frame_of_an_animation(tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.full((20, 20), gray, np.uint8)) for gray in (50, 200)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     assert (read_image(tmp_path / "a.gif", 20) == 50).all()
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 40), (40, 80), (80, 40), (120, 40)])
-def test_the_middle_is_what_torchvision_resizes_and_crops(tmp_path: Path, width: int, height: int) -> None:
-    """Away from the border: what lies beyond it is part of torchvision's smoothing, as it crops last."""
+def test_resize_and_crop_equal_torchvision(tmp_path: Path, width: int, height: int) -> None:
+    """Except at the border, where torchvision smooths over pixels that it crops afterwards."""
     from trainables.models.torchvision_import import torchvision
 
     Image.fromarray(RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(tmp_path / "a.png")
@@ -96,7 +94,7 @@ def test_a_small_image_is_enlarged(tmp_path: Path) -> None:
 
 
 def test_another_size_than_expected_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.png")
+    path = save(tmp_path / "a.png")
     assert read_image(path, 10, expected=20).shape == (3, 10, 10)
     with pytest.raises(UserError, match=f"^{path}: an image of 20 by 20 pixels, expected 64 by 64$"):
         read_image(path, 64, expected=64)
@@ -105,7 +103,7 @@ def test_another_size_than_expected_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif", "tif", "webp", "ppm"])
 @pytest.mark.parametrize("part", [0, 0.02, 0.3, 0.7])
 def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, part: float) -> None:
-    path = written(tmp_path / f"a.{suffix}")
+    path = save(tmp_path / f"a.{suffix}")
     path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
     with warnings.catch_warnings(), pytest.raises(UserError, match=f"^{path}: not a readable image"):
         warnings.simplefilter("ignore")
@@ -117,10 +115,10 @@ def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, part: float) -
     suffix=st.sampled_from(["png", "jpg", "bmp", "gif", "tif", "webp", "ppm"]),
     changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8),
 )
-def test_an_altered_file_is_an_image_or_an_error_that_names_it(
+def test_an_altered_file_is_an_image_or_a_user_error(
     tmp_path: Path, suffix: str, changes: list[tuple[int, int]]
 ) -> None:
-    path = written(tmp_path / f"a.{suffix}")
+    path = save(tmp_path / f"a.{suffix}")
     content = bytearray(path.read_bytes())
     for place, value in changes:
         content[place % len(content)] = value
@@ -141,13 +139,13 @@ def test_an_altered_file_is_an_image_or_an_error_that_names_it(
         ("a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),  # Pillow would start Ghostscript
     ],
 )
-def test_what_is_no_image_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+def test_other_files_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=f"^{tmp_path / name}: not a readable image \\(cannot identify image file"):
         read_image(tmp_path / name, 20)
 
 
-def test_pixels_of_an_unknown_range_are_refused(tmp_path: Path) -> None:
+def test_float_pixels_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.full((9, 9), 0.5, np.float32)).save(tmp_path / "a.tif")
     with pytest.raises(UserError, match=r"pixels of mode F, expected 8 or 16 bits each"):
         read_image(tmp_path / "a.tif", 20)
@@ -157,7 +155,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
+def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     """100 million pixels, which Pillow only warns of, and 10,000 million, in a file of a few bytes."""
     for side in (10_000, 100_000):
         path = tmp_path / f"{side}.png"

@@ -1,4 +1,4 @@
-"""MHIST's layout, written here with the csv module and Pillow; its images themselves are nowhere in this project."""
+"""MHIST's layout with generated images; its own may not be redistributed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ VOTES = {"HP": "2", "SSA": "5"}
 
 @pytest.fixture
 def pixels() -> np.ndarray:
-    """24 images, all different, in coarse squares of one color, so that files are small."""
+    """24 images, all different, of a few colored squares, which keeps files small."""
     return np.random.default_rng(17).integers(0, 256, (24, 7, 7, 3), dtype=np.uint8).repeat(32, 1).repeat(32, 2)
 
 
 @pytest.fixture
 def base(tmp_path: Path, pixels: np.ndarray) -> Path:
-    """The layout: a third of the images are SSA, a quarter to test on, the partitions mixed."""
+    """The layout: a third of the images are SSA, a quarter are test images."""
     (tmp_path / "mhist" / "images").mkdir(parents=True)
     with open(tmp_path / "mhist" / "annotations.csv", "w", newline="") as file:
         table = csv.writer(file)
@@ -39,15 +39,16 @@ def base(tmp_path: Path, pixels: np.ndarray) -> Path:
     return tmp_path / "mhist"
 
 
-def test_the_official_partition_and_the_majority_votes(tmp_path: Path, base: Path, pixels: np.ndarray) -> None:
+def test_partition_and_labels(tmp_path: Path, base: Path, pixels: np.ndarray) -> None:
     data = load_dataset("mhist", tmp_path, validation=4)
     assert data.sizes == {"train": 14, "val": 4, "test": 6} and data.shape == (3, 224, 224)
     assert data.classes == ("HP", "SSA")
     number = {image.transpose(2, 0, 1).tobytes(): n for n, image in enumerate(pixels)}
-    tested = [number[image.tobytes()] for image in data.test.images]
-    assert tested == list(range(0, 24, 4)) and data.test.labels.tolist() == [int(n % 3 == 0) for n in tested]
-    others = [(number[i.tobytes()], int(n)) for split in (data.train, data.val) for i, n in zip(*split, strict=True)]
-    assert sorted(others) == [(n, int(n % 3 == 0)) for n in range(24) if n % 4]
+    test_numbers = [number[image.tobytes()] for image in data.test.images]
+    assert test_numbers == list(range(0, 24, 4))
+    assert data.test.labels.tolist() == [int(n % 3 == 0) for n in test_numbers]
+    pairs = [(number[i.tobytes()], int(n)) for split in (data.train, data.val) for i, n in zip(*split, strict=True)]
+    assert sorted(pairs) == [(n, int(n % 3 == 0)) for n in range(24) if n % 4]
 
 
 def test_images_may_be_smaller(tmp_path: Path, base: Path, pixels: np.ndarray) -> None:
@@ -58,12 +59,12 @@ def test_images_may_be_smaller(tmp_path: Path, base: Path, pixels: np.ndarray) -
 
 
 @pytest.mark.parametrize("name", ["mhist", "MHIST", "."])
-def test_the_fingerprint_does_not_depend_on_the_place(tmp_path: Path, base: Path, name: str) -> None:
+def test_the_fingerprint_does_not_depend_on_the_path(tmp_path: Path, base: Path, name: str) -> None:
     expected = load_dataset("mhist", tmp_path, size=7).fingerprint()
     (tmp_path / "elsewhere").mkdir()
     base.rename(tmp_path / "elsewhere" / name if name != "." else tmp_path / "there")
-    place = tmp_path / "there" if name == "." else tmp_path / "elsewhere"
-    assert load_dataset("mhist", place, size=7).fingerprint() == expected
+    root = tmp_path / "there" if name == "." else tmp_path / "elsewhere"
+    assert load_dataset("mhist", root, size=7).fingerprint() == expected
 
 
 GOOD = "MHIST_a0.png,SSA,5,test"
@@ -88,7 +89,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_named(tmp_path: Path, base: Path, fault: str) -> None:
+def test_faults(tmp_path: Path, base: Path, fault: str) -> None:
     text, message = FAULTS[fault]
     (base / "annotations.csv").write_text(text)
     with pytest.raises(UserError, match=f"^{base / 'annotations.csv'}:{re.escape(message)}"):
@@ -103,11 +104,11 @@ def test_an_absent_image_is_named(tmp_path: Path, base: Path, name: str, message
         load_dataset("mhist", tmp_path)
 
 
-def test_a_list_that_breaks_off_is_refused(tmp_path: Path, base: Path) -> None:
+def test_a_truncated_list_is_refused(tmp_path: Path, base: Path) -> None:
     path = base / "annotations.csv"
     path.write_text("".join(path.read_text().splitlines(True)[:-1]))
     (base / "images" / "README.txt").touch()
-    with pytest.raises(UserError, match=f"^{path}: no line for MHIST_a23.png, which lies in images/$"):
+    with pytest.raises(UserError, match=f"^{path}: no line for MHIST_a23.png, which is in images/$"):
         load_dataset("mhist", tmp_path)
 
 
@@ -119,14 +120,20 @@ def test_another_size_is_named(tmp_path: Path, base: Path) -> None:
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=60), st.booleans())
-def test_any_other_table_is_refused(tmp_path: Path, base: Path, junk: bytes, headed: bool) -> None:
+def test_other_tables_are_refused(tmp_path: Path, base: Path, junk: bytes, headed: bool) -> None:
     (base / "annotations.csv").write_bytes(f"{HEADER}\n".encode() * headed + junk)
     with pytest.raises(UserError, match=f"^{base}"):
         load_dataset("mhist", tmp_path)
 
 
-def test_what_is_missing_is_said_and_where_it_comes_from(tmp_path: Path) -> None:
+def test_missing_files_are_named_with_their_source(tmp_path: Path) -> None:
     with pytest.raises(MissingFilesError) as caught:
-        load_dataset("mhist", tmp_path, download=True)  # nobody may pass the images on
-    for word in ("annotations.csv", str(tmp_path / "mhist"), "--data DIR", "KD_DATA=DIR", "ask its authors"):
+        load_dataset("mhist", tmp_path, download=True)  # the images cannot be downloaded
+    for word in (
+        "annotations.csv",
+        str(tmp_path / "mhist"),
+        "--data DIR",
+        "KD_DATA=DIR",
+        "request it from its authors",
+    ):
         assert word in str(caught.value)

@@ -16,17 +16,17 @@ from trainables.data import load_dataset
 from trainables.data.locations import MissingFilesError
 from trainables.data.mnist import MNIST_FILES, mnist, read_verified_idx
 
-Content = Callable[[np.ndarray], bytes]  # the fixture: an array as an idx file
+Content = Callable[[np.ndarray], bytes]  # the fixture: array -> idx file
 
 ROOT = Path(__file__).parents[3]
 REAL = Path(os.environ.get("KD_DATA") or ROOT.parent / "shared" / "data")
 NAMES = tuple(MNIST_FILES)
-real = pytest.mark.skipif(not (REAL / "MNIST").is_dir(), reason="the real MNIST is not at hand")
+real = pytest.mark.skipif(not (REAL / "MNIST").is_dir(), reason="MNIST is not on this machine")
 
 
 @pytest.mark.usefixtures("official")
 class TestTiny:
-    """The loader on a tiny set that stands in for the originals."""
+    """The loader on small files instead of the originals."""
 
     def test_splits(self, raw: Path, arrays: dict[str, np.ndarray]) -> None:
         data = mnist(raw.parents[1], False, validation=40)
@@ -68,7 +68,7 @@ class TestTiny:
     def test_a_flipped_bit_is_refused_or_changes_nothing(
         self, raw: Path, arrays: dict[str, np.ndarray], contents: dict[str, bytes], position: int, bit: int
     ) -> None:
-        """Only the gzip header (time, flags of the sender) holds bits that say nothing about the content."""
+        """Only bits of the gzip header (time, operating system) do not concern the content."""
         original = gzip.compress(contents[NAMES[1]], mtime=0)
         altered = bytearray(original)
         altered[position % len(altered)] ^= 1 << bit
@@ -100,18 +100,18 @@ class TestTiny:
     def test_a_folder_in_place_of_a_file_is_missing(self, raw: Path) -> None:
         (raw / f"{NAMES[2]}.gz").unlink()
         (raw / f"{NAMES[2]}.gz").mkdir()
-        with pytest.raises(MissingFilesError, match=f"mnist: {NAMES[2]} .*not found in {raw}"):
+        with pytest.raises(MissingFilesError, match=f"mnist: no {NAMES[2]} .*; looked in .*{raw}"):
             mnist(raw, False)
 
 
-def test_missing_says_where_and_how(tmp_path: Path) -> None:
+def test_missing_files_are_named_with_places_and_remedies(tmp_path: Path) -> None:
     with pytest.raises(MissingFilesError) as caught:
         mnist(tmp_path / "nowhere", False)
     for word in (*NAMES, str(tmp_path / "nowhere"), "MNIST/raw", "--data DIR", "KD_DATA=DIR", "--download"):
         assert word in str(caught.value)
 
 
-def test_a_header_that_declares_more_is_refused_unread(tmp_path: Path) -> None:
+def test_a_header_with_more_images_is_refused(tmp_path: Path) -> None:
     path = tmp_path / f"{NAMES[0]}.gz"
     path.write_bytes(gzip.compress(struct.pack(">IIII", 0x803, 2**31, 28, 28)))
     with pytest.raises(UserError, match=r"declares the shape \(2147483648, 28, 28\)"):
@@ -119,8 +119,8 @@ def test_a_header_that_declares_more_is_refused_unread(tmp_path: Path) -> None:
 
 
 @real
-def test_the_real_one() -> None:
-    """Published numbers stand on these images: the fingerprint may never be adjusted."""
+def test_the_published_files() -> None:
+    """Published results depend on these images: do not change the fingerprint."""
     data = load_dataset("mnist", REAL)
     assert data.sizes == {"train": 55000, "val": 5000, "test": 10000}
     assert data.shape == (1, 28, 28)
@@ -130,7 +130,7 @@ def test_the_real_one() -> None:
 
 
 @real
-def test_the_real_one_equals_torchvisions(tmp_path: Path) -> None:
+def test_the_published_files_equal_torchvision(tmp_path: Path) -> None:
     from trainables.models.torchvision_import import torchvision
 
     (tmp_path / "MNIST" / "raw").mkdir(parents=True)

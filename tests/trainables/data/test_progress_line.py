@@ -18,35 +18,35 @@ class Terminal(StringIO):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every look at the clock is half a second later than the one before."""
+    """Each call is half a second after the previous one."""
     times = iter(range(10**6))
     monkeypatch.setattr(progress_line, "monotonic", lambda: next(times) / 2)
 
 
-def said(monkeypatch: pytest.MonkeyPatch, stream: StringIO, items: int) -> str:
+def printed(monkeypatch: pytest.MonkeyPatch, stream: StringIO, items: int) -> str:
     monkeypatch.setattr(sys, "stderr", stream)
     assert list(show_progress(range(items), 1000, "reading")) == list(range(items))
     return stream.getvalue()
 
 
 @pytest.mark.usefixtures("clock")
-def test_elsewhere_one_line_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert said(monkeypatch, StringIO(), 1000) == "reading: 1,000 …\n"
+def test_a_log_gets_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert printed(monkeypatch, StringIO(), 1000) == "reading: 1,000 …\n"
 
 
 @pytest.mark.usefixtures("clock")
-def test_on_a_terminal_a_line_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = said(monkeypatch, Terminal(), 1000).split("\r")
+def test_a_terminal_gets_an_updated_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed(monkeypatch, Terminal(), 1000).split("\r")
     assert lines[0] == "" and lines[1] == "reading: 3 of 1,000" and lines[-1] == "reading: 1,000 of 1,000\n"
     assert len(lines) > 100
 
 
-def test_what_is_done_at_once_is_not_worth_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert said(monkeypatch, Terminal(), 1000) == said(monkeypatch, StringIO(), 1000) == ""
+def test_short_steps_print_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert printed(monkeypatch, Terminal(), 1000) == printed(monkeypatch, StringIO(), 1000) == ""
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_line_ends_where_the_work_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_line_ends_when_the_work_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", stream := Terminal())
     with pytest.raises(ZeroDivisionError):
         list(show_progress((1 // (10 - n) for n in range(20)), 20, "reading"))

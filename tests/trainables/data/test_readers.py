@@ -1,4 +1,4 @@
-"""What can be wrong with the files of any data set: one clear error that names the file, whichever the set."""
+"""Faults common to all data sets: each gives one line that names the file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from spaces.errors import UserError
 from trainables.data import DATASETS, load_dataset
 from trainables.data.generated import GENERATORS
 
-NOBODY = 65534
-# Of each set the files that are spoilt in turn, below the data root.
+UNPRIVILEGED_USER = 65534
+# Files of each data set, below the data root, that are damaged in turn.
 FILES = {
     "mnist": ["MNIST/raw/train-images-idx3-ubyte.gz", "MNIST/raw/t10k-labels-idx1-ubyte.gz"],
     "idx": ["idx/train-images-idx3-ubyte", "idx/t10k-labels-idx1-ubyte"],
@@ -34,22 +34,22 @@ FILES = {
 FILES["tiny_imagenet"] = [f"tiny-imagenet-200/{name}" for name in FILES["tiny_imagenet"]]
 SETS = [pytest.param(name, file, id=f"{name}-{Path(file).name}") for name, files in FILES.items() for file in files]
 
-Lay = Callable[[str], dict[str, Any]]
+Write = Callable[[str], dict[str, Any]]
 
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    """A data root that everybody may enter, unlike the folders of pytest."""
+    """A data root readable by all users, unlike the folders of pytest."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder) / "data"
 
 
 @pytest.fixture
-def lay(root: Path, raw: Path, official: None) -> Lay:
-    """Put a whole set below the root; the knobs with which it is read."""
+def write_data(root: Path, raw: Path, official: None) -> Write:
+    """Return a function: write a data set into the root, return its knobs."""
 
-    def written(name: str) -> dict[str, Any]:
+    def write(name: str) -> dict[str, Any]:
         root.mkdir()
         if name == "mnist":
             raw.parent.rename(root / "MNIST")
@@ -57,14 +57,14 @@ def lay(root: Path, raw: Path, official: None) -> Lay:
         small = {"tiny_imagenet": {"classes": 4}, "mhist": {"size": 8}}.get(name, {})
         return GENERATORS[name](root, small)
 
-    return written
+    return write
 
 
 @contextmanager
-def nobody() -> Iterator[None]:
-    """A user who is not allowed everything, as root is."""
+def as_unprivileged_user() -> Iterator[None]:
+    """Drop root's permissions for a while."""
     if root := os.geteuid() == 0:
-        os.seteuid(NOBODY)
+        os.seteuid(UNPRIVILEGED_USER)
     try:
         yield
     finally:
@@ -72,32 +72,32 @@ def nobody() -> Iterator[None]:
             os.seteuid(0)
 
 
-def refusal(name: str, root: Path, knobs: dict[str, Any]) -> str:
-    """What is said, in one line."""
+def error_line(name: str, root: Path, knobs: dict[str, Any]) -> str:
+    """Return the message of the UserError, a single line."""
     with pytest.raises(UserError) as caught:
         load_dataset(name, root, **knobs)
     assert len(str(caught.value).splitlines()) == 1
     return str(caught.value)
 
 
-def test_every_set_that_comes_in_files_is_tried() -> None:
+def test_every_data_set_with_files_is_covered() -> None:
     assert set(FILES) == set(DATASETS) - {"mnist5k", "digits"}
 
 
 @pytest.mark.parametrize(("name", "file"), SETS)
-def test_a_file_that_may_not_be_read_is_named(root: Path, lay: Lay, name: str, file: str) -> None:
-    knobs = lay(name)
+def test_an_unreadable_file_is_named(root: Path, write_data: Write, name: str, file: str) -> None:
+    knobs = write_data(name)
     assert load_dataset(name, root, **knobs)
     (root / file).chmod(0)
-    with nobody():
-        said = refusal(name, root, knobs)
-    assert str(root / file) in said and "Permission denied" in said
+    with as_unprivileged_user():
+        message = error_line(name, root, knobs)
+    assert str(root / file) in message and "Permission denied" in message
 
 
 KINDS: dict[str, Callable[[Path], object]] = {
     "a folder": Path.mkdir,
     "a link to itself": lambda path: path.symlink_to(path.name),
-    "a pipe": os.mkfifo,  # whoever opens it waits for ever
+    "a pipe": os.mkfifo,  # opening it blocks for ever
     "a device": lambda path: path.symlink_to("/dev/zero"),
     "an empty file": Path.touch,
     "nothing": lambda path: None,
@@ -105,43 +105,43 @@ KINDS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize(("name", "file"), SETS)
-def test_something_else_in_the_place_of_a_file_is_named(root: Path, lay: Lay, name: str, file: str) -> None:
-    knobs, path = lay(name), root / file
-    # Classes can go by their numbers, and nobody knows how many files there were in a folder that no list describes.
-    dispensable = path.name == "words.txt"
+def test_other_objects_instead_of_a_file_are_named(root: Path, write_data: Write, name: str, file: str) -> None:
+    knobs, path = write_data(name), root / file
+    # Classes can be named by their numbers, and a missing file is not noticed in a folder without a list.
+    optional = path.name == "words.txt"
     unlisted = name == "folder" or "train" in path.parts
     for kind, make in KINDS.items():
         path.rename(root / "aside")
         make(path)
-        if dispensable or (unlisted and kind == "nothing"):
+        if optional or (unlisted and kind == "nothing"):
             assert load_dataset(name, root, **knobs)
         else:
-            said = refusal(name, root, knobs)
-            assert path.name.removesuffix(".gz") in said and str(root) in said
+            message = error_line(name, root, knobs)
+            assert path.name.removesuffix(".gz") in message and str(root) in message
         path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
         (root / "aside").rename(path)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_root_that_is_a_file_or_closed_is_named(root: Path, lay: Lay, name: str) -> None:
-    knobs = lay(name)
-    place = root / Path(FILES[name][0]).parts[0]
-    place.chmod(0)
-    with nobody():
-        assert str(root) in refusal(name, root, knobs)
-    place.chmod(0o755)
+def test_unreadable_roots_are_named(root: Path, write_data: Write, name: str) -> None:
+    knobs = write_data(name)
+    folder = root / Path(FILES[name][0]).parts[0]
+    folder.chmod(0)
+    with as_unprivileged_user():
+        assert str(root) in error_line(name, root, knobs)
+    folder.chmod(0o755)
     root.chmod(0)
-    with nobody():
-        assert str(root) in refusal(name, root, knobs)
+    with as_unprivileged_user():
+        assert str(root) in error_line(name, root, knobs)
     root.rename(root.with_name("elsewhere"))
     root.touch()
-    assert str(root) in refusal(name, root, knobs)
+    assert str(root) in error_line(name, root, knobs)
 
 
-# Of the others the md5, the folders or the list say so: see the tests of each.
+# Other data sets detect this by MD5, folders or lists: see their tests.
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "fashion_mnist", "idx"])
-def test_images_of_one_class_alone_are_nothing_to_learn(root: Path, lay: Lay, name: str) -> None:
-    knobs = lay(name)
+def test_images_of_a_single_class_are_refused(root: Path, write_data: Write, name: str) -> None:
+    knobs = write_data(name)
     for path in sorted(root.rglob("*")):
         content = np.fromfile(path, np.uint8) if path.is_file() else None
         if content is not None and path.suffix == ".bin":
@@ -150,4 +150,4 @@ def test_images_of_one_class_alone_are_nothing_to_learn(root: Path, lay: Lay, na
         elif content is not None and "labels" in path.name:
             content[8:] = 1
             content.tofile(path)
-    assert "images to train on are of one class, " in refusal(name, root, knobs)
+    assert "training images are of one class, " in error_line(name, root, knobs)

@@ -1,4 +1,4 @@
-"""Tiny-ImageNet's original layout, written by Pillow and read again by torchvision's ImageFolder."""
+"""Tiny-ImageNet's layout, compared with torchvision's ImageFolder."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from PIL import Image
 from spaces.errors import UserError
 from trainables.data import MissingFilesError, load_dataset
 
-KNOWN = ("n00000007", "n00000003", "n00000005")  # not in order: wnids.txt is what counts
-WORDS = "n00000003\ttench, Tinca tinca\nn00000005\tcrane\nn00000007\tcrane, other\nn00000009\tnobody\n"
+CLASSES = ("n00000007", "n00000003", "n00000005")  # unsorted: the order of wnids.txt counts
+WORDS = "n00000003\ttench, Tinca tinca\nn00000005\tcrane\nn00000007\tcrane, other\nn00000009\tunused\n"
 
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    """Three classes with ten images each to train on and four to test on; the last of each is grey."""
+    """Three classes with ten training and four test images; the last of each is gray."""
     base = tmp_path / "tiny-imagenet-200"
     rng = np.random.default_rng(13)
 
-    def save(path: Path, grey: bool) -> None:
+    def save(path: Path, gray: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (64, 64) if grey else (64, 64, 3), dtype=np.uint8)).save(path)
+        Image.fromarray(rng.integers(0, 256, (64, 64) if gray else (64, 64, 3), dtype=np.uint8)).save(path)
 
     lines = []
-    for number, name in enumerate(KNOWN):
+    for number, name in enumerate(CLASSES):
         for n in range(10):
             save(base / "train" / name / "images" / f"{name}_{n}.JPEG", n == 9)
         (base / "train" / name / f"{name}_boxes.txt").write_text("")
@@ -37,7 +37,7 @@ def base(tmp_path: Path) -> Path:
             save(base / "val" / "images" / f"val_{n}.JPEG", n > 8)
             lines.append(f"val_{n}.JPEG\t{name}\t0\t0\t63\t63\n")
     (base / "val" / "val_annotations.txt").write_text("".join(lines))
-    (base / "wnids.txt").write_text("\n".join(KNOWN) + "\n")
+    (base / "wnids.txt").write_text("\n".join(CLASSES) + "\n")
     (base / "words.txt").write_text(WORDS)
     return base
 
@@ -46,14 +46,14 @@ def pixels(image: Image.Image) -> bytes:
     return np.asarray(image).transpose(2, 0, 1).tobytes()
 
 
-def test_torchvision_finds_the_same(tmp_path: Path, base: Path) -> None:
+def test_torchvision_reads_the_same(tmp_path: Path, base: Path) -> None:
     from trainables.models.torchvision_import import torchvision
 
     data = load_dataset("tiny_imagenet", tmp_path)
     assert data.sizes == {"train": 27, "val": 3, "test": 12} and data.shape == (3, 64, 64)
     theirs = torchvision.datasets.ImageFolder(base / "train")  # looks into sub-folders, too
     written = sorted((pixels(image), theirs.classes[label]) for image, label in theirs)
-    ours = [(i.tobytes(), KNOWN[n]) for split in (data.train, data.val) for i, n in zip(*split, strict=True)]
+    ours = [(i.tobytes(), CLASSES[n]) for split in (data.train, data.val) for i, n in zip(*split, strict=True)]
     assert sorted(ours) == written
     for n, (image, label) in enumerate(zip(*data.test, strict=True)):
         name = sorted(f"val_{n}.JPEG" for n in range(12))[n]
@@ -62,16 +62,16 @@ def test_torchvision_finds_the_same(tmp_path: Path, base: Path) -> None:
         assert label == number % 3
 
 
-def test_classes_are_called_by_a_word_of_their_own(tmp_path: Path, base: Path) -> None:
+def test_classes_are_named_by_unique_words(tmp_path: Path, base: Path) -> None:
     assert load_dataset("tiny_imagenet", tmp_path).classes == ("n00000007", "tench", "n00000005")
     (base / "words.txt").unlink()
-    assert load_dataset("tiny_imagenet", tmp_path).classes == KNOWN
+    assert load_dataset("tiny_imagenet", tmp_path).classes == CLASSES
 
 
-def test_some_of_the_classes(tmp_path: Path, base: Path) -> None:
+def test_fewer_classes(tmp_path: Path, base: Path) -> None:
     data = load_dataset("tiny_imagenet", tmp_path, classes=2, validation=4)
     assert data.sizes == {"train": 16, "val": 4, "test": 8} and data.classes == ("crane", "tench")
-    shutil.rmtree(base / "train" / KNOWN[0])  # as in a part of the set: its test images are not those of any class
+    shutil.rmtree(base / "train" / CLASSES[0])  # its test images belong to no class
     data = load_dataset("tiny_imagenet", tmp_path)
     assert data.classes == ("tench", "crane") and data.sizes["test"] == 8
     assert set(data.test.labels) == {0, 1}
@@ -82,7 +82,7 @@ def test_some_of_the_classes(tmp_path: Path, base: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["tiny-imagenet-200", "tiny-imagenet-20", "tiny-imagenet", "."])
-def test_the_fingerprint_does_not_depend_on_the_place(tmp_path: Path, base: Path, name: str) -> None:
+def test_the_fingerprint_does_not_depend_on_the_path(tmp_path: Path, base: Path, name: str) -> None:
     expected = load_dataset("tiny_imagenet", tmp_path).fingerprint()
     moved = tmp_path / "elsewhere" / name
     shutil.copytree(base, moved, dirs_exist_ok=True)
@@ -99,14 +99,14 @@ def image(name: str, side: int) -> Callable[[Path], object]:
 
 ANNOTATIONS, LINE = "val/val_annotations.txt", "val_0.JPEG\tn00000007\t0\t0\t1\t1\n"
 FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
-    "unknown folder": (lambda b: (b / "train" / "n1").mkdir(), "train/n1", "a folder of no class, for wnids.txt does"),
-    "listed twice": (replaced("wnids.txt", "n00000007\n" * 2), "wnids.txt:2", "n00000007 stands on line 1 already"),
+    "unknown folder": (lambda b: (b / "train" / "n1").mkdir(), "train/n1", "not the folder of a class: wnids.txt does"),
+    "listed twice": (replaced("wnids.txt", "n00000007\n" * 2), "wnids.txt:2", "n00000007 is already on line 1"),
     "a list of pairs": (replaced("wnids.txt", "n00000007\tx\n"), "wnids.txt:1", "2 columns between tabs, expected 1"),
-    "no text": (lambda b: (b / "wnids.txt").write_bytes(b"\xff\xfe"), "wnids.txt", "no UTF-8 text"),
+    "no text": (lambda b: (b / "wnids.txt").write_bytes(b"\xff\xfe"), "wnids.txt", "not UTF-8 text"),
     "a pipe": (
-        lambda b: [(b / ANNOTATIONS).unlink(), os.mkfifo(b / ANNOTATIONS)],  # whoever opens it waits for ever
+        lambda b: [(b / ANNOTATIONS).unlink(), os.mkfifo(b / ANNOTATIONS)],  # opening it blocks for ever
         ANNOTATIONS,
-        "expected an ordinary file",
+        "expected a regular file",
     ),
     "no train": (lambda b: shutil.rmtree(b / "train"), "train", "cannot be read (No such file"),
     "no images": (lambda b: shutil.rmtree(b / "train/n00000005/images"), "train/n00000005/images", "cannot be read"),
@@ -136,7 +136,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a list that breaks off": (
         lambda b: (b / ANNOTATIONS).write_text("".join((b / ANNOTATIONS).read_text().splitlines(True)[:-1])),
         ANNOTATIONS,
-        "no line for val_11.JPEG, which lies in images/",
+        "no line for val_11.JPEG, which is in images/",
     ),
     "a class without": (
         lambda b: [
@@ -154,15 +154,15 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_named(tmp_path: Path, base: Path, fault: str) -> None:
-    change, place, message = FAULTS[fault]
+def test_faults(tmp_path: Path, base: Path, fault: str) -> None:
+    change, path, message = FAULTS[fault]
     change(base)
     with pytest.raises(UserError) as caught:
         load_dataset("tiny_imagenet", tmp_path)
-    assert str(caught.value).startswith(f"{base / place}: ") and message in str(caught.value)
+    assert str(caught.value).startswith(f"{base / path}: ") and message in str(caught.value)
 
 
-def test_what_is_missing_is_said(tmp_path: Path) -> None:
+def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(MissingFilesError) as caught:
         load_dataset("tiny_imagenet", tmp_path)
     for word in ("wnids.txt", "tiny-imagenet-200", str(tmp_path), "--data DIR", "KD_DATA=DIR", "--download"):
