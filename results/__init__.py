@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas
 
-    from results.records import Folder
+    from results.paths import Folder
 
 __all__ = ["read"]
 
@@ -20,4 +20,4 @@ def read(folder: Folder) -> pandas.DataFrame:
     # here, because whoever only writes records has no need of pandas
     from results import students
 
-    return students.read(folder)
+    return students.read_students(folder)

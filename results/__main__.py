@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from results.compare.__main__ import main as compare
-from results.rebuild import rebuild
-from results.terminal import console, show
+from results.rebuild import rebuild_results
+from results.terminal import print_results, results_console
 from spaces.errors import exits_on_user_error
 
 
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return compare(given[1:])
     parser = argparse.ArgumentParser(prog="python -m results", description=__doc__)
     parser.add_argument("run", metavar="RUN", help="an experiment folder, such as runs/mnist_hinton")
-    show(rebuild(parser.parse_args(given).run), console())
+    print_results(rebuild_results(parser.parse_args(given).run), results_console())
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Everything an experiment folder says, read once."""
+"""Contents of one experiment folder."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from typing import NamedTuple
 
 import pandas
 
-from results import grids, records, students
-from results import leaderboard as tables
-from results.records import Folder, Row
+from results import paths, records, students
+from results.grids import Grid, make_grid
+from results.leaderboard import build_leaderboard
+from results.paths import Folder
+from results.records import Row
 from spaces import space
+from spaces.metrics import VAL_FIELDS
 
-UNEVEN = 1.5  # times as many training images of the largest class as of the smallest
+UNEQUAL_CLASS_RATIO = 1.5  # training images of the largest class over those of the smallest
 
 
 class Experiment(NamedTuple):
-    """A folder's contents: the space as run, what it stands on, teachers by key, one row per student and per epoch."""
+    """Contents of an experiment folder, read once.
+
+    `space` is the space as run, `environment` the protocol, `teachers` the teachers' records by key.
+    `students` has one row per student, `epochs` one per student and epoch.
+    """
 
     folder: Path
     space: space.Space
@@ -27,43 +34,51 @@ class Experiment(NamedTuple):
 
     @property
     def metric(self) -> str:
-        """What configurations are chosen by: val_accuracy, val_loss, val_macro_f1 or val_auc."""
+        """Validation metric by which configurations are chosen."""
         return self.space.search.metric
 
     @property
-    def uneven(self) -> bool:
-        """Whether accuracy alone would mislead, as classes are of unequal size, or F1 or AUC was chosen by."""
-        by_size = self.environment.get("data", {}).get("imbalance")
-        return self.metric in tables.UNEVEN or (isinstance(by_size, int | float) and by_size >= UNEVEN)
+    def has_unequal_classes(self) -> bool:
+        """True if accuracy alone can mislead.
+
+        Either the classes are of unequal size, or the search is on F1 or AUC.
+        """
+        imbalance = self.environment.get("data", {}).get("imbalance")
+        by_size = isinstance(imbalance, int | float) and imbalance >= UNEQUAL_CLASS_RATIO
+        return by_size or "unequal" in VAL_FIELDS[self.metric].metric.shown
 
     @property
     def running(self) -> bool:
-        """Whether the search is still at work, or was cut off and can be taken up again."""
+        """True while the search is at work, or if it was interrupted."""
         return "wall_seconds" not in self.environment or "running" in set(self.students["status"])
 
+    def leaderboard(self) -> pandas.DataFrame:
+        """Return the leaderboard, ranked by the metric of the space."""
+        return build_leaderboard(self.students, self.metric, self.teachers)
 
-def load(folder: Folder) -> Experiment:
-    """Reads a finished or running experiment; raises UserError where the folder holds none."""
-    records.check(folder)
+    def grid(self) -> Grid | None:
+        """Return the table of test accuracy that the space names.
+
+        None if the space names no table, or if no student is finished.
+        """
+        axes = self.space.table
+        if axes is None:
+            return None
+        grid = make_grid(self.students, x=axes.columns, y=axes.rows, chosen_by=self.metric)
+        return grid if grid.n.any() else None
+
+
+def load_experiment(folder: Folder) -> Experiment:
+    """Read a finished or running experiment.
+
+    Raises UserError if the folder holds none.
+    """
+    records.require_experiment(folder)
     return Experiment(
         folder=Path(folder),
-        space=space.load(records.space_file(folder)),
-        environment=records.environment(folder),
-        teachers=records.teachers(folder),
-        students=students.read(folder),
-        epochs=students.epochs(folder),
+        space=space.load_recorded_space(paths.space_file(folder)),
+        environment=records.read_environment(folder),
+        teachers=records.read_teachers(folder),
+        students=students.read_students(folder),
+        epochs=students.read_epochs(folder),
     )
-
-
-def leaderboard(experiment: Experiment) -> pandas.DataFrame:
-    """The leaderboard by the metric of the space."""
-    return tables.leaderboard(experiment.students, experiment.metric, experiment.teachers)
-
-
-def table(experiment: Experiment) -> grids.Grid | None:
-    """The table the space asks for, in test accuracy; None where it asks for none or no student is finished yet."""
-    wanted = experiment.space.table
-    if wanted is None:
-        return None
-    found = grids.grid(experiment.students, x=wanted.columns, y=wanted.rows, chosen_by=experiment.metric)
-    return found if found.n.any() else None

@@ -1,4 +1,4 @@
-"""Students to the leaderboard: one line per configuration, ranked among equals, and whom to export."""
+"""The leaderboard: one line per configuration, ranked on validation among comparable ones."""
 
 from __future__ import annotations
 
@@ -7,122 +7,141 @@ from typing import Any
 
 import pandas
 
-from results import students as student_rows
 from results.records import Row
+from results.students import DIAGNOSIS_PREFIX, diagnosis_columns, knob_columns
+from spaces.metrics import METRIC_FIELDS, VAL_FIELDS
 
 Label = Any
-UNEVEN = ("val_macro_f1", "val_auc", *student_rows.UNEVEN)  # what classes of unequal size ask for
+_FIRST_NUMBERS = ["val_accuracy", "val_loss", "test_accuracy", "test_std", "n", "epochs"]
 NUMBERS = [
-    *("val_accuracy", "val_loss", "test_accuracy", "test_std", "n", "epochs"),
-    *UNEVEN,
-    *("parameters", "macs", "latency_ms", "agreement", "train_seconds", "left_out"),
+    *_FIRST_NUMBERS,
+    *(name for name in METRIC_FIELDS if name not in _FIRST_NUMBERS),
+    *("parameters", "macs", "latency_ms", "agreement", "train_seconds"),
 ]
-MEANS = ("val_accuracy", "val_loss", *UNEVEN, "agreement", "latency_ms", "train_seconds")
-BEHIND = "behind a teacher"  # an assistant's own teacher, a member of an ensemble
-WHOLE = {"n", "epochs", "parameters", "macs"}
+MEANS = [*METRIC_FIELDS, "agreement", "latency_ms", "train_seconds"]
+INTEGER_NUMBERS = {"n", "epochs", "parameters", "macs"}
+BEHIND_TEACHER = "behind a teacher"  # stage of an assistant's own teacher, or of a member of an ensemble
+STAGE_ORDER = {"baseline": 1, "teacher": 2, BEHIND_TEACHER: 3, "confirm": 4, "explore": 5}  # after the ranked
 
 
-def leaderboard(
+def build_leaderboard(
     students: pandas.DataFrame, metric: str = "val_accuracy", teachers: Mapping[str, Row] | None = None
 ) -> pandas.DataFrame:
-    """One line per configuration and stage, accuracies as fractions: the ranked, baseline, teacher, the others.
+    """Return one line per configuration and stage.
 
-    Only finished students count. A rank is given among equals alone: the confirm stage where there is one, the full
-    number of seeds, the same number of epochs.
+    Numbers are means over the finished students, accuracies are fractions. Only comparable configurations have a rank:
+    those of the confirm stage if there is one, with the full number of seeds and the same number of epochs. The ranked
+    come first, then baseline, teacher and the rest.
     """
-    names, others = student_rows.knobs(students), student_rows.diagnoses(students)
-    groups = configurations(_comparable(students))
-    told = [_line(group, names, others) for group in groups] + _teacher_lines(teachers or {}, names, others)
-    lines = _table(told, names, others)
-    lines["rank"] = _rank(lines, metric)
-    place = lines["stage"].map({"baseline": 1, "teacher": 2, BEHIND: 3, "confirm": 4, "explore": 5}).fillna(6)
+    knobs, diagnoses = knob_columns(students), diagnosis_columns(students)
+    groups = group_configurations(_comparable_students(students))
+    rows = [_configuration_line(group, knobs, diagnoses) for group in groups]
+    lines = _leaderboard_table(rows + _teacher_lines(teachers or {}, knobs, diagnoses), knobs, diagnoses)
+    lines["rank"] = _rank_lines(lines, metric)
+    place = lines["stage"].map(STAGE_ORDER).fillna(1 + max(STAGE_ORDER.values()))
     lines["place"] = place.where(lines["rank"].isna(), 0)
-    lines["score"] = score(lines, metric)
+    lines["score"] = sort_key(lines, metric)
     return lines.sort_values(["place", "score"], kind="stable", ignore_index=True).drop(columns=["place", "score"])
 
 
-def _comparable(students: pandas.DataFrame) -> pandas.DataFrame:
-    """Without the baselines of other seeds than the confirmed students have, once there are confirmed students."""
-    done = students[students["status"] == "finished"]
-    seeds = set(done["seed"][done["stage"] == "confirm"]) & set(done["seed"][done["stage"] == "baseline"])
+def _comparable_students(students: pandas.DataFrame) -> pandas.DataFrame:
+    """Drop baselines of other seeds than the confirmed students."""
+    finished = students[students["status"] == "finished"]
+    confirmed, baselines = (set(finished["seed"][finished["stage"] == stage]) for stage in ("confirm", "baseline"))
+    seeds = confirmed & baselines
     return students[(students["stage"] != "baseline") | students["seed"].isin(seeds)] if seeds else students
 
 
-def _table(lines: list[Row], knobs: list[str], others: list[str]) -> pandas.DataFrame:
-    # as objects first, so that a temperature of 4 does not become 4.0 beside a baseline that has none
-    columns = ["rank", "stage", *knobs, *NUMBERS[:-1], *others, NUMBERS[-1]]
-    table = pandas.DataFrame(lines, columns=pandas.Index(columns), dtype=object)
-    numbers = [name for name in (*NUMBERS, *others) if name != "left_out"]
-    return table.astype({name: "Int64" if name in WHOLE else float for name in numbers})
+def _leaderboard_table(rows: list[Row], knobs: list[str], diagnoses: list[str]) -> pandas.DataFrame:
+    # as objects first: a float column would turn a temperature of 4 into 4.0 if the baseline has none
+    columns = ["rank", "stage", *knobs, *NUMBERS, *diagnoses, "left_out"]
+    table = pandas.DataFrame(rows, columns=pandas.Index(columns), dtype=object)
+    return table.astype({name: "Int64" if name in INTEGER_NUMBERS else float for name in (*NUMBERS, *diagnoses)})
 
 
-def configurations(students: pandas.DataFrame) -> list[pandas.DataFrame]:
-    """The students of each stage and configuration, which differ by their seeds alone."""
+def group_configurations(students: pandas.DataFrame) -> list[pandas.DataFrame]:
+    """Return one group per stage and configuration.
+
+    The students of a group differ by their seeds alone.
+    """
     if not len(students):
         return []
-    by = ["stage", *student_rows.knobs(students)]
-    return [group for _, group in students.groupby(by, dropna=False, sort=False)]
+    columns = ["stage", *knob_columns(students)]
+    return [group for _, group in students.groupby(columns, dropna=False, sort=False)]
 
 
-def _line(group: pandas.DataFrame, knobs: list[str], others: list[str]) -> Row:
-    done, first = group[group["status"] == "finished"], group.iloc[0]
-    means = {name: done[name].mean() for name in (*MEANS, *others)}
-    test = {"test_accuracy": done["test_accuracy"].mean(), "test_std": done["test_accuracy"].std()}
-    copied = {name: first[name] for name in ["stage", *knobs, "parameters", "macs"]}
-    rest = group["status"][group["status"] != "finished"].value_counts()
-    left_out = ", ".join(f"{count} {status}" for status, count in rest.items())
-    epochs = done["epochs"].max() if len(done) else group["epochs"].max()
-    return copied | means | test | {"n": len(done), "epochs": epochs, "left_out": left_out}
+def _configuration_line(group: pandas.DataFrame, knobs: list[str], diagnoses: list[str]) -> Row:
+    finished, first = group[group["status"] == "finished"], group.iloc[0]
+    unfinished = group["status"][group["status"] != "finished"].value_counts()
+    return {
+        **{name: first[name] for name in ["stage", *knobs, "parameters", "macs"]},
+        **{name: finished[name].mean() for name in (*MEANS, *diagnoses)},
+        "test_std": finished["test_accuracy"].std(),
+        "n": len(finished),
+        "epochs": (finished if len(finished) else group)["epochs"].max(),
+        "left_out": ", ".join(f"{count} {status}" for status, count in unfinished.items()),
+    }
 
 
-def _teacher_lines(teachers: Mapping[str, Row], knobs: list[str], others: list[str]) -> list[Row]:
-    """One line for the seeds of each teacher, and of each network that stands behind one."""
+def _teacher_lines(teachers: Mapping[str, Row], knobs: list[str], diagnoses: list[str]) -> list[Row]:
+    """Return one line per teacher and per network behind one, over their seeds."""
     groups: dict[str, list[Row]] = {}
     for teacher in teachers.values():
-        # members of one ensemble may have the same network and yet be trained for other numbers of epochs
+        # members of an ensemble may be the same network, trained for different numbers of epochs
         sizes = [teacher.get(name) for name in ("behind", "parameters", "macs", "epochs")]
-        alike = (*sizes, sorted((teacher.get("values") or {}).items()))
-        groups.setdefault(repr(alike), []).append(teacher)
-    return [_teacher_line(group, knobs, others) for group in groups.values()]
+        group_key = repr((*sizes, sorted((teacher.get("values") or {}).items())))
+        groups.setdefault(group_key, []).append(teacher)
+    return [_teacher_line(group, knobs, diagnoses) for group in groups.values()]
 
 
-def _teacher_line(group: list[Row], knobs: list[str], others: list[str]) -> Row:
+def _teacher_line(group: list[Row], knobs: list[str], diagnoses: list[str]) -> Row:
     table, values = pandas.DataFrame(group), group[0].get("values") or {}
-    known = {name: table[name].astype(float).mean() for name in NUMBERS if name in table}
-    said = pandas.DataFrame([each.get("diagnosis") or {} for each in group]).add_prefix(student_rows.DIAGNOSIS).mean()
-    known |= {name: said[name] for name in others if name in said}
-    test = {"test_std": table["test_accuracy"].std(), "n": len(group), "left_out": ""}
-    stage = {"stage": BEHIND if group[0].get("behind") else "teacher"}
-    return stage | {name: values[name] for name in knobs if name in values} | known | test
+    records = pandas.DataFrame([teacher.get("diagnosis") or {} for teacher in group])
+    means = records.add_prefix(DIAGNOSIS_PREFIX).mean()
+    return {
+        "stage": BEHIND_TEACHER if group[0].get("behind") else "teacher",
+        **{name: values[name] for name in knobs if name in values},
+        **{name: table[name].astype(float).mean() for name in NUMBERS if name in table},
+        **{name: means[name] for name in diagnoses if name in means},
+        "test_std": table["test_accuracy"].std(),
+        "n": len(group),
+        "left_out": "",
+    }
 
 
-def score(lines: pandas.DataFrame, metric: str) -> pandas.Series:
-    """What to sort by, the smallest first: losses as they are, accuracies negated."""
-    return lines[metric] if metric.endswith("loss") else -lines[metric]
+def sort_key(lines: pandas.DataFrame, metric: str) -> pandas.Series:
+    """Return the metric as numbers to sort by, the best first."""
+    return lines[metric] if VAL_FIELDS[metric].metric.direction == "min" else -lines[metric]
 
 
-def _rank(lines: pandas.DataFrame, metric: str) -> pandas.Series:
-    done = lines[lines["n"] > 0]
-    stage = "confirm" if (done["stage"] == "confirm").any() else "explore"
-    peers = done[done["stage"] == stage]
-    equals = peers[peers["epochs"] == peers["epochs"].max()]
-    equals = equals[equals["n"] == equals["n"].max()]
-    return score(equals, metric).rank(method="min").reindex(lines.index).astype("Int64")
+def _rank_lines(lines: pandas.DataFrame, metric: str) -> pandas.Series:
+    finished = lines[lines["n"] > 0]
+    stage = "confirm" if (finished["stage"] == "confirm").any() else "explore"
+    peers = finished[finished["stage"] == stage]
+    peers = peers[peers["epochs"] == peers["epochs"].max()]
+    peers = peers[peers["n"] == peers["n"].max()]
+    return sort_key(peers, metric).rank(method="min").reindex(lines.index).astype("Int64")
 
 
-def best(students: pandas.DataFrame, top: int = 1, metric: str = "val_accuracy") -> list[str]:
-    """The trials to export: of each of the `top` ranked configurations the student that did best on validation."""
-    order = leaderboard(students, metric)
-    by = ["stage", *student_rows.knobs(students)]
-    chosen = order[order["rank"].notna()].head(top)[by]
-    groups = [matching(students, dict(line)) for _, line in chosen.iterrows()]
-    done = [group[group["status"] == "finished"] for group in groups]
-    return [str(group["trial"].iloc[score(group, metric).argmin()]) for group in done]
+def best_trials(students: pandas.DataFrame, top: int = 1, metric: str = "val_accuracy") -> list[str]:
+    """Return the best student of each of the `top` ranked configurations.
+
+    Both configuration and student are chosen on validation.
+    """
+    lines = build_leaderboard(students, metric)
+    columns = ["stage", *knob_columns(students)]
+    chosen = lines[lines["rank"].notna()].head(top)[columns]
+    groups = [matching_students(students, dict(line)) for _, line in chosen.iterrows()]
+    finished = [group[group["status"] == "finished"] for group in groups]
+    return [str(group["trial"].iloc[sort_key(group, metric).argmin()]) for group in finished]
 
 
-def matching(students: pandas.DataFrame, values: Mapping[Any, Label]) -> pandas.DataFrame:
-    """The students with these labels; a missing label asks for students that do not have the knob."""
-    kept = students
+def matching_students(students: pandas.DataFrame, values: Mapping[Any, Label]) -> pandas.DataFrame:
+    """Return the students with these labels.
+
+    A missing label matches students without the knob.
+    """
+    matching = students
     for name, label in values.items():
-        kept = kept[kept[name].isna() if pandas.isna(label) else kept[name] == label]
-    return kept
+        matching = matching[matching[name].isna() if pandas.isna(label) else matching[name] == label]
+    return matching

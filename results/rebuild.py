@@ -1,4 +1,4 @@
-"""All tables and pictures of an experiment and its report page, written anew from its rows."""
+"""All result files of an experiment, written from its rows."""
 
 from __future__ import annotations
 
@@ -6,48 +6,53 @@ from collections.abc import Iterable
 
 import pandas
 
-from results import experiment as experiments
-from results import figures, markdown, records, students
-from results.experiment import Experiment
+from results import markdown, paths, records, students
+from results.experiment import Experiment, load_experiment
+from results.figures import png
+from results.figures.heatmaps import heatmap
+from results.figures.learning_curves import configuration_curves
 from results.grids import Grid
-from results.records import Folder
-from results.report.page import page
-from results.trackers import tensorboard
+from results.paths import Folder
+from results.report.page import report_page
+from results.trackers.tensorboard import TensorBoardTracker, delete_logs
+
+MAX_LISTED_NUMBERS = 50  # of a knob; with more, TensorBoard shows a range
 
 
-def rebuild(folder: Folder) -> Experiment:
-    """Writes every result file and returns what they were made from; raises UserError where there is no experiment.
+def rebuild_results(folder: Folder) -> Experiment:
+    """Write every result file and return the experiment.
 
-    TensorBoard's logs and the journal are brought up to date only when the search is done: until then they are the
-    search's own.
+    TensorBoard's logs and the journal are written only if the search is done: a running search writes them itself.
+    Raises UserError if the folder holds no experiment.
     """
-    experiment = experiments.load(folder)
-    students.write(folder, experiment.students)
-    records.replace(records.leaderboard_file(folder, "csv"), experiments.leaderboard(experiment).to_csv(index=False))
-    records.replace(records.leaderboard_file(folder, "md"), markdown.leaderboard(experiment))
-    records.replace(records.curves_file(folder), figures.draw_curves(figures.curves(experiment)))
-    table = experiments.table(experiment)
+    experiment = load_experiment(folder)
+    students.write_students(folder, experiment.students)
+    records.write_file(paths.leaderboard_file(folder, "csv"), experiment.leaderboard().to_csv(index=False))
+    records.write_file(paths.leaderboard_file(folder, "md"), markdown.leaderboard_page(experiment))
+    curves = configuration_curves(experiment, experiment.leaderboard())
+    records.write_file(paths.curves_file(folder), png.draw_learning_curves(curves))
+    table = experiment.grid()
     if table is not None:
-        _write_table(experiment, table)
+        _write_grid(experiment, table)
     if not experiment.running:
-        _write_board(experiment)
+        _write_tensorboard(experiment)
         _write_journal(experiment)
-    records.replace(records.report_file(folder), page(experiment))
+    records.write_file(paths.report_file(folder), report_page(experiment))
     return experiment
 
 
-def _write_table(experiment: Experiment, table: Grid) -> None:
+def _write_grid(experiment: Experiment, table: Grid) -> None:
     folder = experiment.folder
-    records.replace(records.table_file(folder, "csv"), _long(table).to_csv(index=False))
-    records.replace(records.table_file(folder, "md"), markdown.table(experiment, table))
-    records.replace(records.heatmap_file(folder), figures.draw_heat(figures.heat(experiment, table)))
+    records.write_file(paths.table_file(folder, "csv"), _cells_as_rows(table).to_csv(index=False))
+    records.write_file(paths.table_file(folder, "md"), markdown.grid_page(experiment, table))
+    records.write_file(paths.heatmap_file(folder), png.draw_heatmap(heatmap(experiment, table)))
 
 
-def _long(table: Grid) -> pandas.DataFrame:
-    """One line per cell, numbers as fractions."""
+def _cells_as_rows(table: Grid) -> pandas.DataFrame:
+    """Return one row per cell, numbers as fractions."""
     arrays = {
         **{"mean": table.mean, "std": table.std, "n": table.n, "val_mean": table.val_mean, "val_std": table.val_std},
-        **{"best": table.best, "tied": table.tied, "baseline": table.alone},
+        **{"best": table.is_best, "tied": table.is_tied, "baseline": table.is_baseline},
     }
     lines = [
         {table.rows: row, table.columns: column} | {name: array[i, j] for name, array in arrays.items()}
@@ -57,37 +62,28 @@ def _long(table: Grid) -> pandas.DataFrame:
     return pandas.DataFrame(lines, dtype=object)
 
 
-def _write_board(experiment: Experiment) -> None:
-    tensorboard.clear(experiment.folder)
-    board = tensorboard.Board(experiment.folder, _domains(experiment.students))
+def _write_tensorboard(experiment: Experiment) -> None:
+    delete_logs(experiment.folder)
+    tracker = TensorBoardTracker(experiment.folder, _knob_labels(experiment.students))
     for student in students.histories(experiment.folder):
-        _write_student(board, student, students.knobs(experiment.students))
-    if records.heatmap_file(experiment.folder).exists() and experiment.space.table is not None:
-        board.image("heatmap", records.heatmap_file(experiment.folder))
-    board.close()
+        tracker.update(student)
+    if paths.heatmap_file(experiment.folder).exists() and experiment.space.table is not None:
+        tracker.add_image("heatmap", paths.heatmap_file(experiment.folder))
+    tracker.close([], done=True)
 
 
 def _write_journal(experiment: Experiment) -> None:
-    # here, because whoever only reads an experiment has no need of Optuna
-    from results.trackers.optuna_journal import Journal
+    from results.trackers.optuna_journal import JournalTracker  # here: Optuna takes a second to import
 
-    Journal(experiment.folder, experiment.space).tell_all(students.histories(experiment.folder))
-
-
-def _write_student(board: tensorboard.Board, student: students.History, knobs: list[str]) -> None:
-    trial = student.start["trial"]
-    start = {**student.start, "values": students.labels(student.start, knobs)}
-    for epoch in student.epochs:
-        board.epoch(trial, start, epoch)
-    if student.end:
-        board.end(trial, student.end["status"], student.end)
+    JournalTracker(experiment.folder, experiment.space).update_all(students.histories(experiment.folder))
 
 
-def _domains(rows: pandas.DataFrame) -> dict[str, list | None]:
-    return {name: _values(rows[name].dropna()) for name in students.knobs(rows)}
+def _knob_labels(rows: pandas.DataFrame) -> dict[str, list | None]:
+    return {name: _distinct_labels(rows[name].dropna()) for name in students.knob_columns(rows)}
 
 
-def _values(column: Iterable, most: int = 50) -> list | None:
-    """The values a knob took, or None for one of those that range over the numbers."""
+def _distinct_labels(column: Iterable) -> list | None:
+    """Return the distinct values of a knob, None for many numbers."""
     values = list(dict.fromkeys(column))
-    return None if len(values) > most and not any(isinstance(value, str) for value in values) else values
+    is_range = len(values) > MAX_LISTED_NUMBERS and not any(isinstance(value, str) for value in values)
+    return None if is_range else values

@@ -45,12 +45,12 @@ class Difference(NamedTuple):
     freedom: int
 
 
-class _Fit(NamedTuple):
+class _LeastSquares(NamedTuple):
     squares: float
     rank: int
 
 
-class _Cells(NamedTuple):
+class _CellModel(NamedTuple):
     """The model of cells and blocks, fitted: its noise (not a number without freedom) and how contrasts are weighed."""
 
     y: Array
@@ -65,31 +65,33 @@ def effects(values: Numbers, rows: Sequence, columns: Sequence, blocks: Sequence
     """The effects of "rows", "columns" and their "interaction" [one entry per student]; empty without a residual."""
     y, block = numpy.asarray(values, float), indicators(blocks)
     row, column, cell = indicators(rows), indicators(columns), indicators(list(zip(rows, columns, strict=True)))
-    full = _fit(y, block, cell)
+    full = _least_squares(y, block, cell)
     nested = {
-        "rows": (_fit(y, block, column), _fit(y, block, row, column)),
-        "columns": (_fit(y, block, row), _fit(y, block, row, column)),
-        "interaction": (_fit(y, block, row, column), full),
+        "rows": (_least_squares(y, block, column), _least_squares(y, block, row, column)),
+        "columns": (_least_squares(y, block, row), _least_squares(y, block, row, column)),
+        "interaction": (_least_squares(y, block, row, column), full),
     }
     if len(y) <= full.rank:
         return []
-    found = [_effect(name, *pair, full, len(y)) for name, pair in nested.items() if pair[1].rank > pair[0].rank]
+    found = [_model_effect(name, *pair, full, len(y)) for name, pair in nested.items() if pair[1].rank > pair[0].rank]
     return [effect._replace(p=p) for effect, p in zip(found, holm([e.p for e in found]), strict=True)]
 
 
-def _effect(name: str, without: _Fit, with_it: _Fit, full: _Fit, students: int) -> Effect:
+def _model_effect(
+    name: str, without: _LeastSquares, with_it: _LeastSquares, full: _LeastSquares, students: int
+) -> Effect:
     freedom, left = with_it.rank - without.rank, students - full.rank
     explained, noise = (without.squares - with_it.squares) / freedom, full.squares / left
     f = explained / noise if noise > 0 else float("inf") if explained > 0 else 0.0
     return Effect(name, f, freedom, left, float(special.fdtrc(freedom, left, max(0.0, f))))
 
 
-def _fit(y: Array, *parts: Array) -> _Fit:
+def _least_squares(y: Array, *parts: Array) -> _LeastSquares:
     design = numpy.hstack(parts)
     solution, _, rank, _ = numpy.linalg.lstsq(design, y, rcond=None)
     squares = float(((y - design @ solution) ** 2).sum())
     # equal numbers leave a rest of rounding errors, which must not be taken for noise
-    return _Fit(squares if squares > 1e-20 * float(y @ y) else 0.0, int(rank))
+    return _LeastSquares(squares if squares > 1e-20 * float(y @ y) else 0.0, int(rank))
 
 
 def indicators(labels: Sequence[Hashable]) -> Array:
@@ -108,14 +110,14 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
-def worse(values: Numbers, cells: Sequence[Hashable], blocks: Sequence, best: Hashable) -> dict[Hashable, float]:
+def p_below_best(values: Numbers, cells: Sequence[Hashable], blocks: Sequence, best: Hashable) -> dict[Hashable, float]:
     """For each other cell, the corrected one-sided p that it is below the cell `best` by luck alone (Student's t).
 
     Bonferroni over all comparisons and not Holm, because `best` may be the cell that came out highest: then the truly
     best cell still is called worse in at most one of twenty experiments (Hsu, 1984, comparisons with the best).
     Empty without a residual; a cell that shares no seed with `best`, however indirectly, is left out.
     """
-    model = _cells(values, cells, blocks)
+    model = _cell_model(values, cells, blocks)
     if model.freedom <= 0:
         return {}
     contrasts = {name: _contrast(model, best, name) for name in model.names if name != best}
@@ -123,7 +125,7 @@ def worse(values: Numbers, cells: Sequence[Hashable], blocks: Sequence, best: Ha
     return {name: min(1.0, len(sound) * _one_sided(model, contrast)) for name, contrast in sound.items()}
 
 
-def difference(
+def paired_difference(
     values: Numbers, cells: Sequence[Hashable], blocks: Sequence, ours: Hashable, other: Hashable
 ) -> Difference | None:
     """The mean of cell `ours` − cell `other` with Student's 95 % interval from the noise pooled over all `cells`.
@@ -134,38 +136,38 @@ def difference(
     n = len(seen[0] & seen[1])
     if not n:
         return None
-    model = _cells(values, cells, blocks)
+    model = _cell_model(values, cells, blocks)
     mean, deviation = _estimate(model, _contrast(model, ours, other))
     half = float(special.stdtrit(model.freedom, 1 - LEVEL / 2)) * deviation if model.freedom > 0 else float("nan")
     return Difference(mean, mean - half, mean + half, n, model.freedom)
 
 
-def _cells(values: Numbers, cells: Sequence[Hashable], blocks: Sequence) -> _Cells:
+def _cell_model(values: Numbers, cells: Sequence[Hashable], blocks: Sequence) -> _CellModel:
     y, cell, block = numpy.asarray(values, float), indicators(cells), indicators(blocks)
-    design, full = numpy.hstack([cell, block]), _fit(y, cell, block)
+    design, full = numpy.hstack([cell, block]), _least_squares(y, cell, block)
     freedom = len(y) - full.rank
     noise = full.squares / freedom if freedom > 0 else float("nan")
-    return _Cells(y, list(dict.fromkeys(cells)), design, numpy.linalg.pinv(design), noise, freedom)
+    return _CellModel(y, list(dict.fromkeys(cells)), design, numpy.linalg.pinv(design), noise, freedom)
 
 
-def _contrast(model: _Cells, ours: Hashable, other: Hashable) -> Array:
+def _contrast(model: _CellModel, ours: Hashable, other: Hashable) -> Array:
     contrast = numpy.zeros(model.design.shape[1])
     contrast[model.names.index(ours)], contrast[model.names.index(other)] = 1.0, -1.0
     return contrast
 
 
-def _estimable(model: _Cells, contrast: Array) -> bool:
+def _estimable(model: _CellModel, contrast: Array) -> bool:
     """A contrast outside the design's row space compares cells of different seeds: not a difference of cells."""
     return numpy.allclose(contrast @ model.inverse @ model.design, contrast)
 
 
-def _estimate(model: _Cells, contrast: Array) -> tuple[float, float]:
+def _estimate(model: _CellModel, contrast: Array) -> tuple[float, float]:
     """A difference of cells, the blocks held, and its standard error."""
     weights = contrast @ model.inverse
     return float(weights @ model.y), float(numpy.sqrt(model.noise * (weights @ weights)))
 
 
-def _one_sided(model: _Cells, contrast: Array) -> float:
+def _one_sided(model: _CellModel, contrast: Array) -> float:
     mean, deviation = _estimate(model, contrast)
     if deviation == 0:
         return 0.0 if mean > 1e-10 else 1.0

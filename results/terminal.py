@@ -11,73 +11,75 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from results import experiment as experiments
-from results import markdown
 from results.experiment import Experiment
+from results.findings import TESTS_TITLE, grid_text
 from results.grids import Grid
-from results.students import diagnoses, knobs
-from results.wording import short
+from results.number_columns import DROPPED_FIRST, shown_numbers
+from results.protocol import protocol_lines
+from results.students import diagnosis_columns, knob_columns
+from results.text_tables import grid_texts, leaderboard_texts, top_lines
+from results.wording import short_name
 
-SHOWN = 10
-# what is left out first where a terminal is too narrow; knobs follow, the last of the space first
-DROPPED = ("train_seconds", "macs", "latency_ms", "parameters", "epochs", "agreement", "left_out", "n")
+TERMINAL_LINES = 10
 
 
-def console() -> Console:
-    """The standard output: a pipe has no width to respect, and a table squeezed into 80 columns loses its numbers."""
+def results_console() -> Console:
+    """Return a console on the standard output, 160 columns wide in a pipe."""
     return Console(width=None if sys.stdout.isatty() else 160)
 
 
-def show(experiment: Experiment, console: Console) -> None:
-    """Prints the protocol, the best of the leaderboard, the table, and where everything is."""
+def print_results(experiment: Experiment, console: Console) -> None:
+    """Print protocol, leaderboard, table and findings."""
     soft = not console.is_terminal  # a pipe has no lines to break
-    for line in markdown.protocol(experiment):
+    for line in protocol_lines(experiment):
         console.print(Text(line.replace("**", "")), soft_wrap=soft)
-    _leaderboard(experiment, console)
-    grid = experiments.table(experiment)
+    _print_leaderboard(experiment, console)
+    grid = experiment.grid()
     if grid is not None:
-        _matrix(experiment, grid, console)
-        for note in markdown.notes(experiment, grid):
-            console.print(Text(note.replace("`", "")), soft_wrap=soft)
+        _print_grid(experiment, grid, console)
+        text = grid_text(experiment, grid)
+        for line in [*text.legend, *text.findings, *([f"{TESTS_TITLE}:"] if text.tests else []), *text.tests]:
+            console.print(Text(line.replace("`", "")), soft_wrap=soft)
     console.print(Text(f"Tables, pictures and TensorBoard logs: {experiment.folder}"))
 
 
-def _leaderboard(experiment: Experiment, console: Console) -> None:
-    """As many of its columns as fit: a number broken over two lines is read as two."""
-    shown = markdown.top(experiments.leaderboard(experiment), SHOWN)
-    numbers, names = markdown.numbers(experiment), [*knobs(experiment.students), *diagnoses(experiment.students)]
-    droppable = [*DROPPED, *reversed(names)]
-    table = _table("Leaderboard", markdown.board(shown, numbers))
-    while droppable and not _fits(table, console):
-        name = droppable.pop(0)
-        numbers = [other for other in numbers if other != name]
+def _print_leaderboard(experiment: Experiment, console: Console) -> None:
+    """Print the columns that fit, as a wrapped number is unreadable."""
+    shown, numbers = top_lines(experiment.leaderboard(), TERMINAL_LINES), shown_numbers(experiment)
+    names = [*knob_columns(experiment.students), *diagnosis_columns(experiment.students)]
+    droppable = [*(name for name in DROPPED_FIRST if name in numbers), *reversed(names)]
+    dropped = 0
+    table = _rich_table("Leaderboard", leaderboard_texts(shown, numbers))
+    while dropped < len(droppable) and not _fits_width(table, console):
+        name, dropped = droppable[dropped], dropped + 1
+        numbers = [number for number in numbers if number != name]
         shown = shown.drop(columns=name) if name in names else shown
-        table = _table("Leaderboard", markdown.board(shown, numbers))
+        table = _rich_table("Leaderboard", leaderboard_texts(shown, numbers))
     console.print(table)
-    if len(droppable) < len([*DROPPED, *names]):
+    if dropped:
         console.print(Text("More columns: leaderboard.md, or a wider terminal."))
 
 
-def _matrix(experiment: Experiment, grid: Grid, console: Console) -> None:
-    """Each cell on one line where there is room, otherwise its deviation below its mean."""
-    names = knobs(experiment.students)
-    texts = markdown.matrix(grid, short(grid.rows, names), short(grid.columns, names))
-    bold = [[False, *marks] for marks in grid.best.tolist()]
-    table = _table("Test accuracy in %", texts, bold)
-    if not _fits(table, console):
+def _print_grid(experiment: Experiment, grid: Grid, console: Console) -> None:
+    """Print the table, deviations below the means on a narrow terminal."""
+    names = knob_columns(experiment.students)
+    texts = grid_texts(grid, short_name(grid.rows, names), short_name(grid.columns, names))
+    bold = [[False, *marks] for marks in grid.is_best.tolist()]
+    table = _rich_table("Test accuracy in %", texts, bold)
+    if not _fits_width(table, console):
         texts = [[text.replace(" ±", "\n±").replace(" \\ ", " \\\n") for text in line] for line in texts]
-        table = _table("Test accuracy in %", texts, bold)
+        table = _rich_table("Test accuracy in %", texts, bold)
     console.print(table)
 
 
-def _table(title: str, lines: list[list[str]], bold: Sequence[Sequence[bool]] | None = None) -> Table:
+def _rich_table(title: str, rows: list[list[str]], bold: Sequence[Sequence[bool]] | None = None) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE)
-    for head in lines[0]:
+    for head in rows[0]:
         table.add_column(Text(head), no_wrap=True)
-    for line, marks in zip(lines[1:], bold or [[False] * len(line) for line in lines[1:]], strict=True):
-        table.add_row(*(Text(text, style="bold" * mark) for text, mark in zip(line, marks, strict=True)))
+    for row, marks in zip(rows[1:], bold or [[False] * len(row) for row in rows[1:]], strict=True):
+        table.add_row(*(Text(text, style="bold" * mark) for text, mark in zip(row, marks, strict=True)))
     return table
 
 
-def _fits(table: Table, console: Console) -> bool:
+def _fits_width(table: Table, console: Console) -> bool:
     return Measurement.get(console, console.options.update(max_width=10_000), table).maximum <= console.width

@@ -1,61 +1,108 @@
-"""Who else is told of the students while they train: optuna-dashboard's journal, and MLflow where a space asks for it.
+"""Trackers: other programs that show the students of a search while it runs.
 
-Both are drawn from the rows. One that fails is told no more, and the search goes on.
+All are drawn from the rows of the experiment folder. The driver sends each event once, to all trackers of a search.
+TensorBoard and the journal of optuna-dashboard are always on; a space names others under `track`.
+
+To add one, write a module with the functions of TrackerModule and a line in TRACKERS.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from results.students import History, histories
-from results.trackers import mlflow
-from results.trackers.optuna_journal import Journal
+from spaces.errors import did_you_mean
 from spaces.space import Space
 
 
 class Tracker(Protocol):
-    """Whoever shows students elsewhere."""
+    """Shows the students of one search elsewhere."""
 
-    def tell(self, student: History) -> None:
-        """Bring one student up to date."""
+    def update(self, student: History) -> None:
+        """Show the present rows of one student."""
 
     def close(self, students: Sequence[History], *, done: bool) -> None:
-        """Bring all students up to date, and say that the experiment is over, or was interrupted."""
+        """Show the present rows of all students, and the end of the run; not `done`: it was interrupted."""
 
 
-class Trackers:
-    """All trackers of one run, by the names under which a person knows them."""
+class TrackerModule(Protocol):
+    """Module of one tracker."""
 
-    def __init__(self, trackers: Mapping[str, Tracker], say: Callable[[str], None]) -> None:
-        self._trackers, self._say = dict(trackers), say
+    def start_tracker(self, folder: Path, space: Space, option: Any, students: Sequence[History]) -> Tracker:
+        """Start tracking a search that has these students already.
 
-    def tell(self, student: History) -> None:
-        """Bring one student up to date everywhere."""
-        self._all(lambda tracker: tracker.tell(student))
+        `option` is the value under `track`. Raises UserError if the tracker cannot be reached.
+        """
+
+
+class TrackerEntry(NamedTuple):
+    """Module of a tracker, the package to be installed for it, and whether its option may be text."""
+
+    module: str
+    package: str | None = None
+    takes_text: bool = False
+
+
+TRACKERS = {
+    "tensorboard": TrackerEntry("results.trackers.tensorboard"),
+    "optuna_journal": TrackerEntry("results.trackers.optuna_journal"),
+    "mlflow": TrackerEntry("results.trackers.mlflow", package="mlflow", takes_text=True),
+}
+ALWAYS_ON = ("tensorboard", "optuna_journal")
+MAX_REASON_CHARACTERS = 300
+
+
+def check_trackers(space: Space) -> None:
+    """Raise UserError for a tracker that a space cannot use."""
+    for name, option in (space.track or {}).items():
+        if name not in TRACKERS:
+            raise space.error(f"track.{name}", f"unknown tracker {name}{did_you_mean(name, TRACKERS)}")
+        entry = TRACKERS[name]
+        if entry.package and find_spec(entry.package) is None:
+            raise space.error(
+                f"track.{name}", f"needs a package that is not installed; run pip install {entry.package}"
+            )
+        if option is not None and not (entry.takes_text and isinstance(option, str)):
+            expected = "text" if entry.takes_text else "nothing"
+            raise space.error(f"track.{name}", f"found {option}, expected {expected}")
+
+
+class TrackerGroup:
+    """All trackers of one run; one that fails is dropped, and the search goes on."""
+
+    def __init__(self, trackers: Mapping[str, Tracker], print_line: Callable[[str], None]) -> None:
+        self._trackers, self._print_line = dict(trackers), print_line
+
+    def update(self, student: History) -> None:
+        """Show the present rows of one student everywhere."""
+        self._send(lambda tracker: tracker.update(student))
 
     def close(self, folder: Path, *, done: bool) -> None:
-        """Bring all students of a folder up to date, and say that the experiment is over, or was interrupted."""
-        students = list(histories(folder))  # Ray does not tell of epochs that came while it was being stopped
-        self._all(lambda tracker: tracker.close(students, done=done))
+        """Show all students of a folder and the end of the run everywhere."""
+        students = list(histories(folder))  # Ray reports no epochs that end while it stops
+        self._send(lambda tracker: tracker.close(students, done=done))
 
-    def _all(self, do: Callable[[Tracker], None]) -> None:
+    def _send(self, send: Callable[[Tracker], None]) -> None:
         for name, tracker in list(self._trackers.items()):
             try:
-                do(tracker)
-            except Exception as error:  # a server that is gone, a full disk: the students train on
+                send(tracker)
+            except Exception as error:  # for example a server that is gone, or a full disk
                 del self._trackers[name]
-                reason = " ".join(str(error).split()) or type(error).__name__
-                self._say(f"{name} is told no more: {reason[:300]}. Running the command again brings it up to date.")
+                reason = (" ".join(str(error).split()) or type(error).__name__)[:MAX_REASON_CHARACTERS]
+                self._print_line(f"tracker {name} stopped: {reason}. Run the command again to bring it up to date.")
 
 
-def begin(space: Space, folder: Path, say: Callable[[str], None]) -> Trackers:
-    """The trackers of a space, told of all earlier students; raise UserError where one cannot be."""
-    past = list(histories(folder))
-    journal = Journal(folder, space)
-    journal.tell_all(past)
-    trackers: dict[str, Tracker] = {"optuna.journal": journal}
-    if space.track:
-        trackers["MLflow"] = mlflow.connect(folder, space, space.track.mlflow, past)
-    return Trackers(trackers, say)
+def start_trackers(space: Space, folder: Path, print_line: Callable[[str], None]) -> TrackerGroup:
+    """Start the trackers that are always on and those that the space names.
+
+    Raises UserError if one cannot start.
+    """
+    options = {**dict.fromkeys(ALWAYS_ON), **(space.track or {})}
+    students = list(histories(folder))
+    modules = {name: cast(TrackerModule, import_module(TRACKERS[name].module)) for name in options}
+    trackers = {name: modules[name].start_tracker(folder, space, options[name], students) for name in options}
+    return TrackerGroup(trackers, print_line)

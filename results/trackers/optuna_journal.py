@@ -1,82 +1,92 @@
-"""The students as an Optuna study in optuna.journal, for optuna-dashboard: drawn from the rows, never read to search.
+"""The students as an Optuna study in optuna.journal, for optuna-dashboard.
 
-The file only grows: a dashboard that has it open goes on where it stopped reading. What cannot be said by adding to a
-study, such as that a failed student was tried again, is said by deleting the study in it and beginning another.
+The journal is drawn from the rows, and no search reads it. The file only grows, so an open dashboard can go on where
+it stopped reading. If appending cannot make the study agree with the rows, for example because a failed student is
+retried, the study is deleted in the journal and written again.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import optuna  # noqa: TID251
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock  # noqa: TID251
 from optuna.study import StudyDirection  # noqa: TID251
 
-from results import records
-from results.records import Folder
-from results.students import History
-from results.trackers.optuna_trials import STUDENT, Trial, goes_on, knobs, trial
+from results.paths import Folder, journal_file
+from results.students import History, read_teacher_weights
+from results.trackers.optuna_trials import (
+    STUDENT_ATTRIBUTE,
+    Trial,
+    is_continued_by,
+    knob_distributions,
+    student_trial,
+)
+from spaces.metrics import VAL_FIELDS
 from spaces.space import Space
 
 
-class Journal:
-    """The journal of one experiment: to be told of a student whenever there is something new about it."""
+class JournalTracker:
+    """The journal of one experiment."""
 
     def __init__(self, folder: Folder, space: Space) -> None:
-        self._space, self._knobs = space, knobs(space)
-        self._storage = _open(folder)
-        self._begin()
+        self._space, self._knobs = space, knob_distributions(space, read_teacher_weights(folder))
+        self._storage = _open_journal(folder)
+        self._open_study()
 
-    def tell(self, student: History) -> None:
-        """Bring one student up to date; one that is tried again after its end becomes another trial."""
-        self._write(trial(student, self._space, self._knobs))
+    def update(self, student: History) -> None:
+        """Write the present rows of a student; a retried student becomes another trial."""
+        self._write(student_trial(student, self._space, self._knobs))
 
-    def tell_all(self, students: Iterable[History]) -> None:
-        """Bring the journal up to date with all students there are, in a new study where it says anything else."""
+    def update_all(self, students: Iterable[History]) -> None:
+        """Make the journal agree with all students, in a new study if needed."""
         ordered = sorted(students, key=lambda student: student.start.get("time", 0.0))
-        wanted = {each.start["trial"]: trial(each, self._space, self._knobs) for each in ordered}
-        known = self._known()
-        agrees = all(goes_on(old, wanted.get(old.user_attrs.get(STUDENT, ""))) for old in known)
-        if not agrees or len(self._trials) < len(known):
+        trials = {student.start["trial"]: student_trial(student, self._space, self._knobs) for student in ordered}
+        stored = self._stored_trials()
+        agrees = all(is_continued_by(old, trials.get(old.user_attrs.get(STUDENT_ATTRIBUTE, ""))) for old in stored)
+        if not agrees or len(self._trials) < len(stored):
             self._storage.delete_study(self._study)
-            self._begin()
-        for new in wanted.values():
-            self._write(new)
+            self._open_study()
+        for trial in trials.values():
+            self._write(trial)
 
-    def close(self, students: Iterable[History], *, done: bool) -> None:
-        """Bring the journal up to date for the last time; a study has no end of its own."""
-        self.tell_all(students)
+    def close(self, students: Sequence[History], *, done: bool) -> None:
+        """Make the journal agree with all students; a study has no end."""
+        self.update_all(students)
 
-    def _begin(self) -> None:
-        """Find the study and its trials, or make it."""
+    def _open_study(self) -> None:
         metric, name = self._space.search.metric, self._space.name
-        optuna.logging.set_verbosity(optuna.logging.WARNING)  # otherwise it announces every study
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         if name not in optuna.get_all_study_names(self._storage):
-            direction = StudyDirection.MINIMIZE if metric.endswith("loss") else StudyDirection.MAXIMIZE
-            made = optuna.create_study(storage=self._storage, study_name=name, direction=direction)
+            minimize = VAL_FIELDS[metric].metric.direction == "min"
+            direction = StudyDirection.MINIMIZE if minimize else StudyDirection.MAXIMIZE
+            study = optuna.create_study(storage=self._storage, study_name=name, direction=direction)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                made.set_metric_names([metric])
+                study.set_metric_names([metric])
         self._study = self._storage.get_study_id_from_name(name)
-        self._trials = {each.user_attrs.get(STUDENT, ""): each for each in self._known()}
+        self._trials = {trial.user_attrs.get(STUDENT_ATTRIBUTE, ""): trial for trial in self._stored_trials()}
 
-    def _known(self) -> list[Trial]:
+    def _stored_trials(self) -> list[Trial]:
         return self._storage.get_all_trials(self._study, deepcopy=False)
 
     def _write(self, new: Trial) -> None:
-        old = self._trials.get(new.user_attrs[STUDENT])
-        if old is None or (old.state.is_finished() and not goes_on(old, new)):
+        student = new.user_attrs[STUDENT_ATTRIBUTE]
+        old = self._trials.get(student)
+        if old is None or (old.state.is_finished() and not is_continued_by(old, new)):
             new._trial_id = self._storage.create_new_trial(self._study, new)
         elif old.state.is_finished():
             return
         else:
             new._trial_id = old._trial_id
-            self._add(old, new)
-        self._trials[new.user_attrs[STUDENT]] = new
+            self._append(old, new)
+        self._trials[student] = new
 
-    def _add(self, old: Trial, new: Trial) -> None:
-        """Say what is new of a student that was running."""
+    def _append(self, old: Trial, new: Trial) -> None:
+        """Append what is new of a running trial."""
         for epoch, value in new.intermediate_values.items():
             if old.intermediate_values.get(epoch) != value:
                 self._storage.set_trial_intermediate_value(old._trial_id, epoch, value)
@@ -87,20 +97,27 @@ class Journal:
             self._storage.set_trial_state_values(old._trial_id, new.state, new.values)
 
 
-def _open(folder: Folder) -> optuna.storages.JournalStorage:
-    """The journal of a folder, begun anew where it is damaged: everything in it is in the rows, too."""
-    path = records.journal_file(folder)
+def start_tracker(folder: Path, space: Space, option: Any, students: Sequence[History]) -> JournalTracker:
+    """Start the journal of a run, in agreement with these students."""
+    tracker = JournalTracker(folder, space)
+    tracker.update_all(students)
+    return tracker
+
+
+def _open_journal(folder: Folder) -> optuna.storages.JournalStorage:
+    """Open the journal of a folder; a damaged one is deleted, as the rows have everything in it."""
+    path = journal_file(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     content = path.read_bytes() if path.exists() else b""
-    if content and not content.endswith(b"\n"):  # the next line would be glued to half a line
+    if content and not content.endswith(b"\n"):  # the next line would be appended to a half one
         path.unlink()
     try:
-        return _storage(str(path))
+        return _journal_storage(str(path))
     except (ValueError, LookupError, TypeError, AttributeError, AssertionError):
         path.unlink()
-        return _storage(str(path))
+        return _journal_storage(str(path))
 
 
-def _storage(path: str) -> optuna.storages.JournalStorage:
-    # The usual lock is a symbolic link, which not every file system has.
+def _journal_storage(path: str) -> optuna.storages.JournalStorage:
+    # Optuna's default lock is a symbolic link, which some file systems lack
     return optuna.storages.JournalStorage(JournalFileBackend(path, JournalFileOpenLock(path)))

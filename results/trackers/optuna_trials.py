@@ -1,8 +1,8 @@
-"""A student as Optuna keeps a trial, and its knobs as Optuna's distributions; nothing is proposed here."""
+"""Students as Optuna trials, and knobs as Optuna distributions; nothing is proposed here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -10,9 +10,10 @@ import optuna  # noqa: TID251
 
 from results import wording
 from results.records import Row
-from results.students import UNEVEN, History, labels
-from spaces.domain import Choice, Domain, Int, LogUniform
-from spaces.label import text
+from results.students import History, knob_values
+from spaces.domain import Choice, Domain
+from spaces.label import label_text
+from spaces.metrics import TEST_FIELDS, VAL_FIELDS
 from spaces.space import Space
 
 STATES = {
@@ -22,93 +23,106 @@ STATES = {
     "diverged": optuna.trial.TrialState.PRUNED,
     "failed": optuna.trial.TrialState.FAIL,
 }
-STUDENT = "student"  # the attribute by which a trial is found again
-ALPHA = "method.alpha"  # the baseline is shown as its 0, which need not be in the domain
+STUDENT_ATTRIBUTE = "student"  # user attribute with the name of the student
 
 Trial = optuna.trial.FrozenTrial
 Distribution = optuna.distributions.BaseDistribution
 
 
-class Knob(NamedTuple):
-    """The distribution of a knob and, of a choice, how it spells each label."""
+class KnobDistribution(NamedTuple):
+    """Distribution of a knob; of a choice, `labels` maps each label's text to the label."""
 
     distribution: Distribution
-    spelt: dict[str, Any] | None
+    labels: dict[str, Any] | None
 
 
-def trial(student: History, space: Space, known: Mapping[str, Knob]) -> Trial:
-    """One student: its knobs, the metric of the space per epoch, how it ended, and the rest as attributes."""
-    start, end = student.start, student.end
-    reached = {row["epoch"]: row[space.search.metric] for row in student.epochs}
-    status, params = end.get("status", "running"), _params(labels(start, space.knobs), known)
+def student_trial(student: History, space: Space, knobs: Mapping[str, KnobDistribution]) -> Trial:
+    """Return a student as a trial.
+
+    Its intermediate values are the metric of the search after each epoch. Its user attributes are name, stage, seeds,
+    status and, after its end, all metrics.
+    """
+    start, end, metric = student.start, student.end, space.search.metric
+    status, params = end.get("status", "running"), _trial_params(knob_values(start, space.knobs), knobs)
     return Trial(
         number=-1,  # the storage numbers them
         trial_id=-1,
         state=STATES[status],
-        value=student.epochs[-1][space.search.metric] if status == "finished" else None,
-        datetime_start=_moment(start),
-        datetime_complete=_moment(end) if end else None,
+        value=student.epochs[-1][metric] if status == "finished" else None,
+        datetime_start=_utc_time(start),
+        datetime_complete=_utc_time(end) if end else None,
         params=params,
-        distributions={name: known[name].distribution for name in params},
-        user_attrs=_about(student, space),
+        distributions={name: knobs[name].distribution for name in params},
+        user_attrs=_user_attributes(student, space),
         system_attrs={},
-        intermediate_values=reached,
+        intermediate_values={row["epoch"]: row[metric] for row in student.epochs},
     )
 
 
-def goes_on(old: Trial, new: Trial | None) -> bool:
-    """Whether all that was said of a student is still true, so that the rest need only be added."""
+def is_continued_by(old: Trial, new: Trial | None) -> bool:
+    """True if the new trial only adds to the old one."""
     if new is None or (old.params, old.distributions) != (new.params, new.distributions):
         return False
     if not old.state.is_finished():
         return old.intermediate_values.items() <= new.intermediate_values.items()
-    said = [(each.state, each.values, each.intermediate_values, each.user_attrs) for each in (old, new)]
-    return said[0] == said[1]
+    before, after = ((trial.state, trial.values, trial.intermediate_values, trial.user_attrs) for trial in (old, new))
+    return before == after
 
 
-def _moment(row: Row) -> datetime:
+def _utc_time(row: Row) -> datetime:
     return datetime.fromtimestamp(row.get("time", 0.0), UTC)
 
 
-def _about(student: History, space: Space) -> Row:
+def _user_attributes(student: History, space: Space) -> Row:
     start, end = student.start, student.end
-    label = wording.configuration(labels(start, space.knobs), space.knobs)
-    known = {STUDENT: start["trial"], "label": label, "status": end.get("status", "running")}
-    known |= {name: start.get(name) for name in ("stage", "seed", "teacher_seed")}
-    known |= {name: end.get(name) for name in ("test_accuracy", *UNEVEN, "agreement", "reason")}
-    return {name: value for name, value in known.items() if value is not None}
+    last = student.epochs[-1] if end and student.epochs else {}
+    attributes = {
+        STUDENT_ATTRIBUTE: start["trial"],
+        "label": wording.format_configuration(knob_values(start, space.knobs), space.knobs),
+        "status": end.get("status", "running"),
+        **{name: start.get(name) for name in ("stage", "seed", "teacher_seed")},
+        **{name: last.get(name) for name in VAL_FIELDS},
+        **{name: end.get(name) for name in (*TEST_FIELDS, "agreement", "reason")},
+    }
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
-def knobs(space: Space) -> dict[str, Knob]:
-    """Every knob; one that is here a choice and there a range has no distribution and is left out."""
+def knob_distributions(space: Space, teacher_weights: Sequence[str] = ()) -> dict[str, KnobDistribution]:
+    """Return the distribution of each knob.
+
+    A knob that is both a choice and a range has none. That of a teacher weight includes the 0 of the baseline, which
+    need not be in its domain.
+    """
     domains: dict[str, list[Domain]] = {}
     for path, domain in space.domains:
         domains.setdefault(path, []).append(domain)
-    found = {path: _knob(each, [0] if path == ALPHA else []) for path, each in domains.items()}
-    return {path: knob for path, knob in found.items() if knob is not None}
+    distributions = {
+        path: _joint_distribution(options, [0] if path in teacher_weights else []) for path, options in domains.items()
+    }
+    return {path: distribution for path, distribution in distributions.items() if distribution is not None}
 
 
-def _knob(domains: list[Domain], more: list[int]) -> Knob | None:
-    ends: list[Any] = [*(end for domain in domains for end in domain.ends), *more]
+def _joint_distribution(domains: list[Domain], more_labels: list[int]) -> KnobDistribution | None:
+    labels: list[Any] = [*(label for domain in domains for label in domain.probe_labels), *more_labels]
     if all(isinstance(domain, Choice) for domain in domains):
-        spelt = {text(label): label for label in ends}
-        return Knob(optuna.distributions.CategoricalDistribution(list(spelt.values())), spelt)
+        by_text = {label_text(label): label for label in labels}
+        return KnobDistribution(optuna.distributions.CategoricalDistribution(list(by_text.values())), by_text)
     if any(isinstance(domain, Choice) for domain in domains):
         return None
-    low, high = float(min(ends)), float(max(ends))
-    if all(isinstance(domain, Int) for domain in domains):
-        return Knob(optuna.distributions.IntDistribution(int(low), int(high)), None)
-    log = low > 0 and all(isinstance(domain, LogUniform) for domain in domains)
-    return Knob(optuna.distributions.FloatDistribution(low, high, log=log), None)
+    low, high = float(min(labels)), float(max(labels))
+    log = low > 0 and all(domain.log for domain in domains)
+    if all(domain.integer for domain in domains):
+        return KnobDistribution(optuna.distributions.IntDistribution(int(low), int(high), log=log), None)
+    return KnobDistribution(optuna.distributions.FloatDistribution(low, high, log=log), None)
 
 
-def _params(values: Mapping[str, Any], known: Mapping[str, Knob]) -> dict[str, Any]:
-    """The values as their distributions spell them, without those that they do not have."""
-    found: dict[str, Any] = {}
+def _trial_params(values: Mapping[str, Any], knobs: Mapping[str, KnobDistribution]) -> dict[str, Any]:
+    """Return the values with a distribution, as its labels."""
+    params: dict[str, Any] = {}
     for name, value in values.items():
-        spelt = known[name].spelt if name in known else {}
-        if spelt is None:
-            found[name] = value
-        elif text(value) in spelt:
-            found[name] = spelt[text(value)]
-    return found
+        labels = knobs[name].labels if name in knobs else {}
+        if labels is None:
+            params[name] = value
+        elif label_text(value) in labels:
+            params[name] = labels[label_text(value)]
+    return params

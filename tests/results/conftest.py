@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy
 import pytest
 
-from results import records
+from results import paths, records
 
 HEAD = """\
 name: {name}
@@ -51,7 +51,7 @@ class Build:
         self.folder, self.epochs, self.noise, self.count = folder, epochs, noise, 0
         self.random = numpy.random.default_rng(0)
         self.seed_luck: dict[int, float] = {}
-        records.replace(records.space_file(folder), space)
+        records.write_file(paths.space_file(folder), space)
         records.save_environment(folder, ENVIRONMENT)
         records.save_teacher(
             folder,
@@ -105,7 +105,7 @@ class Build:
         self.row(trial, kind="epoch", epoch=epoch, **losses, lr=0.001, seconds=1.5)
 
     def row(self, name: str, /, **row) -> None:
-        records.append(self.folder, name, {**row, "time": 1.7e9 + self.count})
+        records.append_row(self.folder, name, {**row, "time": 1.7e9 + self.count})
 
     def done(self) -> Path:
         records.save_environment(self.folder, {**ENVIRONMENT, "wall_seconds": 123.4})
@@ -163,7 +163,7 @@ def running(build) -> Path:
     made = build(seeds=(0, 1))
     values = {"method.alpha": 0.5, "method.temperature": 4}
     trial = made.student("explore", values, 2, end=None, epochs=2)
-    with open(records.rows_file(made.folder, trial), "a") as file:
+    with open(paths.rows_file(made.folder, trial), "a") as file:
         file.write(json.dumps({"kind": "epoch", "epoch": 3})[:-4])
     made.student("baseline", {}, 2, end=None, epochs=0)
     return made.folder
@@ -206,3 +206,33 @@ def single(build) -> Path:
 def tableless(build) -> Path:
     """A grid whose space asks for no table."""
     return build(rest="").done()
+
+
+MIXED = """\
+name: mixed
+data: {name: mnist5k}
+teacher: {model: {name: cnn, padding: same}, train: {epochs: 9}}
+student: {model: {name: mlp, hidden: {choice: [[64], [400, 400]]}}}
+method: {choice: [{name: none}, {name: hinton, alpha: {uniform: [0, 1]}, temperature: {loguniform: [1, 64]}}]}
+train: {epochs: 9, batch_size: {int: [32, 256]}, lr: 0.001}
+search: {algorithm: tpe, scheduler: asha, trials: 20, grace_period: 1}
+confirm: {top: 1, seeds: [7, 8]}
+"""
+
+
+@pytest.fixture
+def mixed(empty) -> Path:
+    """A search over knobs of every kind, some of them of one method only.
+
+    Twenty students: three stopped at each of ASHA's rungs 1 and 3, one failed.
+    """
+    made = empty(epochs=9)
+    (made.folder / "space.yaml").write_text(MIXED)
+    for index in range(20):
+        values = {"student.model.hidden": ["[64]", "[400,400]"][index % 2], "train.batch_size": 32 + 10 * index}
+        distilled = {"method.alpha": index / 20, "method.temperature": 2.0 ** (index % 7)}
+        values |= {"method": "none"} if index % 5 == 0 else {"method": "hinton", **distilled}
+        end = "stopped" if index < 6 else "failed" if index == 6 else "finished"
+        made.student("explore", values, 0, end, {"stopped": 1 if index < 3 else 3, "failed": 2}.get(end))
+    made.student("baseline", {"student.model.hidden": "[400,400]", "train.batch_size": 222}, 0)
+    return made.done()

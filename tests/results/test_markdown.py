@@ -6,18 +6,19 @@ import numpy
 import pytest
 
 import results
-from results import experiment, grids, markdown, records, stats, wording
+from results import grids, markdown, records, stats, wording
+from results.experiment import load_experiment
 
 
 def page(folder) -> str:
-    loaded = experiment.load(folder)
-    grid = experiment.table(loaded)
+    loaded = load_experiment(folder)
+    grid = loaded.grid()
     assert grid is not None
-    return markdown.table(loaded, grid)
+    return markdown.grid_page(loaded, grid)
 
 
 def test_the_protocol_stands_above_both_pages(full):
-    for text in (page(full), markdown.leaderboard(experiment.load(full))):
+    for text in (page(full), markdown.leaderboard_page(load_experiment(full))):
         above = text.split("|")[0]
         assert "mnist5k" in above and "3,000 / 500 / 1,500 images" in above and "split: stratified, seed 0" in above
         assert "alpha · T² · KL(teacher" in above and "Seeds: 0, 1, 2 (explore)" in above and "Epochs: 4" in above
@@ -25,7 +26,7 @@ def test_the_protocol_stands_above_both_pages(full):
 
 
 def test_cells_are_percent_with_deviation_and_n_is_said_once(full):
-    text, grid = page(full), grids.grid(results.read(full), x="method.temperature", y="method.alpha")
+    text, grid = page(full), grids.make_grid(results.read(full), x="method.temperature", y="method.alpha")
     cells = re.findall(r"(\d\d\.\d\d) ± (\d\.\d\d)", text)
     assert len(cells) == 9
     assert [float(mean) for mean, _ in cells] == pytest.approx(list(100 * grid.mean.ravel()), abs=0.0051)
@@ -43,7 +44,7 @@ def test_n_stands_in_the_cells_where_they_differ_in_it(build):
 
 def test_a_sentence_in_the_protocol_has_one_full_stop(build):
     made = build()
-    known = records.environment(made.folder)
+    known = records.read_environment(made.folder)
     known["data"] |= {"source": "Taken from a package.", "split": "by seed 0."}
     records.save_environment(made.folder, known)
     assert "(Taken from a package); 3,000" in page(made.folder) and "split: by seed 0.\n" in page(made.folder)
@@ -84,29 +85,29 @@ def test_varied_teachers_are_said(build):
 
 
 def test_many_configurations_are_cut_and_counted(build):
-    text = markdown.leaderboard(experiment.load(build(seeds=(0,), temperatures=tuple(range(1, 21))).done()))
+    text = markdown.leaderboard_page(load_experiment(build(seeds=(0,), temperatures=tuple(range(1, 21))).done()))
     assert "10 more configurations are in leaderboard.csv." in text
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(lines) == 2 + 30 + 2
 
 
 def test_left_out_students_are_listed(broken):
-    assert "| 1 diverged |" in markdown.leaderboard(experiment.load(broken))
+    assert "| 1 diverged |" in markdown.leaderboard_page(load_experiment(broken))
 
 
 def test_an_experiment_that_has_not_begun_has_a_page(empty):
-    assert "0 of 0 students" in markdown.leaderboard(experiment.load(empty().folder))
+    assert "0 of 0 students" in markdown.leaderboard_page(load_experiment(empty().folder))
 
 
 def test_words():
-    assert wording.percent(0.98704, 0.0005) == "98.70 ± 0.05"
-    assert wording.percent(float("nan")) == "–"
-    assert [wording.label(value) for value in (0.5, 4, 0.00123456, "mlp", True, None)] == (
+    assert wording.format_percent(0.98704, 0.0005) == "98.70 ± 0.05"
+    assert wording.format_percent(float("nan")) == "–"
+    assert [wording.format_label(value) for value in (0.5, 4, 0.00123456, "mlp", True, None)] == (
         ["0.5", "4", "0.001235", "mlp", "True", "–"]
     )
-    assert wording.short("method.alpha", ["method.alpha", "train.lr"]) == "alpha"
-    assert wording.short("train.lr", ["teacher.train.lr", "train.lr"]) == "train.lr"
-    assert [wording.duration(seconds) for seconds in (4.2, 200, 7500)] == ["4.2 s", "3 min 20 s", "2 h 5 min"]
-    assert wording.difference(stats.Difference(-0.001, numpy.nan, numpy.nan, 1, 0)).startswith(
+    assert wording.short_name("method.alpha", ["method.alpha", "train.lr"]) == "alpha"
+    assert wording.short_name("train.lr", ["teacher.train.lr", "train.lr"]) == "train.lr"
+    assert [wording.format_duration(seconds) for seconds in (4.2, 200, 7500)] == ["4.2 s", "3 min 20 s", "2 h 5 min"]
+    assert wording.describe_difference(stats.Difference(-0.001, numpy.nan, numpy.nan, 1, 0)).startswith(
         "-0.10 points, over one seed"
     )

@@ -11,10 +11,11 @@ import pandas
 import pytest
 from rich.console import Console
 
-from results import experiment, records
+from results import paths
 from results.__main__ import main
-from results.rebuild import rebuild
-from results.terminal import show
+from results.experiment import load_experiment
+from results.rebuild import rebuild_results
+from results.terminal import print_results
 from spaces.errors import UserError
 
 FILES = ["students.csv", "leaderboard.csv", "leaderboard.md", "table.csv", "table.md", "heatmap.png", "curves.png"]
@@ -26,18 +27,18 @@ def copy(folder, tmp_path):
 
 def test_everything_is_rebuilt_from_the_rows(full, tmp_path):
     folder = copy(full, tmp_path)
-    rebuild(folder)
+    rebuild_results(folder)
     assert all((folder / name).stat().st_size for name in FILES)
     assert (folder / "tensorboard").is_dir()
     first = {name: (folder / name).read_bytes() for name in FILES}
-    rebuild(folder)
+    rebuild_results(folder)
     assert {name: (folder / name).read_bytes() for name in FILES} == first
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
 def test_table_csv_has_one_line_per_cell(full, tmp_path):
     folder = copy(full, tmp_path)
-    rebuild(folder)
+    rebuild_results(folder)
     table = pandas.read_csv(folder / "table.csv")
     assert list(table.columns) == (
         ["method.alpha", "method.temperature", "mean", "std", "n", "val_mean", "val_std", "best", "tied", "baseline"]
@@ -49,7 +50,7 @@ def test_table_csv_has_one_line_per_cell(full, tmp_path):
 def test_a_running_experiment_keeps_its_tensorboard(running):
     (running / "tensorboard").mkdir()
     (running / "tensorboard" / "events.out.tfevents.1.x.students").write_bytes(b"live")
-    rebuild(running)
+    rebuild_results(running)
     assert (running / "table.md").exists()
     assert (running / "tensorboard" / "events.out.tfevents.1.x.students").read_bytes() == b"live"
 
@@ -67,7 +68,7 @@ def test_every_kind_of_experiment_is_rebuilt(name, request, capsys):
 
 def test_nothing_begun_is_rebuilt_too(empty):
     folder = empty(rest="table: {rows: method.alpha, columns: method.temperature}\n").folder
-    rebuild(folder)
+    rebuild_results(folder)
     assert not (folder / "table.md").exists() and (folder / "leaderboard.md").exists()
 
 
@@ -75,7 +76,7 @@ def test_a_folder_that_is_no_experiment_exits_2(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
     assert capsys.readouterr().err.strip() == f"{tmp_path}: not an experiment folder: it holds no space.yaml"
     with pytest.raises(UserError):
-        rebuild(tmp_path / "missing")
+        rebuild_results(tmp_path / "missing")
 
 
 def fresh(code: str) -> list[str]:
@@ -83,6 +84,17 @@ def fresh(code: str) -> list[str]:
     script = f"{code}\nimport json, sys\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_folder_of_an_earlier_version_exits_2(full, tmp_path, capsys):
+    folder = copy(full, tmp_path)
+    file = paths.space_file(folder)
+    file.write_text(file.read_text().replace("train: {", "train: {jitter: 1, top: null, ", 1))
+    assert main([str(folder)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{file}: recorded by an earlier version (")
+    assert "train.jitter renamed to shift, " in line and "train.top renamed to head_first)" in line
+    assert line.endswith("; run the search again with --fresh, or read the results with that version")
 
 
 def test_results_need_no_ray_no_torch_and_no_search():
@@ -101,13 +113,15 @@ def test_the_command_in_an_interpreter_of_its_own(full, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith(f"logs: {folder}")
     assert "has a detectable effect" in done.stdout and done.stderr == ""
-    assert records.heatmap_file(folder).exists()
+    assert paths.heatmap_file(folder).exists()
 
 
 def screen(folder, width: int) -> str:
     """What a terminal of so many columns shows, with its codes for bold."""
     file = io.StringIO()
-    show(experiment.load(folder), Console(file=file, width=width, force_terminal=True, color_system="standard"))
+    print_results(
+        load_experiment(folder), Console(file=file, width=width, force_terminal=True, color_system="standard")
+    )
     return file.getvalue()
 
 

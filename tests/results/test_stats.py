@@ -51,12 +51,12 @@ def test_two_paired_groups_are_the_paired_t_test():
     expected = scipy_stats.ttest_rel(first, second)
     assert (effect.f, effect.p) == (pytest.approx(expected.statistic**2), pytest.approx(expected.pvalue))
     higher, lower = (first, second) if first.mean() > second.mean() else (second, first)
-    found = stats.worse([*higher, *lower], ["best"] * 5 + ["other"] * 5, blocks, "best")
+    found = stats.p_below_best([*higher, *lower], ["best"] * 5 + ["other"] * 5, blocks, "best")
     assert found["other"] == pytest.approx(scipy_stats.ttest_rel(higher, lower, alternative="greater").pvalue)
 
 
 def test_the_interval_of_two_cells_is_the_paired_one():
-    found = stats.difference([0.95, 0.97, 0.96, 0.94, 0.95, 0.953], list("aaabbb"), [0, 1, 2] * 2, "a", "b")
+    found = stats.paired_difference([0.95, 0.97, 0.96, 0.94, 0.95, 0.953], list("aaabbb"), [0, 1, 2] * 2, "a", "b")
     interval = scipy_stats.ttest_rel([0.95, 0.97, 0.96], [0.94, 0.95, 0.953]).confidence_interval()
     assert found is not None and (found.n, found.freedom) == (3, 2)
     assert (found.low, found.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
@@ -65,7 +65,7 @@ def test_the_interval_of_two_cells_is_the_paired_one():
 def test_the_interval_pools_the_noise_of_all_cells():
     y = numpy.random.default_rng(5).normal(size=(8, 3)) + numpy.array([0, 5, 9])
     cells, blocks = [index // 3 for index in range(24)], [index % 3 for index in range(24)]
-    found = stats.difference(y.ravel(), cells, blocks, 2, 6)
+    found = stats.paired_difference(y.ravel(), cells, blocks, 2, 6)
     noise = ((y - y.mean(1, keepdims=True) - y.mean(0) + y.mean()) ** 2).sum() / 14
     half = scipy_stats.t.ppf(0.975, 14) * (noise * 2 / 3) ** 0.5
     assert found is not None and found.freedom == 14
@@ -74,10 +74,10 @@ def test_the_interval_pools_the_noise_of_all_cells():
 
 
 def test_one_seed_has_a_difference_without_an_interval_and_no_common_seed_none():
-    found = stats.difference([1.0, 0.5], ["a", "b"], [0, 0], "a", "b")
+    found = stats.paired_difference([1.0, 0.5], ["a", "b"], [0, 0], "a", "b")
     assert found is not None and found.mean == pytest.approx(0.5) and numpy.isnan(found.low) and found.freedom == 0
-    assert stats.difference([1.0, 0.5], ["a", "b"], [0, 1], "a", "b") is None
-    assert stats.difference([1.0], ["a"], [0], "a", "b") is None
+    assert stats.paired_difference([1.0, 0.5], ["a", "b"], [0, 1], "a", "b") is None
+    assert stats.paired_difference([1.0], ["a"], [0], "a", "b") is None
 
 
 def test_holm_by_hand():
@@ -98,13 +98,13 @@ def test_a_missing_cell_and_a_missing_seed_only_cost_freedom():
 def test_no_residual_no_findings():
     rows, columns, seeds = layout(2, 2, 1)
     assert stats.effects([1, 2, 3, 4], rows, columns, seeds) == []
-    assert stats.worse([1, 2, 3], ["a", "b", "c"], [0, 0, 0], "a") == {}
+    assert stats.p_below_best([1, 2, 3], ["a", "b", "c"], [0, 0, 0], "a") == {}
 
 
 def test_equal_numbers_have_no_effect():
     found = stats.effects([0.9] * 12, *layout(2, 3, 2))
     assert [effect.p for effect in found] == [1.0] * 3
-    assert set(stats.worse([0.9] * 6, list("aabbcc"), [0, 1] * 3, "a").values()) == {1.0}
+    assert set(stats.p_below_best([0.9] * 6, list("aabbcc"), [0, 1] * 3, "a").values()) == {1.0}
 
 
 def test_a_knob_that_changes_nothing_has_a_p_of_one():
@@ -120,7 +120,7 @@ def test_a_knob_that_changes_nothing_has_a_p_of_one():
 
 def test_cells_that_share_no_seed_are_not_compared():
     cells, blocks = ["a", "b", "a", "b", "c", "d", "c", "d"], [0, 0, 1, 1, 2, 2, 3, 3]
-    assert set(stats.worse(numpy.arange(8) % 3, cells, blocks, "a")) == {"b"}
+    assert set(stats.p_below_best(numpy.arange(8) % 3, cells, blocks, "a")) == {"b"}
 
 
 def simulate(rounds: int, gap: float) -> tuple[float, float]:
@@ -154,5 +154,5 @@ def test_the_truly_best_cell_is_rarely_called_worse_than_the_highest(equal):
     for _ in range(600):
         y = truth + random.normal(size=30)
         highest = int(y.reshape(10, 3).mean(1).argmax())
-        wrong += stats.worse(y, cells, blocks, highest).get(0, 1.0) < stats.LEVEL
+        wrong += stats.p_below_best(y, cells, blocks, highest).get(0, 1.0) < stats.LEVEL
     assert wrong / 600 <= 0.05

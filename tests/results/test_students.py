@@ -7,20 +7,35 @@ import pandas
 import pytest
 
 import results
-from results import records, students
+from results import paths, records, students
 
 VALUES = {"method.alpha": 0.5, "method.temperature": 4}
 
 
 def test_one_row_per_student_in_the_promised_order(full):
     table = results.read(full)
-    assert list(table.columns) == [*students.COLUMNS, "method.alpha", "method.temperature"]
+    assert list(table.columns) == [*students.STUDENT_COLUMNS, "method.alpha", "method.temperature"]
     assert list(table.columns[:9]) == (
         ["trial", "stage", "status", "seed", "epochs", "val_accuracy", "test_accuracy", "best_epoch", "train_seconds"]
     )
     assert len(table) == 3 + 3 * 6
     assert set(table["status"]) == {"finished"}
     assert (table["epochs"] == 4).all() and (table["train_seconds"] == 6.0).all()
+
+
+@pytest.mark.parametrize(
+    ("row", "labels"),
+    [
+        ({"stage": "baseline"}, {"method.alpha": 0}),  # of earlier versions
+        ({"stage": "baseline", "teacher_weights": ["method.alpha"]}, {"method.alpha": 0}),
+        ({"stage": "baseline", "teacher_weights": ["method.weight"]}, {"method.weight": 0}),
+        ({"stage": "baseline", "teacher_weights": ["method.far"]}, {}),  # not a knob of the space
+        ({"stage": "baseline", "teacher_weights": []}, {}),
+        ({"stage": "explore", "teacher_weights": [], "values": {"method.alpha": 0.5}}, {"method.alpha": 0.5}),
+    ],
+)
+def test_labels_of_a_baseline(row, labels):
+    assert students.knob_values(row, ["method.alpha", "method.weight"]) == labels
 
 
 def test_the_baseline_has_alpha_0_and_no_temperature(full):
@@ -31,12 +46,12 @@ def test_the_baseline_has_alpha_0_and_no_temperature(full):
 
 def test_students_csv_comes_back(full, tmp_path):
     table = results.read(full)
-    students.write(tmp_path, table)
+    students.write_students(tmp_path, table)
     read = pandas.read_csv(tmp_path / "students.csv")
     assert list(read.columns) == list(table.columns)
     assert read["method.temperature"].dropna().astype(int).tolist() == table["method.temperature"].dropna().tolist()
     assert read["val_accuracy"].tolist() == pytest.approx(table["val_accuracy"].tolist())
-    assert "4.0" not in records.students_file(tmp_path).read_text().split("\n")[2].split(",")
+    assert "4.0" not in paths.students_file(tmp_path).read_text().split("\n")[2].split(",")
 
 
 def test_status_of_the_last_line_counts(broken, tmp_path):
@@ -62,7 +77,7 @@ def test_a_proposal_that_another_stage_trained_again_is_a_proposal_still(tmp_pat
     """Otherwise the search, run once more, would count one too few and train another in its place."""
     for stage, proposal in (("explore", {"method.alpha": 0}), ("baseline", None)):
         row = {"kind": "student", "trial": "one", "stage": stage, "seed": 0, "suggested": proposal, "time": 0.0}
-        records.append(tmp_path, "one", row)
+        records.append_row(tmp_path, "one", row)
     past = students.history(tmp_path, "one")
     assert past.start["stage"] == "baseline" and past.start["suggested"] == {"method.alpha": 0}
 
@@ -73,11 +88,11 @@ def test_a_repeated_epoch_replaces_what_came_after_it(empty):
     made.row(trial, kind="epoch", epoch=3, val_accuracy=0.5, val_loss=1.0, train_loss=1.0, lr=0.1, seconds=1.5)
     line = results.read(made.folder).iloc[0]
     assert (line["epochs"], line["val_accuracy"], line["train_seconds"]) == (3, 0.5, 4.5)
-    assert students.epochs(made.folder)["epoch"].tolist() == [1, 2, 3]
+    assert students.read_epochs(made.folder)["epoch"].tolist() == [1, 2, 3]
 
 
 def test_epochs_have_one_row_per_student_and_epoch(full):
-    table = students.epochs(full)
+    table = students.read_epochs(full)
     assert list(table.columns) == students.EPOCH_COLUMNS
     assert len(table) == 21 * 4
 
@@ -94,12 +109,12 @@ def test_the_best_epoch_is_the_first_of_the_highest_accuracy(empty):
 def test_an_experiment_without_students_is_an_empty_table(empty):
     table = results.read(empty().folder)
     assert len(table) == 0 and "method.alpha" in table.columns and "trial" in table.columns
-    assert len(students.epochs(empty().folder)) == 0
+    assert len(students.read_epochs(empty().folder)) == 0
 
 
 def test_a_student_whose_first_line_is_torn_has_not_begun(empty):
     made = empty()
-    path = records.rows_file(made.folder, "torn")
+    path = paths.rows_file(made.folder, "torn")
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"kind": "student", "trial": "torn"})[:-1])
     assert len(results.read(made.folder)) == 0
@@ -108,11 +123,11 @@ def test_a_student_whose_first_line_is_torn_has_not_begun(empty):
 def test_whole_teachers_as_options_are_a_knob(empty):
     """The column for who taught a student once hid the knob of the same name, and two teachers passed for one."""
     made = empty()
-    file = records.space_file(made.folder)
+    file = paths.space_file(made.folder)
     options = "teacher: {choice: [{model: {name: mlp, hidden: [4]}}, {model: {name: mlp, hidden: [8]}}]}\n"
     file.write_text(re.sub(r"(?m)^teacher:.*\n", options, file.read_text()))
     for name in ("teacher-1", "teacher-2"):
         made.student("explore", {**VALUES, "teacher": name}, 0)
     table = results.read(made.folder)
-    assert sorted(table["teacher"]) == ["teacher-1", "teacher-2"] and "teacher" in students.knobs(table)
+    assert sorted(table["teacher"]) == ["teacher-1", "teacher-2"] and "teacher" in students.knob_columns(table)
     assert table["teacher_key"].nunique() == 1

@@ -1,4 +1,4 @@
-"""The journal says what the rows say, however it came about, and only ever grows."""
+"""The journal agrees with the rows, and its file only grows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results import experiment as experiments
-from results import records, students
-from results.rebuild import rebuild
-from results.trackers.optuna_journal import Journal
-from results.trackers.optuna_trials import STATES, knobs
+from results import paths, records, students
+from results.experiment import load_experiment
+from results.rebuild import rebuild_results
+from results.trackers.optuna_journal import JournalTracker
+from results.trackers.optuna_trials import STATES, knob_distributions
 from spaces import space
 
 RANGES = """\
@@ -29,189 +29,196 @@ search: {algorithm: random, trials: 9}
 
 
 def study(folder: Path) -> optuna.Study:
-    """The one study of a journal, read by Optuna itself."""
+    """Return the study of a journal, read by Optuna itself."""
     storage = optuna.storages.JournalStorage(
-        optuna.storages.journal.JournalFileBackend(str(records.journal_file(folder)))
+        optuna.storages.journal.JournalFileBackend(str(paths.journal_file(folder)))
     )
     (name,) = optuna.get_all_study_names(storage)
     return optuna.load_study(study_name=name, storage=storage)
 
 
-def told(folder: Path) -> Journal:
-    """The journal of a folder, told of all its students."""
-    journal = Journal(folder, space.load(records.space_file(folder)))
-    journal.tell_all(students.histories(folder))
+def write_journal(folder: Path) -> JournalTracker:
+    """Write the journal of a folder."""
+    journal = JournalTracker(folder, space.load_space(paths.space_file(folder)))
+    journal.update_all(students.histories(folder))
     return journal
 
 
 def trials(folder: Path) -> dict[str, tuple]:
-    """What the journal says of each student; Optuna's own numbers and times aside."""
-    found = study(folder).trials
-    said = {
-        each.user_attrs["student"]: (each.state, each.values, each.params, each.intermediate_values, each.user_attrs)
-        for each in found
+    """Return each student's trial, without Optuna's own numbers and times."""
+    stored = study(folder).trials
+    by_student = {
+        trial.user_attrs["student"]: (
+            *(trial.state, trial.values, trial.params, trial.intermediate_values),
+            trial.user_attrs,
+        )
+        for trial in stored
     }
-    assert len(said) == len(found)
-    return said
+    assert len(by_student) == len(stored)
+    return by_student
 
 
-def test_every_student_is_what_it_is_in_the_table(broken):
-    told(broken)
-    rows, said = experiments.load(broken).students.set_index("trial"), trials(broken)
-    assert set(said) == set(rows.index) and set(rows["status"]) == {"finished", "diverged", "failed", "stopped"}
-    for trial, (state, values, params, reached, attributes) in said.items():
+def test_trials_agree_with_the_student_table(broken):
+    write_journal(broken)
+    rows, stored = load_experiment(broken).students.set_index("trial"), trials(broken)
+    assert set(stored) == set(rows.index) and set(rows["status"]) == {"finished", "diverged", "failed", "stopped"}
+    for trial, (state, values, params, reached, attributes) in stored.items():
         row = rows.loc[trial]
         assert state == STATES[row["status"]] and attributes["status"] == row["status"]
         assert values == ([row["val_accuracy"]] if row["status"] == "finished" else None)
-        assert params == {name: row[name] for name in students.knobs(rows) if not pandas.isna(row[name])}
+        assert params == {name: row[name] for name in students.knob_columns(rows) if not pandas.isna(row[name])}
         assert len(reached) == row["epochs"] and list(reached.values())[-1:] == [row["val_accuracy"]] * (
             len(reached) > 0
         )
         assert [attributes[name] for name in ("stage", "seed")] == [row["stage"], row["seed"]]
-    assert said["explore-0001"][-1]["label"] == "alpha 0.5, temperature 1"
+    assert stored["explore-0001"][-1]["label"] == "alpha 0.5, temperature 1"
     assert study(broken).direction.name == "MAXIMIZE" and study(broken).metric_names == ["val_accuracy"]
 
 
-def test_a_search_for_the_lowest_loss_is_minimised(empty):
+def test_a_loss_is_minimized(empty):
     made = empty("search: {metric: val_loss}\n")
     made.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 0)
-    told(made.folder)
+    write_journal(made.folder)
     (trial,) = study(made.folder).trials
     assert study(made.folder).direction.name == "MINIMIZE"
-    assert trial.value == experiments.load(made.folder).students["val_loss"].item()
+    assert trial.value == load_experiment(made.folder).students["val_loss"].item()
 
 
-def test_told_again_it_stays_byte_for_byte(broken):
-    told(broken)
-    before = records.journal_file(broken).read_bytes()
-    told(broken)
-    assert records.journal_file(broken).read_bytes() == before
+def test_a_second_update_changes_no_byte(broken):
+    write_journal(broken)
+    before = paths.journal_file(broken).read_bytes()
+    write_journal(broken)
+    assert paths.journal_file(broken).read_bytes() == before
 
 
-def test_results_are_rebuilt_with_the_journal_of_a_search_that_is_done(single):
-    rebuild(single)
+def test_rebuilding_writes_the_journal_of_a_finished_search_only(single):
+    rebuild_results(single)
     assert len(trials(single)) == 7
-    about = records.environment(single)
-    records.save_environment(single, {name: about[name] for name in about if name != "wall_seconds"})
-    records.journal_file(single).unlink()
-    rebuild(single)  # now its journal is the search's own
-    assert not records.journal_file(single).exists()
+    environment = records.read_environment(single)
+    records.save_environment(single, {name: environment[name] for name in environment if name != "wall_seconds"})
+    paths.journal_file(single).unlink()
+    rebuild_results(single)  # a running search writes its journal itself
+    assert not paths.journal_file(single).exists()
 
 
 VALUES = [{"method.alpha": 0.5, "method.temperature": t} for t in (1, 4)]
-EVENTS = ["epoch", "finished", "failed", "again", "tell", "all", "open"]
+EVENTS = ["epoch", "finished", "failed", "retried", "update", "all", "open"]
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from(EVENTS)), max_size=14))
-def test_however_it_came_about_it_says_the_same(synthetic, events):
-    """Whatever was written and told in whatever order: in the end it is the journal of one who saw only the end."""
+def test_any_order_of_events_gives_the_same_journal(synthetic, events):
+    """The journal is the one written from the final rows alone."""
     with tempfile.TemporaryDirectory() as room:
         made = synthetic.Build(Path(room) / "run", synthetic.space())
         names = [made.student("explore", values, 0, end=None, epochs=1) for values in VALUES]
-        journal, clock = told(made.folder), itertools.count(2)
-        for who, event in events:
-            before = records.journal_file(made.folder).read_bytes()
+        journal, clock = write_journal(made.folder), itertools.count(2)
+        for index, event in events:
+            before = paths.journal_file(made.folder).read_bytes()
             match event:
                 case "epoch":
-                    made.row(names[who], kind="epoch", epoch=next(clock), val_accuracy=0.9, val_loss=0.1)
+                    made.row(names[index], kind="epoch", epoch=next(clock), val_accuracy=0.9, val_loss=0.1)
                 case "finished" | "failed":
-                    made.row(names[who], kind="end", status=event, reason=None, test_accuracy=0.9)
-                case "again":
-                    made.row(names[who], **records.rows(made.folder, names[who])[0])
-                case "tell":
-                    journal.tell(students.history(made.folder, names[who]))
+                    made.row(names[index], kind="end", status=event, reason=None, test_accuracy=0.9)
+                case "retried":
+                    made.row(names[index], **records.read_rows(made.folder, names[index])[0])
+                case "update":
+                    journal.update(students.history(made.folder, names[index]))
                 case _:
-                    journal = told(made.folder) if event == "open" else journal
-                    journal.tell_all(students.histories(made.folder))
-            assert records.journal_file(made.folder).read_bytes().startswith(before)  # it only grew
-        journal.tell_all(students.histories(made.folder))
+                    journal = write_journal(made.folder) if event == "open" else journal
+                    journal.update_all(students.histories(made.folder))
+            assert paths.journal_file(made.folder).read_bytes().startswith(before)  # it only grew
+        journal.update_all(students.histories(made.folder))
         grown = trials(made.folder)
-        records.journal_file(made.folder).unlink()
-        told(made.folder)
+        paths.journal_file(made.folder).unlink()
+        write_journal(made.folder)
         assert grown == trials(made.folder)
 
 
-def test_one_that_failed_and_is_tried_again_is_two_until_all_are_told(empty):
+def test_a_retried_student_is_two_trials_until_all_are_written(empty):
     made = empty()
     trial = made.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 0, end="failed", epochs=1)
-    journal = told(made.folder)
-    made.row(trial, **records.rows(made.folder, trial)[0])
-    journal.tell(students.history(made.folder, trial))
-    assert [each.state.name for each in study(made.folder).trials] == ["FAIL", "RUNNING"]
-    told(made.folder)
-    assert [each.state.name for each in study(made.folder).trials] == ["RUNNING"]
+    journal = write_journal(made.folder)
+    made.row(trial, **records.read_rows(made.folder, trial)[0])
+    journal.update(students.history(made.folder, trial))
+    assert [trial.state.name for trial in study(made.folder).trials] == ["FAIL", "RUNNING"]
+    write_journal(made.folder)
+    assert [trial.state.name for trial in study(made.folder).trials] == ["RUNNING"]
 
 
-def test_two_that_wrote_at_once_are_put_right_by_the_next(single):
-    searched, (first, *_) = space.load(records.space_file(single)), students.histories(single)
-    for journal in [Journal(single, searched), Journal(single, searched)]:
-        journal.tell(first)
+def test_a_journal_of_two_writers_is_repaired(single):
+    searched, (first, *_) = space.load_space(paths.space_file(single)), students.histories(single)
+    for journal in [JournalTracker(single, searched), JournalTracker(single, searched)]:
+        journal.update(first)
     assert len(study(single).trials) == 2
-    told(single)
+    write_journal(single)
     assert len(trials(single)) == 7
 
 
-def test_epochs_that_are_void_are_not_kept(empty):
+def test_repeated_epochs_replace_earlier_ones(empty):
     made = empty()
     running = made.student("explore", VALUES[0], 0, end=None, epochs=3)
-    told(made.folder)
+    write_journal(made.folder)
     made.row(running, kind="epoch", epoch=1, val_accuracy=0.9, val_loss=0.1)  # trained again from the beginning
-    told(made.folder)
+    write_journal(made.folder)
     assert trials(made.folder)[running][3] == {1: 0.9}
 
 
-def test_an_end_that_changed_is_not_kept(empty):
+def test_a_changed_final_row_is_replaced(empty):
     made = empty()
     ended = made.student("explore", VALUES[0], 0)
-    told(made.folder)
-    *_, end = records.rows(made.folder, ended)
+    write_journal(made.folder)
+    *_, end = records.read_rows(made.folder, ended)
     made.row(ended, **end | {"test_accuracy": 0.123})
-    told(made.folder)
+    write_journal(made.folder)
     assert trials(made.folder)[ended][4]["test_accuracy"] == 0.123
 
 
-def test_a_value_that_is_not_of_the_space_is_left_out(empty):
+def test_a_value_outside_the_domain_is_left_out(empty):
     made = empty()
     made.student("explore", {"method.alpha": 0.3, "method.temperature": 4}, 0)
-    told(made.folder)
+    write_journal(made.folder)
     assert study(made.folder).trials[0].params == {"method.temperature": 4}
 
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda whole: whole[:-20], lambda whole: whole[:500] + b"\n" + whole[500:], lambda whole: b'{"op_code": 4}\n'],
+    [
+        lambda content: content[:-20],
+        lambda content: content[:500] + b"\n" + content[500:],
+        lambda content: b'{"op_code": 4}\n',
+    ],
     ids=["cut off", "broken in two", "of another kind"],
 )
-def test_a_damaged_journal_is_begun_anew(broken, damage):
-    told(broken)
-    path, whole = records.journal_file(broken), trials(broken)
+def test_a_damaged_journal_is_written_again(broken, damage):
+    write_journal(broken)
+    path, before = paths.journal_file(broken), trials(broken)
     path.write_bytes(damage(path.read_bytes()))
-    told(broken)
-    assert trials(broken) == whole
+    write_journal(broken)
+    assert trials(broken) == before
 
 
-def test_an_extended_space_begins_a_new_study(tmp_path, synthetic):
+def test_an_extended_space_gets_a_new_study(tmp_path, synthetic):
     made = synthetic.write_grid(tmp_path / "run", seeds=(0,))
-    told(made.folder)
-    records.replace(records.space_file(made.folder), synthetic.space(temperatures=(1, 4, 16, 64)))
+    write_journal(made.folder)
+    records.write_file(paths.space_file(made.folder), synthetic.space(temperatures=(1, 4, 16, 64)))
     made.student("explore", {"method.alpha": 0.5, "method.temperature": 64}, 0)
-    told(made.folder)
-    found = study(made.folder).trials
-    assert len(found) == 8
-    assert {each.distributions.get("method.temperature") for each in found[1:]} == {
+    write_journal(made.folder)
+    stored = study(made.folder).trials
+    assert len(stored) == 8
+    assert {trial.distributions.get("method.temperature") for trial in stored[1:]} == {
         optuna.distributions.CategoricalDistribution([1, 4, 16, 64])
     }
 
 
-def test_ranges_are_ranges_and_hold_the_baseline(tmp_path, synthetic):
+def test_ranges_include_the_baseline(tmp_path, synthetic):
     made = synthetic.Build(tmp_path / "run", RANGES)
     values = {"student.model.hidden": "[256]", "train.epochs": 5}
     made.student("baseline", values, 0)
     made.student("explore", values | {"method.alpha": 0.5, "method.temperature": 4.5}, 0)
-    told(made.folder)
-    found = knobs(space.load(records.space_file(made.folder)))
-    assert {name: knob.distribution for name, knob in found.items()} == {
+    write_journal(made.folder)
+    distributions = knob_distributions(space.load_space(paths.space_file(made.folder)), ["method.alpha"])
+    assert {name: knob.distribution for name, knob in distributions.items()} == {
         "student.model.hidden": optuna.distributions.CategoricalDistribution(["[64]", "[256]"]),
         "method.alpha": optuna.distributions.FloatDistribution(0, 1),
         "method.temperature": optuna.distributions.FloatDistribution(1, 64, log=True),
@@ -222,8 +229,17 @@ def test_ranges_are_ranges_and_hold_the_baseline(tmp_path, synthetic):
     assert explored == values | {"method.alpha": 0.5, "method.temperature": 4.5}
 
 
-def test_a_knob_that_is_a_choice_here_and_a_range_there_is_left_out(tmp_path):
+def test_a_knob_with_choice_and_range_is_left_out(tmp_path):
     options = "[{name: hinton, alpha: {choice: [0.5, 1]}}, {name: hinton, alpha: {uniform: [0, 1]}}]"
     text = f"method: {{choice: {options}}}\nsearch: {{algorithm: random, trials: 2}}\n"
     (tmp_path / "mixed.yaml").write_text(text)
-    assert set(knobs(space.load(tmp_path / "mixed.yaml"))) == {"method"}
+    assert set(knob_distributions(space.load_space(tmp_path / "mixed.yaml"))) == {"method"}
+
+
+@pytest.mark.parametrize(("weights", "distribution"), [([], (1, 64, True)), (["method.k"], (0, 64, False))])
+def test_logarithmic_integers(tmp_path, weights, distribution):
+    text = "method: {name: own, k: {int: [1, 64], log: true}}\nsearch: {algorithm: random, trials: 2}\n"
+    (tmp_path / "log.yaml").write_text(text)
+    (knob,) = knob_distributions(space.load_space(tmp_path / "log.yaml"), weights).values()
+    low, high, log = distribution
+    assert knob.distribution == optuna.distributions.IntDistribution(low, high, log=log)

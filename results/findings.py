@@ -1,0 +1,117 @@
+"""Findings of a table of two knobs in sentences, and the statistical tests behind them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy
+
+from results import grids, wording
+from results.experiment import Experiment
+from results.grids import Grid
+from results.protocol import deviation_note
+from results.stats import Difference, Effect
+from results.students import knob_columns
+
+TESTS_TITLE = "How this was tested"
+
+
+class GridText(NamedTuple):
+    """Sentences under a table: how to read it, what it shows, how that was tested."""
+
+    legend: list[str]
+    findings: list[str]
+    tests: list[str]
+
+
+def grid_text(experiment: Experiment, grid: Grid) -> GridText:
+    """Return the sentences under a table."""
+    knobs = knob_columns(experiment.students)
+    rows, columns = wording.short_name(grid.rows, knobs), wording.short_name(grid.columns, knobs)
+    effects, gain = grids.grid_effects(grid), grids.gain_over_baseline(grid, experiment.students)
+    effects = sorted(effects, key=lambda effect: (not effect.detected, effect.name == "interaction"))
+    findings = [" ".join(effect_finding(effect, rows, columns) for effect in effects)] if effects else []
+    return GridText(
+        legend=_legend(experiment, grid, rows, columns),
+        findings=findings + _baseline_findings(grid, gain, rows, columns),
+        tests=_effect_tests(grid, effects, rows, columns) + _gain_tests(gain) + _tie_tests(grid),
+    )
+
+
+def _legend(experiment: Experiment, grid: Grid, rows: str, columns: str) -> list[str]:
+    one_seed = "One seed per cell: no cell can be distinguished from another."
+    spread = deviation_note(experiment.students) if grid.n.max() > 1 else one_seed
+    best = _best_cell(grid, rows, columns)
+    lines = [f"Bold: the cell chosen on validation ({best}). {wording.describe_counts(grid)}. {spread}"]
+    if grid.is_tied.any():
+        lines.append("`=`: the highest mean, and the cells not detectably below it.")
+    if grid.is_baseline.any():
+        lines.append("The baseline (no teacher) is trained once per seed and shown in all its cells.")
+    return lines
+
+
+def _best_cell(grid: Grid, rows: str, columns: str) -> str:
+    if (grid.is_best & grid.is_baseline).any():
+        return "the baseline"
+    row, column = grids.best_labels(grid)
+    return f"{rows} {wording.format_label(row)}, {columns} {wording.format_label(column)}"
+
+
+def effect_finding(effect: Effect, rows: str, columns: str) -> str:
+    """Return one line of the analysis of variance in words."""
+    if effect.name == "interaction" and effect.detected:
+        return f"{wording.capitalize(rows)} and {columns} interact ({wording.format_p(effect.p)})."
+    if effect.name == "interaction":
+        return f"No interaction of {rows} and {columns} found."
+    knob = rows if effect.name == "rows" else columns
+    return (
+        f"{wording.capitalize(knob)} matters ({wording.format_p(effect.p)})."
+        if effect.detected
+        else f"No effect of {knob} found."
+    )
+
+
+def _baseline_findings(grid: Grid, gain: Difference | None, rows: str, columns: str) -> list[str]:
+    if (grid.is_best & grid.is_baseline).any():
+        return ["No cell is above the baseline on validation."]
+    if gain is None:
+        return []
+    return [f"Best cell ({_best_cell(grid, rows, columns)}) − baseline = {difference_finding(gain)}."]
+
+
+def difference_finding(difference: Difference) -> str:
+    """Return `+0.80 points, paired over 3 seeds, 95 % CI [+0.61, +0.99]`."""
+    mean = f"{100 * difference.mean:+.2f} points"
+    if numpy.isnan(difference.low):
+        return f"{mean}, over one seed: without an interval"
+    low, high = 100 * difference.low, 100 * difference.high
+    return f"{mean}, paired over {difference.n} seeds, 95 % CI [{low:+.2f}, {high:+.2f}]"
+
+
+def _effect_tests(grid: Grid, effects: list[Effect], rows: str, columns: str) -> list[str]:
+    if not effects:
+        return []
+    seeds = "seeds of student and teacher" if grid.students["teacher_seed"].nunique() > 1 else "seeds"
+    without = " The baseline is left out: without a teacher the other knob does nothing." * bool(grid.is_baseline.any())
+    method = f"Effects: analysis of variance of cells × {seeds}, pooled residual, p Holm-corrected, level 5 %.{without}"
+    names = {"rows": rows, "columns": columns, "interaction": f"interaction of {rows} and {columns}"}
+    return [method, *(f"{wording.capitalize(names[effect.name])}: {effect_numbers(effect)}." for effect in effects)]
+
+
+def effect_numbers(effect: Effect) -> str:
+    """Return `F(2, 10) = 36.12, p < 0.001`."""
+    return f"F({effect.freedom}, {effect.residual_freedom}) = {effect.f:.2f}, {wording.format_p(effect.p)}"
+
+
+def _gain_tests(gain: Difference | None) -> list[str]:
+    if gain is None or numpy.isnan(gain.low):
+        return []
+    noise = f"pooled residual of cells × seeds, the baseline a cell, {gain.freedom} degrees of freedom"
+    return [f"Difference from the baseline: Student's t, {noise}."]
+
+
+def _tie_tests(grid: Grid) -> list[str]:
+    if not grid.is_tied.any():
+        return []
+    test = "pooled residual of cells × seeds, one-sided t, Bonferroni-corrected, level 5 %"
+    return [f"Cells marked `=`: {test}. The cell chosen on validation need not be among them."]

@@ -1,0 +1,138 @@
+"""Number columns of tables for people: which are shown, their heads and their units.
+
+Heads and units of metrics come from spaces/metrics.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas
+
+from results import wording
+from results.experiment import Experiment
+from results.leaderboard import INTEGER_NUMBERS
+from results.students import DIAGNOSIS_PREFIX
+from spaces.metrics import METRIC_FIELDS, MetricField
+
+Shown = str
+
+OTHER_HEADS = {
+    "n": "n",
+    "epochs": "epochs",
+    "parameters": "parameters",
+    "macs": "MACs",
+    "latency_ms": "latency ms",
+    "agreement": "agreement with teacher %",
+    "train_seconds": "training s",
+    "left_out": "not counted",
+}
+
+
+def _metric_names(*shown: Shown) -> tuple[str, ...]:
+    return tuple(name for name, field in METRIC_FIELDS.items() if field.metric.shown in shown)
+
+
+UNEQUAL_CLASS_NUMBERS = _metric_names("unequal classes", "two unequal classes")
+OPTIONAL_NUMBERS = _metric_names("room")
+SHORT_NUMBERS = (*_metric_names("always"), *OTHER_HEADS)
+_LAST = ("train_seconds", "left_out")
+ALL_NUMBERS = (
+    *_metric_names("always"),
+    *UNEQUAL_CLASS_NUMBERS,
+    *(name for name in OTHER_HEADS if name not in _LAST),
+    *OPTIONAL_NUMBERS,
+    *_LAST,
+)
+HIGHER_IS_BETTER = {
+    "agreement",
+    "n",
+    *(name for name, field in METRIC_FIELDS.items() if field.metric.direction == "max"),
+}
+# The first to be dropped on a narrow terminal; knobs follow, from the last of the space to the first.
+DROPPED_FIRST = (
+    *OPTIONAL_NUMBERS,
+    *("train_seconds", "macs", "latency_ms", "parameters", "epochs", "agreement", "left_out", "n"),
+)
+
+
+def shown_numbers(experiment: Experiment) -> list[str]:
+    """Return the number columns of an experiment's leaderboard.
+
+    F1 and AUC are shown if accuracy alone can mislead. Metrics that no row has are left out.
+    """
+    shown = {*SHORT_NUMBERS, *unequal_class_numbers([experiment]), *measured_numbers(experiment)}
+    return [name for name in ALL_NUMBERS if name in shown]
+
+
+def measured_numbers(experiment: Experiment) -> list[str]:
+    """Return the optional metrics of an experiment.
+
+    Rows of earlier versions lack some.
+    """
+    return [name for name in OPTIONAL_NUMBERS if experiment.students[name].notna().any()]
+
+
+def unequal_class_numbers(runs: Sequence[Experiment]) -> list[str]:
+    """Return the F1 and AUC columns that one of the experiments shows."""
+    shown: set[str] = set()
+    for run in runs:
+        if run.has_unequal_classes:
+            shown.update(_metric_names("unequal classes"))
+            if len(class_names(run)) == 2:
+                shown.update(_metric_names("two unequal classes"))
+    return [name for name in UNEQUAL_CLASS_NUMBERS if name in shown]
+
+
+def class_names(experiment: Experiment) -> Sequence[str]:
+    """Return the names of the classes, empty if not recorded."""
+    return experiment.environment.get("data", {}).get("classes", ())
+
+
+def metric_notes(experiment: Experiment, numbers: Sequence[str]) -> list[str]:
+    """Return one sentence per metric that needs an explanation."""
+    classes = class_names(experiment)
+    metrics = {METRIC_FIELDS[name].metric.name: METRIC_FIELDS[name].metric for name in numbers if name in METRIC_FIELDS}
+    notes = {name: metric.description for name, metric in metrics.items() if metric.shown != "always"}
+    if len(classes) == 2 and "auc" in notes:
+        notes["auc"] = f"{notes['auc'].rstrip('.')}, of class {classes[1]} against {classes[0]}."
+    elif "auc" in notes:
+        notes["auc"] = f"{notes['auc'].rstrip('.')}, the mean over the classes, each against the rest."
+    if "f1" in notes:
+        notes["f1"] = f"F1 is that of class {classes[1]}."
+    return [" ".join(notes.values())] if notes else []
+
+
+def number_head(name: str) -> str:
+    """Return the head of a number column, with its unit."""
+    if name in METRIC_FIELDS:
+        return METRIC_FIELDS[name].head
+    if name in OTHER_HEADS:
+        return OTHER_HEADS[name]
+    words = name.removeprefix(DIAGNOSIS_PREFIX).replace("_", " ")
+    return f"{words} bits" if words.endswith("entropy") else f"{words} %"
+
+
+def number_text(line: pandas.Series, name: str) -> str:
+    """Return one number of a leaderboard line in its unit."""
+    return format_number(name, line[name], line["test_std"] if name == "test_accuracy" else float("nan"))
+
+
+def format_number(name: str, value: float | str, deviation: float = float("nan")) -> str:
+    """Return a number of a column in its unit, a dash for a missing one."""
+    if pandas.isna(value):
+        return "–"
+    if isinstance(value, str):
+        return value
+    if name in METRIC_FIELDS:
+        return _format_metric(METRIC_FIELDS[name], value, deviation)
+    if name in INTEGER_NUMBERS:
+        return f"{int(value):,}"
+    digits = {"train_seconds": ".1f", "latency_ms": ".3g"}
+    if name in digits or name.endswith("entropy"):
+        return f"{value:{digits.get(name, '.2f')}}"
+    return wording.format_percent(value)
+
+
+def _format_metric(field: MetricField, value: float, deviation: float) -> str:
+    return wording.format_percent(value, deviation) if field.metric.unit == "fraction" else f"{value:.4f}"

@@ -1,0 +1,67 @@
+"""Protocol of an experiment in sentences: data, loss, seeds, epochs and machine."""
+
+from __future__ import annotations
+
+import pandas
+
+from results import wording
+from results.experiment import Experiment
+
+SELECTION_NOTE = (
+    "Configurations are chosen on validation; test metrics are computed once per finished student, and only shown."
+)
+
+
+def protocol_lines(experiment: Experiment) -> list[str]:
+    """Return the protocol that every table is printed under."""
+    environment, students = experiment.environment, experiment.students
+    data, versions = environment.get("data", {}), environment.get("versions", {})
+    sizes = " / ".join(f"{data.get(part, '?'):,}" for part in ("train", "val", "test")) if "train" in data else "?"
+    epochs = ", ".join(str(int(count)) for count in sorted(students["planned_epochs"].dropna().unique()))
+    lines = [
+        f"Data: {data.get('name', '?')} ({_without_full_stop(data.get('source', '?'))}); {sizes} images for training / "
+        f"validation / test; split: {_without_full_stop(data.get('split', '?'))}.",
+        f"Loss: {environment.get('loss', '?')}",
+        f"{_seeds_text(students)} Epochs: {epochs or '?'}; the last epoch counts. "
+        f"Precision: {environment.get('precision', '?')}.",
+        f"Machine: {environment.get('device', '?')}, {environment.get('cores', '?')} cores; "
+        f"started {environment.get('started', '?')}{_wall_time_text(experiment)}. "
+        f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items()) or '?'}.",
+        SELECTION_NOTE,
+    ]
+    return lines + [_progress_text(experiment)] * experiment.running
+
+
+def _without_full_stop(sentence: str) -> str:
+    return sentence.rstrip().removesuffix(".")
+
+
+def _seeds_text(students: pandas.DataFrame) -> str:
+    def listed(column: str, stage: str) -> list[str]:
+        return [str(int(seed)) for seed in sorted(students.loc[students["stage"] == stage, column].dropna().unique())]
+
+    stages = [f"{', '.join(listed('seed', stage))} ({stage})" for stage in ("explore", "confirm", "baseline")]
+    seeds = "; ".join(text for text in stages if not text.startswith(" "))
+    teachers = listed("teacher_seed", "explore")
+    return f"Seeds: {seeds or '?'}." + (f" Teacher seeds: {', '.join(teachers)}." if len(teachers) > 1 else "")
+
+
+def _wall_time_text(experiment: Experiment) -> str:
+    seconds = experiment.environment.get("wall_seconds")
+    return f", {wording.format_duration(seconds)} in all" if seconds is not None else ""
+
+
+def _progress_text(experiment: Experiment) -> str:
+    finished = (experiment.students["status"] == "finished").sum()
+    return f"**The search is not done: {finished} of {len(experiment.students)} students begun are finished.**"
+
+
+def deviation_note(students: pandas.DataFrame) -> str:
+    """Return the meaning of ± in the tables."""
+    explored = students[students["stage"] != "baseline"]
+    if explored["teacher_seed"].nunique() > 1:
+        return "± is the sample standard deviation over the seeds of student and teacher, which both vary."
+    return (
+        "± is the sample standard deviation over the students' seeds under one teacher; "
+        "another teacher may shift them all."
+    )
