@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from itertools import combinations
 from typing import Any
 
 import pytest
+from optuna.distributions import IntDistribution
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
@@ -201,11 +203,28 @@ def test_nothing_new_is_proposed_after_the_deadline_but_what_was_begun_is_finish
     assert late.suggest("one more") == Searcher.FINISHED
 
 
-def test_a_resumed_search_does_not_repeat_the_proposals_it_began_with(search, trained):
+def test_a_resumed_sampler_does_not_repeat_earlier_proposals(search, trained, sampler):
+    """With the seed of the first run, it would first propose all earlier students again, only to reject them."""
+    for student in propose(search(algorithm=sampler))[:3]:
+        trained(student, [0.1, 0.2, 0.3])
+    resumed = search(algorithm=sampler)
+    resumed.suggest("ray-0")
+    params = [tuple(trial.params.values()) for trial in resumed.study.trials]
+    assert len(params) == len(set(params)) == 3 + 1
+
+
+def test_a_resumed_sampler_depends_on_the_seed_and_on_the_number_of_students(search, trained):
+    """A constant seed would give every resumed search the same next proposal."""
     first = propose(search())
-    for each in first[:3]:
-        trained(each, [0.1, 0.2, 0.3])
-    assert not {each.key for each in propose(search())} & {each.key for each in first[:3]}
+
+    def next_values(seed: int) -> dict[str, Any]:
+        return search(seed=seed, trials=9).suggest("ray-0")["pack"].students[0].values
+
+    resumed = []
+    for student in first[:2]:
+        trained(student, [0.1, 0.2, 0.3])
+        resumed += [next_values(seed=0), next_values(seed=1)]
+    assert all(a != b for a, b in combinations(resumed, 2))
 
 
 def test_tpe_learns_from_the_rows_of_an_earlier_run(search, trained):
@@ -215,6 +234,16 @@ def test_tpe_learns_from_the_rows_of_an_earlier_run(search, trained):
     suggestions = search(algorithm="tpe", trials=40)
     alphas = [suggestions.suggest(f"ray-{n}")["pack"].students[0].values["method.alpha"] for n in range(20)]
     assert sum(alphas) / 20 > 0.7  # the middle of the range is 0.55
+
+
+def test_logarithmic_integers_are_resumed(search, trained, sampler):
+    method = RANGES | {"temperature": {"int": [1, 64], "log": True}}
+    for student in propose(search(method, algorithm=sampler))[:4]:
+        trained(student, [0.1, 0.2, 0.3])
+    resumed = search(method, algorithm=sampler)
+    assert len(propose(resumed)) == 2
+    distributions = [trial.distributions["method.temperature"] for trial in resumed.study.trials]
+    assert set(distributions) == {IntDistribution(1, 64, log=True)}
 
 
 def test_knobs_of_a_method_are_remembered_with_it(search, trained):
