@@ -53,7 +53,7 @@ def make_grid(
     for name in (x, y):
         if name not in knob_columns(students):
             raise UserError(f"{name}: not a knob of this experiment{did_you_mean(name, knob_columns(students))}")
-    members, fixed = _grid_students(students, x, y, chosen_by)
+    members, fixed = _students_on_axes(students, x, y, chosen_by)
     row_labels, column_labels = sorted_labels(members[y]), sorted_labels(members[x])
     cells = [[_cell_students(members, {x: column, y: row}) for column in column_labels] for row in row_labels]
     shape = (len(row_labels), len(column_labels))
@@ -86,7 +86,7 @@ def make_grid(
     )
 
 
-def _grid_students(students: pandas.DataFrame, x: str, y: str, metric: str) -> tuple[pandas.DataFrame, Row]:
+def _students_on_axes(students: pandas.DataFrame, x: str, y: str, metric: str) -> tuple[pandas.DataFrame, Row]:
     done = students[students["status"] == "finished"]
     explored = done[done["stage"] == "explore"]
     others = [name for name in knob_columns(students) if name not in (x, y)]

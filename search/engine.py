@@ -60,14 +60,20 @@ def run_stages(context: SearchContext, deadline: float) -> None:
 
 
 def _train_baselines(context: SearchContext, stage: str, seeds: Sequence[int]) -> None:
-    """Train the baseline of a stage's best student: same network, rates and seeds, without the teacher."""
+    """Train the baseline of a stage's best student.
+
+    It has the same network, rates and seeds, and no teacher.
+    """
     winner = _stage_winners(context, stage, 1)
     students = students_for_seeds(context.space, winner, stage, seeds)
     _train_stage(context, "baseline", [student for student in students if student.stage == "baseline"])
 
 
 def _stage_winners(context: SearchContext, stage: str, top: int) -> list[dict[str, Any]]:
-    """Return the best values of a stage; print a line if no student is finished."""
+    """Return the best values of a stage.
+
+    Prints a line if no student is finished.
+    """
     winners = best_values(context.space, context.folder, stage, top)
     if not winners:
         line = f"{stage}: no student trained to its end, so none is confirmed and none has a baseline"
@@ -112,7 +118,7 @@ def _run_packs(context: SearchContext, packs: list[Pack], scheduler: PerStudentS
 def _retry_dropped(
     context: SearchContext, students: Iterable[StudentSpec], scheduler: PerStudentScheduler | None = None
 ) -> None:
-    """Retry, one per trial, the students without a final row.
+    """Retry students without a final row, one per trial.
 
     Ray drops a pack if its worker died too often, perhaps because of one student, and sometimes a trial without any
     message. Raises RayLostError if a student is dropped again.
@@ -151,7 +157,10 @@ def _explore_adaptively(context: SearchContext, deadline: float) -> None:
 
 
 def _ensure_teachers(context: SearchContext, students: Iterable[StudentSpec]) -> None:
-    """Train the missing teachers of these students, with all outputs that any student requests."""
+    """Train the missing teachers of these students.
+
+    Outputs are computed for the requests of all students of the space.
+    """
     space = context.space
     outputs = requested_outputs(space.fill(values, 0) for values in space.probes())
     for student in students:
@@ -161,7 +170,7 @@ def _ensure_teachers(context: SearchContext, students: Iterable[StudentSpec]) ->
 
 
 def _count_epochs(folder: Path, students: Sequence[StudentSpec]) -> tuple[int, int]:
-    """Return the epochs of these students together, and the number already trained."""
+    """Return the number of epochs, planned and already trained."""
     trained = 0
     for student in students:
         past = history(folder, student.key)

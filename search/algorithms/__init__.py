@@ -1,4 +1,4 @@
-"""Search algorithms and schedulers by the names that a space uses.
+"""Registry of search algorithms and schedulers.
 
 To add a search algorithm: write a function of (Search, seed) that returns an Optuna sampler, in samplers.py, and add
 one line to SAMPLERS. To add a scheduler: write a function of (Search, epochs) that returns a Ray scheduler, in

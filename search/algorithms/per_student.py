@@ -1,4 +1,4 @@
-"""Scheduler adapter: Ray schedules trials, the wrapped scheduler sees single students.
+"""Scheduler adapter: from Ray's trials to single students.
 
 Ray can only stop whole trials. PerStudentScheduler reports every student of a trial to the wrapped scheduler under the
 student's own key and collects the stopped keys in `stopped`; the rest of stopping one student of a pack is described in
@@ -16,15 +16,16 @@ from results.students import History
 
 
 class _StudentTrial(NamedTuple):
-    """Stand-in for a Ray trial, with the attributes that schedulers read."""
+    """Stand-in for a Ray trial, with the attributes read by schedulers."""
 
     trial_id: str  # key of the student
 
 
 class PerStudentScheduler(FIFOScheduler):
-    """Show each student to the wrapped scheduler; stop a trial when all its students are stopped.
+    """Show each student to the wrapped scheduler.
 
-    `stopped` holds the keys of stopped students. Ray calls this scheduler before the callbacks, which rely on it.
+    A trial is stopped when all its students are stopped. `stopped` holds the keys of stopped students. Ray calls this
+    scheduler before the callbacks, which rely on it.
     """
 
     _supports_buffered_results = False  # a worker waits after each report for the decision
@@ -35,7 +36,7 @@ class PerStudentScheduler(FIFOScheduler):
         self.last_epochs: dict[str, int] = {}  # last epoch of each student that the scheduler has seen
 
     def replay(self, histories: Iterable[History]) -> None:
-        """Show the scheduler all earlier epochs in order of time, so that it continues as if never interrupted."""
+        """Show the scheduler all earlier epochs, in order of time."""
         rows: list[tuple[float, dict[str, Any]]] = []
         for past in histories:
             key = past.start["trial"]
@@ -56,7 +57,10 @@ class PerStudentScheduler(FIFOScheduler):
         return TrialScheduler.STOP if all_stopped else TrialScheduler.CONTINUE
 
     def _decide(self, tune_controller: Any, row: dict[str, Any]) -> str:
-        """Return the scheduler's decision on an epoch; an epoch reported again after a retry is not shown again."""
+        """Return the scheduler's decision on an epoch.
+
+        An epoch reported again after a retry is not shown again.
+        """
         key = row["trial"]
         if row["epoch"] <= self.last_epochs.get(key, 0):
             return TrialScheduler.CONTINUE

@@ -1,4 +1,7 @@
-"""Samplers: functions of (search section, seed) that return an Optuna sampler."""
+"""Samplers: proposals of knob values.
+
+Each is a function of (search section, seed) that returns an Optuna sampler.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Schedulers: functions of (search section, epochs of the longest training) that return a Ray scheduler.
+"""Schedulers for early stopping.
 
-Ray's own classes are changed where a resumed search would differ from an uninterrupted one. A scheduler sees students,
-not the Ray trials that they share (search/algorithms/per_student.py), and their earlier epochs again after a restart.
+Each is a function of (search section, epochs of the longest training) that returns a Ray scheduler. It sees students,
+not the Ray trials that they share (per_student.py), and after a restart all their earlier epochs again. Ray's classes
+are changed where a resumed search would differ from an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from trainables.declare import declare
 
 
 class SuccessiveHalving(AsyncHyperBandScheduler):
-    """Asynchronous successive halving that can be replayed from rows.
+    """Asynchronous successive halving, replayable from rows.
 
     A rung uses only the results of exactly its epoch. Ray's class would record a resumed student, under a new name, in
     a rung that it passed before.
@@ -40,7 +41,7 @@ class SuccessiveHalving(AsyncHyperBandScheduler):
 
 
 class MedianStopping(MedianStoppingRule):
-    """Median stopping that can be replayed from rows.
+    """Median stopping, replayable from rows.
 
     Ray's class pauses students while there are too few to compare, and fails for one that ended without an epoch.
     """

@@ -1,4 +1,7 @@
-"""Searcher: Optuna proposes students, Ray trains them, and the study is rebuilt from the rows on disk."""
+"""Searcher: Optuna proposes students, Ray trains them.
+
+The Optuna study is rebuilt from the rows on disk.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ MAX_REJECTED = 1000  # proposals in a row that are too large or not new; then th
 
 
 def suggest_value(trial: Trial | FixedTrial, path: str, domain: Domain) -> Any:
-    """Return the label that an Optuna trial suggests for one domain."""
+    """Return an Optuna trial's label for one domain."""
     if isinstance(domain, Choice):
         return trial.suggest_categorical(path, list(domain.labels))
     if domain.integer:
@@ -38,7 +41,7 @@ def suggest_value(trial: Trial | FixedTrial, path: str, domain: Domain) -> Any:
 
 
 class StudentSearcher(Searcher):
-    """Propose students to Ray Tune and update an Optuna study from their rows.
+    """Propose students and update an Optuna study from their rows.
 
     Unfinished students of an earlier run come first. Students are proposed `batch_size` at a time; `pack` groups each
     batch into the packs that Ray trains. No new student is proposed after `deadline` (Unix time).
@@ -89,7 +92,7 @@ class StudentSearcher(Searcher):
         return any(student.key in self.resumed_keys for student in pack.students)
 
     def _next_student(self) -> StudentSpec | None:
-        """Return an unfinished student or a new one; None if there are no more."""
+        """Return an unfinished or a new student, or None."""
         if self.unfinished:
             self.study.enqueue_trial(self.unfinished.pop(0))
             trial, student = self._sample_student()
@@ -105,7 +108,10 @@ class StudentSearcher(Searcher):
         return student
 
     def _new_student(self) -> tuple[Trial, StudentSpec] | None:
-        """Return a new student within the limit; rejected ones are pruned in the study."""
+        """Return a new student within the limit.
+
+        Rejected ones are pruned in the study.
+        """
         for _ in range(MAX_REJECTED):
             trial, student = self._sample_student()
             if student.key not in self.proposed_keys and self.within_limit(student.recipe):
@@ -131,16 +137,19 @@ class StudentSearcher(Searcher):
             self.study.tell(trial, value, state=state)
 
     def _optuna_result(self, past: History | None) -> tuple[TrialState, float | None]:
-        """Return Optuna's state and value: finished is complete, failed is failed, all else is pruned.
+        """Return Optuna's state and value of a student.
 
-        A failed student has no information about its knobs.
+        Finished is complete, failed is failed, all else is pruned. A failed student is no information about its knobs.
         """
         if past is not None and student_status(past) == "finished":
             return TrialState.COMPLETE, past.epochs[-1][self.space.search.metric]
         return (TrialState.FAIL if student_status(past) == "failed" else TrialState.PRUNED), None
 
     def _add_to_study(self, past: History) -> bool:
-        """Add a student of an earlier run to the study; return False if it is unfinished."""
+        """Add a student of an earlier run to the study.
+
+        Returns False if it is unfinished.
+        """
         if student_status(past) in (None, "failed"):
             return False
         state, value = self._optuna_result(past)

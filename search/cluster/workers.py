@@ -22,7 +22,7 @@ def cluster_workers(space: Space) -> int:
 
 
 def worker_count(space: Space, cpus: float, gpus: float) -> int:
-    """Return the number of workers on these CPUs and GPUs, at least 1."""
+    """Return the number of workers on these resources, at least 1."""
     required = space.resources
     workers = cpus // required.cpus
     if required.gpus:

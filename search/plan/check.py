@@ -1,4 +1,7 @@
-"""Checks of a space against algorithms, data, networks and machines; each raises UserError with file and line."""
+"""Checks of a space against algorithms, data, networks and machines.
+
+Each raises UserError with file and line.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,10 @@ def _check_adaptive(space: Space) -> None:
 
 
 def _check_stopping(space: Space) -> None:
-    """Check the keys of a scheduler: only keys that it reads, and a grace period shorter than the training."""
+    """Check the keys of the scheduler.
+
+    It must read them, and the grace period must be shorter than the training.
+    """
     search, epochs = space.search, longest_training(space)
     for key in ("grace_period", "reduction"):
         schedulers = [name for name in SCHEDULERS if key in keys_read_by(name, search, epochs)]
@@ -72,7 +78,7 @@ def _check_stopping(space: Space) -> None:
 
 
 def keys_read_by(scheduler: str, search: Search, epochs: int) -> set[str]:
-    """Return the keys of `search` that a scheduler reads when it is built."""
+    """Return the keys of `search` read by a scheduler."""
     keys: set[str] = set()
 
     class RecordingSearch:
@@ -99,7 +105,7 @@ def check_networks(space: Space, data: Dataset) -> None:
 
 
 def check_resources(space: Space, nodes: Sequence[tuple[float, float]]) -> None:
-    """Check that one of these nodes, given as (CPUs, GPUs), can train a student."""
+    """Check the resources of a student against nodes of (CPUs, GPUs)."""
     required = space.resources
     gpus = required.gpus or 0
     for key, amount, index in (("cpus", required.cpus, 0), ("gpus", gpus, 1)):

@@ -1,4 +1,4 @@
-"""Teacher outputs without a trained teacher: random logits, and features of an untrained network."""
+"""Dummy teacher: random logits, and features of an untrained network."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LOGIT_DEVIATION = 3.0  # standard deviation of random logits, about that of a tr
 
 
 def dummy_distillation_data(recipe: Recipe, data: Dataset) -> DistillationData:
-    """Return data with dummy outputs for everything that a recipe requests.
+    """Return data with dummy teacher outputs.
 
-    Equal networks and data give equal outputs.
+    They include all requests of the recipe. Equal networks and data give equal outputs.
     """
     if recipe.teacher is None:
         return DistillationData(data, None)
@@ -54,7 +54,7 @@ def _untrained_features(model: nn.Module, data: Dataset, layers: tuple[str, ...]
 
 
 def _random_logits(model: nn.Module, data: Dataset, n: int) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return random logits [n, classes], and those of the subclasses if the network has any."""
+    """Return random logits [n, classes], and those of subclasses if any."""
     counts = model.counts if isinstance(model, SubclassPooling) else [1] * len(data.classes)
     # The name of the stream decides the numbers of the golden tests.
     logits = LOGIT_DEVIATION * torch.randn(n, sum(counts), generator=seeded_generator(0, "rehearsal"))

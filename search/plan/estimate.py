@@ -46,7 +46,7 @@ class Plan(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """Seconds of one epoch with its validation, and of one image's forward pass."""
+    """Seconds of an epoch with its validation, and of one image."""
 
     epoch_seconds: float
     image_seconds: float
@@ -55,9 +55,10 @@ class Pace(NamedTuple):
 def estimate_plan(
     space: Space, data: Dataset, grid: Sequence[StudentSpec], workers: int, import_seconds: float = IMPORT_SECONDS
 ) -> Plan:
-    """Count students and epochs; time a few steps of one student and of each new teacher.
+    """Count students and epochs and estimate their cost.
 
-    `grid` holds the students of a grid search (candidates.grid_students) and is empty for other algorithms.
+    A few steps of one student and of each new teacher are timed. `grid` holds the students of a grid search
+    (candidates.grid_students); other algorithms have none.
     """
     students = _count_students(space, grid)
     total = sum(students.values())
@@ -97,7 +98,7 @@ def _students_without_cached_teacher(space: Space, data: Dataset) -> list[Studen
 
 
 def _teacher_seconds(teacher: Recipe, data: Dataset, outputs: RequestedOutputs) -> float:
-    """Return the seconds for training a teacher and computing its outputs, on all CPUs."""
+    """Return the seconds of a teacher and its outputs, on all CPUs."""
     pace = measure_pace(teacher, data, os.cpu_count() or 1)
     views = len(data.train.labels) * sum(view_count(policy) for policy in outputs.policies)
     return teacher.train.epochs * pace.epoch_seconds + (sum(data.sizes.values()) + views) * pace.image_seconds
@@ -129,9 +130,9 @@ def _max_timed_images(recipe: Recipe, data: Dataset) -> int:
 
 
 def _time_steps(recipe: Recipe, data: Dataset, size: int) -> tuple[float, float]:
-    """Return the seconds of a step on `size` random images and of one image's forward pass.
+    """Return the seconds of a step and of one image.
 
-    Both are means of the later half of the steps.
+    The step has `size` random images. Both are means of the later half of the steps.
     """
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (size, *data.shape), dtype=torch.uint8, generator=generator).numpy()

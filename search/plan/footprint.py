@@ -49,7 +49,10 @@ def weights_bytes(model: Model, data: Dataset) -> int:
 
 
 def outputs_bytes(teacher: Model, data: Dataset, requested: RequestedOutputs) -> int:
-    """Return the size of a teacher's outputs: logits of all images, and requested layers and views."""
+    """Return the size of a teacher's outputs.
+
+    They are logits of all images, and the requested layers and views.
+    """
     classes, sizes = len(data.classes), _requested_layer_sizes(teacher, data, requested.layers)
     cached = sum(size for size in sizes if size <= MAX_CACHED_LAYER_VALUES)
     views = sum(views_bytes(policy, data) for policy in requested.policies)
@@ -57,7 +60,7 @@ def outputs_bytes(teacher: Model, data: Dataset, requested: RequestedOutputs) ->
 
 
 def views_bytes(policy: AugmentPolicy, data: Dataset) -> int:
-    """Return the size of a teacher's logits for all views of the training images."""
+    """Return the size of a teacher's logits for all views."""
     float32 = FLOAT32_BYTES * view_count(policy) * len(data.train.labels) * len(data.classes)
     return float32 if float32 <= MAX_FLOAT32_VIEW_BYTES else float32 // 2
 
@@ -77,7 +80,7 @@ def _requested_layer_sizes(model: Model, data: Dataset, layers: Iterable[str]) -
 
 @torch.no_grad()
 def layer_sizes(network: nn.Module, data: Dataset) -> list[int]:
-    """Return the number of values that each layer keeps of one image, the image first."""
+    """Return the values kept by each layer for one image, image first."""
     sizes = [math.prod(data.shape)]
 
     def count_values(module: nn.Module, _inputs: object, output: object) -> None:
@@ -93,7 +96,7 @@ def layer_sizes(network: nn.Module, data: Dataset) -> list[int]:
 
 
 def _optimizer_tensors(train: Train) -> int:
-    """Return the number of state tensors, each as large as the weights, of an optimizer."""
+    """Return the optimizer's state tensors for each weight tensor."""
     if train.optimizer == "sgd":
         return int(train.momentum > 0)
     return 1 if train.optimizer == "rmsprop" else 2

@@ -1,7 +1,8 @@
-"""Effect of each searched knob on training, tried in the real training loop.
+"""Effect of each searched knob on training.
 
-A knob is moved between two values on two batches of real data. It is inert if the weights after a few epochs are equal
-bit for bit. The teacher's outputs are random (dummy_teacher.py), so its own knobs are not tried.
+The real training loop runs on two batches of real data. A knob is moved between two values. It is inert if the weights
+after a few epochs are equal bit for bit. The teacher's outputs are random (dummy_teacher.py), so its own knobs are not
+tried.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Workbench(NamedTuple):
 
 
 class RecipePair(NamedTuple):
-    """Two recipes that differ in one knob, and its two values."""
+    """Two recipes with different values of one knob."""
 
     recipes: tuple[Recipe, Recipe]
     values: tuple[str, str]
@@ -76,7 +77,7 @@ def knob_effects(space: Space, data: Dataset) -> Iterator[KnobEffect]:
 
 
 def _workbench(space: Space, data: Dataset) -> Workbench:
-    """Take two batches of data, of the smallest batch size if it is searched."""
+    """Take two batches of data, of the smallest searched batch size."""
     smallest = min(space.fill(values, space.seeds[0]).train.batch_size for values in space.probes())
     batch = None if "train.batch_size" in space.knobs else min(max(MAX_BATCH, len(data.classes)), smallest)
     return Workbench(data.take(2 * (batch or smallest), 100, len(data.classes)), batch, {}, {})
@@ -97,7 +98,10 @@ def _knob_effect(space: Space, bench: Workbench, path: str) -> KnobEffect:
 
 
 def _recipe_pairs(space: Space, path: str) -> Iterator[RecipePair]:
-    """Yield recipes that differ in one knob; the other knobs have the values of each probe in turn."""
+    """Yield recipes with different values of one knob.
+
+    The other knobs have the values of each probe in turn.
+    """
     probes = [values for values in space.probes() if path in values]
     for values in probes:
         for probe in probes:
@@ -115,7 +119,7 @@ def _fill_or_none(space: Space, values: Values) -> Recipe | None:
 
 
 def _is_baseline_pair(pair: RecipePair) -> bool:
-    """Return True if both recipes are the baseline, because the teacher has no weight."""
+    """Return True if the teacher has no weight in both recipes."""
     return all(
         recipe.method.name != "none" and canonical_recipe(recipe).method.name == "none" for recipe in pair.recipes
     )
@@ -131,7 +135,7 @@ def _changes_weights(space: Space, bench: Workbench, pair: RecipePair) -> bool:
 
 
 def _weights_after(space: Space, bench: Workbench, recipe: Recipe, epochs: int) -> Weights | None:
-    """Return the weights of a student after some epochs; each recipe is trained once."""
+    """Return the weights after some epochs; train each recipe once."""
     key = recipe.key(), epochs
     if key not in bench.weights:
         changes = {"epochs": min(epochs, recipe.train.epochs), "batch_size": bench.batch or recipe.train.batch_size}

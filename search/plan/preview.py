@@ -1,4 +1,4 @@
-"""Preview of `--check`: cost per stage, loss, and the effect of each searched knob."""
+"""Preview of `--check`: cost per stage, loss and effect of knobs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ class StagePreview(NamedTuple):
 
 
 def stage_previews(space: Space, data: Dataset, plan: Plan, workers: int) -> Iterator[StagePreview]:
-    """Yield the stages in order, without empty ones; of searched sizes the largest counts."""
+    """Yield the stages in order, without empty ones.
+
+    Of searched sizes the largest counts.
+    """
     recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
     teachers, outputs = all_teacher_recipes(students_per_teacher(space)), requested_outputs(recipes)
     if teachers:
@@ -55,7 +58,10 @@ def stage_previews(space: Space, data: Dataset, plan: Plan, workers: int) -> Ite
 
 
 def preview_lines(space: Space, data: Dataset, plan: Plan, workers: int) -> Iterator[str]:
-    """Yield the preview as lines of text; raises UserError if a student cannot be trained."""
+    """Yield the preview as lines of text.
+
+    Raises UserError if a student cannot be trained.
+    """
     pack_size = max_pack_size(space, data, workers)
     at_once = min(workers * pack_size, sum(plan.students.values()))
     yield from _stage_table(list(stage_previews(space, data, plan, workers)), at_once)
@@ -81,7 +87,7 @@ def _stage_table(stages: list[StagePreview], at_once: int) -> Iterator[str]:
 
 
 def _view_lines(space: Space, data: Dataset) -> Iterator[str]:
-    """Yield the size of a teacher's logits for all views of the images."""
+    """Yield the size of a teacher's logits for all views."""
     outputs = requested_outputs([space.fill(values, space.seeds[0]) for values in space.probes()])
     if outputs.policies:
         views = sum(map(augment.view_count, outputs.policies))

@@ -14,10 +14,10 @@ from trainables.data import Dataset
 
 
 def grid_students(space: Space, data: Dataset) -> list[StudentSpec]:
-    """Return the students of a grid within the search limit; none for other algorithms.
+    """Return the students of a grid within the search limit.
 
-    This takes about 0.5 ms for each student, so it is called once per run. Raises UserError if no student is within the
-    limit.
+    Other algorithms have none. Large grids take seconds, so this is called once per run. Raises UserError if no student
+    is within the limit.
     """
     if space.search.algorithm != "grid":
         return []
@@ -45,7 +45,10 @@ def longest_training(space: Space) -> int:
 
 
 def students_per_teacher(space: Space) -> list[StudentSpec]:
-    """Return one student for each distinct teacher; none if no method needs a teacher."""
+    """Return one student for each distinct teacher.
+
+    Without a method that needs a teacher the list is empty.
+    """
     probes = space.probes()
     if not any(canonical_recipe(space.fill(values, 0)).teacher for values in probes):
         return []
@@ -59,7 +62,10 @@ def students_per_teacher(space: Space) -> list[StudentSpec]:
 
 
 def all_teacher_recipes(students: Sequence[StudentSpec]) -> list[Recipe]:
-    """Return the recipes of these students' teachers, of their own teachers and of ensemble members, each once."""
+    """Return the recipes of all teachers of these students, each once.
+
+    Teachers of teachers and members of ensembles are included.
+    """
     recipes = {recipe.key(): recipe for student in students for recipe in _teachers_first(student.recipe)}
     return list(recipes.values())
 

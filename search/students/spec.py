@@ -1,8 +1,8 @@
 """Students of an experiment: recipe, name, first row and status.
 
 The rows of a student are in trials/KEY/epochs.jsonl of the experiment's folder; KEY is StudentSpec.key. Its worker
-writes them (search/trials/student_rows.py). Only the final row of a stopped student, and of one whose worker died too
-often, comes from the driver (search/trials/callback.py).
+writes them (search/trials/student_rows.py). The driver (search/trials/callback.py) writes the final row of a stopped
+student, and of a student after too many deaths of its worker.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class StudentSpec:
     recipe: Recipe
     values: dict[str, Any]
     suggested: dict[str, Any] | None = None  # values proposed by a sampler, from which its study is rebuilt
-    teacher_weights: Sequence[str] = ()  # of a baseline: knobs at whose 0 the tables show it
+    teacher_weights: Sequence[str] = ()  # of a baseline: knobs that are 0 in the tables
 
     @property
     def key(self) -> str:
@@ -41,7 +41,7 @@ class StudentSpec:
 
 @dataclass(frozen=True)
 class Pack:
-    """Students of one Ray trial: stacked into one network, or trained in turn."""
+    """Students of one Ray trial, stacked or trained in turn."""
 
     students: tuple[StudentSpec, ...]
     stacked: bool = True
@@ -51,7 +51,10 @@ class Pack:
 
 
 def teacher_json(recipe: Recipe) -> str:
-    """Return the teacher section of a recipe as JSON; equal texts are one teacher."""
+    """Return the teacher section of a recipe as JSON.
+
+    Equal texts are one teacher.
+    """
     return recipe.teacher.model_dump_json() if recipe.teacher else ""
 
 
@@ -69,7 +72,7 @@ def student_spec(space: Space, stage: str, values: dict[str, Any], seed: int, te
 
 
 def first_row(student: StudentSpec) -> dict[str, Any]:
-    """Return the part of a student's first row that is known before its network is built."""
+    """Return the first row of a student, without its network's cost."""
     recipe = student.recipe
     return {
         "kind": "student",
@@ -103,7 +106,7 @@ def students_for_seeds(
 
 
 def unfinished_students(folder: Path, students: Iterable[StudentSpec]) -> list[StudentSpec]:
-    """Return the students that are neither finished nor diverged."""
+    """Return the students neither finished nor diverged."""
     return [student for student in students if student_status(history(folder, student.key)) not in DONE_STATUSES]
 
 
@@ -119,5 +122,5 @@ def suggested_histories(folder: Path) -> list[History]:
 
 
 def has_first_epochs(past: History | None, epochs: int) -> bool:
-    """Return True if a row exists for each epoch from 1 to `epochs`."""
+    """Return True if each epoch up to `epochs` has a row."""
     return past is not None and [row["epoch"] for row in past.epochs[:epochs]] == list(range(1, epochs + 1))

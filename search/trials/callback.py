@@ -1,4 +1,4 @@
-"""Driver's reaction to Ray's events: show students, and write the final row of a stopped one.
+"""Callback of the driver: show students and end stopped ones.
 
 Ray can only stop whole trials. To stop one student of a pack, the scheduler adds it to `stopped`
 (search/algorithms/per_student.py), this callback writes its final row, and its worker reads that row before the next
@@ -25,18 +25,21 @@ MAX_RETRIES = 3  # of a student, or of a teacher, after its worker process died
 
 
 class StudentCallback(Callback):
-    """Follow the students of one stage; the scheduler adds keys to `stopped`."""
+    """Follow the students of one stage.
+
+    The scheduler adds the keys of stopped students to `stopped`.
+    """
 
     def __init__(self, space: Space, folder: Path, display: ProgressDisplay, trackers: TrackerGroup, stopped: Set[str]):
         self.space, self.folder, self.display, self.trackers = space, folder, display, trackers
         self.stopped = stopped
-        self.ended: set[str] = set()  # keys of students whose end is shown
+        self.ended: set[str] = set()  # keys of students with their end shown
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Ray pickles callbacks to restore a run; a search is restored from its rows
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
-        """Show the reported epochs; end the students that the scheduler has stopped."""
+        """Show the reported epochs and end the stopped students."""
         pack: Pack = trial.config["pack"]
         rows = {row["trial"]: row for row in result["rows"]}
         for student in pack.students:
@@ -48,13 +51,16 @@ class StudentCallback(Callback):
             self._print(f"{_pack_label(pack)}: {message}")
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """End the students of a trial; one without a final row of its worker was stopped."""
+        """End the students of a trial.
+
+        A student without a final row of its worker was stopped.
+        """
         for student in trial.config["pack"].students:
             if history(self.folder, student.key):
                 self._end_student(student, "stopped")
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Report that a worker died and its trial is retried."""
+        """Print the retry of a trial after its worker died."""
         line = f"{_pack_label(trial.config['pack'])}: its worker process died; it goes on from its last epoch"
         self._print(f"{line} (retry {trial.num_failures} of {MAX_RETRIES})")
 
@@ -85,7 +91,7 @@ class StudentCallback(Callback):
             self._update_trackers(student)
 
     def _end_student(self, student: StudentSpec, status: str, reason: str | None = None) -> None:
-        """Write a final row, unless its worker has written one, and show the end once."""
+        """Write the final row, unless the worker has, and show it once."""
         if student.key in self.ended:
             return
         past = history(self.folder, student.key)
@@ -109,7 +115,7 @@ class StudentCallback(Callback):
         self.display.student_ended(student, past.end["status"], value, past.end["reason"], missing)
 
     def _update_trackers(self, student: StudentSpec) -> None:
-        """Send a student's rows, earlier runs included, to the trackers."""
+        """Send a student's rows to the trackers."""
         past = history(self.folder, student.key)
         if past is not None:
             self.trackers.update(past)

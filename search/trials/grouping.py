@@ -1,4 +1,4 @@
-"""Packs: the students that share one Ray trial.
+"""Packs: students of one Ray trial.
 
 On a GPU, students with equal pack keys are stacked into one network (trainables/packs). Otherwise short trainings take
 turns in one trial, because starting and ending a trial costs Ray about 0.25 s.
@@ -29,7 +29,10 @@ MIN_ROUNDS = 10  # of proposals, so that a sampler can use results
 
 
 def group_into_packs(space: Space, data: Dataset, students: Iterable[StudentSpec], workers: int) -> list[Pack]:
-    """Return packs with every student once, in the order of each pack's first student."""
+    """Return packs with every student once.
+
+    They are in the order of their first students.
+    """
     students = list(students)
     stacked = _stacks_students(space)
     max_sequential = len(students) // (TRIALS_PER_WORKER * workers)
@@ -39,7 +42,7 @@ def group_into_packs(space: Space, data: Dataset, students: Iterable[StudentSpec
 
 
 def max_pack_size(space: Space, data: Dataset, workers: int) -> int:
-    """Return the largest number of students that are stacked into one network."""
+    """Return the largest number of stacked students."""
     if not _stacks_students(space):
         return 1
     recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
@@ -48,7 +51,7 @@ def max_pack_size(space: Space, data: Dataset, workers: int) -> int:
 
 
 def _proposal_batch(space: Space, workers: int) -> int:
-    """Return the number of students that an adaptive search proposes at a time.
+    """Return the number of students proposed at a time.
 
     Large batches fill packs; small ones let a sampler use the results in between.
     """
@@ -61,15 +64,15 @@ def _proposal_batch(space: Space, workers: int) -> int:
 
 
 def _stacks_students(space: Space) -> bool:
-    """Return True if students are stacked: on request, or by default on a GPU.
+    """Return True if students are stacked.
 
-    Stacking changes rounding, and saves little time on a CPU.
+    They are on request, and by default on a GPU. Stacking changes rounding, and saves little time on a CPU.
     """
     return space.resources.pack != "auto" or bool(space.resources.gpus)
 
 
 def _stacked_groups(space: Space, data: Dataset, students: list[StudentSpec]) -> Iterator[list[StudentSpec]]:
-    """Yield groups with equal pack keys, each at most as large as fills a GPU."""
+    """Yield groups with equal pack keys, none larger than fills a GPU."""
     for group in _group_by(students, lambda student: pack_key(student.recipe) or student.key):
         yield from _equal_parts(group, pack_size_limit(space, group[0].recipe, data))
 
@@ -96,7 +99,10 @@ def pack_size_limit(space: Space, recipe: Recipe, data: Dataset) -> int:
 
 
 def training_seconds(recipe: Recipe, data: Dataset) -> float:
-    """Return the approximate seconds of a small student on one CPU thread, without its teacher."""
+    """Return the approximate training time of a small student.
+
+    It is for one CPU thread, without the teacher.
+    """
     images = len(data.train.labels)
     macs = 3 * network_cost(recipe.network, data).macs * images  # forward, and backward to weights and to inputs
     epoch_seconds = steps_per_epoch(recipe.train, images) * STEP_SECONDS + macs / MACS_PER_SECOND
@@ -111,7 +117,10 @@ def _equal_parts(students: list[StudentSpec], max_size: int) -> Iterator[list[St
 
 
 def _timed_parts(students: list[StudentSpec], data: Dataset, max_size: int) -> Iterator[list[StudentSpec]]:
-    """Yield parts of at most `max_size` students and TURN_SECONDS; a longer training is alone."""
+    """Yield parts of at most `max_size` students and TURN_SECONDS.
+
+    A longer training is a part by itself.
+    """
     part: list[StudentSpec] = []
     part_seconds = 0.0
     for student in students:

@@ -1,4 +1,7 @@
-"""Progress of a search on the console: one live bar, or plain lines without a terminal."""
+"""Progress of a search on the console.
+
+A terminal shows one live bar; a file gets plain lines.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ class ProgressDisplay:
         self.progress.stop()
 
     def begin_stage(self, name: str, epochs: int, students: int = 0, resumed: int = 0) -> None:
-        """Start a stage; `resumed` of its epochs were trained by an earlier run."""
+        """Start a stage.
+
+        `resumed` of its epochs were trained by an earlier run.
+        """
         self.counts.clear()
         self.running.clear()
         self.began, self.resumed = monotonic(), resumed

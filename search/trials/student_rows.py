@@ -31,7 +31,10 @@ from trainables.weights.initial import load_initial_weights
 def write_first_row(
     student: StudentSpec, teacher_name: str | None, distillation_data: DistillationData, folder: Path
 ) -> bool:
-    """Write the first row; return False for a network that cannot be built, with its final row `failed`."""
+    """Write the first row; return False after an error.
+
+    A network that cannot be built gets the final row `failed`.
+    """
     row = first_row(student) | {"teacher": teacher_name}
     try:
         network_fields = _network_fields(student, distillation_data)
@@ -44,7 +47,7 @@ def write_first_row(
 
 
 def _network_fields(student: StudentSpec, distillation_data: DistillationData) -> dict[str, Any]:
-    """Return the cost of a student's network, and the files of its initial weights."""
+    """Return cost and initial weight files of a student's network."""
     data = distillation_data.data
     model = build_network(student.recipe.network, data.shape, len(data.classes))
     weights = [file._asdict() for file in load_initial_weights(model)]
@@ -54,7 +57,10 @@ def _network_fields(student: StudentSpec, distillation_data: DistillationData) -
 def write_epoch(
     student: StudentSpec, distillation_data: DistillationData, folder: Path, epoch: EpochResult
 ) -> dict[str, Any]:
-    """Write an epoch's row, then its checkpoint or the final row; return the row with the student's name."""
+    """Write an epoch's row, then its checkpoint or the final row.
+
+    Returns the row with the key of the student.
+    """
     row = {"kind": "epoch", **epoch.row(), "time": time.time()}
     records.append_row(folder, student.key, row)
     if epoch.epoch < student.recipe.train.epochs:
@@ -65,7 +71,7 @@ def write_epoch(
 
 
 def write_finished(student: StudentSpec, distillation_data: DistillationData, folder: Path, epoch: EpochResult) -> None:
-    """Score the test set, the only time; write the final weights and the final row."""
+    """Score the test set once; write final weights and final row."""
     data, device = distillation_data.data, process_device()
     model = build_network(student.recipe.network, data.shape, len(data.classes))
     model.load_state_dict(epoch.state.weights)
@@ -82,14 +88,17 @@ def write_finished(student: StudentSpec, distillation_data: DistillationData, fo
 
 
 def write_final_row(folder: Path, key: str, status: str, row: dict[str, Any]) -> None:
-    """Write the final row and remove the checkpoint; a failed student keeps it for a retry."""
+    """Write the final row and remove the checkpoint.
+
+    A failed student keeps its checkpoint for a retry.
+    """
     records.append_row(folder, key, {"kind": "end", "status": status, **row, "time": time.time()})
     if status != "failed":
         paths.checkpoint_file(folder, key).unlink(missing_ok=True)
 
 
 def resume_state(student: StudentSpec, folder: Path) -> TrainingState | None:
-    """Return the state of the checkpoint; None to start at the first epoch.
+    """Return the checkpoint, or None to start at the first epoch.
 
     A checkpoint counts if all its epochs have rows and at least one epoch is left, so that the last epoch is always
     trained and scored.

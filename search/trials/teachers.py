@@ -1,4 +1,7 @@
-"""Teachers of a search: each is trained once, as a Ray task on a whole node, before its students."""
+"""Teachers of a search, trained before their students.
+
+Each is trained once, as a Ray task on a whole node.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +37,10 @@ from trainables.teachers.train import (
 def obtain_teacher(
     context: SearchContext, student: StudentSpec, requested: RequestedOutputs
 ) -> tuple[str, TeacherOutputs]:
-    """Train a student's teacher, or load it from the cache; return its key and outputs.
+    """Train a student's teacher, or load it from the cache.
 
-    Its record is saved in the experiment, with those of its own teachers or its ensemble's members.
+    Returns its key and outputs. Its record is saved in the experiment, with those of its own teachers or its ensemble's
+    members.
     """
     name, epochs = "teacher", 0
     try:
@@ -61,15 +65,15 @@ def _save_records(context: SearchContext, student: StudentSpec, record: dict[str
     """Save a teacher's record and those behind it."""
     own = {name: value for name, value in record.items() if name != "behind"}
     direct = {key for key, _ in context.teacher_outputs.values()}  # teachers of students have records of their own
-    for other in record["behind"]:
-        if other["key"] not in direct:
-            records.save_teacher(context.folder, {**other, "values": {}, "behind": own["key"]})
+    for indirect in record["behind"]:
+        if indirect["key"] not in direct:
+            records.save_teacher(context.folder, {**indirect, "values": {}, "behind": own["key"]})
     values = {path: label for path, label in student.values.items() if path.split(".")[0] == "teacher"}
     records.save_teacher(context.folder, {**own, "values": values})
 
 
 def _teacher_events(context: SearchContext, student: StudentSpec, requested: RequestedOutputs) -> Iterator[Any]:
-    """Yield what `train_teacher` yields, and lines to print.
+    """Yield the events of `train_teacher`, its result, and lines to print.
 
     If the teacher's process dies, another one resumes after its last epoch. Ray's own retry cannot do that: it skips as
     many items as were yielded before, and a resumed teacher yields fewer.
@@ -95,9 +99,9 @@ def _teacher_events(context: SearchContext, student: StudentSpec, requested: Req
 
 
 def _load_quietly(recipe: Recipe, data: Dataset) -> TeacherResult | None:
-    """Load a teacher in this process, which saves the start of a worker.
+    """Load a cached teacher in this process.
 
-    Warnings and errors are dropped here: the worker repeats and handles them.
+    This saves the start of a worker. Warnings and errors are dropped here: the worker repeats and handles them.
     """
     with _captured_warnings(), suppress(OSError, RuntimeError, UserError):
         return load_cached_teacher(recipe, data)
@@ -110,7 +114,7 @@ def _teacher_cpus(context: SearchContext) -> int:
 
 
 def _teacher_gpus(context: SearchContext) -> float:
-    """Return the share of a GPU that one student uses, at most one."""
+    """Return the GPUs of one student, at most one."""
     return min(1, context.space.resources.gpus or 0)
 
 
@@ -132,10 +136,10 @@ def _train_on_ray(
     cpus: int,
     single_machine: bool,
 ) -> Iterator:
-    """Yield what `train_teacher` yields, and warnings as strings, because this process has no console.
+    """Yield the events of `train_teacher`, its result, and warnings.
 
-    Epochs are sent without their state. On a cluster, mapped outputs are copied into memory: other nodes may not have
-    the files.
+    Warnings are strings, because this process has no console. Epochs are sent without their state. On a cluster, mapped
+    outputs are copied into memory: other nodes may not have the files.
     """
     plugin.register_plugins(plugins)
     torch.set_num_threads(cpus)
@@ -152,7 +156,7 @@ def _train_on_ray(
 
 @contextmanager
 def _captured_warnings() -> Iterator[list[str]]:
-    """Collect the warnings of the training code, as lines, instead of printing them."""
+    """Collect the warnings of the training code as lines."""
     lines: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]

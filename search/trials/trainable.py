@@ -1,4 +1,4 @@
-"""Ray trainable: train the pack of one trial and report its epochs to Ray.
+"""Ray trainable: train the pack of one trial.
 
 Each epoch is first written to the rows of its student (student_rows.py), then reported with `tune.report`. In the
 driver Ray asks the scheduler first (search/algorithms/per_student.py), then the callback (callback.py), which writes
@@ -57,13 +57,13 @@ def train_trial(
     unfinished = [student for student in pack.students if not _report_if_ended(student, folder)]
     for group in [unfinished] if pack.stacked else [[student] for student in unfinished]:
         built = [student for student in group if write_first_row(student, teacher_name, distillation_data, folder)]
-        _train_students(built, distillation_data, folder)
+        _train_group(built, distillation_data, folder)
 
 
 def _report_if_ended(student: StudentSpec, folder: Path) -> bool:
-    """Return True for a student with a final row, and report its last epoch again.
+    """Return True for a student with a final row.
 
-    Its worker may have died before it reported that epoch or removed the checkpoint.
+    Its last epoch is reported again: its worker may have died before it reported that epoch or removed the checkpoint.
     """
     past = history(folder, student.key)
     if past is None or not has_ended(student, past):
@@ -74,7 +74,7 @@ def _report_if_ended(student: StudentSpec, folder: Path) -> bool:
     return True
 
 
-def _train_students(students: Sequence[StudentSpec], distillation_data: DistillationData, folder: Path) -> None:
+def _train_group(students: Sequence[StudentSpec], distillation_data: DistillationData, folder: Path) -> None:
     """Train students from their checkpoints; those after the same epoch are stacked."""
     groups: dict[int, list[tuple[StudentSpec, TrainingState | None]]] = defaultdict(list)
     for student in students:
@@ -107,7 +107,7 @@ def _train_stacked(
     distillation_data: DistillationData,
     folder: Path,
 ) -> None:
-    """Train students stacked into one network; after an error in smaller packs.
+    """Train students stacked; after an error in smaller packs.
 
     Two halves if memory does not suffice; otherwise one by one, so that the error occurs only in its own student.
     """
@@ -129,13 +129,13 @@ def _train_stacked(
     unfinished = [student for student in students if not has_ended(student, history(folder, student.key))]
     size = -(-len(unfinished) // parts)
     for i in range(0, len(unfinished), max(1, size)):
-        _train_students(unfinished[i : i + size], distillation_data, folder)
+        _train_group(unfinished[i : i + size], distillation_data, folder)
 
 
 def _report_epoch(
     students: Sequence[StudentSpec], results: PackResults, distillation_data: DistillationData, folder: Path
 ) -> None:
-    """Write the rows of one epoch of a pack, then report them together."""
+    """Write the rows of a pack's epoch, then report them together."""
     rows = []
     for index, result in results.items():
         student = students[index]

@@ -1,4 +1,4 @@
-"""Ray Tune for one stage: a list of packs, or packs that a searcher proposes."""
+"""Ray Tune for one stage, with listed or proposed packs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from trainables.distillation_data import TeacherOutputs
 
 
 class SearchContext(NamedTuple):
-    """Values that every stage needs."""
+    """Values for all stages."""
 
     space: Space
     data: Dataset
