@@ -1,1 +1,1 @@
-"""What to search: a space is a recipe with holes; see space.load."""
+"""Spaces: YAML files of recipes with searched values; see space.load_space."""

@@ -1,4 +1,4 @@
-"""`python -m spaces`: names and keys of a space, and a new space to start from."""
+"""`python -m spaces`: names, keys, and new spaces."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def _command_output(options: argparse.Namespace) -> str:
 
 
 def _write_new_file(path: Path, text: str) -> str:
-    """Write a file, and return the next command; raise UserError if the file exists."""
+    """Write a new file, and return the next command.
+
+    Raises UserError if the file exists.
+    """
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

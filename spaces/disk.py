@@ -1,4 +1,4 @@
-"""Atomic writes, and removal of the partial files that killed processes left."""
+"""Atomic writes, and removal of partial files of killed processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ DAY_SECONDS = 86400.0
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file so that readers see the old or the new content.
+    """Write a file atomically.
+
+    Readers see the old or the new content, never a part.
 
     Raises UserError if the disk is full.
     """
@@ -34,9 +36,9 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
 
 @contextmanager
 def atomic_file(path: Path, size: int) -> Iterator[BinaryIO]:
-    """Open a temporary file that replaces `path` at the end of the block.
+    """Open a temporary file, and replace `path` by it after the block.
 
-    `size` is in bytes. After an error in the block the temporary file is removed and `path` left unchanged.
+    `size` is in bytes. After an error in the block the temporary file is removed, and `path` is unchanged.
     """
     with disk_full_as_user_error(path, size):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,10 @@ def atomic_file(path: Path, size: int) -> Iterator[BinaryIO]:
 
 @contextmanager
 def disk_full_as_user_error(path: Path, size: int | None = None) -> Iterator[None]:
-    """Raise UserError with the file and its `size` in bytes if the disk is full."""
+    """Turn the error of a full disk into a UserError.
+
+    `size` is the size of the file in bytes, if known.
+    """
     try:
         yield
     except OSError as error:
@@ -75,7 +80,7 @@ def _free_bytes(path: Path) -> int:
 
 
 def remove_partial_files(folder: Path) -> list[Path]:
-    """Remove the partial files of dead processes in a folder; return their paths.
+    """Remove the partial files of dead processes; return their paths.
 
     The partial files of another machine are removed after a day, since its processes cannot be seen from here.
     """

@@ -6,18 +6,16 @@ Numbers and booleans follow YAML 1.2: `1e-3` is a number, `no` is a string.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import yaml
 
 from spaces.errors import LocatedProblem, UserError, did_you_mean, file_error
+from spaces.yaml_dialect import CONVERTERS, TAG_PREFIX, Dumper, Loader
 
 MAX_BYTES = 64 * 1024
-MAX_DEPTH = 32  # nested levels
-TAG_PREFIX = "tag:yaml.org,2002:"
 
 YamlValue = Any  # a scalar, a list or a mapping: what YAML can hold
 Tree = dict[str, YamlValue]
@@ -36,13 +34,13 @@ class Document:
 
 
 def read_document(path: str | Path) -> Document:
-    """Read a YAML file that holds one mapping.
+    """Read a YAML file of one mapping.
 
     Raises UserError with file and line for any other content.
     """
     file, text = str(path), _read_text(Path(path))
     try:
-        node = _Reader(text).get_single_node()
+        node = Loader(text).get_single_node()
     except yaml.YAMLError as error:
         raise file_error(file, [_syntax_problem(error, text)]) from None
     if not isinstance(node, yaml.MappingNode):
@@ -55,12 +53,12 @@ def read_document(path: str | Path) -> Document:
 
 
 def dump_yaml(tree: Tree) -> str:
-    """Return YAML text from which an equal tree is read, in the same order."""
-    return yaml.dump(tree, Dumper=_Writer, sort_keys=False, default_flow_style=None, width=120)
+    """Return a tree as YAML text, keys in the same order."""
+    return yaml.dump(tree, Dumper=Dumper, sort_keys=False, default_flow_style=None, width=120)
 
 
 def find_line(lines: dict[str, int], path: str) -> int:
-    """Return the line of a dotted path, or of its nearest parent in the file."""
+    """Return the line of a dotted path, or of its nearest parent."""
     while path and path not in lines:
         path = path.rpartition(".")[0]
     return lines.get(path, 1)
@@ -140,7 +138,7 @@ def _read_scalar(node: yaml.Node, path: str, draft: _DocumentDraft) -> YamlValue
     if node.tag == TAG_PREFIX + "str":
         return text
     try:
-        value = _CONVERT[node.tag](text)
+        value = CONVERTERS[node.tag](text)
     except (KeyError, ValueError):
         draft.problems.append(
             LocatedProblem(number, path, f"found {text[:40]!r} tagged {node.tag}, which is not allowed")
@@ -151,59 +149,3 @@ def _read_scalar(node: yaml.Node, path: str, draft: _DocumentDraft) -> YamlValue
         wrong = "a number beyond 64 bits" if too_large else "a number that is not finite"
         draft.problems.append(LocatedProblem(number, path, f"found {text[:40]}, {wrong}"))
     return value
-
-
-def _parse_float(text: str) -> float:
-    return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
-
-
-def _parse_int(text: str) -> int:
-    # Python refuses to parse thousands of digits, and any such number is too large.
-    return int(text) if len(text) < 100 else 2**64
-
-
-_CONVERT = {
-    TAG_PREFIX + "null": lambda text: None,
-    TAG_PREFIX + "bool": lambda text: {"true": True, "false": False}[text.lower()],
-    TAG_PREFIX + "int": _parse_int,
-    TAG_PREFIX + "float": _parse_float,
-}
-_PATTERNS = {
-    "null": r"(~|null|Null|NULL|)\Z",
-    "bool": r"(true|True|TRUE|false|False|FALSE)\Z",
-    "int": r"[-+]?[0-9]+\Z",
-    "float": r"([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z",
-}
-
-
-class _Reader(yaml.SafeLoader):
-    yaml_implicit_resolvers = {}  # noqa: RUF012  (PyYAML requires a class attribute)
-    depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Refuse aliases and deep nesting before any object is built."""
-        event = self.peek_event()
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise _refusal("found an anchor or alias (& or *); write the value out", event)
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise _refusal(f"nested deeper than {MAX_DEPTH} levels", event)
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
-
-
-class _Writer(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        """Repeat equal values: the reader refuses aliases."""
-        return True
-
-
-def _refusal(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=cast(yaml.Mark, event.start_mark))
-
-
-for _name, _pattern in _PATTERNS.items():
-    # The writer keeps the rules of YAML 1.1 too, so that it quotes every string that either version would convert.
-    _Reader.add_implicit_resolver(TAG_PREFIX + _name, re.compile(_pattern), None)
-    _Writer.add_implicit_resolver(TAG_PREFIX + _name, re.compile(_pattern), None)

@@ -1,4 +1,4 @@
-"""Domains: the values that a search may choose for a key, either a choice of options or a numeric range."""
+"""Domains of searched values: a choice of options, or a numeric range."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ DOMAIN_FORMS = {
     "int": ("A whole number from low to high, both included", "{int: [low, high]} or {int: [low, high], log: true}"),
 }
 DOMAIN_KINDS = tuple(DOMAIN_FORMS)
+Node = Any  # of a template: a scalar, a list, a mapping of nodes, or a domain
 LOG_KEY = "log"  # beside uniform and int
 LOG_DESCRIPTION = "Spread the values evenly over their logarithm"
 
@@ -29,12 +30,12 @@ class Choice:
     `labels` represent the options in values, rows and tables.
     """
 
-    options: tuple[Any, ...]
+    options: tuple[Node, ...]
     labels: tuple[Label, ...]
     log: ClassVar[bool] = False
     integer: ClassVar[bool] = False
 
-    def value_of(self, label: Label) -> Any:
+    def value_of(self, label: Label) -> Node:
         """Return the option with this label.
 
         A label read back from CSV works too. Raises ValueError for an unknown label.
@@ -42,11 +43,17 @@ class Choice:
         return self.options[self.index(label)]
 
     def normalize(self, label: Label) -> Label:
-        """Return the label as this choice spells it; raise ValueError for an unknown label."""
+        """Return the label in the spelling of this choice.
+
+        Raises ValueError for an unknown label.
+        """
         return self.labels[self.index(label)]
 
     def index(self, label: Label) -> int:
-        """Return the index of a label in any spelling; raise ValueError for an unknown label."""
+        """Return the index of a label in any spelling.
+
+        Raises ValueError for an unknown label.
+        """
         index = self._indices.get(label_text(label))
         if index is None:
             expected = ", ".join(map(describe_value, self.labels))
@@ -59,7 +66,7 @@ class Choice:
 
     @property
     def probe_labels(self) -> tuple[Label, ...]:
-        """Return all labels: validating each of them validates the choice."""
+        """Return the labels to validate: all of them."""
         return self.labels
 
 
@@ -76,9 +83,9 @@ class Range:
     integer: bool = False
 
     def value_of(self, label: Label) -> float:
-        """Return the number: an int where `integer`, else a float.
+        """Return the number, an int if `integer`, else a float.
 
-        Raises ValueError outside the range, or for a fraction where `integer`.
+        Raises ValueError outside the range, or for a fraction if `integer`.
         """
         number = _bounded_number(self.low, self.high, label)
         if not self.integer:
@@ -91,14 +98,14 @@ class Range:
 
     @property
     def probe_labels(self) -> tuple[Label, ...]:
-        """Return both ends: validating each of them validates the range."""
+        """Return the numbers to validate: both ends."""
         return self.low, self.high
 
 
 Domain = Choice | Range
 
 
-def parse_choice(raw_options: object, options: tuple[Any, ...], key: str) -> Choice:
+def parse_choice(raw_options: object, options: tuple[Node, ...], key: str) -> Choice:
     """Return the choice written as `{choice: raw_options}`.
 
     `options` are the raw options with their own domains parsed. `key` names options without a name.
@@ -117,7 +124,7 @@ def parse_choice(raw_options: object, options: tuple[Any, ...], key: str) -> Cho
     return Choice(options, tuple(labels))
 
 
-def _option_labels(raw_options: list[Any], key: str) -> list[Label]:
+def _option_labels(raw_options: list[Node], key: str) -> list[Label]:
     names = [_option_name(option, key) if isinstance(option, dict) else None for option in raw_options]
     labels: list[Label] = []
     for number, (option, name) in enumerate(zip(raw_options, names, strict=True), 1):
@@ -129,7 +136,7 @@ def _option_labels(raw_options: list[Any], key: str) -> list[Label]:
     return labels
 
 
-def _option_name(option: dict[str, Any], key: str) -> str:
+def _option_name(option: dict[str, Node], key: str) -> str:
     name = option.get("name")
     return name if isinstance(name, str) else key
 

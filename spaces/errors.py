@@ -14,14 +14,17 @@ LONG_WORD = re.compile(r"(\S{300})\S+")  # longer than the name of a file can be
 
 
 class UserError(Exception):
-    """Error that the user can fix: printed without a traceback, exit code 2."""
+    """Error to be fixed by the user.
+
+    Command lines print it without a traceback, and exit with code 2.
+    """
 
     def __str__(self) -> str:
         return escape_unprintable(super().__str__())
 
 
 def escape_unprintable(text: str) -> str:
-    """Return the text with unprintable characters escaped, such as terminal control sequences of a file."""
+    """Escape unprintable characters, such as terminal control sequences."""
     return "".join(char if char.isprintable() or char == "\n" else _escape(char) for char in text)
 
 
@@ -33,7 +36,7 @@ P = ParamSpec("P")
 
 
 def exits_on_user_error(main: Callable[P, int]) -> Callable[P, int]:
-    """Decorate a command line: print a UserError without a traceback, and return exit code 2."""
+    """Decorate a command line to print a UserError and return 2."""
 
     @wraps(main)
     def run(*arguments: P.args, **options: P.kwargs) -> int:
@@ -47,9 +50,9 @@ def exits_on_user_error(main: Callable[P, int]) -> Callable[P, int]:
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """Return "; did you mean X?", or "; known: a, b, c" without a close match.
+    """Return "; did you mean X?" for the closest word.
 
-    Returns an empty string without words.
+    Without a close match it returns "; known: a, b, c", without any words an empty string.
     """
     candidates = list(words)
     match = closest_match(word, candidates)
@@ -75,7 +78,7 @@ Problem = tuple[str, str]  # dotted path, message
 
 
 class LocatedProblem(NamedTuple):
-    """Problem with its line in a file; the dotted path may be empty."""
+    """Problem at a line of a file; the path may be empty."""
 
     line: int
     path: str
@@ -83,7 +86,7 @@ class LocatedProblem(NamedTuple):
 
 
 def file_error(file: str, problems: Iterable[LocatedProblem]) -> UserError:
-    """Return one error that lists the problems, one line each, in file order."""
+    """Return one error with a line per problem, in file order."""
     unique = sorted(dict.fromkeys(problems), key=lambda problem: problem.line)
     lines = [_problem_line(file, problem) for problem in unique[:MAX_PROBLEMS]]
     rest = [f"{file}: and {len(unique) - MAX_PROBLEMS:,} more problems"] if len(unique) > MAX_PROBLEMS else []

@@ -1,15 +1,16 @@
-"""Comparison of two versions of a space: changes beyond more seeds, options or trials."""
+"""Comparison of two versions of a space."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from spaces.domain import Choice
+from spaces.document import Tree
+from spaces.domain import Choice, Node
 from spaces.label import label_text
 from spaces.recipe import Recipe
 from spaces.space import Space
-from spaces.template import MISSING, Node, join_path
+from spaces.template import MISSING, join_path
 
 
 def changed_keys(old: Space, new: Space) -> list[str]:
@@ -21,14 +22,14 @@ def changed_keys(old: Space, new: Space) -> list[str]:
     return list(dict.fromkeys([*recipe_changes, *_differences(_section_tree(old), _section_tree(new))]))
 
 
-def _section_tree(space: Space) -> dict[str, Any]:
+def _section_tree(space: Space) -> Tree:
     sections = {name: getattr(space, name) for name in ("search", "confirm", "table", "resources")}
     dumped = {name: section.model_dump() if section else None for name, section in sections.items()}
     return {"seeds": space.seeds, "teacher": {"seeds": space.teacher_seeds}, **dumped}
 
 
 def _with_defaults(template: dict[str, Node]) -> dict[str, Node]:
-    """Add the defaults, so that writing one into the file is no change."""
+    """Add the defaults: a default written into the file is no change."""
     default = Recipe().model_dump(exclude={"seed": True, "teacher": {"seed"}})
     tree = {part: template.get(part, default[part]) for part in default}
     teacher = _merge_defaults(default["teacher"], tree["teacher"])

@@ -1,4 +1,4 @@
-"""Fallback: the block of a space that replaces keys if the data is missing."""
+"""Fallback of a space: keys replaced if the data is missing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def locate_in_fallback(problem: LocatedProblem, document: Document) -> LocatedPr
 
 
 def _merge(base: YamlValue, block: YamlValue, path: str, all_lines: dict[str, int], lines: dict[str, int]) -> YamlValue:
-    """Merge a block over a base; move the lines of replaced keys from `all_lines` into `lines`."""
+    """Merge a block over a base.
+
+    The lines of replaced keys are copied from `all_lines` into `lines`.
+    """
     if not _is_plain_mapping(base) or not _is_plain_mapping(block):
         for replaced in [line_path for line_path in lines if _is_inside(line_path, path)]:
             del lines[replaced]

@@ -1,4 +1,6 @@
-"""Metrics of a classifier: one table, from which every row, column, curve and search objective is derived.
+"""Metrics of a classifier, in one table.
+
+Row fields, columns, curves and search objectives are derived from it.
 
 To add a metric, write a function of logits [n, classes] and labels [n], and a line in METRICS. The row fields of a
 metric are its name after the split, such as `val_loss` and `test_loss`. This package imports no torch: the functions
@@ -22,8 +24,9 @@ class Metric(NamedTuple):
     """One metric of logits and labels.
 
     `unit` says how tables show it: fractions in percent, losses in nats, other numbers as they are.
-    `shown` says when tables for people show it: always; where classes are of unequal size, or it is searched on; there
-    and only for two classes; or last, where there is room. CSV files, TensorBoard, the journal and MLflow have it always.
+    `shown` says when Markdown, report and terminal show it: always; if accuracy can mislead, as classes are of unequal
+    size or the search is on F1 or AUC; the same for two classes only; or if there is room. CSV files, TensorBoard, the
+    journal and MLflow always have it.
     """
 
     name: str
@@ -80,13 +83,16 @@ def macro_f1(logits: Tensor, labels: Tensor) -> float:
 
 
 def positive_f1(logits: Tensor, labels: Tensor) -> float | None:
-    """Return the F1 of the second class, None for other than two classes."""
+    """Return the F1 of the second class of two, else None."""
     scores = _f1_per_class(logits, labels)
     return scores[1].nan_to_num(0.0).item() if len(scores) == 2 else None
 
 
 def _f1_per_class(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return 2 TP / (2 TP + FP + FN) of each class, [classes]; NaN for absent classes."""
+    """Return 2 TP / (2 TP + FP + FN) of each class.
+
+    The result is [classes], NaN for an absent class.
+    """
     predicted, classes = logits.argmax(-1), logits.shape[-1]
     correct = labels[predicted == labels].bincount(minlength=classes)
     return 2 * correct.double() / (predicted.bincount(minlength=classes) + labels.bincount(minlength=classes))
@@ -111,7 +117,10 @@ def roc_auc(logits: Tensor, labels: Tensor) -> float | None:
 
 
 def _roc_area(scores: Tensor, inside: Tensor) -> Tensor:
-    """Return the fraction of pairs with the higher score inside the class; a tie counts half."""
+    """Return the fraction of pairs with the higher score inside the class.
+
+    A tie counts half.
+    """
     levels, level = scores.unique(sorted=True, return_inverse=True)
     outside = level[~inside].bincount(minlength=len(levels))
     at_most = outside.cumsum(0)
@@ -199,5 +208,8 @@ SEARCH_METRICS = tuple(name for name, field in VAL_FIELDS.items() if field.metri
 
 
 def compute_metrics(logits: Tensor, labels: Tensor, split: Split) -> dict[str, float | None]:
-    """Return the row fields of one split, from logits [n, classes] and labels [n]."""
+    """Return the row fields of one split.
+
+    Logits are [n, classes], labels [n].
+    """
     return {f"{split}_{metric.name}": metric.compute(logits, labels) for metric in METRICS if split in metric.splits}

@@ -1,19 +1,18 @@
-"""Parser from a YAML tree to a template: a recipe in which domains replace searched values."""
+"""Parser from a YAML tree to a template."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any
 
-from spaces.document import find_line
-from spaces.domain import DOMAIN_KINDS, LOG_KEY, Domain, parse_choice, parse_range
+from spaces.document import Tree, YamlValue, find_line
+from spaces.domain import DOMAIN_KINDS, LOG_KEY, Domain, Node, parse_choice, parse_range
 from spaces.errors import LocatedProblem, did_you_mean
-from spaces.template import BROKEN_DOMAIN, Node, join_path
+from spaces.template import BROKEN_DOMAIN, join_path
 
 
 class TemplateParser:
-    """Parser that collects the problems of all domains instead of stopping at the first.
+    """Parser of one tree, with the problems of all its domains.
 
     `broken_paths` are the dotted paths of the domains that could not be parsed.
     """
@@ -40,7 +39,7 @@ class TemplateParser:
             return self._add_problem(f"unknown key {key}; did you mean {kind}?", path, join_path(source, key))
         return {key: self.parse(item, join_path(path, key), join_path(source, key)) for key, item in node.items()}
 
-    def _parse_domain(self, node: dict[str, Any], kind: str, path: str, source: str) -> Domain:
+    def _parse_domain(self, node: Tree, kind: str, path: str, source: str) -> Domain:
         allowed = (kind, LOG_KEY) if kind in ("uniform", "int") else (kind,)
         if extra := [key for key in node if key not in allowed]:
             return self._add_problem(_extra_keys_message(kind, extra), path, source)
@@ -54,13 +53,13 @@ class TemplateParser:
         except ValueError as error:
             return self._add_problem(str(error), path, source)
 
-    def _parse_options(self, raw_options: Any, path: str, source: str) -> tuple[Any, ...]:
+    def _parse_options(self, raw_options: YamlValue, path: str, source: str) -> tuple[Node, ...]:
         options = raw_options if isinstance(raw_options, list) else []
         if any(isinstance(option, dict) and set(option) & set(DOMAIN_KINDS) for option in options):
             raise ValueError("an option that is itself a domain; expected values, lists or mappings with keys")
         return tuple(self.parse(option, path, f"{source}.{index}") for index, option in enumerate(options))
 
-    def _parse_list(self, items: list[Any], path: str, source: str) -> Node:
+    def _parse_list(self, items: list[YamlValue], path: str, source: str) -> Node:
         if any(isinstance(node, dict) and set(node) & set(DOMAIN_KINDS) for node in _walk(items)):
             return self._add_problem("a domain inside a list; expected a choice among whole lists", path, source)
         return items
@@ -86,7 +85,7 @@ def _walk(node: Node) -> Iterator[Node]:
         yield from _walk(item)
 
 
-def _misspelled_kind(node: dict[str, Any]) -> str | None:
+def _misspelled_kind(node: Tree) -> str | None:
     keys = [key for key in node if key != LOG_KEY]
     if len(keys) != 1 or not isinstance(node[keys[0]], list):
         return None

@@ -1,10 +1,10 @@
-"""Base classes of a recipe's parts, and the parts chosen by name: data, network and method."""
+"""Base classes of parts, and the named parts: data, network, method."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from spaces.label import describe_value
@@ -15,7 +15,7 @@ Amount = Annotated[float, Field(ge=0)]
 
 
 class StrictModel(BaseModel):
-    """Frozen model that rejects unknown keys, type conversions and infinities."""
+    """Frozen model without unknown keys, type conversions and infinities."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -23,7 +23,7 @@ class StrictModel(BaseModel):
 class NamedPart(StrictModel):
     """Part chosen by name.
 
-    Its other keys are the knobs of a function in trainables, whose signature validates them.
+    Its other keys are the knobs of a function in trainables. The signature of the function validates them.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -36,7 +36,7 @@ class NamedPart(StrictModel):
 
 
 def conflict_error(path: str, message: str) -> PydanticCustomError:
-    """Return the error for keys that contradict each other.
+    """Return the error for contradicting keys.
 
     `path` is the key to change, relative to the validated part.
     """
@@ -44,9 +44,9 @@ def conflict_error(path: str, message: str) -> PydanticCustomError:
 
 
 def one_error(expected: str) -> WrapValidator:
-    """Return a validator that replaces one error per member of a union by a single one."""
+    """Return a validator with one error for a whole union."""
 
-    def validate(value: Any, inner: Any) -> Any:
+    def validate(value: object, inner: ValidatorFunctionWrapHandler) -> object:
         try:
             return inner(value)
         except ValidationError:

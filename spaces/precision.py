@@ -6,7 +6,7 @@ from spaces.document import Tree, YamlValue
 
 
 def resolve_precision(tree: Tree, precision: str) -> Tree:
-    """Return the tree with `auto`, written or implied, replaced for student and teacher."""
+    """Replace precision `auto`, written or implied, for student and teacher."""
     teacher = _resolve_teacher(tree.get("teacher", {}), precision)
     return {**tree, "train": _resolve_train(tree.get("train", {}), precision), "teacher": teacher}
 

@@ -1,21 +1,23 @@
-"""Validation of every option, and of both ends of every range, as complete recipes."""
+"""Validation of a template by complete recipes.
+
+They cover every option, and both ends of every range.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from spaces.document import Tree, find_line
-from spaces.domain import Choice
+from spaces.document import Tree, YamlValue, find_line
+from spaces.domain import Choice, Node
 from spaces.errors import LocatedProblem, Problem
 from spaces.pydantic_errors import validation_problems
 from spaces.recipe import Recipe
 from spaces.template import (
     BROKEN_DOMAIN,
-    Node,
     Values,
     count_cells,
     fill_template,
@@ -55,7 +57,10 @@ def probe_problems(
 
 
 def _problem_source(template: Node, problem: _ProbeProblem) -> str:
-    """Return the path of a problem in the file; an unknown key has one path for all options inside it."""
+    """Return the path of a problem in the file.
+
+    An unknown key has one path, however many options it holds.
+    """
     parent, _, key = problem.path.rpartition(".")
     if "unknown key" in problem.message:
         return join_path(source_path(template, parent, problem.values), key)
@@ -78,7 +83,7 @@ def _all_problems(template: Node, validate: RecipeValidator | None) -> Iterator[
 
 
 def _corrected_path(path: str, message: str) -> str:
-    """Return the path that a misspelled key was meant to have, or an empty string."""
+    """Return the correct path of a misspelled key, or an empty string."""
     word = re.search(r"did you mean (\w+)\?$", message)
     return join_path(path.rpartition(".")[0], word[1]) if word else ""
 
@@ -99,7 +104,7 @@ def _validate_tree(tree: Tree) -> tuple[Recipe | None, list[Problem]]:
 def _remove_invalid(tree: Tree, error: ValidationError) -> None:
     for problem in error.errors():
         loc = problem["loc"][:-1] if problem["type"] == "missing" else problem["loc"]
-        node: Any = tree
+        node: YamlValue = tree
         for part in loc[:-1]:
             node = node.get(part) if isinstance(node, dict) else None
         if loc and isinstance(node, dict):  # a list belongs to the template and is left as it is

@@ -1,12 +1,13 @@
-"""Messages for errors of pydantic: the value found, the value expected, and a suggestion."""
+"""Messages for errors of pydantic."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from spaces.errors import Problem, closest_match, did_you_mean
 from spaces.label import describe_value
@@ -33,7 +34,7 @@ _EXPECTED = {
 def validation_problems(
     error: ValidationError, model: type[BaseModel], other_keys: Iterable[str] = ()
 ) -> Iterator[Problem]:
-    """Yield the problems of a tree that failed validation by a model.
+    """Yield the problems of a tree after failed validation.
 
     `other_keys` are further keys allowed beside the fields of the model; suggestions include them.
     """
@@ -47,7 +48,7 @@ def validation_problems(
             yield _dotted_path(loc), _error_message(details, model, other_keys)
 
 
-def _error_message(details: Any, model: type[BaseModel], other_keys: Iterable[str]) -> str:
+def _error_message(details: ErrorDetails, model: type[BaseModel], other_keys: Iterable[str]) -> str:
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
         keys = (*_key_names(model, details["loc"][:-1]), *other_keys)
@@ -65,7 +66,7 @@ def _error_message(details: Any, model: type[BaseModel], other_keys: Iterable[st
     return details["msg"]
 
 
-def _is_misspelled_required_key(error: ValidationError, details: Any) -> bool:
+def _is_misspelled_required_key(error: ValidationError, details: ErrorDetails) -> bool:
     # pydantic reports a misspelled required key twice, as missing and as unknown: one of them is left out.
     siblings = (
         sibling

@@ -1,4 +1,4 @@
-"""Recipe: everything that determines one student. Equal recipes train equal students."""
+"""Recipe of one student: equal recipes train equal students."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spaces.training import Train
 
 
 class Teacher(StrictModel):
-    """Network that a student is distilled from.
+    """Teacher network.
 
     It is trained by its own recipe, read from a file of weights, or an ensemble of teachers. A teacher with a
     `method` and a `teacher` of its own is an assistant.
@@ -90,7 +90,10 @@ class Recipe(StrictModel):
 
     @property
     def network(self) -> Model:
-        """Return the student network, with the subclasses of its teacher unless it sets its own."""
+        """Return the student network.
+
+        Unless it sets its own `subclasses`, it has those of its teacher.
+        """
         own = self.student.model
         if own.subclasses is not None or self.teacher is None:
             return own
@@ -111,7 +114,7 @@ class Recipe(StrictModel):
         return self.model_copy(update={"method": Method(name="none"), "teacher": None})
 
     def teacher_recipe(self) -> Recipe:
-        """Return the recipe that trains the teacher; raise ValueError without a teacher."""
+        """Return the recipe of the teacher; raise ValueError without one."""
         if self.teacher is None:
             raise ValueError("recipe without a teacher")
         teacher = self.teacher
@@ -125,7 +128,7 @@ class Recipe(StrictModel):
         )
 
     def teacher_recipes(self) -> list[Recipe]:
-        """Return the recipes of all teachers: none, one, or one per member of an ensemble."""
+        """Return the recipes of all teachers, one per ensemble member."""
         members = self.teacher.members() if self.teacher else []
         return [self.model_copy(update={"teacher": member}).teacher_recipe() for member in members]
 

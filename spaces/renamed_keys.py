@@ -1,4 +1,4 @@
-"""Keys renamed before version 0.1.0; one error per old key names the new one."""
+"""Keys renamed before version 0.1.0, and their errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RENAMED_METHODS = {"standardised": "standardized"}
 
 
 def update_renamed_keys(document: Document) -> tuple[Document, list[LocatedProblem]]:
-    """Return the document with all keys renamed, and one problem per old key.
+    """Return the document with new keys, and one problem per old key.
 
     Validation of the returned document reports no old key again.
     """
@@ -31,7 +31,7 @@ def update_renamed_keys(document: Document) -> tuple[Document, list[LocatedProbl
 
 
 def require_current_keys(document: Document) -> None:
-    """Raise UserError in one line if an experiment recorded the document with old keys."""
+    """Raise UserError if a recorded document has old keys."""
     _, problems = update_renamed_keys(document)
     if problems:
         renamed = ", ".join(dict.fromkeys(f"{problem.path} {problem.message}" for problem in problems))
@@ -43,7 +43,7 @@ def require_current_keys(document: Document) -> None:
 
 @dataclass
 class _Update:
-    """Walk over a document that renames keys and rebuilds the lines.
+    """Walk over a document to rename keys and rebuild the lines.
 
     `parents` are the enclosing keys without choices. `path` is the dotted path to show, `old` and `new` are the
     paths in the document before and after.

@@ -1,13 +1,13 @@
-"""Rules between the sections of a space, and between a section and the searched values."""
+"""Rules between sections, and between sections and searched values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from spaces.domain import Choice
+from spaces.domain import Choice, Node
 from spaces.errors import Problem, did_you_mean
 from spaces.sections import Sections
-from spaces.template import Node, count_cells, find_domains
+from spaces.template import count_cells, find_domains
 
 MAX_GRID_CELLS = 100_000
 

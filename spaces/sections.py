@@ -1,8 +1,8 @@
-"""Sections of a space beside the recipe: seeds, search, confirm, table, resources, track."""
+"""Sections of a space beside the recipe."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -44,7 +44,7 @@ class SizeLimit(StrictModel):
 
 
 class Search(StrictModel):
-    """Algorithm that chooses the students, and scheduler that stops them early."""
+    """Algorithm, scheduler and budget of a search."""
 
     algorithm: str = Field(default="grid", description="Algorithm that proposes values; grid trains every combination")
     scheduler: str = Field(default="none", description="Scheduler that stops students early; none stops no student")
@@ -69,7 +69,7 @@ class Confirm(StrictModel):
 
 
 class Table(StrictModel):
-    """Two knobs that span the result table."""
+    """Rows and columns of the result table."""
 
     rows: str = Field(description="Dotted path of the knob of the rows")
     columns: str = Field(description="Dotted path of the knob of the columns")

@@ -1,8 +1,6 @@
-"""Smoke test: a space reduced to the least training that still runs every step once."""
+"""Smoke test: a space reduced to minimal training."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from spaces.document import Tree, YamlValue
 
@@ -11,7 +9,9 @@ VIEWS = 2
 
 
 def shrink_tree(tree: Tree) -> Tree:
-    """Return the tree with one epoch, one seed, two trials and two views.
+    """Return the tree with one epoch, one seed and two trials.
+
+    Augmented images have two views.
 
     A grid keeps the first two options of each choice, or all options if one of them is a mapping.
     """
@@ -61,8 +61,8 @@ def _set_number(part: YamlValue, key: str, number: int) -> YamlValue:
     return {**part, key: number}
 
 
-def _without_published_weights(node: Any) -> Any:
-    """Remove `weights: imagenet`: a smoke test downloads no weights, and starts from a seed."""
+def _without_published_weights(node: YamlValue) -> YamlValue:
+    """Remove `weights: imagenet`: a smoke test downloads no weights."""
     if isinstance(node, list):
         return [_without_published_weights(item) for item in node]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""Space: a recipe with domains for the searched values, and the settings of the search."""
+"""Space: a recipe with domains, and the settings of its search."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from spaces import template
 from spaces.document import Document, Tree, dump_yaml, read_document
-from spaces.domain import Domain
+from spaces.domain import Domain, Node
 from spaces.errors import LocatedProblem, UserError, did_you_mean, file_error
 from spaces.fallback import FALLBACK_KEY, merge_fallback, without_fallback
 from spaces.precision import resolve_precision
@@ -22,7 +21,7 @@ from spaces.recipe import Recipe
 from spaces.renamed_keys import require_current_keys, update_renamed_keys
 from spaces.sections import Confirm, Resources, Search, Table
 from spaces.smoke import shrink_tree
-from spaces.template import Node, SuggestLabel, Values
+from spaces.template import SuggestLabel, Values
 from spaces.validation import ParsedSpace, fallback_problems, line_of, parse_space
 
 
@@ -88,7 +87,9 @@ class Space:
         return template.sample_values(self.template, suggest)
 
     def cells(self) -> list[Values]:
-        """Return every combination of options; the first key of the file varies slowest.
+        """Return every combination of options.
+
+        The first key of the file varies slowest.
 
         Raises UserError if the space has a range.
         """
@@ -98,7 +99,7 @@ class Space:
             raise UserError(f"{self.file}: {error}") from None
 
     def probes(self) -> list[Values]:
-        """Return values that cover every option and both ends of every range."""
+        """Return values with every option and both ends of every range."""
         return template.probe_values(self.template)
 
     def find_line(self, path: str, values: Values | None = None) -> int:
@@ -113,11 +114,11 @@ class Space:
         return file_error(self.file, [LocatedProblem(self.find_line(path, values), path, message)])
 
     def dump(self) -> str:
-        """Return the YAML of this space, with its name and without its fallback."""
+        """Return the YAML of this space, without its fallback."""
         return dump_yaml({"name": self.name, **without_fallback(self.document).tree})
 
     def shrink(self) -> Space:
-        """Return a space for a smoke test: one epoch, one seed, two trials, two options per choice."""
+        """Return a space for a smoke test; see smoke.shrink_tree."""
         return self._with_tree(shrink_tree(without_fallback(self.document).tree))
 
     def fallback_space(self) -> Space | None:
@@ -131,9 +132,9 @@ class Space:
         return self._with_tree(resolve_precision(self.document.tree, precision))
 
     def with_gpus(self, nodes: Sequence[tuple[float, float]]) -> Space:
-        """Return the space with `resources.gpus` set: 1 if a node has a GPU, else 0.
+        """Return the space with `resources.gpus` set.
 
-        `nodes` are pairs of CPUs and GPUs. A value in the file is kept.
+        It is 1 if a node has a GPU, else 0; a value in the file is unchanged. `nodes` are pairs of CPUs and GPUs.
         """
         if self.resources.gpus is not None:
             return self

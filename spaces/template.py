@@ -1,16 +1,16 @@
-"""Template: a recipe as a tree, with domains in place of the searched values."""
+"""Template: a recipe as a tree, with domains for searched values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from math import prod
-from typing import Any
+from typing import cast
 
-from spaces.domain import Choice, Domain
+from spaces.document import Tree
+from spaces.domain import Choice, Domain, Node
 from spaces.label import Label
 
-Node = Any  # a domain, a mapping with nodes as items, a list or a scalar
 Values = dict[str, Label]  # by the dotted paths of the domains
 SuggestLabel = Callable[[str, Domain], Label]
 MISSING = object()
@@ -18,7 +18,7 @@ MISSING = object()
 BROKEN_DOMAIN = Choice((MISSING,), (None,))
 
 
-def recipe_tree(template: Node, values: Values, seed: int, teacher_seed: int) -> dict[str, Any]:
+def recipe_tree(template: Node, values: Values, seed: int, teacher_seed: int) -> Tree:
     """Return the filled template with its seeds, ready for Recipe.model_validate."""
     tree = fill_template(template, values)
     teacher = tree.get("teacher", {})
@@ -68,7 +68,10 @@ def find_domains(node: Node, path: str = "") -> Iterator[tuple[str, Domain]]:
 
 
 def child_nodes(node: Node) -> list[tuple[str, Node]]:
-    """Return the items of a mapping, or the options of a choice with empty keys."""
+    """Return the items of a mapping, or the options of a choice.
+
+    Options have empty keys.
+    """
     if isinstance(node, Choice):
         return [("", option) for option in node.options]
     return list(node.items()) if isinstance(node, dict) else []
@@ -81,7 +84,10 @@ def count_cells(node: Node) -> int:
 
 
 def iterate_cells(node: Node, path: str = "") -> Iterator[Values]:
-    """Yield every combination of options; the first domain of the file varies slowest."""
+    """Yield every combination of options.
+
+    The first domain of the file varies slowest.
+    """
     if isinstance(node, Choice):
         for label, option in zip(node.labels, node.options, strict=True):
             yield from ({path: label} | rest for rest in iterate_cells(option, path))
@@ -93,7 +99,7 @@ def iterate_cells(node: Node, path: str = "") -> Iterator[Values]:
 
 
 def probe_values(node: Node, path: str = "") -> list[Values]:
-    """Return values that cover every option and both ends of every range."""
+    """Return values with every option and both ends of every range."""
     if isinstance(node, Choice):
         chosen = zip(node.labels, node.options, strict=True)
         return [{path: label} | rest for label, option in chosen for rest in probe_values(option, path)]
@@ -127,7 +133,7 @@ def source_path(node: Node, path: str, values: Values) -> str:
 
 
 def join_path(path: str, key: str) -> str:
-    """Return the dotted path of a key inside a path; either may be empty."""
+    """Join two dotted paths; either may be empty."""
     return f"{path}.{key}" if path and key else path or key
 
 
@@ -138,9 +144,9 @@ def _value_of(domain: Domain, label: Label, path: str) -> Node:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _option_index(node: Choice, label: Any, key: str) -> int:
+def _option_index(node: Choice, label: object, key: str) -> int:
     if label is not MISSING:
-        return node.index(label)
+        return node.index(cast(Label, label))
     with_key = (index for index, option in enumerate(node.options) if isinstance(option, dict) and key in option)
     return next(with_key, 0)
 

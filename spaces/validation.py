@@ -1,12 +1,13 @@
-"""Validation of a space: every problem of a document, before anything is trained."""
+"""Validation of a space before anything is trained."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from spaces.document import Document, Tree, find_line
+from spaces.domain import Node
 from spaces.errors import LocatedProblem, Problem, did_you_mean
 from spaces.fallback import FALLBACK_KEY, locate_in_fallback, merge_fallback, without_fallback
 from spaces.label import describe_value
@@ -16,7 +17,7 @@ from spaces.probe import RecipeValidator, probe_problems
 from spaces.pydantic_errors import validation_problems
 from spaces.section_rules import section_problems
 from spaces.sections import Sections, TeacherSeeds
-from spaces.template import Node, Values, source_path
+from spaces.template import Values, source_path
 
 RECIPE_KEYS = ("data", "teacher", "student", "method", "train")
 SPACE_KEYS = (*RECIPE_KEYS, *Sections.model_fields)
@@ -65,7 +66,10 @@ def parse_space(
 def fallback_problems(
     document: Document, name: str, validate: RecipeValidator | None, reported: list[LocatedProblem]
 ) -> list[LocatedProblem]:
-    """Return the problems of the fallback, and those of the space merged with it, without the reported ones."""
+    """Return the problems of the fallback and of the merged space.
+
+    Problems already `reported` are left out.
+    """
     block = document.tree[FALLBACK_KEY]
     if not isinstance(block, dict):
         message = f"found {describe_value(block)}, expected a mapping"
@@ -92,7 +96,7 @@ def _validate(model: type[AnyModel], tree: Tree) -> tuple[AnyModel, list[Problem
     except ValidationError as error:
         invalid = {str(problem["loc"][0]) for problem in error.errors()}
         # The remaining keys are validated too, so that all problems are reported at once.
-        rest: dict[str, Any] = {"name": "space"} if "name" in invalid else {}
+        rest: Tree = {"name": "space"} if "name" in invalid else {}
         rest |= {key: item for key, item in tree.items() if key not in invalid}
         return model.model_validate(rest), list(validation_problems(error, model))
 

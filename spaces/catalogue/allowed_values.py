@@ -1,16 +1,15 @@
-"""Allowed values of a key in words: "a number from 0 to 1", "a list of: a whole number from 1"."""
+"""Allowed values in words, such as "a number from 0 to 1"."""
 
 from __future__ import annotations
 
-from typing import Any
+from spaces.catalogue.entries import Schema
 
-Schema = dict[str, Any]
 _PART_WORDS = {"model": "a network", "method": "a method", "data": "a data set", "teacher": "a teacher"}
 _TYPE_WORDS = {"string": "text", "boolean": "true or false", "object": "a mapping"}
 
 
 def describe_values(schemas: list[Schema]) -> str:
-    """Return the values that the schemas allow in words; null is left out."""
+    """Return the values allowed by any of the schemas, without null."""
     return " or ".join(dict.fromkeys(filter(None, map(_describe_schema, schemas)))) or "anything"
 
 

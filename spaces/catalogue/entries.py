@@ -1,4 +1,4 @@
-"""Catalogue of everything with a name in a space, read from the generated schema.json.
+"""Catalogue of names and keys, read from the generated schema.json.
 
 No registry is imported, so the catalogue needs no torch.
 """
@@ -26,8 +26,14 @@ KIND_TITLES = {
 }
 
 
+Schema = dict[str, Any]  # JSON Schema
+
+
 class CatalogueEntry(NamedTuple):
-    """Method, data set, model or other thing with a name in a space; absent texts are empty."""
+    """Anything with a name in a space, such as a method.
+
+    Absent texts are empty.
+    """
 
     kind: str
     name: str
@@ -45,7 +51,7 @@ class EntryKey(NamedTuple):
     """
 
     name: str
-    values: list[dict[str, Any]]
+    values: list[Schema]
     domains: list[str]
     required: bool
     default: Any
@@ -54,7 +60,7 @@ class EntryKey(NamedTuple):
 
 
 @cache
-def load_schema() -> dict[str, Any]:
+def load_schema() -> Schema:
     """Return the generated schema; raise UserError if the file is missing."""
     try:
         return json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
@@ -70,7 +76,10 @@ def catalogue_entries(kind: str = "") -> list[CatalogueEntry]:
 
 
 def find_entries(name: str, kind: str = "") -> list[CatalogueEntry]:
-    """Return the entries with this name; raise UserError with a suggestion if there are none."""
+    """Return the entries with this name.
+
+    Raises UserError with a suggestion if there are none.
+    """
     candidates = catalogue_entries(kind)
     entries = [entry for entry in candidates if entry.name == name]
     if not entries:
@@ -80,7 +89,7 @@ def find_entries(name: str, kind: str = "") -> list[CatalogueEntry]:
 
 
 def keys_with_entries() -> dict[str, list[tuple[CatalogueEntry, EntryKey]]]:
-    """Return every key by its name, with the entries that have it."""
+    """Return every key by name, with its entries."""
     by_name: dict[str, list[tuple[CatalogueEntry, EntryKey]]] = {}
     for entry in catalogue_entries():
         for key in entry_keys(entry):
@@ -103,7 +112,7 @@ def default_part(path: str) -> Any:
     return load_schema()["x-defaults"][path]
 
 
-def _entry_key(name: str, key_schema: dict[str, Any], required: bool) -> EntryKey:
+def _entry_key(name: str, key_schema: Schema, required: bool) -> EntryKey:
     alternatives = key_schema.get("anyOf", [key_schema])
     values = [schema for schema in alternatives if not _domain_kind(schema)]
     domains = [kind for schema in alternatives if (kind := _domain_kind(schema))]
@@ -118,6 +127,6 @@ def _entry_key(name: str, key_schema: dict[str, Any], required: bool) -> EntryKe
     )
 
 
-def _domain_kind(schema: dict[str, Any]) -> str:
+def _domain_kind(schema: Schema) -> str:
     """Return the kind of a referenced domain, or an empty string."""
     return schema.get("$ref", "").partition("domain.")[2].partition(".")[0]

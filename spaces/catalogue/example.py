@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from spaces.catalogue.entries import Schema
+from spaces.document import Tree, YamlValue
 
-Schema = dict[str, Any]
 
-
-def example_value(schema: Schema, network: dict[str, Any], name: str) -> Any:
-    """Return a plain value that a schema allows.
+def example_value(schema: Schema, network: Tree, name: str) -> YamlValue:
+    """Return a plain value allowed by a schema.
 
     `network` is the example of a network, `name` that of a string.
     """
@@ -25,7 +24,7 @@ def example_value(schema: Schema, network: dict[str, Any], name: str) -> Any:
 
 
 def example_numbers(schema: Schema) -> list[int | float]:
-    """Return three numbers that a schema allows.
+    """Return three numbers allowed by a schema.
 
     They are spread between its bounds, or multiples of its lower bound.
     """

@@ -1,4 +1,7 @@
-"""Text of `python -m spaces new`: a space with all keys, the optional ones as comments."""
+"""Text of `python -m spaces new`: a space with all keys.
+
+Optional keys are comments.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import os
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from spaces.catalogue import allowed_values
 from spaces.catalogue.entries import (
@@ -19,21 +21,21 @@ from spaces.catalogue.entries import (
     find_entries,
 )
 from spaces.catalogue.example import example_numbers, example_value
-from spaces.document import dump_yaml
+from spaces.document import Tree, YamlValue, dump_yaml
 
 COMMENT_COLUMN = 40
 WIDTH = 100  # columns
 
 
 def new_space_text(file: str, method: str, data: str, model: str) -> str:
-    """Return the text of a space that searches the knobs of a method.
+    """Return the text of a space over the knobs of a method.
 
     Raises UserError for an unknown name.
     """
     method_entry, data_entry, model_entry = (
         find_entries(name, kind)[0] for name, kind in ((method, "method"), (data, "data"), (model, "model"))
     )
-    searched = _searched_knobs(method_entry)
+    searched = _searched_values(method_entry)
     train = {"epochs": 12} if searched else {"epochs": 12, "lr": {"choice": [0.0003, 0.001, 0.003]}}
     student = dict(_example_network(model_entry, default_part("student.model")))
     knobs = {**_observed_layers(method_entry, model_entry), **searched}
@@ -54,7 +56,7 @@ def new_space_text(file: str, method: str, data: str, model: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def flow_yaml(value: Any) -> str:
+def flow_yaml(value: YamlValue) -> str:
     """Return a value as YAML on one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(_pair(name, item) for name, item in value.items()) + "}"
@@ -70,8 +72,8 @@ def _head_lines(file: str, method: CatalogueEntry) -> Iterator[str]:
     yield f"#   python -m search.run {file} --check"
 
 
-def _part_lines(part: str, values: dict[str, Any], keys: list[EntryKey], indent: str = "") -> Iterator[str]:
-    """Yield the lines of a part: its values, then its other keys as comments."""
+def _part_lines(part: str, values: Tree, keys: list[EntryKey], indent: str = "") -> Iterator[str]:
+    """Yield the values of a part, then its other keys as comments."""
     notes = {key.name: _note(key) for key in keys}
     yield f"{indent}{part}:"
     for name, value in values.items():
@@ -87,26 +89,26 @@ def _note(key: EntryKey) -> str:
 
 
 def _annotated_lines(text: str, note: str) -> Iterator[str]:
-    """Yield a line with a note beside it; a long note continues in comments below."""
+    """Yield a line with a note, wrapped into comment lines below."""
     notes = textwrap.wrap(note, WIDTH - max(COMMENT_COLUMN, len(text)) - 3)
     yield f"{text:<{COMMENT_COLUMN}} # {notes[0]}" if notes else text
     yield from (f"{'':<{max(COMMENT_COLUMN, len(text))}} # {line}" for line in notes[1:])
 
 
-def _pair(name: str, value: Any) -> str:
+def _pair(name: str, value: YamlValue) -> str:
     return f"{name}: {flow_yaml(value)}" if value is not None else f"{name}:"
 
 
-def _searched_knobs(method: CatalogueEntry) -> dict[str, Any]:
-    """Return a choice for each number that a method requires."""
+def _searched_values(method: CatalogueEntry) -> Tree:
+    """Return a choice for each required number of a method."""
     schemas = {key.name: key.values[0] for key in entry_keys(method) if key.required}
     return {
         name: {"choice": example_numbers(schema)} for name, schema in schemas.items() if schema.get("type") == "number"
     }
 
 
-def _required_values(entry: CatalogueEntry, values: dict[str, Any]) -> dict[str, Any]:
-    """Return a value for each required key, an example where `values` has none."""
+def _required_values(entry: CatalogueEntry, values: Tree) -> Tree:
+    """Return a value or an example for each required key."""
     network = default_part("student.model")
     schemas = {key.name: {"anyOf": key.values} for key in entry_keys(entry) if key.required}
     return {
@@ -115,12 +117,12 @@ def _required_values(entry: CatalogueEntry, values: dict[str, Any]) -> dict[str,
     }
 
 
-def _example_network(model: CatalogueEntry, default: dict[str, Any]) -> dict[str, Any]:
+def _example_network(model: CatalogueEntry, default: Tree) -> Tree:
     return default if model.name == default["name"] else {"name": model.name, **_required_values(model, {})}
 
 
-def _observed_layers(method: CatalogueEntry, model: CatalogueEntry) -> dict[str, Any]:
-    """Return the last layer of the student or teacher for each knob that names a layer."""
+def _observed_layers(method: CatalogueEntry, model: CatalogueEntry) -> Tree:
+    """Return the last layer of a network for each layer knob."""
     teacher = find_entries(default_part("teacher.model")["name"], "model")[0]
     layers = {"student layer": model.layers, "teacher layer": teacher.layers}
     return {key.name: layers[key.mark][-1] for key in entry_keys(method) if layers.get(key.mark)}

@@ -1,4 +1,4 @@
-"""Text of `python -m spaces list` and `show`, at most 100 columns wide."""
+"""Text of `python -m spaces list` and `show`, 100 columns wide."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def list_text() -> str:
 
 
 def show_text(name: str) -> str:
-    """Return the entries with this name, and the entries with a key of this name.
+    """Return the entries and the keys with this name.
 
     Raises UserError with a suggestion if there are none.
     """
@@ -62,7 +62,7 @@ def default_text(value: object) -> str:
 
 
 def _key_text(name: str, owners: list[tuple[CatalogueEntry, EntryKey]]) -> str:
-    """Return the entries that have a key, with the values that it takes there."""
+    """Return the owners of a key, with its values there."""
     rows = [((entry.name, KIND_WORDS[entry.kind], *_key_cells(key)[1:]), key.description) for entry, key in owners]
     return f"{name}, a key of\n\n" + _table([(("name", "", "value", "default", "searched by"), ""), *rows], wide=2)
 

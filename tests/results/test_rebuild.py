@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from results import paths
-from results.__main__ import main
+from results.command_line import main
 from results.experiment import load_experiment
 from results.rebuild import rebuild_results
 from results.terminal import print_results

@@ -1,4 +1,4 @@
-"""Every sampler against the same demands; formulas stand in for training."""
+"""Conformance tests of all samplers; formulas stand in for training."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ BOWL = {
 
 
 def bowl(values: dict[str, Any]) -> float:
-    """0 at alpha 0.7, T 4 and a learning rate of 0.003, falling by one at the walls."""
+    """Return 0 at alpha 0.7, T 4 and learning rate 0.003, and about -1 at the ends of a range."""
     aside = (values["method.alpha"] - 0.7) ** 2
     aside += math.log(values["method.temperature"] / 4, 64) ** 2
     return -aside - math.log(values["train.lr"] / 0.003, 1000) ** 2
 
 
 def proposals(space: Any, algorithm: str, seed: int, trials: int, value=lambda values: 0.0) -> list[dict[str, Any]]:
-    """What a sampler asks for when every proposal is answered at once."""
+    """Return the proposals of a sampler, each with an immediate result."""
     sampler = SAMPLERS[algorithm](Search(algorithm=algorithm, trials=trials), seed)
     study = optuna.create_study(sampler=sampler, direction="maximize")
-    found = []
+    proposed = []
     for _ in range(trials):
         trial = study.ask()
-        found.append(space.sample_values(lambda path, domain, trial=trial: suggest_value(trial, path, domain)))
-        study.tell(trial, value(found[-1]))
-    return found
+        proposed.append(space.sample_values(lambda path, domain, trial=trial: suggest_value(trial, path, domain)))
+        study.tell(trial, value(proposed[-1]))
+    return proposed
 
 
 @pytest.fixture(params=SAMPLERS)
@@ -65,11 +65,20 @@ def test_proposals_are_recipes(space, sampler):
 
 
 def test_every_option_and_both_halves_of_a_range_are_proposed(space, sampler):
-    found = proposals(space(**EVERYTHING), sampler, 0, 60)
-    assert {values["method"] for values in found} == {"hinton", "none"}
-    assert {values["student.model.hidden"] for values in found} == {"[8]", "[16,16]"}
-    assert {values["train.epochs"] for values in found} == {1, 2, 3, 4, 5}
-    assert {values["train.lr"] > math.sqrt(1e-4 * 1e-1) for values in found} == {True, False}
+    proposed = proposals(space(**EVERYTHING), sampler, 0, 60)
+    assert {values["method"] for values in proposed} == {"hinton", "none"}
+    assert {values["student.model.hidden"] for values in proposed} == {"[8]", "[16,16]"}
+    assert {values["train.epochs"] for values in proposed} == {1, 2, 3, 4, 5}
+    assert {values["train.lr"] > math.sqrt(1e-4 * 1e-1) for values in proposed} == {True, False}
+
+
+def test_logarithmic_integers(space, sampler):
+    method = {"name": "hinton", "alpha": 0.5, "temperature": {"int": [1, 8], "log": True}}
+    searched = space(method=method, search={"algorithm": "random", "trials": 100})
+    drawn = [values["method.temperature"] for values in proposals(searched, sampler, 0, 100)]
+    assert all(type(number) is int for number in drawn) and {1, 8} <= set(drawn) <= set(range(1, 9))
+    if sampler == "random":
+        assert sum(number <= 2 for number in drawn) > 40  # 57 expected, 25 without the logarithm
 
 
 def test_knobs_of_a_method_come_with_that_method_alone(space, sampler):

@@ -1,4 +1,4 @@
-"""An adaptive search and its memory: the rows on disk, made here by hand."""
+"""An adaptive search, rebuilt from rows that are written by hand."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ FEW = {"name": "hinton", "alpha": {"choice": [0, 0.5, 1]}, "temperature": {"choi
 
 
 def in_packs(students: list[StudentSpec]) -> list[Pack]:
-    """Those with a high temperature alone, the others as one."""
-    alone = [each for each in students if each.values.get("method.temperature", 1) > 8]
-    others = tuple(each for each in students if each not in alone)
-    return [Pack((each,)) for each in alone] + [Pack(others)] * bool(others)
+    """Put students with a high temperature in single packs, the others in one pack."""
+    single = [student for student in students if student.values.get("method.temperature", 1) > 8]
+    stacked = tuple(student for student in students if student not in single)
+    return [Pack((student,)) for student in single] + [Pack(stacked)] * bool(stacked)
 
 
 @pytest.fixture(params=SAMPLERS)
@@ -35,39 +35,39 @@ def sampler(request) -> str:
 def search(space, folder):
     """A search over the rows that are there: as when the same command is run again."""
 
-    def begun(
+    def started(
         method: Any = RANGES,
         within_limit=lambda recipe: True,
         deadline: float = float("inf"),
         batch: int = 1,
         **search: Any,
     ):
-        wanted = {"algorithm": "random", "trials": 6, **search}
-        return StudentSearcher(space(method=method, search=wanted), folder, within_limit, deadline, in_packs, batch)
+        section = {"algorithm": "random", "trials": 6, **search}
+        return StudentSearcher(space(method=method, search=section), folder, within_limit, deadline, in_packs, batch)
 
-    return begun
+    return started
 
 
 def propose(suggestions: StudentSearcher, prefix: str = "ray") -> list[Any]:
-    """All students that a search still wants, none of them answered."""
-    found = []
+    """Return all remaining proposals; none gets a result."""
+    students = []
     while (config := suggestions.suggest(f"{prefix}-{len(found)}")) != Searcher.FINISHED:
-        found += config["pack"].students
-    return found
+        students += config["pack"].students
+    return students
 
 
 def test_several_are_proposed_at_once_and_given_out_in_packs(search, trained, sampler):
     suggestions = search(algorithm=sampler, batch=4)
-    given = []
+    packs = []
     while (config := suggestions.suggest(f"ray-{len(given)}")) != Searcher.FINISHED:
-        given.append(config["pack"].students)
+        packs.append(config["pack"].students)
         if len(suggestions.optuna_trials) <= 4:
             assert len(suggestions.optuna_trials) == 4  # all of them before the first is given out
-    assert len({each.key for pack in given for each in pack}) == 6 == sum(map(len, given))
-    assert suggestions.proposed == [each for pack in given for each in pack]
-    for place, pack in enumerate(given):
-        for each in pack:
-            trained(each, [0.1, 0.2, 0.3])
+    assert len({student.key for pack in packs for student in pack}) == 6 == sum(map(len, packs))
+    assert suggestions.proposed == [student for pack in packs for student in pack]
+    for place, pack in enumerate(packs):
+        for student in pack:
+            trained(student, [0.1, 0.2, 0.3])
         suggestions.on_trial_complete(f"ray-{place}", {})
     assert [trial.state for trial in suggestions.study.trials] == [TrialState.COMPLETE] * 6
 
@@ -76,18 +76,18 @@ def test_an_exhausted_space_is_given_up_once(search, monkeypatch):
     monkeypatch.setattr("search.algorithms.searcher.MAX_REJECTED", 50)
     suggestions = search(FEW, trials=50, batch=16)
     assert len(propose(suggestions)) == 1 + 2 * 2
-    asked = len(suggestions.study.trials)
-    assert asked < 2 * 50 + 5
-    assert suggestions.suggest("one more") == Searcher.FINISHED and len(suggestions.study.trials) == asked
+    trials_before = len(suggestions.study.trials)
+    assert trials_before < 2 * 50 + 5
+    assert suggestions.suggest("one more") == Searcher.FINISHED and len(suggestions.study.trials) == trials_before
 
 
 def test_after_the_deadline_new_students_of_a_batch_wait_in_vain(search, trained, monkeypatch):
-    begun = [trained(each, [0.1], None) for each in propose(search(batch=4))[:2]]
+    started = [trained(student, [0.1], None) for student in propose(search(batch=4))[:2]]
     late = search(batch=4)
-    late.pack = lambda students: [Pack((each,)) for each in students]
-    assert late.suggest("ray-0")["pack"].students[0].key == begun[0].key and len(late.waiting_packs) == 3
+    late.pack = lambda students: [Pack((student,)) for student in students]
+    assert late.suggest("ray-0")["pack"].students[0].key == started[0].key and len(late.waiting_packs) == 3
     late.deadline = time.time() - 1
-    assert [each.key for each in propose(late, "late")] == [begun[1].key]
+    assert [student.key for student in propose(late, "late")] == [started[1].key]
 
 
 def test_who_ended_before_its_pack_was_lost_counts(search, trained):
@@ -105,27 +105,27 @@ def test_who_ended_before_its_pack_was_lost_counts(search, trained):
 
 
 def test_a_search_proposes_as_many_different_students_as_it_has_trials(search, sampler):
-    found = propose(search(algorithm=sampler))
-    assert len({each.key for each in found}) == len(found) == 6
-    assert all(each.suggested == each.values and each.stage == "explore" for each in found)
+    students = propose(search(algorithm=sampler))
+    assert len({student.key for student in students}) == len(students) == 6
+    assert all(student.suggested == student.values and student.stage == "explore" for student in students)
 
 
 def test_what_is_left_is_proposed_unfinished_students_first_with_the_same_values(search, trained, sampler):
     first = propose(search(algorithm=sampler))[:4]
-    for each, (accuracies, status) in zip(
+    for student, (accuracies, status) in zip(
         first, [([0.1, 0.2, 0.3], "finished"), ([0.1], None), ([], "failed"), ([0.1], "stopped")], strict=True
     ):
-        trained(each, accuracies, status)
+        trained(student, accuracies, status)
     again = propose(search(algorithm=sampler))
-    assert [each.key for each in again[:2]] == [first[1].key, first[2].key]
-    assert [each.suggested for each in again[:2]] == [first[1].suggested, first[2].suggested]
+    assert [student.key for student in again[:2]] == [first[1].key, first[2].key]
+    assert [student.suggested for student in again[:2]] == [first[1].suggested, first[2].suggested]
     assert len(again) == 2 + 2
-    assert not {each.key for each in again[2:]} & {each.key for each in first}
+    assert not {student.key for student in again[2:]} & {student.key for student in first}
 
 
 def test_a_finished_search_proposes_nothing_and_more_trials_extend_it(search, trained):
-    for each in propose(search()):
-        trained(each, [0.1, 0.2, 0.3])
+    for student in propose(search()):
+        trained(student, [0.1, 0.2, 0.3])
     assert propose(search()) == []
     assert search().remaining == 0
     assert len(propose(search(trials=8))) == 2
@@ -134,17 +134,17 @@ def test_a_finished_search_proposes_nothing_and_more_trials_extend_it(search, tr
 def test_the_study_knows_how_students_of_an_earlier_run_ended(search, trained):
     ends = {"finished": [0.1, 0.2, 0.3], "stopped": [0.1], "diverged": [0.4, 0.3]}
     first = propose(search())
-    for each, (status, accuracies) in zip(first, ends.items(), strict=False):
-        trained(each, accuracies, status)
-    known = search().study.trials
-    assert [trial.state for trial in known] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.PRUNED]
-    assert known[0].value == 0.3
-    assert [trial.intermediate_values for trial in known] == [
+    for student, (status, accuracies) in zip(first, ends.items(), strict=False):
+        trained(student, accuracies, status)
+    trials = search().study.trials
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.PRUNED]
+    assert trials[0].value == 0.3
+    assert [trial.intermediate_values for trial in trials] == [
         {1: 0.1, 2: 0.2, 3: 0.3},
         {1: 0.1},
         {1: 0.4, 2: 0.3},
     ]
-    assert [trial.params for trial in known] == [each.suggested for each in first[:3]]
+    assert [trial.params for trial in trials] == [student.suggested for student in first[:3]]
 
 
 def test_a_student_that_was_lost_says_nothing_of_its_knobs(search):
@@ -170,9 +170,9 @@ def test_the_study_learns_how_a_student_ends(search, trained, accuracies, status
     proposed = suggestions.suggest("ray-0")["pack"].students[0]
     trained(proposed, accuracies, status)
     suggestions.on_trial_complete("ray-0", {"val_accuracy": 0.9, "epoch": 9})
-    (known,) = suggestions.study.trials
-    assert (known.state, known.value) == (state, value)
-    assert known.intermediate_values == dict(enumerate(accuracies, 1))
+    (trials,) = suggestions.study.trials
+    assert (trials.state, trials.value) == (state, value)
+    assert trials.intermediate_values == dict(enumerate(accuracies, 1))
 
 
 def test_a_loss_is_searched_for_its_minimum(search, trained):
@@ -185,21 +185,21 @@ def test_a_loss_is_searched_for_its_minimum(search, trained):
 def test_students_are_proposed_once_and_a_space_may_be_exhausted(search, sampler, monkeypatch):
     """Three alphas, two temperatures: alpha = 0 is one student, whatever the temperature."""
     monkeypatch.setattr("search.algorithms.searcher.MAX_REJECTED", 200)
-    found = propose(search(FEW, algorithm=sampler, trials=50))
-    assert len({each.key for each in found}) == len(found) == 1 + 2 * 2
-    assert [each.stage for each in found].count("baseline") == 1
+    students = propose(search(FEW, algorithm=sampler, trials=50))
+    assert len({student.key for student in students}) == len(students) == 1 + 2 * 2
+    assert [student.stage for student in students].count("baseline") == 1
 
 
 def test_students_that_are_too_large_are_not_proposed(search, sampler):
-    found = propose(search(within_limit=lambda recipe: recipe.method.knobs["temperature"] < 8, algorithm=sampler))
-    assert len(found) == 6
-    assert all(each.values["method.temperature"] < 8 for each in found)
+    students = propose(search(within_limit=lambda recipe: recipe.method.knobs["temperature"] < 8, algorithm=sampler))
+    assert len(students) == 6
+    assert all(student.values["method.temperature"] < 8 for student in students)
 
 
 def test_nothing_new_is_proposed_after_the_deadline_but_what_was_begun_is_finished(search, trained):
-    begun = trained(propose(search())[0], [0.1], None)
+    started = trained(propose(search())[0], [0.1], None)
     late = search(deadline=time.time() - 1)
-    assert [each.key for each in propose(late)] == [begun.key]
+    assert [student.key for student in propose(late)] == [started.key]
     assert late.suggest("one more") == Searcher.FINISHED
 
 
@@ -229,8 +229,8 @@ def test_a_resumed_sampler_depends_on_the_seed_and_on_the_number_of_students(sea
 
 def test_tpe_learns_from_the_rows_of_an_earlier_run(search, trained):
     """Students near alpha 1 were the best of twenty: twenty more are on average nearer to 1 than random ones."""
-    for each in propose(search(trials=20)):
-        trained(each, [each.values["method.alpha"]] * 3)
+    for student in propose(search(trials=20)):
+        trained(student, [student.values["method.alpha"]] * 3)
     suggestions = search(algorithm="tpe", trials=40)
     alphas = [suggestions.suggest(f"ray-{n}")["pack"].students[0].values["method.alpha"] for n in range(20)]
     assert sum(alphas) / 20 > 0.7  # the middle of the range is 0.55
@@ -248,8 +248,8 @@ def test_logarithmic_integers_are_resumed(search, trained, sampler):
 
 def test_knobs_of_a_method_are_remembered_with_it(search, trained):
     either = {"choice": [{**RANGES, "name": "hinton"}, {"name": "none"}]}
-    for each in propose(search(either)):
-        trained(each, [0.1, 0.2, 0.3])
+    for student in propose(search(either)):
+        trained(student, [0.1, 0.2, 0.3])
     for trial in search(either).study.trials:
         assert ("method.alpha" in trial.params) == (trial.params["method"] == "hinton")
         assert set(trial.params) == set(trial.distributions)
