@@ -1,1 +1,1 @@
-"""How fast a search is, measured against the notebook loop and against plain Ray Tune."""
+"""Speed of a search, compared with a notebook loop and with plain Ray Tune."""

@@ -1,225 +1,224 @@
-"""What is wanted of two cores, what was measured, and where that falls short, what stands in the way."""
+"""Performance goals on two cores, what was measured, and reasons for missed goals."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from benchmarks.found import (
+from benchmarks.measurements import (
     ALL,
-    EPOCH,
     LARGE,
-    LESSON,
     MB,
+    STUDENT_EPOCH_OPERATIONS,
+    TEACHER_EPOCH_OPERATIONS,
     Results,
-    between,
-    equal,
-    fraction,
-    names,
-    notebook,
-    ours,
-    ray,
-    speed,
-    three,
-    times,
+    compared_accuracies,
+    compared_names,
+    compared_results,
+    inner_overhead,
+    notebook_seconds,
+    product_rate,
+    rate_fraction,
+    ratio_text,
+    ray_seconds,
+    search_seconds,
 )
 
-MINUTE, TAUGHT = 60, 12  # seconds; epochs of the assignment's teacher
-SECONDS, TRIVIAL = "60 students of seconds", "1,000 trivial students"
+MINUTE = 60  # seconds
+TEACHER_EPOCHS = 12  # of the assignment
+SECONDS, TRIVIAL = "60 students of seconds", "1,000 trivial students"  # result keys
 
 
 class Goal(NamedTuple):
-    """One line: the parts of a benchmark that it needs, how they are shown and judged, and why they may fall short."""
+    """One row: required results, a function for value and success, and one for the reason of a miss."""
 
     name: str
-    wanted: str
-    needed: tuple[str, ...]
+    target: str
+    required: tuple[str, ...]
     measure: Callable[[Results], tuple[str, bool]]
-    why: Callable[[Results], str]
+    reason: Callable[[Results], str]
 
 
-def lines(results: Results) -> Iterator[Sequence[object]]:
-    """The table's rows, its head first."""
-    yield "goal", "wanted", "measured", "reached", "why not"
+def goal_rows(results: Results) -> Iterator[Sequence[object]]:
+    """Yield the rows of the table, its heads first."""
+    yield "goal", "target", "measured", "reached", "reason"
     for goal in GOALS:
-        if any(each not in results for each in goal.needed):
-            yield goal.name, goal.wanted, "not measured", "–", "–"
+        if any(name not in results for name in goal.required):
+            yield goal.name, goal.target, "not measured", "–", "–"
         else:
-            shown, reached = goal.measure(results)
-            yield goal.name, goal.wanted, shown, "yes" if reached else "no", "–" if reached else goal.why(results)
+            value, reached = goal.measure(results)
+            yield goal.name, goal.target, value, "yes" if reached else "no", "–" if reached else goal.reason(results)
 
 
-def _against_notebook(results: Results) -> tuple[str, bool]:
-    loop, _, search = three(results, ALL)
-    return _times(notebook(loop) / ours(search), 20, equal(results, ALL)[0])
+def _speedup(ratio: float, target: float, same_accuracy: bool = True) -> tuple[str, bool]:
+    """A speed-up is void if the students are worse or better."""
+    return f"{ratio_text(ratio)}×" + ("" if same_accuracy else ", void"), ratio >= target and same_accuracy
 
 
-def _against_ray(results: Results) -> tuple[str, bool]:
-    _, loop, search = three(results, ALL)
-    return _times(ray(loop) / ours(search), 15, equal(results, ALL)[1])
+def _speedup_over_notebook(results: Results) -> tuple[str, bool]:
+    notebook, _, search = compared_results(results, ALL)
+    return _speedup(notebook_seconds(notebook) / search_seconds(search), 20, compared_accuracies(results, ALL)[0])
 
 
-def _by_the_wall(results: Results) -> tuple[str, bool]:
-    loop, table = results[f"notebook, {ALL}"], results["assignment"]
-    return _times(notebook(loop) * table["epochs"] / (table["wall"] - table["teaching"]), 14)
+def _speedup_over_ray(results: Results) -> tuple[str, bool]:
+    _, ray, search = compared_results(results, ALL)
+    return _speedup(ray_seconds(ray) / search_seconds(search), 15, compared_accuracies(results, ALL)[1])
 
 
-def _student(results: Results, wanted: float, taken: float) -> str:
-    """Seconds of a student-epoch that were wanted and taken, beside those of its products."""
-    return _products(results, wanted, taken, EPOCH)
+def _wall_speedup(results: Results) -> tuple[str, bool]:
+    notebook, table = results[f"notebook, {ALL}"], results["assignment"]
+    return _speedup(notebook_seconds(notebook) * table["epochs"] / (table["wall"] - table["teacher_seconds"]), 14)
 
 
-def _products(results: Results, wanted: float, taken: float, operations: float) -> str:
-    floor = operations / speed(results) / results["cores"]
+def _product_reason(results: Results, target: float, seconds: float, operations: float) -> str:
+    products = operations / product_rate(results) / results["cores"]
     return (
-        f"{wanted:.2f} s wanted, {taken:.2f} s taken, of which the products, at the rate measured of one in "
-        f"{results['precision']} on {results['cores']} cores, are {floor:.2f} s"
+        f"target {target:.2f} s, measured {seconds:.2f} s; matrix products alone take {products:.2f} s at the measured "
+        f"{results['precision']} rate on {results['cores']} cores"
     )
 
 
-def _than_notebook(results: Results) -> str:
-    loop, _, search = three(results, ALL)
-    return _student(results, notebook(loop) / 20, ours(search))
+def _notebook_reason(results: Results) -> str:
+    notebook, _, search = compared_results(results, ALL)
+    target = notebook_seconds(notebook) / 20
+    return _product_reason(results, target, search_seconds(search), STUDENT_EPOCH_OPERATIONS)
 
 
-def _than_ray(results: Results) -> str:
-    _, loop, search = three(results, ALL)
-    return _student(results, ray(loop) / 15, ours(search))
+def _ray_reason(results: Results) -> str:
+    _, ray, search = compared_results(results, ALL)
+    return _product_reason(results, ray_seconds(ray) / 15, search_seconds(search), STUDENT_EPOCH_OPERATIONS)
 
 
-def _of_the_wall(results: Results) -> str:
-    loop, table = results[f"notebook, {ALL}"], results["assignment"]
-    return _student(results, notebook(loop) / 14, (table["wall"] - table["teaching"]) / table["epochs"])
+def _wall_reason(results: Results) -> str:
+    notebook, table = results[f"notebook, {ALL}"], results["assignment"]
+    seconds = (table["wall"] - table["teacher_seconds"]) / table["epochs"]
+    return _product_reason(results, notebook_seconds(notebook) / 14, seconds, STUDENT_EPOCH_OPERATIONS)
 
 
-def _of_the_rate(results: Results) -> tuple[str, bool]:
-    part = fraction(results[LARGE], speed(results))
-    return f"{100 * part:.0f} % of {results['precision']}'s", part >= 0.45 and results["precision"] == "bfloat16"
+def _product_fraction(results: Results) -> tuple[str, bool]:
+    fraction = rate_fraction(results[LARGE], product_rate(results))
+    reached = fraction >= 0.45 and results["precision"] == "bfloat16"
+    return f"{100 * fraction:.0f} % of {results['precision']}'s", reached
 
 
-def _no_bfloat16(results: Results) -> str:
+def _bfloat16_reason(results: Results) -> str:
     if results["precision"] == "bfloat16":
-        return _unexplained(results)
-    slower = results["rates"]["float32"] / results["rates"]["bfloat16"]
-    return f"bfloat16 is {slower:.0f} times slower than float32 on this processor, so nothing is trained in it"
+        return _unknown_reason(results)
+    ratio = results["rates"]["float32"] / results["rates"]["bfloat16"]
+    return f"bfloat16 is {ratio:.0f} times slower than float32 on this CPU and is therefore not used"
 
 
-def _not_trained(results: Results) -> tuple[str, bool]:
-    found = results[SECONDS]
-    shown = f"{100 * found['share']:.0f} %; start and end aside {100 * between(found):.0f} %"
-    return shown, found["share"] <= 0.1
+def _overhead(results: Results) -> tuple[str, bool]:
+    search = results[SECONDS]
+    value = f"{100 * search['overhead']:.0f} %; without start-up {100 * inner_overhead(search):.0f} %"
+    return value, search["overhead"] <= 0.1
 
 
-def _start_and_end(results: Results) -> str:
-    found = results[SECONDS]
-    within = found["each"] * found["students"]
-    trained = 2 * (1 - found["share"]) * found["wall"] / found["students"]  # two at once
+def _startup_reason(results: Results) -> str:
+    search = results[SECONDS]
+    inner = search["seconds_per_student"] * search["students"]
+    training = 2 * (1 - search["overhead"]) * search["wall"] / search["students"]  # two students at once
     return (
-        f"start and end take {found['wall'] - within:.0f} s, the students between them {within:.0f} s, "
-        f"in which each is trained for {trained:.1f} s"
+        f"start-up and final tables take {search['wall'] - inner:.0f} s, the students between them {inner:.0f} s; "
+        f"each student is trained for {training:.1f} s"
     )
 
 
-def _passes(results: Results) -> tuple[str, bool]:
+def _teacher_passes(results: Results) -> tuple[str, bool]:
     few, many = results["passes"]["2"], results["passes"]["8"]
     return f"{few:.2f} and {many:.2f}", few == many == 1
 
 
-def _memory(results: Results) -> tuple[str, bool]:
-    extra = results[LARGE]["worker"] - results["bare"] / MB
+def _worker_memory(results: Results) -> tuple[str, bool]:
+    extra = results[LARGE]["worker_mb"] - results["bare"] / MB
     return f"{extra:.0f} MB", extra <= 300
 
 
-def _trivial(results: Results) -> tuple[str, bool]:
-    each = results[TRIVIAL]["each"]
-    return f"{each:.3f} s", each <= 0.1
+def _trivial_students(results: Results) -> tuple[str, bool]:
+    seconds = results[TRIVIAL]["seconds_per_student"]
+    return f"{seconds:.3f} s", seconds <= 0.1
 
 
-def _driver(results: Results) -> tuple[str, bool]:
-    growth = results[TRIVIAL]["growth"]
+def _driver_growth(results: Results) -> tuple[str, bool]:
+    growth = results[TRIVIAL]["driver_growth_mb"]
     return f"{growth:.0f} MB", growth <= 100
 
 
-def _teaching(results: Results) -> tuple[str, bool]:
-    return _times(results[f"notebook, {ALL}"]["teacher"]["seconds"] / _lesson(results), 3)
+def _teacher_speedup(results: Results) -> tuple[str, bool]:
+    return _speedup(results[f"notebook, {ALL}"]["teacher"]["seconds"] / _teacher_epoch_seconds(results), 3)
 
 
-def _lesson(results: Results) -> float:
-    """Seconds of an epoch of the assignment's teacher, the mean of all of them."""
-    return results["assignment"]["teaching"] / TAUGHT
+def _teacher_epoch_seconds(results: Results) -> float:
+    return results["assignment"]["teacher_seconds"] / TEACHER_EPOCHS
 
 
-def _than_its_teacher(results: Results) -> str:
-    wanted = results[f"notebook, {ALL}"]["teacher"]["seconds"] / 3
-    return _products(results, wanted, _lesson(results), LESSON)
+def _teacher_reason(results: Results) -> str:
+    target = results[f"notebook, {ALL}"]["teacher"]["seconds"] / 3
+    return _product_reason(results, target, _teacher_epoch_seconds(results), TEACHER_EPOCH_OPERATIONS)
 
 
-def _assignment(results: Results) -> tuple[str, bool]:
-    found = results["assignment"]
-    told = f"{found['students']} students; {found['teaching'] / MINUTE:.0f} min of it the teacher"
-    return f"{found['wall'] / MINUTE:.0f} min ({told})", found["wall"] <= 15 * MINUTE
+def _assignment_wall(results: Results) -> tuple[str, bool]:
+    table = results["assignment"]
+    parts = f"{table['students']} students; {table['teacher_seconds'] / MINUTE:.0f} min for the teacher"
+    return f"{table['wall'] / MINUTE:.0f} min ({parts})", table["wall"] <= 15 * MINUTE
 
 
-def _of_the_table(results: Results) -> str:
-    found = results["assignment"]
-    return _products(results, 15 * MINUTE, found["wall"], EPOCH * found["epochs"] + TAUGHT * LESSON)
+def _assignment_reason(results: Results) -> str:
+    table = results["assignment"]
+    operations = STUDENT_EPOCH_OPERATIONS * table["epochs"] + TEACHER_EPOCHS * TEACHER_EPOCH_OPERATIONS
+    return _product_reason(results, 15 * MINUTE, table["wall"], operations)
 
 
-def _unexplained(_: Results) -> str:
+def _unknown_reason(_: Results) -> str:
     return "not known"
-
-
-def _times(found: float, wanted: float, equal: bool = True) -> tuple[str, bool]:
-    """Nothing is reached by other students."""
-    return f"{times(found)}×" + ("" if equal else ", void"), found >= wanted and equal
 
 
 GOALS = (
     Goal(
-        "training seconds per student-epoch, against the notebook loop",
+        "training time per student-epoch, speed-up over the notebook loop",
         "≥ 20×",
-        (*names(ALL), "rates"),
-        _against_notebook,
-        _than_notebook,
+        (*compared_names(ALL), "rates"),
+        _speedup_over_notebook,
+        _notebook_reason,
     ),
     Goal(
-        "the same by the wall of the assignment's table, its teacher's training aside",
+        "wall time of the assignment's table without teacher training, speed-up over the notebook loop",
         "≥ 14×",
         (f"notebook, {ALL}", "assignment", "rates"),
-        _by_the_wall,
-        _of_the_wall,
+        _wall_speedup,
+        _wall_reason,
     ),
     Goal(
-        "training seconds per student-epoch, against plain Ray Tune",
+        "training time per student-epoch, speed-up over plain Ray Tune",
         "≥ 15×",
-        (*names(ALL), "rates"),
-        _against_ray,
-        _than_ray,
+        (*compared_names(ALL), "rates"),
+        _speedup_over_ray,
+        _ray_reason,
     ),
     Goal(
-        "part of the measured matrix-product rate",
+        "fraction of the measured matrix-product rate",
         "≥ 45 % of bfloat16's",
         (LARGE, "rates"),
-        _of_the_rate,
-        _no_bfloat16,
+        _product_fraction,
+        _bfloat16_reason,
     ),
-    Goal("share not trained, 60 students of some 2 s", "≤ 10 %", (SECONDS,), _not_trained, _start_and_end),
-    Goal("teacher passes per image, for 2 and for 8 students", "1", ("passes",), _passes, _unexplained),
-    Goal("private memory of a worker over the bare imports", "≤ 300 MB", (LARGE, "bare"), _memory, _unexplained),
-    Goal("seconds per trivial student, 1,000 of them", "≤ 0.1 s", (TRIVIAL,), _trivial, _unexplained),
-    Goal("growth of the driver meanwhile", "≤ 100 MB", (TRIVIAL,), _driver, _unexplained),
+    Goal("overhead, 60 students of about 2 s", "≤ 10 %", (SECONDS,), _overhead, _startup_reason),
+    Goal("teacher forward passes per image, 2 and 8 students", "1", ("passes",), _teacher_passes, _unknown_reason),
+    Goal("private memory of a worker above its imports", "≤ 300 MB", (LARGE, "bare"), _worker_memory, _unknown_reason),
+    Goal("time per student, 1,000 trivial students", "≤ 0.1 s", (TRIVIAL,), _trivial_students, _unknown_reason),
+    Goal("driver memory growth, 1,000 trivial students", "≤ 100 MB", (TRIVIAL,), _driver_growth, _unknown_reason),
     Goal(
-        "teaching the CNN for 12 epochs, seconds per epoch, against one of the notebook loop",
+        "teacher training (CNN, 12 epochs), time per epoch, speed-up over the notebook loop",
         "≥ 3×",
         (f"notebook, {ALL}", "assignment", "rates"),
-        _teaching,
-        _than_its_teacher,
+        _teacher_speedup,
+        _teacher_reason,
     ),
     Goal(
         "the assignment's table, one seed, 12 epochs, teacher included",
         "≤ 15 min",
         ("assignment", "rates"),
-        _assignment,
-        _of_the_table,
+        _assignment_wall,
+        _assignment_reason,
     ),
 )

@@ -1,4 +1,4 @@
-"""What the machine can do, and what processes hold of its memory."""
+"""Arithmetic speed of the machine, and private memory of processes."""
 
 from __future__ import annotations
 
@@ -13,26 +13,33 @@ from time import perf_counter, time
 import torch
 
 MB = 2**20
+TEACHER_TASK = "ray::_train_on_ray"  # process title of a teacher's training (search.trials.teachers)
+WORKER_IMPORTS = "search.trials.trainable"  # the module of the trainable, imported by every worker
+
+MemorySamples = dict[str, dict[float, int]]  # process -> Unix time -> private bytes
 
 
-def rate(dtype: torch.dtype, threads: int, repeats: int = 30) -> float:
-    """Floating point operations per second of the student's widest product [256, 784] × [784, 784]: the median."""
-    before = torch.get_num_threads()
+def product_rate(dtype: torch.dtype, threads: int, repeats: int = 30) -> float:
+    """Return operations per second of the student's largest matrix product.
+
+    It is the median over `repeats` of [256, 784] × [784, 784].
+    """
+    threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     a, b = torch.randn(256, 784).to(dtype), torch.randn(784, 784).to(dtype)
-    found = sorted(_seconds(lambda: a @ b) for _ in range(repeats))
-    torch.set_num_threads(before)
-    return 2 * 256 * 784 * 784 / found[repeats // 2]
+    seconds = sorted(_elapsed_seconds(lambda: a @ b) for _ in range(repeats))
+    torch.set_num_threads(threads_before)
+    return 2 * 256 * 784 * 784 / seconds[repeats // 2]
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    began = perf_counter()
+def _elapsed_seconds(work: Callable[[], object]) -> float:
+    start = perf_counter()
     work()
-    return perf_counter() - began
+    return perf_counter() - start
 
 
-def private(pid: int) -> int:
-    """The bytes that a process shares with no other; 0 where it is gone."""
+def private_bytes(pid: int) -> int:
+    """Return the private memory of a process, 0 if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -40,8 +47,8 @@ def private(pid: int) -> int:
     return sum(1024 * int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty")))
 
 
-def below(pid: int) -> list[int]:
-    """All processes that descend from one."""
+def descendants(pid: int) -> list[int]:
+    """Return the ids of all child processes and their children."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -49,14 +56,17 @@ def below(pid: int) -> list[int]:
         except OSError:
             continue
         parents[int(path.parent.name)] = int(fields[1])
-    found = [pid]
-    for each in found:
-        found += [child for child, parent in parents.items() if parent == each]
-    return found[1:]
+    pids = [pid]
+    for parent in pids:
+        pids += [child for child, above in parents.items() if above == parent]
+    return pids[1:]
 
 
-def name(pid: int) -> str:
-    """The command of a process; empty where it is gone. Ray's workers call themselves by what they do."""
+def command_line(pid: int) -> str:
+    """Return the command of a process, empty if it has ended.
+
+    Ray workers set it to the name of their task.
+    """
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
     except OSError:
@@ -64,44 +74,47 @@ def name(pid: int) -> str:
 
 
 @contextmanager
-def watched(pid: int, every: float = 1.0) -> Iterator[dict[str, dict[float, int]]]:
-    """Unix time -> private bytes of a search ("driver") at a process or below it, and of its workers by id."""
-    found: dict[str, dict[float, int]] = {"driver": {}}
+def sampled_memory(pid: int, interval: float = 1.0) -> Iterator[MemorySamples]:
+    """Yield samples of a search's driver ("driver") and of its workers (process id).
 
-    def look() -> None:
-        now, named = time(), {each: name(each) for each in (pid, *below(pid))}
-        drivers = [private(each) for each, command in named.items() if "search.run" in command]
-        found["driver"][now] = max(drivers, default=0)
-        for each, command in named.items():
-            if command.startswith("ray::") and not command.startswith(("ray::IDLE", "ray::_lectures")):
-                found.setdefault(str(each), {})[now] = private(each)
+    The driver is the process `pid` or one of its descendants.
+    """
+    samples: MemorySamples = {"driver": {}}
 
-    with repeated(look, every):
-        yield found
+    def sample() -> None:
+        now, commands = time(), {process: command_line(process) for process in (pid, *descendants(pid))}
+        drivers = [private_bytes(process) for process, command in commands.items() if "search.run" in command]
+        samples["driver"][now] = max(drivers, default=0)
+        for process, command in commands.items():
+            if command.startswith("ray::") and not command.startswith(("ray::IDLE", TEACHER_TASK)):
+                samples.setdefault(str(process), {})[now] = private_bytes(process)
+
+    with repeated(sample, interval):
+        yield samples
 
 
 @contextmanager
-def repeated(look: Callable[[], object], every: float) -> Iterator[None]:
-    """Look again and again, so many seconds apart, in a thread that ends with the block."""
-    over = threading.Event()
+def repeated(work: Callable[[], object], interval: float) -> Iterator[None]:
+    """Call `work` every `interval` seconds in a thread, until the block ends."""
+    done = threading.Event()
 
-    def watch() -> None:
-        while not over.wait(every):
-            look()
+    def repeat() -> None:
+        while not done.wait(interval):
+            work()
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    thread = threading.Thread(target=repeat)
+    thread.start()
     try:
         yield
     finally:
-        over.set()
-        watcher.join()
+        done.set()
+        thread.join()
 
 
-def bare() -> int:
-    """Private bytes of a process that has imported what a worker imports, and done nothing."""
-    code = "import search.trial, sys; print('ready', flush=True); sys.stdin.read()"
+def bare_worker_bytes() -> int:
+    """Return the private memory of a process with a worker's imports only."""
+    code = f"import {WORKER_IMPORTS}, sys; print('ready', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        return private(process.pid)
+        return private_bytes(process.pid)

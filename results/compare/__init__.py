@@ -1,27 +1,31 @@
-"""What several experiments found: ranked in one table where they have one protocol, otherwise side by side."""
+"""Comparison of several experiments, ranked together or side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from results import experiment as experiments
 from results import markdown, records
-from results.compare import ranked, sides
-from results.records import Folder
+from results.compare.joint_leaderboard import joint_markdown, leaderboard_lines, rank_experiments
+from results.compare.side_by_side import best_lines, configuration_lines
+from results.experiment import load_experiment
+from results.paths import Folder
 
 __all__ = ["compare"]
 
 
 def compare(folders: Sequence[Folder], *, best: bool = False, every: bool = False, csv: Folder | None = None) -> str:
-    """One leaderboard over the experiments as Markdown; with `best` or `every` they stand side by side, not ranked.
+    """Return a comparison of experiments as Markdown.
 
-    `csv` is a file for the same lines as numbers. Raises UserError for a folder without an experiment, and where
-    experiments that are to be ranked have different protocols.
+    By default all configurations are ranked in one leaderboard, which requires the same protocol. `best` shows one
+    line per experiment, `every` one line per configuration, both unranked. `csv` is a file for all configurations as
+    numbers. Raises UserError if a folder holds no experiment or the protocols differ.
     """
-    found = [experiments.load(folder) for folder in folders]
-    aside = best or every
-    text = "\n".join(markdown.lines(sides.best(found) if best else sides.every(found))) if aside else ranked.page(found)
+    runs = [load_experiment(folder) for folder in folders]
+    if not (best or every):
+        text, table = joint_markdown(runs), rank_experiments(runs)
+    else:
+        lines = best_lines(runs) if best else configuration_lines(runs)
+        text, table = "\n".join(markdown.table_lines(lines)), leaderboard_lines(runs).drop(columns="rank")
     if csv:
-        lines = ranked.lines(found).drop(columns="rank") if aside else ranked.ranked(found)
-        records.replace(csv, lines.to_csv(index=False))
+        records.write_file(csv, table.to_csv(index=False))
     return text

@@ -1,6 +1,7 @@
-"""`python -m results.compare.overview`: every experiment in one table, as published and as run here, a line each.
+"""`python -m results.compare.overview`: one row per experiment, measured beside published accuracies.
 
-`--keep RUN` first notes what a run found in docs/published/measured.csv, so that the table outlives its folder.
+`--keep RUN` first records the results of a run in docs/published/measured.csv. `--only NAME …` prints a short table of
+measured accuracies.
 """
 
 from __future__ import annotations
@@ -12,95 +13,114 @@ from pathlib import Path
 
 import pandas
 
-from results import experiment as experiments
 from results import markdown, records, wording
-from results.experiment import Experiment
+from results.experiment import Experiment, load_experiment
 from spaces.errors import UserError, exits_on_user_error
 
 PUBLISHED, MEASURED = Path("docs/published/experiments.csv"), Path("docs/published/measured.csv")
-WHO = ("teacher", "alone", "distilled")
-KEPT = ("experiment", *WHO, "n", "images", "device", "time")
-HEADS = ("experiment", "source", "teacher %", "alone %", "distilled %", "n", "images", "device, day", "time")
+ACCURACIES = ("teacher", "alone", "distilled")  # columns of both files; "alone" is the baseline
+COLUMNS = ("experiment", *ACCURACIES, "n", "images", "device", "time")  # of MEASURED
+SHORT_COLUMNS = (*ACCURACIES, "n")
+HEADS = ("experiment", "source", "teacher %", "baseline %", "distilled %", "n", "images", "device, day", "time")
 
 
-def found(experiment: Experiment) -> dict[str, str]:
-    """What a finished run found, as text: its best configuration by validation, that one's baseline, its teachers."""
+def run_summary(experiment: Experiment) -> dict[str, str]:
+    """Return test accuracies and conditions of a finished run as text.
+
+    The accuracies are those of the teachers, of the best configuration by validation and of its baseline.
+    """
     if experiment.running:
-        raise UserError(f"{experiment.folder}: not finished; run its command again to go on")
-    lines, knobs = experiments.leaderboard(experiment), experiment.space.knobs
+        raise UserError(f"{experiment.folder}: not finished; repeat its command to continue")
+    lines, knobs = experiment.leaderboard(), experiment.space.knobs
     ranked = lines[lines["rank"] == 1]
     if ranked.empty:
-        raise UserError(f"{experiment.folder}: no student was ranked")
+        raise UserError(f"{experiment.folder}: no configuration is ranked")
     best = ranked.iloc[0]
-    about, data = experiment.environment, experiment.environment["data"]
+    environment, data = experiment.environment, experiment.environment["data"]
     return {
         "experiment": experiment.space.name,
-        "teacher": _range(lines[lines["stage"] == "teacher"]),
-        "alone": _range(_fitting(lines[lines["stage"] == "baseline"], best, knobs)),
-        "distilled": wording.percent(best["test_accuracy"], best["test_std"]),
+        "teacher": _accuracy_range(lines[lines["stage"] == "teacher"]),
+        "alone": _accuracy_range(_matching_lines(lines[lines["stage"] == "baseline"], best, knobs)),
+        "distilled": wording.format_percent(best["test_accuracy"], best["test_std"]),
         "n": str(int(best["n"])),
         "images": f"{data['name']}: {data['train']:,} / {data['val']:,} / {data['test']:,}",
-        "device": f"{about['device']}, {about['cores']} cores, {about['started'][:10]}",
-        "time": wording.duration(about["wall_seconds"]),
+        "device": f"{environment['device']}, {environment['cores']} cores, {environment['started'][:10]}",
+        "time": wording.format_duration(environment["wall_seconds"]),
     }
 
 
-def _fitting(lines: pandas.DataFrame, best: pandas.Series, knobs: Sequence[str]) -> pandas.DataFrame:
-    """The lines that have the best one's values of all the knobs that they have themselves."""
-    names = [name for name in knobs if name in lines and name != "method.alpha"]
+def _matching_lines(lines: pandas.DataFrame, best: pandas.Series, knobs: Sequence[str]) -> pandas.DataFrame:
+    """Return the lines with the same values as `best` for all their knobs."""
+    names = [name for name in knobs if name in lines and not name.startswith("method.")]
     same = [all(pandas.isna(line[name]) or line[name] == best[name] for name in names) for _, line in lines.iterrows()]
     return lines[same]
 
 
-def _range(lines: pandas.DataFrame) -> str:
-    """The accuracy of one line, the lowest and the highest of several, a dash for none."""
+def _accuracy_range(lines: pandas.DataFrame) -> str:
+    """Return the accuracy of one line, or the range over several."""
     if len(lines) == 1:
-        return wording.percent(lines.iloc[0]["test_accuracy"], lines.iloc[0]["test_std"])
+        return wording.format_percent(lines.iloc[0]["test_accuracy"], lines.iloc[0]["test_std"])
     accuracies = lines["test_accuracy"].dropna()
-    return f"{wording.percent(accuracies.min())} to {wording.percent(accuracies.max())}" if len(accuracies) else "–"
+    if accuracies.empty:
+        return "–"
+    return f"{wording.format_percent(accuracies.min())} to {wording.format_percent(accuracies.max())}"
 
 
-def keep(experiment: Experiment, file: Path) -> None:
-    """Write what a run found over what the file says of that experiment, or below."""
-    own = found(experiment)
-    lines = {line["experiment"]: line for line in _read(file)} if file.is_file() else {}
-    lines[own["experiment"]] = own
-    table = pandas.DataFrame(list(lines.values()), columns=pandas.Index(KEPT))
-    records.replace(file, table.to_csv(index=False))
+def record_run(experiment: Experiment, file: Path) -> None:
+    """Add a run to the file, or replace its line."""
+    row = run_summary(experiment)
+    lines = {line["experiment"]: line for line in _read_text_cells(file)} if file.is_file() else {}
+    lines[row["experiment"]] = row
+    table = pandas.DataFrame(list(lines.values()), columns=pandas.Index(COLUMNS))
+    records.write_file(file, table.to_csv(index=False))
 
 
-def overview(published: Path, measured: Path) -> str:
-    """The table as Markdown: ours, and after a bar what was published; what was not run says what that needs."""
-    ours = {line["experiment"]: line for line in _read(measured)}
-    theirs = _read(published)
-    if unknown := ours.keys() - {line["experiment"] for line in theirs}:
-        raise UserError(f"{published}: has no line for {min(unknown)}, which {measured} has")
-    return "\n".join(markdown.lines([list(HEADS), *(_line(line, ours.get(line["experiment"])) for line in theirs)]))
+def overview_table(published: Path, measured: Path) -> str:
+    """Return the table as Markdown, each cell `measured | published`."""
+    runs = {line["experiment"]: line for line in _read_text_cells(measured)}
+    papers = _read_text_cells(published)
+    if missing := runs.keys() - {line["experiment"] for line in papers}:
+        raise UserError(f"{published}: no line for {min(missing)}, which is in {measured}; add one")
+    rows = [_overview_row(line, runs.get(line["experiment"])) for line in papers]
+    return "\n".join(markdown.table_lines([list(HEADS), *rows]))
 
 
-def _line(published: dict[str, str], own: dict[str, str] | None) -> list[str]:
-    cells = [f"{own[who] if own else '–'} | {published[who] or '–'}" for who in WHO]
-    rest = [own[name] for name in KEPT[4:]] if own else ["–", f"not run: needs {published['needs']}", "–", "–"]
-    return [published["experiment"], published["source"] or "–", *cells, *rest]
+def short_table(measured: Path, names: Sequence[str]) -> str:
+    """Return measured accuracies of some experiments as Markdown."""
+    runs = {line["experiment"]: line for line in _read_text_cells(measured)}
+    if missing := [name for name in names if name not in runs]:
+        raise UserError(f"{measured}: no line for {missing[0]}; record its run with --keep")
+    rows = [[name, *(runs[name][column] for column in SHORT_COLUMNS)] for name in names]
+    return "\n".join(markdown.table_lines([["experiment", "teacher", "baseline", "distilled", "n"], *rows]))
 
 
-def _read(file: Path) -> list[dict[str, str]]:
-    """The lines of a file of text cells; those that start with # are notes."""
+def _overview_row(published: dict[str, str], run: dict[str, str] | None) -> list[str]:
+    cells = [f"{run[name] if run else '–'} | {published[name] or '–'}" for name in ACCURACIES]
+    conditions = [run[name] for name in COLUMNS[4:]] if run else ["–", f"not run: needs {published['needs']}", "–", "–"]
+    return [published["experiment"], published["source"] or "–", *cells, *conditions]
+
+
+def _read_text_cells(file: Path) -> list[dict[str, str]]:
+    """Read a CSV file as text; lines that start with # are comments."""
     table = pandas.read_csv(file, comment="#", dtype=str, keep_default_na=False)
     return [{str(name): cell for name, cell in line.items()} for line in table.to_dict("records")]
 
 
 @exits_on_user_error
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the table; exit code 2 where a folder is no finished experiment."""
+    """Print the table; exit code 2 on a user error."""
     parser = argparse.ArgumentParser(prog="python -m results.compare.overview", description=__doc__)
-    parser.add_argument("--keep", metavar="RUN", help="an experiment folder whose numbers are to be noted first")
+    parser.add_argument("--keep", metavar="RUN", help="an experiment folder; record its results first")
+    parser.add_argument("--only", metavar="NAME", nargs="+", help="print only these experiments, as measured")
     parser.add_argument("--published", metavar="FILE.csv", type=Path, default=PUBLISHED)
     parser.add_argument("--measured", metavar="FILE.csv", type=Path, default=MEASURED)
-    given = parser.parse_args(arguments)
-    if given.keep:
-        keep(experiments.load(given.keep), given.measured)
-    print(overview(given.published, given.measured))
+    options = parser.parse_args(arguments)
+    if options.keep:
+        record_run(load_experiment(options.keep), options.measured)
+    if options.only:
+        print(short_table(options.measured, options.only))
+    else:
+        print(overview_table(options.published, options.measured))
     return 0
 
 

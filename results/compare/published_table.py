@@ -1,55 +1,55 @@
-"""`python -m results.compare.published_table RUN FILE.csv`: a table beside the one that somebody published, as Markdown."""
+"""`python -m results.compare.published_table RUN FILE.csv`: a table beside a published one, as Markdown."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas
 
-from results import experiment as experiments
 from results import markdown, wording
-from spaces.errors import UserError
-from spaces.label import text
+from results.experiment import load_experiment
+from spaces.errors import UserError, exits_on_user_error
+from spaces.label import label_text
 
 
-def beside(folder: str, published: Path) -> str:
-    """The cells of a run's table, each with the published number after a bar; both in percent of the test images.
+def compare_with_published(folder: str, published: Path) -> str:
+    """Return the table of a run, each cell `measured | published`.
 
-    The file holds the labels of the columns in its first line and those of the rows in its first column; lines before
-    that start with # and say where the numbers are from. Raises UserError where a cell has no counterpart.
+    Both are test accuracies in percent. The file starts with comment lines (#) naming the source; then follow a line of
+    column labels and the rows, each with its label first. Raises UserError if the file lacks a cell.
     """
-    grid = experiments.table(experiments.load(folder))
+    grid = load_experiment(folder).grid()
     if grid is None:
-        raise UserError(f"{folder}: has no table to compare; its space names none, or no student is finished")
-    theirs = pandas.read_csv(published, comment="#", index_col=0)
-    theirs.index, theirs.columns = theirs.index.map(text), theirs.columns.map(text)
-    numbers = theirs.to_dict("index")
-    lines = [[f"{grid.rows} \\ {grid.columns}", *map(wording.label, grid.column_labels)]]
+        raise UserError(f"{folder}: no table to compare; its space defines none, or no student has finished")
+    try:
+        paper = pandas.read_csv(published, comment="#", index_col=0)
+    except OSError as error:
+        raise UserError(str(error)) from None
+    paper.index, paper.columns = paper.index.map(label_text), paper.columns.map(label_text)
+    numbers = paper.to_dict("index")
+    lines = [[f"{grid.rows} \\ {grid.columns}", *map(wording.format_label, grid.column_labels)]]
     for row, means, deviations in zip(grid.row_labels, grid.mean, grid.std, strict=True):
-        cells = [wording.percent(mean, std) for mean, std in zip(means, deviations, strict=True)]
+        cells = [wording.format_percent(mean, std) for mean, std in zip(means, deviations, strict=True)]
         try:
-            others = [numbers[text(row)][text(column)] for column in grid.column_labels]
+            references = [numbers[label_text(row)][label_text(column)] for column in grid.column_labels]
         except KeyError as error:
-            raise UserError(f"{published}: has no cell for {error.args[0]}; expected the labels of {folder}") from None
-        lines.append(
-            [wording.label(row), *(f"{ours} \\| {other:.2f}" for ours, other in zip(cells, others, strict=True))]
-        )
-    return "\n".join(markdown.lines(lines))
+            raise UserError(f"{published}: no cell for {error.args[0]}; use the labels of {folder}") from None
+        pairs = zip(cells, references, strict=True)
+        lines.append([wording.format_label(row), *(f"{cell} \\| {reference:.2f}" for cell, reference in pairs)])
+    return "\n".join(markdown.table_lines(lines))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Prints the two tables in one; exit code 2 where they do not fit."""
+@exits_on_user_error
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print both tables as one; exit code 2 on a user error."""
     parser = argparse.ArgumentParser(prog="python -m results.compare.published_table", description=__doc__)
     parser.add_argument("run", metavar="RUN", help="an experiment folder with a table")
     parser.add_argument("published", metavar="FILE.csv", type=Path, help="such as docs/published/ece1512_001_run_b.csv")
-    given = parser.parse_args(arguments)
-    try:
-        print(beside(given.run, given.published))
-    except (UserError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    options = parser.parse_args(arguments)
+    print(compare_with_published(options.run, options.published))
     return 0
 
 

@@ -1,6 +1,7 @@
-"""The best students of an experiment as files that stand alone, reloaded and compared before they are there.
+"""Export of the best students: safetensors, ONNX, recipe and card.
 
-The only part of results that needs torch.
+Every file is reloaded and compared with the trained model before the export folder appears. This is the only part of
+`results` that imports torch.
 """
 
 from __future__ import annotations
@@ -9,27 +10,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from results import experiment as experiments
-from results import leaderboard, records, students
-from results.experiment import Experiment
-from results.export import files, speed
-from results.export.card import Exported, card, space
-from results.export.exam import Exam, sit
-from results.export.files import CARD, NAMES, ONNX, RECIPE, WEIGHTS
-from results.export.speed import Speed
-from results.export.staging import refuse, staged
-from results.export.verify import verify
-from results.records import Folder, Row
+from results import leaderboard, paths, records, students
+from results.experiment import Experiment, load_experiment
+from results.export import model_files, onnx_speed
+from results.export.atomic_folder import refuse_other_files, staged_folder
+from results.export.model_card import CardData, recipe_space, student_card
+from results.export.model_files import CARD, NAMES, ONNX, RECIPE, WEIGHTS
+from results.export.onnx_speed import OnnxSpeed
+from results.export.verification import verify_export
+from results.export.verification_images import VerificationImages, load_verification_images
+from results.paths import Folder
+from results.records import Row
 from spaces.errors import UserError
 from spaces.recipe import Recipe
 from trainables import plugin
+from trainables.baseline import canonical_recipe
 from trainables.weights import tensor_file
 
-__all__ = ["Written", "export", "write"]
+__all__ = ["WrittenExport", "export", "write_exports"]
 
 
-class Written(NamedTuple):
-    """The folder of one exported student, and in a sentence what was verified."""
+class WrittenExport(NamedTuple):
+    """The folder of an exported student, and the verification in one sentence."""
 
     folder: Path
     verified: str
@@ -38,74 +40,79 @@ class Written(NamedTuple):
 def export(
     folder: Folder, to: Folder | None = None, top: int = 1, data: Folder | None = None, plugins: Sequence[Folder] = ()
 ) -> list[Path]:
-    """Write the best student by validation, or each of the `top` best into a folder of its own; return the folders.
+    """Export the `top` best students by validation and return their folders.
 
-    Raises UserError where no student is ranked, files do not give the recorded results, or `to` holds something else.
+    With `top` > 1 each student has its own folder `to/1`, `to/2`, …; `to` defaults to RUN/export. Raises UserError if
+    no configuration is ranked, the files do not reproduce the recorded results, or `to` holds other files.
     """
-    return [student.folder for student in write(folder, to, top, data, plugins)]
+    return [student.folder for student in write_exports(folder, to, top, data, plugins)]
 
 
-def write(
+def write_exports(
     folder: Folder, to: Folder | None = None, top: int = 1, data: Folder | None = None, plugins: Sequence[Folder] = ()
-) -> list[Written]:
-    """As `export`, with what was verified of each student."""
-    experiment = experiments.load(folder)
+) -> list[WrittenExport]:
+    """Export students as `export` does, and return the verifications too."""
+    experiment = load_experiment(folder)
     target = Path(to or experiment.folder / "export").absolute()
-    refuse(target, NAMES, {"plugins"})
-    _register(experiment, plugins)
-    chosen = leaderboard.best(experiment.students, top, experiment.metric)
+    refuse_other_files(target, NAMES, {"plugins"})
+    _register_recorded_plugins(experiment, plugins)
+    chosen = leaderboard.best_trials(experiment.students, top, experiment.metric)
     if not chosen:
-        raise UserError(
-            f"{folder}: nothing to export: no configuration is ranked yet, and the baseline is not exported"
-        )
+        raise UserError(f"{folder}: nothing to export, no configuration is ranked yet (baselines are not exported)")
     rows = {student.start["trial"]: student for student in students.histories(folder)}
-    recipes = [_recipe(experiment, rows[trial].start) for trial in chosen]
-    test = sit(experiment.environment, recipes[0], Path(data) if data else None)
-    names = [str(place) for place in range(1, len(chosen) + 1)] if top > 1 else ["."]
-    with staged(target) as draft:
-        said = [
-            _student(draft / names[at], experiment, at + 1, recipe, rows[trial], test)
-            for at, (trial, recipe) in enumerate(zip(chosen, recipes, strict=True))
+    recipes = [_student_recipe(experiment, rows[trial].start) for trial in chosen]
+    test = load_verification_images(experiment.environment, recipes[0], Path(data) if data else None)
+    names = [str(rank) for rank in range(1, len(chosen) + 1)] if top > 1 else ["."]
+    with staged_folder(target) as draft:
+        verified = [
+            _write_student(draft / name, experiment, rank, recipe, rows[trial], test)
+            for rank, (name, trial, recipe) in enumerate(zip(names, chosen, recipes, strict=True), start=1)
         ]
-    return [Written(target / name, verified) for name, verified in zip(names, said, strict=True)]
+    return [WrittenExport(target / name, sentence) for name, sentence in zip(names, verified, strict=True)]
 
 
-def _register(experiment: Experiment, plugins: Sequence[Folder]) -> None:
-    """Run the plugins of the experiment, which the user has to name again: code in a folder is never run unasked."""
-    sources = plugin.read([Path(path) for path in plugins])
+def _register_recorded_plugins(experiment: Experiment, plugins: Sequence[Folder]) -> None:
+    """Register the plugins of the experiment.
+
+    The user names them again: code stored in an experiment folder is never run by itself.
+    """
+    sources = plugin.read_plugins([Path(path) for path in plugins])
     recorded = experiment.environment.get("plugins", sources)
     if sources.keys() != recorded.keys():
         flags = " ".join(f"--plugin {name}" for name in recorded) or "no --plugin"
-        raise UserError(f"{experiment.folder} was run with {flags}; expected the same here")
+        raise UserError(f"{experiment.folder}: was run with {flags}; use the same plugins here")
     if changed := [name for name in sources if sources[name] != recorded[name]]:
         raise UserError(
-            f"--plugin {changed[0]}: not as the experiment was run with it; environment.json holds that text"
+            f"--plugin {changed[0]}: differs from the file used by the experiment; environment.json holds that version"
         )
-    plugin.register(sources)
+    plugin.register_plugins(sources)
 
 
-def _recipe(experiment: Experiment, start: Row) -> Recipe:
+def _student_recipe(experiment: Experiment, start: Row) -> Recipe:
     values, teacher_seed = start.get("values") or {}, start.get("teacher_seed") or 0
-    return experiment.space.fill(values, start["seed"], teacher_seed).canonical()
+    return canonical_recipe(experiment.space.fill(values, start["seed"], teacher_seed))
 
 
-def _student(
-    folder: Path, experiment: Experiment, place: int, recipe: Recipe, rows: students.History, test: Exam
+def _write_student(
+    folder: Path, experiment: Experiment, rank: int, recipe: Recipe, rows: students.History, test: VerificationImages
 ) -> str:
-    """Write one student into a folder and verify it; return what was verified."""
+    """Write and verify one student; return the verification in one sentence."""
     trial = rows.start["trial"]
-    model = files.model(records.weights_file(experiment.folder, trial), recipe, test.shape, len(test.classes))
+    weights = paths.weights_file(experiment.folder, trial)
+    model = model_files.load_student(weights, recipe, test.shape, len(test.classes))
     folder.mkdir(exist_ok=True)
-    tensor_file.write(folder / WEIGHTS, dict(model.state_dict()), {"recipe": recipe.model_dump_json(), "trial": trial})
-    (folder / ONNX).write_bytes(files.onnx_bytes(model, test.shape, test.classes))
-    (folder / RECIPE).write_text(space(recipe, f"{experiment.space.name[:80]}-{trial[:8]}"))
+    metadata = {"recipe": recipe.model_dump_json(), "trial": trial}
+    tensor_file.write_tensors(folder / WEIGHTS, dict(model.state_dict()), metadata)
+    (folder / ONNX).write_bytes(model_files.onnx_bytes(model, test.shape, test.classes))
+    (folder / RECIPE).write_text(recipe_space(recipe, f"{experiment.space.name[:80]}-{trial[:8]}"))
     plugins = experiment.environment.get("plugins", {})
     for name, source in plugins.items():
-        records.replace(folder / "plugins" / name, source)
-    verified = verify(folder, model, recipe, rows.end, test)
+        records.write_file(folder / "plugins" / name, source)
+    verified = verify_export(folder, model, recipe, rows.end, test)
     row = experiment.students[experiment.students["trial"] == trial].iloc[0]
-    speeds: dict[str, Speed | None] = {"this student": speed.measure((folder / ONNX).read_bytes(), test.shape)}
-    speeds |= speed.teachers(recipe, test.shape, len(test.classes))
-    about = Exported(place, recipe, row, test.shape, test.classes, list(plugins), test.flags, verified, speeds)
-    (folder / CARD).write_text(card(experiment, about))
+    own_speed = onnx_speed.measure_speed((folder / ONNX).read_bytes(), test.shape)
+    speeds: dict[str, OnnxSpeed | None] = {"this student": own_speed}
+    speeds |= onnx_speed.teacher_speeds(recipe, test.shape, len(test.classes))
+    data = CardData(rank, recipe, row, test.shape, test.classes, list(plugins), test.flags, verified, speeds)
+    (folder / CARD).write_text(student_card(experiment, data))
     return verified

@@ -1,4 +1,4 @@
-"""The report page of an experiment: one HTML file that needs neither network nor server.
+"""The report page of an experiment: one HTML file, readable without a network or a server.
 
-Each section is data first, a NamedTuple made from rows, and drawn second, by page.html and the scripts beside it.
+Each section is a NamedTuple made from rows; page.html and the scripts beside it draw it.
 """

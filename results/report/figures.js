@@ -1,10 +1,10 @@
-// Each figure: the element it is drawn into, and its data and layout made from the data of the page.
+// One function per figure: Plotly traces and layout, made from the data of the page.
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const ROOT = document.documentElement;
 
 const color = (name) => getComputedStyle(ROOT).getPropertyValue(`--${name}`).trim();
 const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches && !ROOT.classList.contains("printing");
-// Plotly reads a few HTML tags in texts; names are shown as they are
+// Plotly interprets some HTML tags in texts; names are shown literally
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const tip = (text) => plain(text).replace(/\n/g, "<br>");
 
@@ -18,27 +18,27 @@ const layout = (more) => ({
   font: { color: color("ink"), size: 13, family: getComputedStyle(ROOT).fontFamily },
   hoverlabel: { bgcolor: color("panel"), bordercolor: color("soft"), font: { color: color("ink") }, align: "left" },
   legend: { orientation: "h", y: -0.2, x: 0 }, hovermode: "closest", dragmode: false, ...more,
-  // the width of a sheet of A4 or letter paper between its margins
+  // fits A4 and letter paper between the margins
   ...(ROOT.classList.contains("printing") ? { width: 680, height: 320 } : {}),
 });
 
-// Black where it stands out more than white: Cividis passes a relative luminance of 0.18 at 0.47 of its length
-function ink(value, values) {
+// Black or white, by contrast: Cividis passes a relative luminance of 0.18 at 0.47 of its length
+function textColor(value, values) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   return (high > low && value - low < 0.47 * (high - low)) ? "#ffffff" : "#000000";
 }
 
-function heat(which) {
-  const data = DATA.heats[which];
+function heatmap(index) {
+  const data = DATA.heatmaps[index];
   const outline = data.best.map(([row, column]) => ({
     type: "rect", x0: column - 0.48, x1: column + 0.48, y0: row - 0.46, y1: row + 0.46,
     line: { color: "#d55e00", width: 4 },
   }));
   const labels = (texts) => ({
-    tickvals: texts.map((_, place) => place), ticktext: texts.map(plain), type: "linear", showgrid: false,
+    tickvals: texts.map((_, index) => index), ticktext: texts.map(plain), type: "linear", showgrid: false,
   });
-  const known = data.percent.flat().filter((value) => value !== null);
-  const narrow = document.getElementById("heat").clientWidth < 90 * data.column_labels.length;
+  const numbers = data.percent.flat().filter((value) => value !== null);
+  const narrow = document.getElementById("heatmap").clientWidth < 90 * data.column_labels.length;
   const trace = {
     type: "heatmap", z: data.percent, colorscale: "Cividis", xgap: 2, ygap: 2, hoverongaps: true,
     hovertext: data.tips.map((row) => row.map(tip)), hovertemplate: "%{hovertext}<extra></extra>",
@@ -48,7 +48,7 @@ function heat(which) {
     x, y, text: tip(text.replace(" ± ", "\n± ").replace(" (", "\n(")), showarrow: false,
     font: {
       size: narrow ? 9 : 13,
-      color: data.percent[y][x] === null ? color("ink") : ink(data.percent[y][x], known),
+      color: data.percent[y][x] === null ? color("ink") : textColor(data.percent[y][x], numbers),
     },
   })));
   const rows = axis(data.rows, { ...labels(data.row_labels), autorange: "reversed" });
@@ -62,7 +62,7 @@ const STYLES = {
   chosen: { dash: "solid", opacity: 1, width: 2.5 },
 };
 
-// One trace per group, its students separated by gaps: a thousand traces would be a thousand elements
+// One trace per group, with gaps between students: a thousand traces would be slow
 function group(name, curves) {
   const joined = { x: [], y: [], text: [] };
   for (const curve of curves) {
@@ -78,33 +78,33 @@ function group(name, curves) {
   };
 }
 
-function learning() {
-  const { curves, teachers, low, high } = DATA.learning;
+function learningCurves() {
+  const { curves, teachers, low, high } = DATA.learning_curves;
   const traces = Object.keys(STYLES).map((name) => [name, curves.filter((curve) => curve.group === name)])
-    .filter(([, found]) => found.length).map(([name, found]) => group(name, found));
+    .filter(([, members]) => members.length).map(([name, members]) => group(name, members));
   const last = Math.max(1, ...curves.map((curve) => Math.max(0, ...curve.epochs)));
   teachers.forEach((score, index) => traces.push({
     type: "scatter", mode: "lines", x: [1, last], y: [score, score], name: `teacher (${score.toFixed(2)} %)`,
     legendgroup: "teacher", showlegend: index === 0, line: { color: color("teacher"), dash: "longdash", width: 1.5 },
-    hovertemplate: "teacher at its end: %{y:.2f} %<extra></extra>",
+    hovertemplate: "teacher, final: %{y:.2f} %<extra></extra>",
   }));
-  const whole = last <= 15 ? { dtick: 1 } : { tickformat: "d" };
+  const integers = last <= 15 ? { dtick: 1 } : { tickformat: "d" };
   const yaxis = axis("validation accuracy (%)", { range: [low, high] });
-  return [traces, layout({ xaxis: axis("epoch", whole), yaxis })];
+  return [traces, layout({ xaxis: axis("epoch", integers), yaxis })];
 }
 
 const SYMBOLS = { explore: "circle", confirm: "diamond", baseline: "square", teacher: "star", chosen: "circle" };
 const SMALL = { size: 7, opacity: 0.7 };
 
-function sizes(index) {
-  const { name, points } = DATA.sizes[index];
+function paretoFront(index) {
+  const { name, points } = DATA.pareto[index];
   const traces = ["explore", "confirm", "baseline", "teacher", "chosen"].map((stage) => {
-    const found = points.filter((point) => point.group === stage);
+    const members = points.filter((point) => point.group === stage);
     const shade = { explore: "finished", confirm: "running" }[stage] ?? stage;
     return {
       type: "scatter", mode: "markers", name: stage,
-      x: found.map((point) => point.cost), y: found.map((point) => point.percent),
-      text: found.map((point) => tip(point.tip)), hovertemplate: "%{text}<extra></extra>",
+      x: members.map((point) => point.cost), y: members.map((point) => point.percent),
+      text: members.map((point) => tip(point.tip)), hovertemplate: "%{text}<extra></extra>",
       marker: { color: color(shade), symbol: SYMBOLS[stage], ...(stage === "explore" ? SMALL : { size: 11 }) },
     };
   }).filter((trace) => trace.x.length);
@@ -117,17 +117,17 @@ function sizes(index) {
   const costs = points.map((point) => point.cost);
   const span = Math.max(...costs) / Math.min(...costs);
   const wide = span > 30 ? { type: "log", dtick: span > 300 ? 1 : "D2" } : { nticks: 5, rangemode: "tozero" };
-  const many = Math.max(...costs) >= 1000 ? { tickformat: "~s" } : {};  // 500k, but not 500m for half a millisecond
-  return [traces, layout({ xaxis: axis(name, { ...wide, ...many }), yaxis: axis("validation accuracy (%)") })];
+  const thousands = Math.max(...costs) >= 1000 ? { tickformat: "~s" } : {};  // 500k, but not 500m for half a millisecond
+  return [traces, layout({ xaxis: axis(name, { ...wide, ...thousands }), yaxis: axis("validation accuracy (%)") })];
 }
 
-function lines() {
+function parallelCoordinates() {
   const { axes, percent } = DATA.parallel;
-  const dimensions = axes.map((one) => ({
-    label: plain(one.name), values: one.positions,
-    ...(one.labels.length ? { tickvals: one.ticks, ticktext: one.labels.map(plain) } : {}),
+  const dimensions = axes.map((knob) => ({
+    label: plain(knob.name), values: knob.positions,
+    ...(knob.labels.length ? { tickvals: knob.ticks, ticktext: knob.labels.map(plain) } : {}),
   }));
-  // the best students are those that stand out from the paper
+  // the best students have the highest contrast with the background
   const colorbar = { thickness: 14, outlinewidth: 0, title: { text: "validation %", side: "right" } };
   const line = { color: percent, colorscale: "Viridis", reversescale: !isDark(), showscale: true, colorbar };
   const unselected = { line: { color: color("soft"), opacity: 0.08 } };
@@ -135,17 +135,17 @@ function lines() {
   return [[trace], layout({ margin: { l: 70, r: 30, t: 50, b: 30 } })];
 }
 
-function shares() {
-  const found = [...DATA.importance.shares].reverse();
-  document.getElementById("shares").style.height = `${7 + 2.5 * found.length}rem`;
+function importance() {
+  const shares = [...DATA.importance.shares].reverse();
+  document.getElementById("shares").style.height = `${7 + 2.5 * shares.length}rem`;
   const trace = {
-    type: "bar", orientation: "h", x: found.map((share) => share.mean), y: found.map((share) => plain(share.knob)),
+    type: "bar", orientation: "h", x: shares.map((share) => share.mean), y: shares.map((share) => plain(share.knob)),
     error_x: {
-      type: "data", symmetric: false, array: found.map((share) => share.high - share.mean),
-      arrayminus: found.map((share) => share.mean - share.low), color: color("ink"),
+      type: "data", symmetric: false, array: shares.map((share) => share.high - share.mean),
+      arrayminus: shares.map((share) => share.mean - share.low), color: color("ink"),
     },
     marker: { color: color("chosen") },
-    text: found.map((share) => `${share.low.toFixed(0)} to ${share.high.toFixed(0)} %`),
+    text: shares.map((share) => `${share.low.toFixed(0)} to ${share.high.toFixed(0)} %`),
     hovertemplate: "%{y}: %{x:.1f} % (%{text})<extra></extra>", textposition: "none",
   };
   const xaxis = axis("share of the variance (%)", { rangemode: "tozero" });

@@ -1,4 +1,4 @@
-"""The leaderboard as a table that can be sorted and filtered."""
+"""The leaderboard as a sortable, filterable table."""
 
 from __future__ import annotations
 
@@ -7,79 +7,81 @@ from typing import Any, NamedTuple
 
 import pandas
 
-from results import grids, leaderboard, markdown, wording
-from results.students import diagnoses, knobs
+from results import grids, number_columns, wording
+from results.students import diagnosis_columns, knob_columns
+from results.text_tables import leaderboard_texts
 
-MORE = {"val_accuracy", "test_accuracy", *leaderboard.UNEVEN, "agreement", "n"}  # is better
-FEW = 12  # values of a knob to pick from; of one with more, a range is asked for
+MOST_OPTIONS = 12  # values of a knob offered in a list; with more, the filter is a range
 
 
 class Cell(NamedTuple):
-    """What is shown and what it is sorted by (None: nothing, always last)."""
+    """Text of a cell and its sort key; None sorts last."""
 
     text: str
     value: float | str | None
 
 
-class Line(NamedTuple):
-    """One configuration; `statuses` are those of its students."""
+class LeaderboardRow(NamedTuple):
+    """One configuration and the statuses of its students."""
 
     stage: str
     statuses: list[str]
     cells: list[Cell]
 
 
-class Filter(NamedTuple):
-    """A knob to filter by: its column in the table, and its values where they are few."""
+class KnobFilter(NamedTuple):
+    """A knob, its column, and its values if few."""
 
     knob: str
     column: int
     values: list[str]
 
 
-class Board(NamedTuple):
-    """The leaderboard: heads with whether more is better, one line per configuration, and what can be filtered by."""
+class LeaderboardTable(NamedTuple):
+    """The leaderboard; a head is a pair of its text and `higher is better`."""
 
     heads: list[tuple[str, bool]]
-    lines: list[Line]
+    rows: list[LeaderboardRow]
     stages: list[str]
     statuses: list[str]
-    filters: list[Filter]
+    filters: list[KnobFilter]
 
 
-def board(lines: pandas.DataFrame, students: pandas.DataFrame, numbers: Sequence[str] = markdown.PLAIN) -> Board:
-    """The lines of results.tables.leaderboard as text and as what to sort by."""
-    names, (heads, *texts) = knobs(students), markdown.board(lines, numbers)
-    columns = ["rank", "stage", *names, *numbers, *diagnoses(students)]
-    found = [
-        Line(
+def leaderboard_table(
+    lines: pandas.DataFrame, students: pandas.DataFrame, numbers: Sequence[str] = number_columns.SHORT_NUMBERS
+) -> LeaderboardTable:
+    """Return the leaderboard with texts and sort keys."""
+    knobs, (heads, *texts) = knob_columns(students), leaderboard_texts(lines, numbers)
+    columns = ["rank", "stage", *knobs, *numbers, *diagnosis_columns(students)]
+    rows = [
+        LeaderboardRow(
             line["stage"],
-            statuses(line),
-            [Cell(text, _value(line[name])) for text, name in zip(row, columns, strict=True)],
+            student_statuses(line),
+            [Cell(text, _sort_value(line[name])) for text, name in zip(row, columns, strict=True)],
         )
         for row, (_, line) in zip(texts, lines.iterrows(), strict=True)
     ]
-    return Board(
-        heads=[(head, name in MORE) for head, name in zip(heads, columns, strict=True)],
-        lines=found,
-        stages=list(dict.fromkeys(line.stage for line in found)),
-        statuses=list(dict.fromkeys(status for line in found for status in line.statuses)),
-        filters=[_filter(name, columns.index(name), lines, names) for name in names],
+    return LeaderboardTable(
+        heads=[(head, name in number_columns.HIGHER_IS_BETTER) for head, name in zip(heads, columns, strict=True)],
+        rows=rows,
+        stages=list(dict.fromkeys(row.stage for row in rows)),
+        statuses=list(dict.fromkeys(status for row in rows for status in row.statuses)),
+        filters=[_knob_filter(knob, columns.index(knob), lines, knobs) for knob in knobs],
     )
 
 
-def statuses(line: pandas.Series) -> list[str]:
-    """How the students of a line of the leaderboard ended: `left_out` counts all but the finished ones."""
-    others = [part.split()[-1] for part in (line["left_out"] or "").split(", ") if part]
-    return ["finished"] * bool(line["n"] > 0) + others
+def student_statuses(line: pandas.Series) -> list[str]:
+    """Return the final statuses of a configuration's students."""
+    unfinished = [part.split()[-1] for part in (line["left_out"] or "").split(", ") if part]  # "2 stopped, 1 failed"
+    return ["finished"] * bool(line["n"] > 0) + unfinished
 
 
-def _filter(name: str, column: int, lines: pandas.DataFrame, names: list[str]) -> Filter:
-    values = [wording.label(value) for value in grids.labels(lines[name])]
-    return Filter(wording.short(name, names), column, values if len(values) <= FEW else [])
+def _knob_filter(knob: str, column: int, lines: pandas.DataFrame, knobs: list[str]) -> KnobFilter:
+    values = [wording.format_label(value) for value in grids.sorted_labels(lines[knob])]
+    return KnobFilter(wording.short_name(knob, knobs), column, values if len(values) <= MOST_OPTIONS else [])
 
 
-def _value(value: Any) -> float | str | None:
+def _sort_value(value: Any) -> float | str | None:
     if pandas.isna(value):
         return None
     return str(value) if isinstance(value, str | bool) else float(value)

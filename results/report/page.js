@@ -1,4 +1,4 @@
-// The page: links to its sections, and its figures, each drawn when one comes near it.
+// Links to the sections, and figures, each drawn when the reader scrolls near it.
 for (const title of document.querySelectorAll("main h2")) {
   const link = document.createElement("a");
   link.href = `#${title.parentElement.id}`;
@@ -8,15 +8,15 @@ for (const title of document.querySelectorAll("main h2")) {
 
 const metric = document.getElementById("metric");
 const FIGURES = new Map([
-  ...(metric ? [["heat", () => heat(Number(metric.value))]] : []),
-  ["learning", learning],
-  ...DATA.sizes.map((one, index) => [`sizes-${one.key}`, () => sizes(index)]),
-  ...(DATA.importance ? [["shares", shares]] : []),
-  ...(DATA.parallel ? [["lines", lines]] : []),
+  ...(metric ? [["heatmap", () => heatmap(Number(metric.value))]] : []),
+  ["learning", learningCurves],
+  ...DATA.pareto.map((figure, index) => [`pareto-${figure.key}`, () => paretoFront(index)]),
+  ...(DATA.importance ? [["shares", importance]] : []),
+  ...(DATA.parallel ? [["lines", parallelCoordinates]] : []),
 ]);
 
-// Millions of characters: as a script of the page they would keep the table waiting for seconds
-function plotly() {
+// Plotly has millions of characters: run at once, it would delay the table by seconds
+function loadPlotly() {
   const script = document.createElement("script");
   script.textContent = document.getElementById("plotly").textContent;
   document.head.append(script);
@@ -28,35 +28,35 @@ function draw(id) {
   element.dataset.drawn = "yes";
   if (id === "lines" && !document.createElement("canvas").getContext("webgl")) {
     element.textContent =
-      "This browser has no WebGL to draw this with; the leaderboard can be filtered by the same knobs.";
+      "This figure needs WebGL. The leaderboard can be filtered by the same knobs.";
     element.style.height = "auto";
     return;
   }
-  if (!window.Plotly) plotly();
+  if (!window.Plotly) loadPlotly();
   const buttons = { displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
   Plotly.react(element, ...FIGURES.get(id)(), { responsive: true, ...buttons });
 }
 
 const redraw = () => document.querySelectorAll(".plot[data-drawn]").forEach((element) => draw(element.id));
 
-// From a screen away. Lines between many students take seconds without a graphics card: only who looks at them waits
-const near = new IntersectionObserver((seen) => {
-  for (const { isIntersecting, target } of seen) if (isIntersecting) setTimeout(draw, 0, target.id);
+// Within one screen. Parallel coordinates of many students take seconds without a graphics card
+const near = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) if (isIntersecting) setTimeout(draw, 0, target.id);
 }, { rootMargin: "100%" });
 for (const id of FIGURES.keys()) near.observe(document.getElementById(id));
 
 metric?.addEventListener("input", () => {
-  draw("heat");
+  draw("heatmap");
   document.querySelectorAll(".metric").forEach((part, index) => { part.hidden = index !== Number(metric.value); });
 });
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-// paper is white
+// light colors on paper
 addEventListener("beforeprint", () => { ROOT.classList.add("printing"); [...FIGURES.keys()].forEach(draw); });
 addEventListener("afterprint", () => {
   ROOT.classList.remove("printing");
   redraw();
-  // drawn again, a figure keeps the size it had on paper
+  // a redrawn figure keeps its size on paper until resized
   document.querySelectorAll(".js-plotly-plot").forEach((element) => Plotly.Plots.resize(element));
 });
 

@@ -1,4 +1,4 @@
-"""The report page as one file: the data of every section, the template, styles and scripts that show it, and Plotly."""
+"""The report page as one file: data, template, styles, scripts and Plotly."""
 
 from __future__ import annotations
 
@@ -9,87 +9,86 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from results import experiment as experiments
-from results import markdown, wording
+from results import number_columns
 from results.experiment import Experiment
-from results.report.heats import Heat, heats
-from results.report.importance import Importance, importance
-from results.report.leaderboard_table import Board, board
-from results.report.learning import Learning, learning
-from results.report.parallel import Parallel, parallel
-from results.report.sizes import Sizes, sizes
-from results.report.spent import Failure, Spent, failures, spent
-from results.report.stopping import Stopping, stopping
-from results.report.summary import Summary, summary
-from results.students import knobs
+from results.figures.heatmaps import Heatmap, heatmaps
+from results.figures.learning_curves import LearningCurves, student_curves
+from results.report.costs import Costs, Failure, experiment_costs, failures
+from results.report.early_stopping import EarlyStopping, early_stopping
+from results.report.experiment_summary import ExperimentSummary, experiment_summary
+from results.report.knob_importance import KnobImportance, knob_importance
+from results.report.leaderboard_table import LeaderboardTable, leaderboard_table
+from results.report.parallel_coordinates import ParallelCoordinates, parallel_coordinates
+from results.report.pareto_fronts import ParetoFigure, pareto_figures
+from results.students import knob_columns
 
 SCRIPTS = ("figures.js", "table.js", "page.js")
-FEW_LINES = 50  # of the leaderboard shown at once: one reads no more, and a browser lays them out in no time
+FIGURES = ("heatmaps", "learning_curves", "pareto", "parallel", "importance")  # drawn by the scripts
+ROWS_SHOWN = 50  # of the leaderboard, until "Show all" is pressed: a browser lays these out at once
 
 
 class Report(NamedTuple):
-    """Everything the page shows; sections that have nothing to show are None or empty."""
+    """Data of the page; sections without data are None or empty."""
 
-    summary: Summary
-    board: Board
+    summary: ExperimentSummary
+    leaderboard: LeaderboardTable
     notes: list[str]
-    heats: list[Heat]
-    learning: Learning
-    sizes: list[Sizes]
-    parallel: Parallel | None
-    importance: Importance | None
-    stopping: Stopping | None
-    spent: Spent
+    heatmaps: list[Heatmap]
+    learning_curves: LearningCurves
+    pareto: list[ParetoFigure]
+    parallel: ParallelCoordinates | None
+    importance: KnobImportance | None
+    early_stopping: EarlyStopping | None
+    costs: Costs
     failures: list[Failure]
 
 
-def report(experiment: Experiment) -> Report:
-    """The data of the page."""
-    lines, names = experiments.leaderboard(experiment), knobs(experiment.students)
+def report_data(experiment: Experiment) -> Report:
+    """Return the data of the page."""
+    lines, knobs = experiment.leaderboard(), knob_columns(experiment.students)
     return Report(
-        summary=summary(experiment, lines),
-        board=board(lines, experiment.students, markdown.numbers(experiment)),
-        notes=markdown.uneven(experiment),
-        heats=heats(experiment),
-        learning=learning(experiment, lines),
-        sizes=sizes(lines, names),
-        parallel=parallel(experiment),
-        importance=importance(experiment),
-        stopping=stopping(experiment),
-        spent=spent(experiment),
+        summary=experiment_summary(experiment, lines),
+        leaderboard=leaderboard_table(lines, experiment.students, number_columns.shown_numbers(experiment)),
+        notes=number_columns.metric_notes(experiment, number_columns.shown_numbers(experiment)),
+        heatmaps=heatmaps(experiment),
+        learning_curves=student_curves(experiment, lines),
+        pareto=pareto_figures(lines, knobs),
+        parallel=parallel_coordinates(experiment),
+        importance=knob_importance(experiment),
+        early_stopping=early_stopping(experiment),
+        costs=experiment_costs(experiment),
         failures=failures(experiment),
     )
 
 
-def page(experiment: Experiment, written: datetime | None = None) -> str:
-    """The page as HTML; `written` is the time it states, now where it is not given."""
-    made, when = report(experiment), written or datetime.now(UTC)
-    here = resources.files("results.report")
+def report_page(experiment: Experiment, written: datetime | None = None) -> str:
+    """Return the page as HTML, dated `written` or now."""
+    data, time = report_data(experiment), written or datetime.now(UTC)
+    folder = resources.files("results.report")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["duration"] = wording.duration
-    return environment.from_string((here / "page.html").read_text("utf-8")).render(
-        report=made,
-        few_lines=FEW_LINES,
-        written=when.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        styles=(here / "page.css").read_text("utf-8"),
-        scripts="\n".join((here / name).read_text("utf-8") for name in SCRIPTS),
+    return environment.from_string((folder / "page.html").read_text("utf-8")).render(
+        report=data,
+        rows_shown=ROWS_SHOWN,
+        written=time.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        styles=(folder / "page.css").read_text("utf-8"),
+        scripts="\n".join((folder / name).read_text("utf-8") for name in SCRIPTS),
         plotly=(resources.files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8"),
-        data=embed({name: getattr(made, name) for name in ("heats", "learning", "sizes", "parallel", "importance")}),
+        data=embedded_json({name: getattr(data, name) for name in FIGURES}),
     )
 
 
-def embed(data: Any) -> str:
-    """JSON that can stand inside a script element: nothing in it can close the element."""
-    text = json.dumps(_plain(data), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+def embedded_json(data: Any) -> str:
+    """Return JSON for a script element, which it cannot close."""
+    text = json.dumps(_json_value(data), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _plain(value: Any) -> Any:
-    """NamedTuples as mappings, so that the scripts read them by name."""
+def _json_value(value: Any) -> Any:
+    """Turn NamedTuples into dicts; the scripts read fields by name."""
     if hasattr(value, "_asdict"):
         value = value._asdict()
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+        return {name: _json_value(item) for name, item in value.items()}
+    return [_json_value(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,14 +1,14 @@
-// The leaderboard: sorting by its heads, filtering, and no more lines at once than one reads.
+// The leaderboard: sorting, filtering, and "Show all".
 const board = document.getElementById("board");
 const body = board.tBodies[0];
 const heads = [...board.tHead.rows[0].cells];
-const lineList = [...body.rows];
+const rows = [...body.rows];
 const control = (id) => document.getElementById(id);
-let everything = false;
+let showAll = false;
 
 const key = (row, column) => row.cells[column].dataset.value;
 
-// Numbers by size, before words; what is missing comes last in either direction
+// Numbers before words; missing values last in both directions
 function compare(a, b, sign) {
   if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
   const [x, y] = [Number(a), Number(b)];
@@ -21,22 +21,22 @@ function sort(head, column) {
   const before = head.getAttribute("aria-sort");
   const falling = before === "none" ? high : before === "ascending";
   const order = falling ? "descending" : "ascending";
-  heads.forEach((other) => other.setAttribute("aria-sort", other === head ? order : "none"));
+  heads.forEach((cell) => cell.setAttribute("aria-sort", cell === head ? order : "none"));
   const sign = falling ? -1 : 1;
-  lineList.sort((a, b) => compare(key(a, column), key(b, column), sign));
-  body.append(...lineList);
+  rows.sort((a, b) => compare(key(a, column), key(b, column), sign));
+  body.append(...rows);
   show();
 }
 
-function wanted(row) {
+function matches(row) {
   const [status, stage, knob] = ["status", "stage", "knob"].map((id) => control(id).value);
   if (status && !row.dataset.status.split(" ").includes(status)) return false;
   if (stage && row.dataset.stage !== stage) return false;
-  return !knob || fits(row.cells[knob]);
+  return !knob || knobMatches(row.cells[knob]);
 }
 
-function fits(cell) {
-  if (!control("one").hidden) return !control("value").value || cell.textContent === control("value").value;
+function knobMatches(cell) {
+  if (!control("option").hidden) return !control("value").value || cell.textContent === control("value").value;
   const [from, to] = ["from", "to"].map((id) => control(id).value);
   const value = cell.dataset.value;
   if (from === "" && to === "") return true;
@@ -45,18 +45,18 @@ function fits(cell) {
 }
 
 function show() {
-  const kept = lineList.filter(wanted);
-  const shown = new Set(everything ? kept : kept.slice(0, Number(board.dataset.few)));
-  for (const row of lineList) row.hidden = !shown.has(row);
-  const more = shown.size < kept.length ? `, ${kept.length} fit` : "";
-  control("shown").textContent = `${shown.size} of ${lineList.length} lines shown${more}`;
-  control("more").hidden = shown.size === kept.length;
+  const matching = rows.filter(matches);
+  const shown = new Set(showAll ? matching : matching.slice(0, Number(board.dataset.shown)));
+  for (const row of rows) row.hidden = !shown.has(row);
+  const more = shown.size < matching.length ? `, ${matching.length} match` : "";
+  control("shown").textContent = `${shown.size} of ${rows.length} rows shown${more}`;
+  control("more").hidden = shown.size === matching.length;
 }
 
-function pick() {
+function chooseKnob() {
   const chosen = control("knob").selectedOptions[0];
   const values = JSON.parse(chosen.dataset.values ?? "[]");
-  control("one").hidden = !values.length;
+  control("option").hidden = !values.length;
   control("range").hidden = Boolean(values.length) || !chosen.value;
   control("value").replaceChildren(new Option("any", ""), ...values.map((value) => new Option(value, value)));
   control("from").value = control("to").value = "";
@@ -64,8 +64,8 @@ function pick() {
 }
 
 heads.forEach((head, column) => head.firstElementChild.addEventListener("click", () => sort(head, column)));
-control("knob").addEventListener("change", pick);
+control("knob").addEventListener("change", chooseKnob);
 for (const id of ["status", "stage", "value", "from", "to"]) control(id).addEventListener("input", show);
-control("more").addEventListener("click", () => { everything = true; show(); });
+control("more").addEventListener("click", () => { showAll = true; show(); });
 document.querySelector("form.filters").addEventListener("submit", (event) => event.preventDefault());
 show();

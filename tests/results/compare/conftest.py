@@ -1,4 +1,4 @@
-"""Experiments to be compared: of one protocol unless told otherwise."""
+"""Experiments to be compared, by default of one protocol."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from results import records
 
 @pytest.fixture
 def grid(synthetic, tmp_path) -> Callable[..., Path]:
-    """Writes a finished grid of three seeds under a name of its own; `about` takes the place of what is recorded."""
+    """Write a finished grid of three seeds; `environment` replaces recorded values."""
 
-    def write(name: str, about: dict | None = None, seeds=(0, 1, 2), alphas=(0, 0.5, 1), **how) -> Path:
+    def write(name: str, environment: dict | None = None, seeds=(0, 1, 2), alphas=(0, 0.5, 1), **how) -> Path:
         made = synthetic.Build(tmp_path / name, synthetic.space(alphas=alphas, name=name), **how)
         for seed in seeds:
             made.student("baseline", {}, seed)
@@ -22,7 +22,7 @@ def grid(synthetic, tmp_path) -> Callable[..., Path]:
                 for temperature in (1, 4, 16):
                     made.student("explore", {"method.alpha": alpha, "method.temperature": temperature}, seed)
         made.done()
-        records.save_environment(made.folder, records.environment(made.folder) | (about or {}))
+        records.save_environment(made.folder, records.read_environment(made.folder) | (environment or {}))
         return made.folder
 
     return write
@@ -30,7 +30,7 @@ def grid(synthetic, tmp_path) -> Callable[..., Path]:
 
 @pytest.fixture
 def cells() -> Callable[[str], list[list[str]]]:
-    """The lines of a table in Markdown as cells, without the line of dashes and what is not the table."""
+    """Split the lines of a Markdown table into cells."""
 
     def split(text: str) -> list[list[str]]:
         lines = [line for line in text.splitlines() if line.startswith("|") and "---" not in line]

@@ -1,4 +1,4 @@
-"""The table of all experiments: ours beside what was published, and what was not run."""
+"""The table of all experiments, measured beside published."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 import pandas
 import pytest
 
-from results import experiment as experiments
-from results.compare.overview import MEASURED, PUBLISHED, keep, main, overview
+from results.compare.overview import MEASURED, PUBLISHED, main, overview_table, record_run
+from results.experiment import load_experiment
 from spaces.errors import UserError
 
 ROOT = Path(__file__).parents[3]
-THEIRS = """\
+PAPERS = """\
 # a note
 experiment,source,data,teacher,alone,distilled,needs
-synthetic,somebody,MNIST,99.1,98,98.5,nothing
+synthetic,a paper,MNIST,99.1,98,98.5,nothing
 other,,CIFAR-10,,,,a GPU
 """
 
@@ -23,18 +23,18 @@ other,,CIFAR-10,,,,a GPU
 @pytest.fixture
 def published(tmp_path: Path) -> Path:
     path = tmp_path / "published.csv"
-    path.write_text(THEIRS)
+    path.write_text(PAPERS)
     return path
 
 
-def test_ours_stands_beside_theirs_with_what_it_stands_on(full: Path, published: Path, tmp_path: Path) -> None:
-    keep(experiments.load(full), tmp_path / "measured.csv")
-    line = overview(published, tmp_path / "measured.csv").splitlines()[2]
-    best = experiments.leaderboard(experiments.load(full)).iloc[0]
+def test_measured_and_published_are_in_one_cell(full: Path, published: Path, tmp_path: Path) -> None:
+    record_run(load_experiment(full), tmp_path / "measured.csv")
+    line = overview_table(published, tmp_path / "measured.csv").splitlines()[2]
+    best = load_experiment(full).leaderboard().iloc[0]
     assert f"{100 * best['test_accuracy']:.2f} ± {100 * best['test_std']:.2f} \\| 98.5" in line
     assert "97.90 \\| 99.1" in line
     for part in (
-        "| somebody |",
+        "| a paper |",
         "| 3 |",
         "mnist5k: 3,000 / 500 / 1,500",
         "a processor, 2 cores, 2026-01-02",
@@ -43,30 +43,30 @@ def test_ours_stands_beside_theirs_with_what_it_stands_on(full: Path, published:
         assert part in line
 
 
-def test_what_was_not_run_says_what_it_needs(full: Path, published: Path, tmp_path: Path) -> None:
-    keep(experiments.load(full), tmp_path / "measured.csv")
-    line = overview(published, tmp_path / "measured.csv").splitlines()[3]
+def test_an_experiment_without_a_run_shows_its_needs(full: Path, published: Path, tmp_path: Path) -> None:
+    record_run(load_experiment(full), tmp_path / "measured.csv")
+    line = overview_table(published, tmp_path / "measured.csv").splitlines()[3]
     assert "not run: needs a GPU" in line and "– \\| –" in line
 
 
-def test_a_later_run_takes_the_place_of_an_earlier(full: Path, tmp_path: Path) -> None:
+def test_a_later_run_replaces_an_earlier(full: Path, tmp_path: Path) -> None:
     for _ in range(2):
-        keep(experiments.load(full), tmp_path / "measured.csv")
+        record_run(load_experiment(full), tmp_path / "measured.csv")
     assert len(pandas.read_csv(tmp_path / "measured.csv")) == 1
 
 
-def test_a_search_at_work_is_not_kept(running: Path, tmp_path: Path) -> None:
+def test_a_running_search_is_not_recorded(running: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not finished"):
-        keep(experiments.load(running), tmp_path / "measured.csv")
+        record_run(load_experiment(running), tmp_path / "measured.csv")
 
 
-def test_a_measured_experiment_that_the_table_leaves_out_is_an_error(
+def test_a_measured_experiment_without_a_published_line_is_an_error(
     full: Path, published: Path, tmp_path: Path
 ) -> None:
-    published.write_text(THEIRS.replace("synthetic", "another"))
-    keep(experiments.load(full), tmp_path / "measured.csv")
+    published.write_text(PAPERS.replace("synthetic", "another"))
+    record_run(load_experiment(full), tmp_path / "measured.csv")
     with pytest.raises(UserError, match="synthetic"):
-        overview(published, tmp_path / "measured.csv")
+        overview_table(published, tmp_path / "measured.csv")
 
 
 def test_the_command_prints_it(full: Path, published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,7 +75,18 @@ def test_the_command_prints_it(full: Path, published: Path, tmp_path: Path, caps
     assert "not run: needs a GPU" in capsys.readouterr().out
 
 
-def test_every_shipped_space_has_a_line_and_the_readme_is_fresh() -> None:
-    known = set(pandas.read_csv(ROOT / PUBLISHED, comment="#")["experiment"])
-    assert known == {path.stem for path in (ROOT / "spaces").glob("*.yaml")}
-    assert overview(ROOT / PUBLISHED, ROOT / MEASURED) in (ROOT / "README.md").read_text(), "run `make readme-NAME`"
+def test_only_some_experiments_as_measured(full: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record_run(load_experiment(full), tmp_path / "measured.csv")
+    assert main(["--only", "synthetic", "--measured", str(tmp_path / "measured.csv")]) == 0
+    heads, _, line = capsys.readouterr().out.splitlines()
+    assert heads == "| experiment | teacher | baseline | distilled | n |"
+    assert line.startswith("| synthetic | 97.90 | ") and line.endswith(" | 3 |")
+    assert main(["--only", "other", "--measured", str(tmp_path / "measured.csv")]) == 2
+    assert "no line for other" in capsys.readouterr().err
+
+
+def test_every_shipped_space_has_a_line_and_the_page_is_current() -> None:
+    names = set(pandas.read_csv(ROOT / PUBLISHED, comment="#")["experiment"])
+    assert names == {path.stem for path in (ROOT / "spaces").glob("*.yaml")}
+    page = (ROOT / "docs" / "experiments" / "index.md").read_text(encoding="utf-8")
+    assert overview_table(ROOT / PUBLISHED, ROOT / MEASURED) in page, "run `make readme-NAME`"

@@ -1,4 +1,4 @@
-"""A small experiment is trained for real, without Ray, and its best student exported."""
+"""A small experiment, trained without Ray, and its exported best student."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from results import leaderboard, records, students
+from results import leaderboard, paths, records, students
 from results.export import export
 from spaces import space
+from spaces.metrics import accuracy, agreement, compute_metrics
 from spaces.recipe import Recipe
 from trainables import data as datasets
 from trainables import plugin
-from trainables.cost import cost
+from trainables.cost import count_cost
 from trainables.data import Dataset
 from trainables.distillation_data import DistillationData, TeacherOutputs
-from trainables.evaluate import agreement, predict, score
+from trainables.evaluate import predict_logits
 from trainables.fit import fit
-from trainables.models import build
+from trainables.models import build_network
 from trainables.weights import tensor_file
 
 ROOT = Path(__file__).parents[3]
@@ -42,115 +43,121 @@ MLP = "{name: mlp, hidden: [16]}"
 def train_experiment(
     folder: Path, student: str = MLP, data: Dataset | None = None, plugins: dict[str, str] | None = None
 ) -> Path:
-    """An experiment of four students and two baselines, with everything that search.run would leave."""
-    data = data or datasets.load("digits")
-    records.replace(records.space_file(folder), SPACE.format(student=student))
-    searched = space.load(records.space_file(folder))
+    """Write an experiment of four students and two baselines, as `search.run` does."""
+    data = data or datasets.load_dataset("digits")
+    records.write_file(paths.space_file(folder), SPACE.format(student=student))
+    loaded = space.load_space(paths.space_file(folder))
     records.save_environment(folder, environment(data, plugins or {}))
-    taught = searched.fill(searched.cells()[0], 0).teacher_recipe()
-    teacher = last(taught, DistillationData(data, None))
-    answers = TeacherOutputs(*(predict(teacher, torch.from_numpy(split.images)).numpy() for split in data[:3]))
-    accuracy = score(torch.from_numpy(answers.test), torch.from_numpy(data.test.labels)).accuracy
-    scores = {"val_accuracy": 0.9, "test_accuracy": accuracy, **cost(teacher, data.shape)._asdict()}
+    teacher_recipe = loaded.fill(loaded.cells()[0], 0).teacher_recipe()
+    teacher = trained_network(teacher_recipe, DistillationData(data, None))
+    outputs = TeacherOutputs(*(predict_logits(teacher, torch.from_numpy(split.images)).numpy() for split in data[:3]))
+    test_accuracy = accuracy(torch.from_numpy(outputs.test), torch.from_numpy(data.test.labels))
+    scores = {"val_accuracy": 0.9, "test_accuracy": test_accuracy, **count_cost(teacher, data.shape)._asdict()}
     records.save_teacher(folder, {"key": "t", "values": {}, "seed": 0, "epochs": 2, "train_seconds": 1.0, **scores})
-    for seed in searched.seeds:
-        filled = [(values, searched.fill(values, seed)) for values in searched.cells()]
+    for seed in loaded.seeds:
+        filled = [(values, loaded.fill(values, seed)) for values in loaded.cells()]
         for values, recipe in [({}, filled[0][1].baseline()), *filled]:
-            record(folder, values, recipe, DistillationData(data, answers if recipe.teacher else None))
+            record(folder, values, recipe, DistillationData(data, outputs if recipe.teacher else None))
     return folder
 
 
 def environment(data: Dataset, plugins: dict[str, str]) -> dict:
-    about = {"name": data.name, **data.sizes, "classes": list(data.classes), "source": data.source, "split": data.split}
+    recorded = {
+        "name": data.name,
+        **data.sizes,
+        "classes": list(data.classes),
+        "source": data.source,
+        "split": data.split,
+    }
     return {
         **{"command": "python -m search.run tiny.yaml", "started": "2026-01-02T03:04:05", "device": "a processor"},
-        **{"cores": 2, "versions": {"torch": torch.__version__}, "data": {**about, "shape": list(data.shape)}},
+        **{"cores": 2, "versions": {"torch": torch.__version__}, "data": {**recorded, "shape": list(data.shape)}},
         **{"loss": "some loss", "precision": "float32", "plugins": plugins, "wall_seconds": 1.0},
     }
 
 
-def last(recipe: Recipe, lesson: DistillationData) -> torch.nn.Module:
-    """The network that a recipe trains."""
-    epochs = list(fit(recipe, lesson))
-    model = build(recipe.student.model, lesson.data.shape, len(lesson.data.classes))
+def trained_network(recipe: Recipe, data: DistillationData) -> torch.nn.Module:
+    """Train the network of a recipe."""
+    epochs = list(fit(recipe, data))
+    model = build_network(recipe.student.model, data.data.shape, len(data.data.classes))
     model.load_state_dict(epochs[-1].state.weights)
     return model
 
 
-def record(folder: Path, values: dict, recipe: Recipe, lesson: DistillationData) -> None:
-    """Train one student and write its rows and weights, as search.trial does."""
-    key, data = recipe.key(), lesson.data
-    model = build(recipe.student.model, data.shape, len(data.classes))
+def record(folder: Path, values: dict, recipe: Recipe, distillation: DistillationData) -> None:
+    """Train one student and write its rows and weights, as a worker does."""
+    key, data = recipe.key(), distillation.data
+    model = build_network(recipe.student.model, data.shape, len(data.classes))
     opening = {"stage": "explore" if recipe.teacher else "baseline", "teacher": "t" if recipe.teacher else None}
     opening |= {"trial": key, "seed": recipe.seed, "teacher_seed": 0, "values": values, "planned_epochs": 2}
-    records.append(folder, key, {"kind": "student", **opening, **cost(model, data.shape)._asdict()})
-    for epoch in fit(recipe, lesson):
-        row = epoch._asdict()
-        weights = row.pop("state").weights
-        records.append(folder, key, {"kind": "epoch", **row})
+    records.append_row(folder, key, {"kind": "student", **opening, **count_cost(model, data.shape)._asdict()})
+    for epoch in fit(recipe, distillation):
+        weights = epoch.state.weights
+        records.append_row(folder, key, {"kind": "epoch", **epoch.row()})
     model.load_state_dict(weights)
-    logits = predict(model, torch.from_numpy(data.test.images))
-    found = score(logits, torch.from_numpy(data.test.labels))
-    alike = None if lesson.teacher is None else agreement(logits, torch.from_numpy(lesson.teacher.test))
-    tensor_file.write(records.weights_file(folder, key), weights)
-    end = {"test_accuracy": found.accuracy, "test_loss": found.loss, "agreement": alike, "reason": None}
-    records.append(folder, key, {"kind": "end", "status": "finished", **end})
+    logits = predict_logits(model, torch.from_numpy(data.test.images))
+    metrics = compute_metrics(logits, torch.from_numpy(data.test.labels), "test")
+    teacher = distillation.teacher
+    agreeing = None if teacher is None else agreement(logits, torch.from_numpy(teacher.test))
+    tensor_file.write_tensors(paths.weights_file(folder, key), weights)
+    end = {**metrics, "agreement": agreeing, "reason": None}
+    records.append_row(folder, key, {"kind": "end", "status": "finished", **end})
 
 
 def run_python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """A fresh interpreter in which this project is installed."""
+    """Run a new interpreter with this project installed."""
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-W", "error", *arguments]
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
 def best_student(folder: Path) -> tuple[str, Recipe]:
-    (trial,) = leaderboard.best(students.read(folder))
-    start = records.rows(folder, trial)[0]
-    return trial, space.load(records.space_file(folder)).fill(start["values"], start["seed"])
+    (trial,) = leaderboard.best_trials(students.read_students(folder))
+    start = records.read_rows(folder, trial)[0]
+    return trial, space.load_space(paths.space_file(folder)).fill(start["values"], start["seed"])
 
 
 def trained_logits(folder: Path, images: torch.Tensor) -> torch.Tensor:
-    """The logits of the best student as trained."""
+    """Return the logits of the best student as trained."""
     trial, recipe = best_student(folder)
-    model = build(recipe.student.model, tuple(images.shape[1:]), 10)
-    model.load_state_dict(tensor_file.read(records.weights_file(folder, trial))[0])
-    return predict(model, images)
+    model = build_network(recipe.student.model, tuple(images.shape[1:]), 10)
+    model.load_state_dict(tensor_file.read_tensors(paths.weights_file(folder, trial))[0])
+    return predict_logits(model, images)
 
 
 @pytest.fixture(scope="session")
 def train() -> Callable[..., Path]:
-    """Makes another experiment: of other students, data or plugins."""
+    """Train another experiment, with other students, data or plugins."""
     return train_experiment
 
 
 @pytest.fixture(scope="session")
 def python() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a fresh interpreter."""
+    """Run a new interpreter."""
     return run_python
 
 
 @pytest.fixture(scope="session")
 def best() -> Callable[[Path], tuple[str, Recipe]]:
-    """Whom an experiment will export, and its recipe."""
+    """Return trial and recipe of the student to be exported."""
     return best_student
 
 
 @pytest.fixture(scope="session")
 def reference() -> Callable[[Path, torch.Tensor], torch.Tensor]:
-    """Gives the logits of the best student as trained."""
+    """Return the logits of the best student as trained."""
     return trained_logits
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Path:
-    """Only to be read."""
+    """Read only."""
     return train_experiment(tmp_path_factory.mktemp("trained") / "run")
 
 
 @pytest.fixture(scope="session")
 def exported(trained, tmp_path_factory) -> Path:
-    """Only to be read."""
+    """Read only."""
     (folder,) = export(trained, tmp_path_factory.mktemp("exported") / "best")
     return folder
 
@@ -162,9 +169,9 @@ def copy(trained, tmp_path) -> Path:
 
 @pytest.fixture
 def clean() -> Iterator[None]:
-    """Nothing of a plugin outlives its test."""
+    """Remove a plugin after its test."""
     from trainables.models import MODELS
 
     yield
     MODELS.pop("narrow", None)
-    plugin._loaded.clear()
+    plugin._loaded_sources.clear()

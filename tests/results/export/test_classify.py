@@ -1,4 +1,4 @@
-"""Somebody else uses an exported student: no PyTorch, nothing of this project, a picture in, a class out."""
+"""Use of an exported student without PyTorch and without this project."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from PIL import Image
 from trainables import data as datasets
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "classify.py"
-# Whatever is asked for, these are not there.
+# Packages that cannot be imported.
 ABSENT = ("torch", "torchvision", "onnx", "results", "trainables", "spaces", "search", "ray", "pandas")
-ALONE = f"""\
+WITHOUT_PACKAGES = f"""\
 import runpy, sys
 sys.modules |= dict.fromkeys({ABSENT})
 sys.argv = sys.argv[1:]
@@ -25,48 +25,48 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def classify(folder: Path, *pictures: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-c", ALONE, EXAMPLE, folder, *pictures]
+def classify(folder: Path, *files: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-c", WITHOUT_PACKAGES, EXAMPLE, folder, *files]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 @pytest.fixture
-def alone(exported, tmp_path) -> Path:
-    """The ONNX file, and no other, in another place."""
+def onnx_folder(exported, tmp_path) -> Path:
+    """A folder with the ONNX file only."""
     (tmp_path / "elsewhere").mkdir()
     shutil.copy(exported / "student.onnx", tmp_path / "elsewhere")
     return tmp_path / "elsewhere"
 
 
-def test_pictures_get_the_class_that_pytorch_gives_them(alone, trained, reference, tmp_path):
-    images = torch.from_numpy(datasets.load("digits").test.images[:20])
-    pictures = [tmp_path / f"{place}.png" for place in range(len(images))]
-    for image, path in zip(images, pictures, strict=True):
+def test_classes_are_those_of_pytorch(onnx_folder, trained, reference, tmp_path):
+    images = torch.from_numpy(datasets.load_dataset("digits").test.images[:20])
+    files = [tmp_path / f"{index}.png" for index in range(len(images))]
+    for image, path in zip(images, files, strict=True):
         Image.fromarray(image[0].numpy()).save(path)
-    done = classify(alone, *pictures)
+    done = classify(onnx_folder, *files)
     assert (done.returncode, done.stderr) == (0, "")
     logits = reference(trained, images)
-    chances = logits.softmax(-1).max(-1).values
+    probabilities = logits.softmax(-1).max(-1).values
     expected = [
-        f"{path}: {best} ({chance:.1%})"
-        for path, best, chance in zip(pictures, logits.argmax(-1).tolist(), chances.tolist(), strict=True)
+        f"{path}: {best} ({probability:.1%})"
+        for path, best, probability in zip(files, logits.argmax(-1).tolist(), probabilities.tolist(), strict=True)
     ]
     assert done.stdout.splitlines() == expected and len(set(logits.argmax(-1).tolist())) > 4
 
 
-def test_a_picture_of_another_size_and_mode_is_made_to_fit(alone, tmp_path):
-    small = Image.fromarray(datasets.load("digits").test.images[3][0])
+def test_an_image_of_another_size_and_mode_is_fitted(onnx_folder, tmp_path):
+    small = Image.fromarray(datasets.load_dataset("digits").test.images[3][0])
     large = Image.new("RGB", (96, 64))  # the digit in the middle, black beside it
     large.paste(small.resize((64, 64), Image.Resampling.BOX).convert("RGB"), (16, 0))
     small.save(tmp_path / "small.png")
     large.save(tmp_path / "large.png")
-    first, second = classify(alone, tmp_path / "small.png", tmp_path / "large.png").stdout.splitlines()
+    first, second = classify(onnx_folder, tmp_path / "small.png", tmp_path / "large.png").stdout.splitlines()
     label = re.compile(r": (\d) \(")
     assert label.search(first)[1] == label.search(second)[1]
 
 
-def test_it_is_short_and_asks_for_nothing_else():
+def test_the_example_is_short_and_imports_nothing_else():
     lines = EXAMPLE.read_text().splitlines()
-    found = {line.split()[1].partition(".")[0] for line in lines if line.startswith(("import", "from"))}
-    assert found == {"__future__", "json", "sys", "pathlib", "numpy", "onnxruntime", "PIL"}
+    imported = {line.split()[1].partition(".")[0] for line in lines if line.startswith(("import", "from"))}
+    assert imported == {"__future__", "json", "sys", "pathlib", "numpy", "onnxruntime", "PIL"}
     assert len(lines) <= 25

@@ -1,4 +1,4 @@
-"""Who is exported, with what, and what the command says."""
+"""Choice of students, plugins and the command."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from results import leaderboard, records, students
+from results import leaderboard, paths, records, students
+from results.command_line import main
 from results.export import export
-from results.export.__main__ import main
 from spaces import space
 from spaces.errors import UserError
 from trainables import data as datasets
@@ -33,21 +33,21 @@ MODELS["narrow"] = narrow
 """
 
 
-def test_the_best_by_validation_is_exported_each_into_its_folder(trained, tmp_path):
-    found = export(trained, tmp_path / "best", top=2)
-    assert found == [tmp_path / "best" / "1", tmp_path / "best" / "2"]
-    keys = [space.load(folder / "recipe.yaml") for folder in found]
-    assert [s.fill({}, s.seeds[0]).key() for s in keys] == leaderboard.best(students.read(trained), 2)
+def test_the_best_are_exported_into_numbered_folders(trained, tmp_path):
+    folders = export(trained, tmp_path / "best", top=2)
+    assert folders == [tmp_path / "best" / "1", tmp_path / "best" / "2"]
+    keys = [space.load_space(folder / "recipe.yaml") for folder in folders]
+    assert [s.fill({}, s.seeds[0]).key() for s in keys] == leaderboard.best_trials(students.read_students(trained), 2)
 
 
 def test_a_plugin_model_is_exported_with_its_plugin(tmp_path, clean, python, train):
     file = tmp_path / "narrow_net.py"
     file.write_text(PLUGIN)
-    sources = plugin.read([file])
-    plugin.register(sources)
-    small = datasets.load("digits").take(128, 40, 50)
+    sources = plugin.read_plugins([file])
+    plugin.register_plugins(sources)
+    small = datasets.load_dataset("digits").take(128, 40, 50)
     folder = train(tmp_path / "run", "{name: narrow, width: 3}", small, sources)
-    with pytest.raises(UserError, match=r"was run with --plugin narrow_net\.py; expected the same"):
+    with pytest.raises(UserError, match=r"was run with --plugin narrow_net\.py; use the same"):
         export(folder)
     (exported,) = export(folder, plugins=[file])
     assert (exported / "plugins" / "narrow_net.py").read_text() == PLUGIN
@@ -55,31 +55,31 @@ def test_a_plugin_model_is_exported_with_its_plugin(tmp_path, clean, python, tra
     assert "search.run recipe.yaml --plugin plugins/narrow_net.py\n" in text
     for block in re.findall(r"```python\n(.*?)```", text, re.S):
         assert python("-c", block, cwd=exported).stderr == ""
-    export(folder, plugins=[file])  # one with plugins is replaced, too
+    export(folder, plugins=[file])  # an export with plugins is replaced too
     file.write_text(PLUGIN + "\n")
-    with pytest.raises(UserError, match="not as the experiment was run"):
+    with pytest.raises(UserError, match="differs from the file used by the experiment"):
         export(folder, plugins=[file])
 
 
-def test_nothing_ranked_nothing_exported(copy):
-    for trial in records.trials(copy):
-        if records.rows(copy, trial)[0]["stage"] != "baseline":
-            shutil.rmtree(records.trial_folder(copy, trial))
+def test_nothing_ranked_is_an_error(copy):
+    for trial in records.trial_names(copy):
+        if records.read_rows(copy, trial)[0]["stage"] != "baseline":
+            shutil.rmtree(paths.trial_folder(copy, trial))
     with pytest.raises(UserError, match="no configuration is ranked"):
         export(copy)
 
 
-def test_the_command_says_where_and_is_silent_otherwise(copy, tmp_path, python):
+def test_the_command_prints_the_folders_only(copy, tmp_path, python):
     done = python("-m", "results.export", str(copy), "--to", "best", "--top", "9", cwd=tmp_path)
     lines = done.stdout.splitlines()
     assert done.stderr == ""
     assert lines[0] == str(tmp_path / "best" / "1") and lines[1].startswith("  Reloaded from both files")
     assert lines[-1] == "Only 2 of 9: no more configurations are ranked." and len(lines) == 5
-    assert main([str(tmp_path / "missing")]) == 2
+    assert main(["export", str(tmp_path / "missing")]) == 2
     with pytest.raises(SystemExit):
-        main([str(copy), "--top", "0"])
+        main(["export", str(copy), "--top", "0"])
 
 
-def test_an_exporting_interpreter_needs_no_ray_and_no_search(python):
+def test_export_imports_neither_ray_nor_search(python):
     script = "import sys, results.export\nprint([n for n in ('ray', 'search', 'optuna') if n in sys.modules])"
     assert python("-c", script, cwd=ROOT).stdout.strip() == "[]"

@@ -1,0 +1,194 @@
+"""Texts of an export: the recipe as a space with one student, and the model card."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pandas
+
+from results import grids, leaderboard, markdown, number_columns, wording
+from results.experiment import Experiment
+from results.export import model_files, onnx_speed
+from results.export.onnx_speed import OnnxSpeed
+from results.protocol import deviation_note, protocol_lines
+from results.students import knob_columns
+from spaces import document
+from spaces.parts import Model, NamedPart
+from spaces.recipe import Recipe
+
+HEADS = ["", "test %", "validation %", "n", "parameters", "MACs", "agreement with teacher %"]
+
+LOAD = """\
+```python
+from pathlib import Path
+
+import torch
+
+from spaces.space import load_space{imports}
+from trainables.evaluate import predict_logits
+from trainables.models import build_network
+from trainables.weights.tensor_file import read_weights
+{register}
+recipe = load_space("recipe.yaml").fill({{}}, seed={seed}, teacher_seed={teacher_seed})
+model = build_network(recipe.network, shape={shape}, classes={classes})
+model.load_state_dict(read_weights(Path("student.safetensors")))
+images = torch.randint(0, 256, (7, *{shape}), dtype=torch.uint8)
+logits = predict_logits(model, images)
+print(logits.argmax(-1))
+```"""
+
+ONNX = """\
+```python
+import json
+
+import numpy
+import onnxruntime
+
+session = onnxruntime.InferenceSession("student.onnx", providers=["CPUExecutionProvider"])
+classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
+images = numpy.random.default_rng(0).integers(0, 256, (7, *{shape}), dtype=numpy.uint8)
+(logits,) = session.run(["logits"], {{"images": images}})
+print([classes[index] for index in logits.argmax(-1)])
+```"""
+
+
+class CardData(NamedTuple):
+    """Content of a card.
+
+    `row` is the student's row of `results.students`, `shape` that of an image, `flags` those of the command to train
+    it again; `speeds` includes the teachers.
+    """
+
+    rank: int
+    recipe: Recipe
+    row: pandas.Series
+    shape: tuple[int, int, int]
+    classes: Sequence[str]
+    plugins: Sequence[str]
+    flags: Sequence[str]
+    verified: str
+    speeds: dict[str, OnnxSpeed | None]
+
+
+def recipe_space(recipe: Recipe, name: str) -> str:
+    """Return recipe.yaml: a space with this recipe as its only configuration."""
+    parts: dict[str, Any] = recipe.model_dump()
+    seeds = {"seeds": [parts.pop("seed")]}
+    if parts["teacher"] is not None:
+        parts["teacher"]["seeds"] = [parts["teacher"].pop("seed")]
+    return document.dump_yaml({"name": name, **parts, **seeds})
+
+
+def student_card(experiment: Experiment, student: CardData) -> str:
+    """Return card.md: description, results with protocol, loading and reproduction."""
+    rank = "the best student by validation" if student.rank == 1 else f"rank {student.rank} by validation"
+    parts = [
+        f"# {experiment.space.name}: {rank}",
+        _description(experiment, student),
+        "## Results\n\n" + _results(experiment, student),
+        "## Size and speed\n\n" + onnx_speed.speed_table(student.speeds),
+        "## Load\n\n" + _input_and_output(student),
+        "The weights, with this project installed:\n\n" + _loading_code(student),
+        "The ONNX file, with onnxruntime only; its metadata contain the classes:\n\n"
+        + ONNX.format(shape=student.shape),
+        "## Reproduce\n\n" + _reproduce(student),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _description(experiment: Experiment, student: CardData) -> str:
+    recipe, row = student.recipe, student.row
+    teachers = " and ".join(_part_with_knobs(teacher.network) for teacher in recipe.teacher_recipes())
+    training = f"distilled from {teachers}" if teachers else "trained on labels only"
+    return (
+        f"{_part_with_knobs(recipe.network)}, {training} by the method {_part_with_knobs(recipe.method)}; "
+        f"{row['parameters']:,} parameters, {row['macs']:,} multiply-accumulates per image. "
+        f"Student {row['trial']}, seed {row['seed']}, stage {row['stage']}."
+    )
+
+
+def _part_with_knobs(part: NamedPart) -> str:
+    subclasses = {"subclasses": part.subclasses} if isinstance(part, Model) and part.subclasses else {}
+    values = ", ".join(f"{name} {value}" for name, value in (part.knobs | subclasses).items())
+    return f"{part.name} ({values})" if values else part.name
+
+
+def _results(experiment: Experiment, student: CardData) -> str:
+    row, names = student.row, knob_columns(experiment.students)
+    finished = experiment.students[experiment.students["status"] == "finished"]
+    peers = leaderboard.matching_students(finished, dict(row[["stage", *names]]))
+    baselines = grids.matching_baselines(experiment.students, dict(row[names]))
+    paired = baselines[baselines["seed"].isin(peers["seed"])]
+    extra = [*number_columns.unequal_class_numbers([experiment]), *number_columns.measured_numbers(experiment)]
+    groups = {
+        "this student": row.to_frame().T,
+        "its configuration, all seeds": peers,
+        "baseline: the same without a teacher": paired if len(paired) else baselines,
+    }
+    lines = [[*_group_cells(name, group), *_mean_cells(group, extra)] for name, group in groups.items()]
+    if row["teacher_key"] in experiment.teachers:
+        teacher = experiment.teachers[row["teacher_key"]]
+        lines.append([*_teacher_cells(teacher), *_mean_cells(pandas.DataFrame([teacher]), extra)])
+    notes = [
+        *protocol_lines(experiment),
+        deviation_note(experiment.students),
+        f"Chosen by {experiment.metric}: first the configuration by its mean over seeds, then the best of its students."
+        " Expect the result of the configuration, not of this student, from another training.",
+        student.verified,
+    ]
+    table = markdown.table_lines([[*HEADS, *map(number_columns.number_head, extra)], *lines])
+    return "\n".join([*table, "", *(f"- {note}" for note in notes)])
+
+
+def _group_cells(name: str, group: pandas.DataFrame) -> list[str]:
+    if not len(group):
+        return [name, "–", "–", "0", "–", "–", "–"]
+    test, first = group["test_accuracy"].astype(float), group.iloc[0]
+    sizes = [f"{first['parameters']:,}", f"{first['macs']:,}"]
+    val, agreement = _mean_cells(group, ["val_accuracy", "agreement"])
+    return [name, wording.format_percent(test.mean(), test.std()), val, str(len(group)), *sizes, agreement]
+
+
+def _mean_cells(group: pandas.DataFrame, names: Sequence[str]) -> list[str]:
+    """Return means in percent, dashes for missing columns."""
+    means = (group[name].astype(float).mean() if name in group else float("nan") for name in names)
+    return [number_columns.format_number(name, mean) for name, mean in zip(names, means, strict=True)]
+
+
+def _teacher_cells(teacher: dict[str, Any]) -> list[str]:
+    scores = [wording.format_percent(teacher.get(f"{part}_accuracy", float("nan"))) for part in ("test", "val")]
+    return ["teacher", *scores, "1", *(f"{teacher[size]:,}" for size in ("parameters", "macs")), "–"]
+
+
+def _input_and_output(student: CardData) -> str:
+    return (
+        f"Images are {model_files.describe_images(student.shape)} Any batch size. Logits are float32 "
+        f"`[batch, {len(student.classes)}]`, in the order of the classes {', '.join(student.classes)}."
+    )
+
+
+def _loading_code(student: CardData) -> str:
+    files = ", ".join(f'Path("plugins/{name}")' for name in student.plugins)
+    recipe = student.recipe
+    return LOAD.format(
+        imports="\nfrom trainables import plugin" * bool(files),
+        register=f"\nplugin.register_plugins(plugin.read_plugins([{files}]))" * bool(files),
+        seed=recipe.seed,
+        teacher_seed=recipe.teacher.seed if recipe.teacher else 0,
+        shape=student.shape,
+        classes=len(student.classes),
+    )
+
+
+def _reproduce(student: CardData) -> str:
+    plugins = (part for name in student.plugins for part in ("--plugin", f"plugins/{name}"))
+    command = shlex.join(["python", "-m", "search.run", "recipe.yaml", *student.flags, *plugins])
+    teacher = student.recipe.teacher
+    weights = f" The teacher's weights are read from {teacher.weights}." if teacher and teacher.weights else ""
+    return (
+        f"In this folder, with this project installed:\n\n```sh\n{command}\n```\n\n"
+        "The command trains the teacher unless its outputs are in the cache, then this student and its baseline, into "
+        f"`runs/`.{weights}"
+    )

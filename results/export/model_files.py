@@ -1,0 +1,103 @@
+"""Student files: weights as safetensors, and ONNX with preprocessing."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from spaces.errors import UserError
+from spaces.recipe import Recipe
+from trainables.evaluate import EVALUATION_BATCH
+from trainables.models import build_network
+from trainables.output import prepare_images
+from trainables.weights import tensor_file
+
+WEIGHTS, ONNX, RECIPE, CARD = "student.safetensors", "student.onnx", "recipe.yaml", "card.md"
+NAMES = {WEIGHTS, ONNX, RECIPE, CARD}
+
+
+class ExportedNetwork(nn.Module):
+    """A model with its preprocessing.
+
+    The input is uint8 images `[batch, channels, height, width]`, the output float32 logits `[batch, classes]`.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits `[batch, classes]`."""
+        return self.model(prepare_images(images)).float()
+
+
+def load_student(path: Path, recipe: Recipe, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Return a student with the weights in a file.
+
+    Raises UserError if the file is unreadable or belongs to another model.
+    """
+    student = build_network(recipe.network, shape, classes)
+    try:
+        student.load_state_dict(tensor_file.read_tensors(path)[0])
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: does not match the model of its recipe: {reason[:200]}") from None
+    return student.eval()
+
+
+def onnx_bytes(model: nn.Module, shape: tuple[int, int, int], classes: Sequence[str]) -> bytes:
+    """Return an ONNX file for any batch size, with weights and preprocessing.
+
+    Its metadata describe the images and list the classes as JSON. Raises UserError if torch cannot export the model.
+    """
+    example = torch.zeros(2, *shape, dtype=torch.uint8)
+    try:
+        with warnings.catch_warnings():
+            # torch's exporter calls a function deprecated by torch
+            warnings.filterwarnings("ignore", r".isinstance\(treespec, LeafSpec\). is deprecated", FutureWarning)
+            program = torch.onnx.export(
+                ExportedNetwork(model).eval(),
+                (example,),
+                dynamo=True,
+                verbose=False,
+                input_names=["images"],
+                output_names=["logits"],
+                dynamic_shapes={"images": {0: "batch"}},
+            )
+    except Exception as error:  # the exporter can fail in many ways on a custom model
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(f"the model cannot be exported as ONNX: {reason[0]}") from error
+    assert program is not None  # documented for dynamo=True
+    proto = program.model_proto
+    graph = proto.graph
+    for part in (proto, graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        del part.metadata_props[:]  # the exporter's notes contain paths of this machine
+    onnx.helper.set_model_props(proto, {"images": describe_images(shape), "classes": json.dumps(list(classes))})
+    return proto.SerializeToString()
+
+
+def describe_images(shape: tuple[int, int, int]) -> str:
+    """Return a description of the input images."""
+    channels, height, width = shape
+    colors = {1: "gray levels", 3: "red, green and blue"}.get(channels, f"{channels} channels")
+    return (
+        f"uint8 [batch, {channels}, {height}, {width}]: {colors} from 0 to 255, as decoded. Resize an image of "
+        "another size until it covers this size, then crop its center. The graph divides by 255 itself."
+    )
+
+
+def run_onnx(path: Path, images: Tensor, most: int = EVALUATION_BATCH) -> Tensor:
+    """Return logits `[n, classes]` of an ONNX file.
+
+    The first image is a batch of its own, the others are in batches of `most`.
+    """
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    batches = [images[:1], *images[1:].split(most)]
+    return torch.cat([torch.from_numpy(session.run(["logits"], {"images": batch.numpy()})[0]) for batch in batches])

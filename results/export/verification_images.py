@@ -1,0 +1,87 @@
+"""Images for verifying exports: the test images of the experiment, or random images."""
+
+from __future__ import annotations
+
+import shlex
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from results.records import Row
+from spaces.errors import UserError
+from spaces.parts import Data
+from spaces.recipe import Recipe
+from trainables import data as datasets
+from trainables.data import Dataset, MissingFilesError
+
+RANDOM_IMAGES = 256
+
+
+class VerificationImages(NamedTuple):
+    """Test images (uint8) with labels, or random images without.
+
+    `missing` is the reason for random images. `flags` are those with which `search.run` loads the same data again.
+    """
+
+    images: Tensor
+    labels: Tensor | None
+    missing: str
+    classes: list[str]
+    flags: list[str]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return channels, height and width of an image."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+
+def load_verification_images(environment: Row, recipe: Recipe, root: Path | None) -> VerificationImages:
+    """Return the test images of an experiment.
+
+    They are read from `root`, else from the `--data` folder of the experiment, else from the default folders. If they
+    are missing and `root` is None, random images of the recorded shape are returned. Raises UserError if the images
+    are missing otherwise, or are not those of the experiment.
+    """
+    recorded, command = environment.get("data", {}), shlex.split(environment.get("command", ""))
+    smoke = ["--smoke-test"] * ("--smoke-test" in command)
+    folders = [Path(value).absolute() for flag, value in pairwise(command) if flag == "--data"]
+    folder = root.absolute() if root else next((path for path in folders if path.is_dir()), None)
+    try:
+        data = _cut_as_recorded(_load_data(recipe.data, folder), recorded)
+    except MissingFilesError as missing:
+        if root or "shape" not in recorded:
+            raise UserError(
+                f"{missing}; without its images the student cannot be verified and is not exported"
+            ) from None
+        return VerificationImages(_random_images(recorded["shape"]), None, str(missing), recorded["classes"], smoke)
+    images, labels = (torch.from_numpy(array) for array in data.test)
+    flags = [*(["--data", str(folder)] if folder else []), *smoke]
+    return VerificationImages(images, labels, "", list(data.classes), flags)
+
+
+def _load_data(data: Data, root: Path | None) -> Dataset:
+    return datasets.load_dataset(data.name, root, **data.knobs)
+
+
+def _cut_as_recorded(data: Dataset, recorded: Row) -> Dataset:
+    """Cut the data to the recorded sizes, as a smoke test does.
+
+    Raises UserError for another data set.
+    """
+    sizes = {part: recorded.get(part, size) for part, size in data.sizes.items()}
+    cut = data if sizes == data.sizes else data.take(*sizes.values())
+    if cut.sizes != sizes or list(data.classes) != recorded.get("classes", list(data.classes)):
+        present, expected = (" / ".join(f"{n:,}" for n in counts.values()) for counts in (data.sizes, sizes))
+        raise UserError(
+            f"{data.name}: found {present} images, but the experiment used {expected}; choose the folder with --data"
+        )
+    return cut
+
+
+def _random_images(shape: list[int]) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (RANDOM_IMAGES, *shape), dtype=torch.uint8, generator=generator)

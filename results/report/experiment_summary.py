@@ -1,0 +1,123 @@
+"""The head of the report page: progress, main results, protocol and search plan."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas
+
+from results import leaderboard, wording
+from results.experiment import Experiment
+from results.protocol import protocol_lines
+from results.students import knob_columns
+from spaces.domain import Choice, Domain
+
+NOT_ABOVE_BASELINE = "not above the baseline, which is trained on labels only"
+
+
+class Fact(NamedTuple):
+    """One main result with a note."""
+
+    name: str
+    value: str
+    note: str
+
+
+class SearchedKnob(NamedTuple):
+    """A searched knob and its domain in words."""
+
+    knob: str
+    values: str
+
+
+class ExperimentSummary(NamedTuple):
+    """The head of the page.
+
+    `state` is the progress, `command` the command that started the search.
+    """
+
+    name: str
+    state: str
+    running: bool
+    facts: list[Fact]
+    protocol: list[str]
+    plan: str
+    knobs: list[SearchedKnob]
+    command: str
+    versions: list[tuple[str, str]]
+
+
+def experiment_summary(experiment: Experiment, lines: pandas.DataFrame) -> ExperimentSummary:
+    """Return the head of the page; `lines` is the leaderboard."""
+    environment = experiment.environment
+    return ExperimentSummary(
+        name=experiment.space.name,
+        state=_progress_text(experiment),
+        running=experiment.running,
+        facts=main_results(lines, knob_columns(experiment.students), experiment.metric, " so far" * experiment.running),
+        protocol=[line for line in protocol_lines(experiment) if not line.startswith("**")],
+        plan=_search_plan(experiment),
+        knobs=_searched_knobs(experiment),
+        command=environment.get("command", "?"),
+        versions=[(name, str(version)) for name, version in environment.get("versions", {}).items()],
+    )
+
+
+def _progress_text(experiment: Experiment) -> str:
+    status = experiment.students["status"]
+    training, finished, started = (status == "running").sum(), (status == "finished").sum(), len(status)
+    if not experiment.running:
+        return f"The search is done: {finished} of {started} students finished."
+    return f"The search is not done: {training} in training, {finished} of {started} started students finished."
+
+
+def main_results(lines: pandas.DataFrame, knobs: list[str], metric: str, so_far: str = "") -> list[Fact]:
+    """Return the chosen configuration, the baseline and the teacher, if present."""
+    groups = [
+        (lines[lines["rank"] == 1], f"Chosen by validation{so_far}"),
+        (lines[lines["stage"] == "baseline"], "Baseline"),
+        (lines[lines["stage"] == "teacher"], "Teacher"),
+    ]
+    results = [_result(title, group.iloc[0], knobs) for group, title in groups if len(group) and group.iloc[0]["n"] > 0]
+    if _baseline_is_best(lines, metric):
+        results[0] = results[0]._replace(note=f"{results[0].note}: {NOT_ABOVE_BASELINE}")
+    return results
+
+
+def _baseline_is_best(lines: pandas.DataFrame, metric: str) -> bool:
+    chosen, baseline = (
+        leaderboard.sort_key(lines[which], metric) for which in (lines["rank"] == 1, lines["stage"] == "baseline")
+    )
+    return bool(len(chosen) and len(baseline) and baseline.iloc[0] <= chosen.iloc[0])
+
+
+def _result(title: str, line: pandas.Series, knobs: list[str]) -> Fact:
+    value = f"{wording.format_percent(line['test_accuracy'], line['test_std'])} %"
+    note = "no teacher" if line["stage"] == "baseline" else wording.format_configuration(dict(line), knobs)
+    validation = f"validation {wording.format_percent(line['val_accuracy'])} %"
+    return Fact(f"{title}, test", value, ", ".join(filter(None, [note, f"n = {line['n']}", validation])))
+
+
+def _search_plan(experiment: Experiment) -> str:
+    search, confirm = experiment.space.search, experiment.space.confirm
+    trials = f", {search.trials} trials" if search.trials else ""
+    stopping = "no early stopping" if search.scheduler == "none" else f"early stopping: {search.scheduler}"
+    repeats = f"; the best {confirm.top} retrained with {len(confirm.seeds)} new seeds" if confirm else ""
+    return f"Algorithm: {search.algorithm}{trials}; {stopping}{repeats}. Chosen by: {search.metric}."
+
+
+def _searched_knobs(experiment: Experiment) -> list[SearchedKnob]:
+    """Return one entry per knob; its domain may differ between the options of a choice."""
+    domains: dict[str, list[str]] = {}
+    for path, domain in experiment.space.domains:
+        domains.setdefault(path, []).append(describe_domain(domain))
+    return [SearchedKnob(path, "; or ".join(dict.fromkeys(values))) for path, values in domains.items()]
+
+
+def describe_domain(domain: Domain) -> str:
+    """Return the values of a domain in words."""
+    if isinstance(domain, Choice):
+        return f"one of {', '.join(wording.format_label(label) for label in domain.labels)}"
+    kind = "a whole number from " if domain.integer else ""
+    scale = ", even on a logarithmic scale" if domain.log else ""
+    return f"{kind}{wording.format_label(domain.low)} to {wording.format_label(domain.high)}{scale}"

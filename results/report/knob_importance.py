@@ -1,0 +1,132 @@
+"""Importance of the knobs by fANOVA (Hutter, Hoos and Leyton-Brown 2014), computed by Optuna."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy
+import pandas
+
+from results import wording
+from results.experiment import Experiment
+from results.students import knob_columns
+from spaces.domain import Choice
+
+FEWEST_STUDENTS = 12  # with fewer, differences between seeds dominate
+MOST_STUDENTS = 300  # drawn per forest; a forest of thousands takes minutes
+RESAMPLES, TREES = 20, 8
+
+
+class KnobShare(NamedTuple):
+    """Share of the variance explained by a knob, in percent.
+
+    Mean, 5 % and 95 % quantile over bootstrap resamples.
+    """
+
+    knob: str
+    mean: float
+    low: float
+    high: float
+
+
+class KnobImportance(NamedTuple):
+    """Shares of all knobs, largest first."""
+
+    shares: list[KnobShare]
+    n: int
+    caption: str
+
+
+def knob_importance(experiment: Experiment) -> KnobImportance | None:
+    """Return the importance of the knobs common to all students.
+
+    Students stopped early are left out. None with fewer than FEWEST_STUDENTS students or two varying knobs.
+    """
+    students = _comparable_explored(experiment)
+    names = [name for name in knob_columns(students) if students[name].notna().all() and students[name].nunique() > 1]
+    if len(students) < FEWEST_STUDENTS or len(names) < 2 or students[experiment.metric].nunique() < 2:
+        return None
+    shares = _resampled_shares(students, names, experiment)
+    if len(shares[names[0]]) < RESAMPLES / 2:
+        return None
+    summaries = [_knob_share(wording.short_name(name, experiment.space.knobs), shares[name]) for name in names]
+    ordered = sorted(summaries, key=lambda share: -share.mean)
+    return KnobImportance(ordered, len(students), _importance_caption(students, experiment))
+
+
+def _comparable_explored(experiment: Experiment) -> pandas.DataFrame:
+    """Return the finished explored students with the full number of epochs."""
+    students = experiment.students
+    finished = students[(students["stage"] == "explore") & (students["status"] == "finished")]
+    return finished[(finished["epochs"] == finished["epochs"].max()) & finished[experiment.metric].notna()]
+
+
+def _resampled_shares(students: pandas.DataFrame, names: list[str], experiment: Experiment) -> dict[str, list[float]]:
+    """Return the shares of each knob over bootstrap resamples (Efron 1979) of the students."""
+    # imported here: only this figure needs Optuna, and its import takes a second
+    import optuna  # noqa: TID251
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    random = numpy.random.default_rng(0)
+    shares: dict[str, list[float]] = {name: [] for name in names}
+    trials = _optuna_trials(students, names, experiment)
+    for _ in range(RESAMPLES):
+        drawn = random.integers(len(trials), size=min(len(trials), MOST_STUDENTS))
+        study = optuna.create_study()
+        study.add_trials([trials[index] for index in drawn])
+        evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, seed=int(random.integers(2**31)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            try:
+                importances = optuna.importance.get_param_importances(study, evaluator=evaluator, params=names)
+            except RuntimeError:  # all students of the resample have the same score
+                continue
+        for name in names:
+            shares[name].append(100 * float(importances[name]))
+    return shares
+
+
+def _optuna_trials(students: pandas.DataFrame, names: list[str], experiment: Experiment) -> list[Any]:
+    from optuna.trial import create_trial  # noqa: TID251
+
+    spread = {name: _distribution(name, students[name], experiment) for name in names}
+    columns = {
+        name: [wording.format_label(value) if hasattr(spread[name], "choices") else value for value in students[name]]
+        for name in names
+    }
+    scores = zip(students[experiment.metric], *columns.values(), strict=True)
+    return [
+        create_trial(value=float(score), params=dict(zip(names, values, strict=True)), distributions=spread)
+        for score, *values in scores
+    ]
+
+
+def _distribution(name: str, values: pandas.Series, experiment: Experiment) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution  # noqa: TID251
+
+    domains = [domain for path, domain in experiment.space.domains if path == name]
+    if any(isinstance(domain, Choice) for domain in domains) or any(isinstance(value, str | bool) for value in values):
+        return CategoricalDistribution(sorted({wording.format_label(value) for value in values}))
+    log = bool(domains) and all(domain.log for domain in domains)
+    return FloatDistribution(float(values.min()), float(values.max()), log=log)
+
+
+def _knob_share(name: str, shares: list[float]) -> KnobShare:
+    low, high = (float(end) for end in numpy.quantile(shares, [0.05, 0.95]))
+    return KnobShare(name, round(float(numpy.mean(shares)), 2), round(low, 2), round(high, 2))
+
+
+def _importance_caption(students: pandas.DataFrame, experiment: Experiment) -> str:
+    absent = [name for name in knob_columns(students) if students[name].isna().any()]
+    lines = [
+        f"Share of the variance of {experiment.metric} explained by each knob (fANOVA), from n = {len(students)} "
+        "finished students of the search.",
+        f"Bars: mean; whiskers: 5 % to 95 % of {RESAMPLES} bootstrap resamples over students.",
+        "The shares depend on the values searched.",
+    ]
+    if len(students) > MOST_STUDENTS:
+        lines.append(f"Each resample has only {MOST_STUDENTS} students, which widens the whiskers.")
+    if absent:
+        lines.append(f"Left out, because not every student has them: {', '.join(absent)}.")
+    return " ".join(lines)

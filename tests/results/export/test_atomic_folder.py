@@ -1,0 +1,34 @@
+"""An export folder appears at once and replaces only an earlier export."""
+
+from __future__ import annotations
+
+import pytest
+
+from results.export import atomic_folder, export
+from spaces.errors import UserError
+
+
+def test_an_earlier_export_is_replaced_and_nothing_else(copy):
+    (folder,) = export(copy)
+    assert folder == copy / "export"
+    (folder / "card.md").write_text("old")
+    export(copy)
+    assert (folder / "card.md").read_text() != "old"
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"not replaced.*it contains .*notes\.txt"):
+        export(copy)
+    assert (folder / "notes.txt").read_text() == "mine"
+    with pytest.raises(UserError, match="it contains"):
+        export(copy, copy)
+    with pytest.raises(UserError, match="a file; expected a folder"):
+        export(copy, copy / "space.yaml")
+
+
+def test_a_failure_keeps_the_old_folder(tmp_path, monkeypatch):
+    target = tmp_path / "best"
+    target.mkdir()
+    (target / "card.md").write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_folder.staged_folder(target) as draft:
+        (draft / "card.md").write_text("new")
+        _ = 1 / 0
+    assert (target / "card.md").read_text() == "old" and [path.name for path in tmp_path.iterdir()] == ["best"]

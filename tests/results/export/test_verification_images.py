@@ -1,0 +1,56 @@
+"""Exports are verified on the images of the experiment, or on random ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from results import paths, records
+from results.command_line import main
+from results.export import export
+from spaces.errors import UserError
+from trainables import data as datasets
+
+
+def record_mnist(folder: Path, shape: list[int] | None) -> None:
+    """Record MNIST as the data, with images of the size of digits."""
+    text = paths.space_file(folder).read_text()
+    paths.space_file(folder).write_text(text.replace("name: digits", "name: mnist"))
+    environment = records.read_environment(folder)
+    environment["data"] = {**environment["data"], "name": "mnist", "shape": shape}
+    records.save_environment(folder, {**environment, "data": {k: v for k, v in environment["data"].items() if v}})
+
+
+def test_a_smoke_test_is_verified_on_its_own_images(tmp_path, train):
+    folder = train(tmp_path / "run", data=datasets.load_dataset("digits").take(128, 40, 50))
+    environment = records.read_environment(folder)
+    records.save_environment(folder, {**environment, "command": f"{environment['command']} --smoke-test"})
+    (exported,) = export(folder)
+    text = (exported / "card.md").read_text()
+    assert "on 50 test images" in text and "search.run recipe.yaml --smoke-test\n" in text
+
+
+def test_without_data_logits_are_compared_on_random_images(copy, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "nothing"))
+    record_mnist(copy, [1, 8, 8])
+    assert main(["export", str(copy)]) == 0
+    assert "random images; accuracy could not be checked: mnist:" in capsys.readouterr().out
+    assert "accuracy could not be checked" in (copy / "export" / "card.md").read_text()
+    assert main(["export", str(copy), "--data", str(tmp_path)]) == 2
+    assert "mnist" in capsys.readouterr().err
+
+
+def test_without_data_and_shape_there_is_no_export(copy, tmp_path, monkeypatch):
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "nothing"))
+    record_mnist(copy, None)
+    with pytest.raises(UserError, match="cannot be verified"):
+        export(copy)
+
+
+def test_another_data_set_is_refused(copy):
+    environment = records.read_environment(copy)
+    environment["data"]["test"] = 401
+    records.save_environment(copy, environment)
+    with pytest.raises(UserError, match=r"digits: found 1,097 / 300 / 400 images.*used 1,097 / 300 / 401"):
+        export(copy)
