@@ -26,9 +26,9 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "search.run": ("search.launch", []),
     "spaces": ("spaces.__main__", []),
     "spaces new": ("spaces.__main__", ["new"]),
-    "results": ("results.__main__", []),
-    "results compare": ("results.__main__", ["compare"]),
-    "results.export": ("results.export.__main__", []),
+    "results": ("results.command_line", []),
+    "results compare": ("results.command_line", ["compare"]),
+    "results export": ("results.command_line", ["export"]),
     "results.compare.published_table": ("results.compare.published_table", []),
 }
 KEY_HEADS = ("key", "what", "value", "default", "searched by")
