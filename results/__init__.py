@@ -1,6 +1,6 @@
-"""The records of an experiment and everything drawn from them, up to its report page.
+"""Results of an experiment: rows, tables, pictures, report, export and comparison.
 
-`results.read(folder)` is one row per student.
+`results.read(folder)` returns one row per student.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ __all__ = ["read"]
 
 
 def read(folder: Folder) -> pandas.DataFrame:
-    """One row per student of the experiment in `folder`; raises UserError where the folder holds no experiment."""
-    # here, because whoever only writes records has no need of pandas
-    from results import students
+    """Return one row per student of an experiment.
+
+    Raises UserError if the folder holds none.
+    """
+    from results import students  # here: workers write rows without pandas
 
     return students.read_students(folder)

@@ -34,7 +34,7 @@ class Experiment(NamedTuple):
 
     @property
     def metric(self) -> str:
-        """Validation metric by which configurations are chosen."""
+        """Metric of the search, on validation."""
         return self.space.search.metric
 
     @property
@@ -57,9 +57,9 @@ class Experiment(NamedTuple):
         return build_leaderboard(self.students, self.metric, self.teachers)
 
     def grid(self) -> Grid | None:
-        """Return the table of test accuracy that the space names.
+        """Return the space's table of test accuracy.
 
-        None if the space names no table, or if no student is finished.
+        None if the space defines none, or if no student is finished.
         """
         axes = self.space.table
         if axes is None:

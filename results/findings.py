@@ -1,4 +1,4 @@
-"""Findings of a table of two knobs in sentences, and the statistical tests behind them."""
+"""Findings of a table of two knobs, and their statistical tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TESTS_TITLE = "How this was tested"
 
 
 class GridText(NamedTuple):
-    """Sentences under a table: how to read it, what it shows, how that was tested."""
+    """Sentences under a table: legend, findings and tests."""
 
     legend: list[str]
     findings: list[str]

@@ -1,4 +1,4 @@
-"""Students to a table of two knobs: mean, deviation and n per cell, and which cells are not told from the highest."""
+"""Tables of two knobs: mean, deviation and n per cell, the best cell, and ties with the highest mean."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Any, NamedTuple
 import numpy
 import pandas
 
-from results import leaderboard, stats
+from results import stats
+from results.leaderboard import build_leaderboard, matching_students, sort_key
 from results.records import Row
 from results.students import knob_columns
 from spaces.errors import UserError, did_you_mean
 
 Label = Any
-BASELINE = ("baseline",)  # its name among the cells, which are named by their labels
+BASELINE = ("baseline",)  # name of its cell; other cells are named by their labels
 
 
 class Grid(NamedTuple):
-    """A table of two knobs: the labels of its rows and columns, and arrays [rows, columns] over the seeds.
+    """A table of two knobs.
 
-    `alone` marks the cells that show the baseline, `best` the best by validation, `tied` the highest mean of the shown
-    metric and the cells not detectably below it (none where that cannot be said, as with one seed); `fixed` are the
-    other knobs and where they are held; `students` are those in the table.
+    Arrays are [rows, columns], over the seeds. `is_baseline` marks the cells of the baseline, `is_best` the best on
+    validation, `is_tied` the highest mean of `metric` and the cells not detectably below it (none with one seed).
+    `fixed` are the values of the other knobs. `students` has the rows of all cells.
     """
 
     rows: str
@@ -45,27 +46,28 @@ class Grid(NamedTuple):
 def make_grid(
     students: pandas.DataFrame, x: str, y: str, metric: str = "test_accuracy", chosen_by: str = "val_accuracy"
 ) -> Grid:
-    """The finished explored students as a table with columns `x` and rows `y`; raises UserError where one is no knob.
+    """Return the finished explored students as a table of columns `x` and rows `y`.
 
-    Other knobs are held at the configuration that is best on validation. Where a teacher weight is a row or column, its 0
-    shows the baseline in all its cells: it is the same training, and under it the temperature does nothing.
+    Other knobs are held at the best configuration on validation. If a teacher weight is a row or column, all cells of
+    its 0 show the baseline: it is the same training, and the other knobs of the method do nothing there.
+    Raises UserError for an unknown knob.
     """
     for name in (x, y):
         if name not in knob_columns(students):
             raise UserError(f"{name}: not a knob of this experiment{did_you_mean(name, knob_columns(students))}")
-    members, fixed = _students_on_axes(students, x, y, chosen_by)
-    row_labels, column_labels = sorted_labels(members[y]), sorted_labels(members[x])
-    cells = [[_cell_students(members, {x: column, y: row}) for column in column_labels] for row in row_labels]
+    chosen, fixed = _students_of_grid(students, x, y, chosen_by)
+    row_labels, column_labels = sorted_labels(chosen[y]), sorted_labels(chosen[x])
+    cells = [[_cell_students(chosen, {x: column, y: row}) for column in column_labels] for row in row_labels]
     shape = (len(row_labels), len(column_labels))
 
     def array(of: Callable[[pandas.DataFrame], Any], kind: type = float) -> numpy.ndarray:
         return numpy.array([[of(cell) for cell in row] for row in cells], dtype=kind).reshape(shape)
 
-    n, score = array(len, int), array(lambda cell: leaderboard.sort_key(cell, chosen_by).mean())
-    alone = array(lambda cell: len(cell) > 0 and (cell["stage"] == "baseline").all(), bool)
+    n, score = array(len, int), array(lambda cell: sort_key(cell, chosen_by).mean())
+    is_baseline = array(lambda cell: len(cell) > 0 and (cell["stage"] == "baseline").all(), bool)
     seeds = array(lambda cell: cell["seed"].nunique(), int)
-    # a baseline has no teacher whose seed could vary: its seeds are counted, not its students
-    full = numpy.where(alone, seeds == seeds.max(initial=1), n == n[~alone].max(initial=1))
+    # seeds are counted for the baseline, as it has no teacher with several seeds
+    is_full = numpy.where(is_baseline, seeds == seeds.max(initial=1), n == n[~is_baseline].max(initial=1))
     mean = array(lambda cell: cell[metric].mean())
     return Grid(
         rows=y,
@@ -77,128 +79,144 @@ def make_grid(
         n=n,
         val_mean=array(lambda cell: cell["val_accuracy"].mean()),
         val_std=array(lambda cell: cell["val_accuracy"].std()),
-        is_baseline=alone,
-        is_best=_mark_best(score, full, alone),
-        is_tied=_mark_tied(cells, members, (y, x), numpy.where(full, mean, numpy.nan), metric),
+        is_baseline=is_baseline,
+        is_best=_mark_best(score, is_full, is_baseline),
+        is_tied=_mark_tied(cells, chosen, (y, x), numpy.where(is_full, mean, numpy.nan), metric),
         metric=metric,
         fixed=fixed,
-        students=members,
+        students=chosen,
     )
 
 
-def _students_on_axes(students: pandas.DataFrame, x: str, y: str, metric: str) -> tuple[pandas.DataFrame, Row]:
-    done = students[students["status"] == "finished"]
-    explored = done[done["stage"] == "explore"]
-    others = [name for name in knob_columns(students) if name not in (x, y)]
-    fixed = dict(leaderboard.build_leaderboard(explored, metric).iloc[0][others]) if len(explored) else {}
-    alone = matching_baselines(done, fixed)
-    if teacher_weight_axis(alone, (x, y)) is None:
-        alone = alone.iloc[:0]
-    if len(explored):  # confirming trains the baseline from more seeds than the cells had
-        alone = alone[alone["seed"].isin(explored["seed"])]
-    return pandas.concat([leaderboard.matching_students(explored, fixed).dropna(subset=[x, y]), alone]), fixed
+def _students_of_grid(students: pandas.DataFrame, x: str, y: str, metric: str) -> tuple[pandas.DataFrame, Row]:
+    finished = students[students["status"] == "finished"]
+    explored = finished[finished["stage"] == "explore"]
+    other_knobs = [name for name in knob_columns(students) if name not in (x, y)]
+    fixed = dict(build_leaderboard(explored, metric).iloc[0][other_knobs]) if len(explored) else {}
+    baselines = matching_baselines(finished, fixed)
+    if teacher_weight_axis(baselines, (x, y)) is None:
+        baselines = baselines.iloc[:0]
+    if len(explored):  # the confirm stage has baselines of more seeds
+        baselines = baselines[baselines["seed"].isin(explored["seed"])]
+    return pandas.concat([matching_students(explored, fixed).dropna(subset=[x, y]), baselines]), fixed
 
 
 def teacher_weight_axis(students: pandas.DataFrame, axes: tuple[str, str]) -> str | None:
-    """Return the axis that is a teacher weight: the knob of the method that baselines have, as 0."""
+    """Return the axis of a teacher weight, None without one.
+
+    Of the knobs of the method, baselines have only the teacher weight, as 0.
+    """
     baselines = students[students["stage"] == "baseline"]
     return next((name for name in axes if name.startswith("method.") and baselines[name].notna().any()), None)
 
 
 def matching_baselines(students: pandas.DataFrame, values: Row) -> pandas.DataFrame:
-    """The finished baselines of a configuration: those that agree with it wherever they have the knob at all."""
-    alone = students[(students["stage"] == "baseline") & (students["status"] == "finished")]
+    """Return the finished baselines of a configuration.
+
+    They agree with it in every knob that they have; knobs of the method do not count.
+    """
+    baselines = students[(students["stage"] == "baseline") & (students["status"] == "finished")]
     for name in (name for name in values if not name.startswith("method.")):
-        alone = alone[alone[name].isna() | (alone[name] == values[name])]
-    return alone
+        baselines = baselines[baselines[name].isna() | (baselines[name] == values[name])]
+    return baselines
 
 
 def sorted_labels(values: pandas.Series) -> list[Label]:
-    """The distinct labels: numbers by size, then words as they came."""
-    known = list(dict.fromkeys(value for value in values if not pandas.isna(value)))
-    numbers = [value for value in known if isinstance(value, int | float) and not isinstance(value, bool)]
-    return sorted(numbers) + [value for value in known if value not in numbers]
+    """Return the distinct labels, numbers by size, then text in its order."""
+    labels = list(dict.fromkeys(value for value in values if not pandas.isna(value)))
+    numbers = [label for label in labels if isinstance(label, int | float) and not isinstance(label, bool)]
+    return sorted(numbers) + [label for label in labels if label not in numbers]
 
 
-def _cell_students(members: pandas.DataFrame, place: dict[str, Label]) -> pandas.DataFrame:
-    baseline = members["stage"] == "baseline"
-    here = pandas.Series(True, index=members.index)
-    for name, label in place.items():
-        here &= (members[name] == label) | (baseline & members[name].isna())
-    return members[here]
+def _cell_students(students: pandas.DataFrame, labels: dict[str, Label]) -> pandas.DataFrame:
+    baseline, inside = students["stage"] == "baseline", pandas.Series(True, index=students.index)
+    for name, label in labels.items():
+        inside &= (students[name] == label) | (baseline & students[name].isna())
+    return students[inside]
 
 
-def _mark_best(score: numpy.ndarray, full: numpy.ndarray, alone: numpy.ndarray) -> numpy.ndarray:
-    """Marks the best by validation among the full cells: one, or all that show the same baseline."""
-    best, full = numpy.zeros(score.shape, bool), full & ~numpy.isnan(score)
-    if full.any():
-        best[tuple(numpy.argwhere(full & (score == score[full].min()))[0])] = True
-    return alone & full & (score == score[best].min()) if (best & alone).any() else best
+def _mark_best(score: numpy.ndarray, is_full: numpy.ndarray, is_baseline: numpy.ndarray) -> numpy.ndarray:
+    """Mark the best full cell on validation, or all cells of a best baseline."""
+    is_best, candidates = numpy.zeros(score.shape, bool), is_full & ~numpy.isnan(score)
+    if candidates.any():
+        is_best[tuple(numpy.argwhere(candidates & (score == score[candidates].min()))[0])] = True
+    if (is_best & is_baseline).any():
+        return is_baseline & candidates & (score == score[is_best].min())
+    return is_best
 
 
 def _mark_tied(
     cells: list[list[pandas.DataFrame]],
-    members: pandas.DataFrame,
+    students: pandas.DataFrame,
     axes: tuple[str, str],
     mean: numpy.ndarray,
     metric: str,
 ) -> numpy.ndarray:
-    """Marks the highest mean, of full cells, and whatever the luck of the seeds explains as well.
+    """Mark the highest mean of full cells, and cells not detectably below it.
 
-    Not relative to the cell that validation chose: with few validation images that one is a lucky one among many.
+    The reference is not the cell chosen on validation: with few validation images, that cell may be chosen by chance.
     """
     if numpy.isnan(mean).all():
         return numpy.zeros(mean.shape, bool)
-    names = treatments(members, axes)
-    of = [[names[cell.index[0]] if len(cell) else None for cell in row] for row in cells]
+    names = cell_names(students, axes)
+    names_of_cells = [[names[cell.index[0]] if len(cell) else None for cell in row] for row in cells]
     row, column = numpy.unravel_index(numpy.nanargmax(mean), mean.shape)
-    highest = of[row][column]
-    p = stats.p_below_best(list(members[metric]), list(names), seed_blocks(members), highest)
+    highest = names_of_cells[row][column]
+    p = stats.p_below_best(list(students[metric]), list(names), seed_blocks(students), highest)
     if p:
         p[highest] = 1.0
-    return numpy.array([[p.get(name, 0.0) >= stats.LEVEL for name in line] for line in of]).reshape(mean.shape)
+    return numpy.array([[p.get(name, 0.0) >= stats.LEVEL for name in line] for line in names_of_cells]).reshape(
+        mean.shape
+    )
 
 
-def treatments(members: pandas.DataFrame, axes: tuple[str, str]) -> pandas.Series:
-    """What was done to each student, by its index: its labels on both axes, without the knobs it does not have."""
-    pairs = zip(*(members[name] for name in axes), strict=True)
+def cell_names(students: pandas.DataFrame, axes: tuple[str, str]) -> pandas.Series:
+    """Return each student's labels on both axes, None for a missing knob."""
+    pairs = zip(*(students[name] for name in axes), strict=True)
     names: list[Hashable] = [tuple(None if pandas.isna(label) else label for label in pair) for pair in pairs]
-    return pandas.Series(names, index=members.index, dtype=object)
+    return pandas.Series(names, index=students.index, dtype=object)
 
 
-def seed_blocks(members: pandas.DataFrame) -> list[tuple]:
-    """The seeds each student was trained from, its own and its teacher's: equal for students that are paired."""
-    return list(zip(members["seed"], members["teacher_seed"].fillna(0), strict=True))
+def seed_blocks(students: pandas.DataFrame) -> list[tuple]:
+    """Return each student's seed and its teacher's seed.
 
-
-def grid_effects(table: Grid) -> list[stats.Effect]:
-    """Whether rows, columns and their interaction do anything, the baseline left out; empty where it cannot be said."""
-    students = table.students[table.students["stage"] != "baseline"]
-    block = seed_blocks(students)
-    if len(set(block)) < 2:
-        return []
-    return stats.effects(list(students[table.metric]), list(students[table.rows]), list(students[table.columns]), block)
-
-
-def best_labels(table: Grid) -> tuple[Label, Label]:
-    """The labels of the best cell, row and column."""
-    row, column = numpy.argwhere(table.is_best)[0]
-    return table.row_labels[row], table.column_labels[column]
-
-
-def gain_over_baseline(table: Grid, students: pandas.DataFrame) -> stats.Difference | None:
-    """The best cell minus the baseline, paired over the students' seeds, teachers averaged; None without either.
-
-    The noise is pooled over all cells, the baseline one of them: three pairs alone would leave two degrees of freedom.
+    Students with equal pairs are compared with each other.
     """
-    if not (table.is_best & ~table.is_baseline).any():
+    return list(zip(students["seed"], students["teacher_seed"].fillna(0), strict=True))
+
+
+def grid_effects(grid: Grid) -> list[stats.Effect]:
+    """Return the effects of rows, columns and their interaction.
+
+    The baseline is left out. Empty with one seed.
+    """
+    students = grid.students[grid.students["stage"] != "baseline"]
+    blocks = seed_blocks(students)
+    if len(set(blocks)) < 2:
+        return []
+    return stats.effects(list(students[grid.metric]), list(students[grid.rows]), list(students[grid.columns]), blocks)
+
+
+def best_labels(grid: Grid) -> tuple[Label, Label]:
+    """Return the labels of the best cell, row and column."""
+    row, column = numpy.argwhere(grid.is_best)[0]
+    return grid.row_labels[row], grid.column_labels[column]
+
+
+def gain_over_baseline(grid: Grid, students: pandas.DataFrame) -> stats.Difference | None:
+    """Return the best cell minus the baseline, None without either.
+
+    The two are paired over the students' seeds. The noise is pooled over all cells and the baseline: three pairs
+    alone would leave two degrees of freedom.
+    """
+    if not (grid.is_best & ~grid.is_baseline).any():
         return None
-    here = dict(zip((table.rows, table.columns), best_labels(table), strict=True))
-    theirs = matching_baselines(students, table.fixed | here)
-    others = table.students.drop(index=theirs.index, errors="ignore")
-    together = pandas.concat([others, theirs])
-    names = [*treatments(others, (table.rows, table.columns)), *[BASELINE] * len(theirs)]
-    # teachers are averaged, because a baseline, which has none, can only be paired with all of them at once
-    means = together[table.metric].groupby([pandas.Series(names, together.index), together["seed"]], sort=False).mean()
+    best = dict(zip((grid.rows, grid.columns), best_labels(grid), strict=True))
+    baselines = matching_baselines(students, grid.fixed | best)
+    distilled = grid.students.drop(index=baselines.index, errors="ignore")
+    both = pandas.concat([distilled, baselines])
+    names = [*cell_names(distilled, (grid.rows, grid.columns)), *[BASELINE] * len(baselines)]
+    # means over teachers, as a baseline, which has no teacher, is paired with all of them at once
+    means = both[grid.metric].groupby([pandas.Series(names, both.index), both["seed"]], sort=False).mean()
     cells, seeds = (list(means.index.get_level_values(level)) for level in (0, 1))
-    return stats.paired_difference(list(means), cells, seeds, best_labels(table), BASELINE)
+    return stats.paired_difference(list(means), cells, seeds, best_labels(grid), BASELINE)

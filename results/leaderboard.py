@@ -36,7 +36,7 @@ def build_leaderboard(
     knobs, diagnoses = knob_columns(students), diagnosis_columns(students)
     groups = group_configurations(_comparable_students(students))
     rows = [_configuration_line(group, knobs, diagnoses) for group in groups]
-    lines = _leaderboard_table(rows + _teacher_lines(teachers or {}, knobs, diagnoses), knobs, diagnoses)
+    lines = _lines_as_table(rows + _teacher_lines(teachers or {}, knobs, diagnoses), knobs, diagnoses)
     lines["rank"] = _rank_lines(lines, metric)
     place = lines["stage"].map(STAGE_ORDER).fillna(1 + max(STAGE_ORDER.values()))
     lines["place"] = place.where(lines["rank"].isna(), 0)
@@ -52,7 +52,7 @@ def _comparable_students(students: pandas.DataFrame) -> pandas.DataFrame:
     return students[(students["stage"] != "baseline") | students["seed"].isin(seeds)] if seeds else students
 
 
-def _leaderboard_table(rows: list[Row], knobs: list[str], diagnoses: list[str]) -> pandas.DataFrame:
+def _lines_as_table(rows: list[Row], knobs: list[str], diagnoses: list[str]) -> pandas.DataFrame:
     # as objects first: a float column would turn a temperature of 4 into 4.0 if the baseline has none
     columns = ["rank", "stage", *knobs, *NUMBERS, *diagnoses, "left_out"]
     table = pandas.DataFrame(rows, columns=pandas.Index(columns), dtype=object)
@@ -84,7 +84,7 @@ def _configuration_line(group: pandas.DataFrame, knobs: list[str], diagnoses: li
 
 
 def _teacher_lines(teachers: Mapping[str, Row], knobs: list[str], diagnoses: list[str]) -> list[Row]:
-    """Return one line per teacher and per network behind one, over their seeds."""
+    """Return one line per teacher and network behind one."""
     groups: dict[str, list[Row]] = {}
     for teacher in teachers.values():
         # members of an ensemble may be the same network, trained for different numbers of epochs

@@ -1,4 +1,4 @@
-"""Number columns of tables for people: which are shown, their heads and their units.
+"""Number columns of tables: selection, heads and units.
 
 Heads and units of metrics come from spaces/metrics.py.
 """
@@ -74,7 +74,7 @@ def measured_numbers(experiment: Experiment) -> list[str]:
 
 
 def unequal_class_numbers(runs: Sequence[Experiment]) -> list[str]:
-    """Return the F1 and AUC columns that one of the experiments shows."""
+    """Return the F1 and AUC columns of experiments with unequal classes."""
     shown: set[str] = set()
     for run in runs:
         if run.has_unequal_classes:
@@ -90,7 +90,7 @@ def class_names(experiment: Experiment) -> Sequence[str]:
 
 
 def metric_notes(experiment: Experiment, numbers: Sequence[str]) -> list[str]:
-    """Return one sentence per metric that needs an explanation."""
+    """Return explanations of the less common metrics."""
     classes = class_names(experiment)
     metrics = {METRIC_FIELDS[name].metric.name: METRIC_FIELDS[name].metric for name in numbers if name in METRIC_FIELDS}
     notes = {name: metric.description for name, metric in metrics.items() if metric.shown != "always"}
@@ -119,7 +119,7 @@ def number_text(line: pandas.Series, name: str) -> str:
 
 
 def format_number(name: str, value: float | str, deviation: float = float("nan")) -> str:
-    """Return a number of a column in its unit, a dash for a missing one."""
+    """Return a number in its unit, a dash without one."""
     if pandas.isna(value):
         return "–"
     if isinstance(value, str):

@@ -14,75 +14,75 @@ Folder = str | os.PathLike[str]
 
 
 def space_file(folder: Folder) -> Path:
-    """The space as run."""
+    """Return the file of the space as run."""
     return Path(folder) / "space.yaml"
 
 
 def environment_file(folder: Folder) -> Path:
-    """What the experiment stands on: data, device, versions, precision, the loss."""
+    """Return environment.json: data, device, versions, precision, loss."""
     return Path(folder) / "environment.json"
 
 
 def teacher_file(folder: Folder, key: str) -> Path:
-    """The record of one teacher."""
+    """Return the record of one teacher."""
     return Path(folder) / "teachers" / f"{key}.json"
 
 
 def trial_folder(folder: Folder, trial: str) -> Path:
-    """Everything that belongs to one student."""
+    """Return the folder of one student."""
     return Path(folder) / "trials" / trial
 
 
 def rows_file(folder: Folder, trial: str) -> Path:
-    """The rows of one student."""
+    """Return the rows of one student."""
     return trial_folder(folder, trial) / "epochs.jsonl"
 
 
 def weights_file(folder: Folder, trial: str) -> Path:
-    """The final weights of one student."""
+    """Return the final weights of one student."""
     return trial_folder(folder, trial) / "student.safetensors"
 
 
 def checkpoint_file(folder: Folder, trial: str) -> Path:
-    """Where one student goes on from while it is being trained."""
+    """Return the checkpoint of a student in training."""
     return trial_folder(folder, trial) / "checkpoint.safetensors"
 
 
 def tensorboard_folder(folder: Folder) -> Path:
-    """The log directory to give to TensorBoard."""
+    """Return the log directory of TensorBoard."""
     return Path(folder) / "tensorboard"
 
 
 def students_file(folder: Folder) -> Path:
-    """One line per student."""
+    """Return the CSV file with one line per student."""
     return Path(folder) / "students.csv"
 
 
 def leaderboard_file(folder: Folder, kind: str) -> Path:
-    """One line per configuration; `kind` is csv or md."""
+    """Return the leaderboard; `kind` is csv or md."""
     return Path(folder) / f"leaderboard.{kind}"
 
 
 def table_file(folder: Folder, kind: str) -> Path:
-    """The table of two knobs; `kind` is csv or md."""
+    """Return the table of two knobs; `kind` is csv or md."""
     return Path(folder) / f"table.{kind}"
 
 
 def heatmap_file(folder: Folder) -> Path:
-    """The table as a picture."""
+    """Return the picture of the table."""
     return Path(folder) / "heatmap.png"
 
 
 def curves_file(folder: Folder) -> Path:
-    """Validation accuracy against epochs as a picture."""
+    """Return the picture of the learning curves."""
     return Path(folder) / "curves.png"
 
 
 def report_file(folder: Folder) -> Path:
-    """Everything above on one page, to be opened in a browser."""
+    """Return the report page."""
     return Path(folder) / "report.html"
 
 
 def journal_file(folder: Folder) -> Path:
-    """The students as a study, to be opened by optuna-dashboard."""
+    """Return the journal for optuna-dashboard."""
     return Path(folder) / "optuna.journal"

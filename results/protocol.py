@@ -13,7 +13,7 @@ SELECTION_NOTE = (
 
 
 def protocol_lines(experiment: Experiment) -> list[str]:
-    """Return the protocol that every table is printed under."""
+    """Return the protocol, one sentence per part."""
     environment, students = experiment.environment, experiment.students
     data, versions = environment.get("data", {}), environment.get("versions", {})
     sizes = " / ".join(f"{data.get(part, '?'):,}" for part in ("train", "val", "test")) if "train" in data else "?"
@@ -29,7 +29,7 @@ def protocol_lines(experiment: Experiment) -> list[str]:
         f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items()) or '?'}.",
         SELECTION_NOTE,
     ]
-    return lines + [_progress_text(experiment)] * experiment.running
+    return lines + [_unfinished_text(experiment)] * experiment.running
 
 
 def _without_full_stop(sentence: str) -> str:
@@ -51,7 +51,7 @@ def _wall_time_text(experiment: Experiment) -> str:
     return f", {wording.format_duration(seconds)} in all" if seconds is not None else ""
 
 
-def _progress_text(experiment: Experiment) -> str:
+def _unfinished_text(experiment: Experiment) -> str:
     finished = (experiment.students["status"] == "finished").sum()
     return f"**The search is not done: {finished} of {len(experiment.students)} students begun are finished.**"
 

@@ -1,8 +1,7 @@
-"""The experiment folder: where every file lies, and the only code that reads or writes the records in it.
+"""Rows and records of an experiment folder, read and written nowhere else.
 
-space.yaml, environment.json, teachers/<key>.json
-trials/<id>/epochs.jsonl   one flat JSON object a line: a "student", its "epoch"s, an "end"; "crc" is its checksum
-students.csv, leaderboard.csv/.md, table.csv/.md, heatmap.png, curves.png, report.html, tensorboard/, optuna.journal
+trials/<id>/epochs.jsonl has one flat JSON object a line: a "student", its "epoch"s, an "end". "crc" is its checksum.
+environment.json is the protocol. teachers/<key>.json are the records of the teachers.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Row = dict[str, Any]
 
 NUMBER_OR_NULL = (int, float, type(None))
 TEXT_OR_NULL = (str, type(None))
-# What a row of each kind must hold, and what a field that it may hold must be: rows may come from anywhere.
+# Rows can come from another machine or version, so kinds and types of fields are checked.
 REQUIRED_FIELDS = {
     "student": ("trial", "stage", "seed"),
     "epoch": ("epoch",),
@@ -41,30 +40,30 @@ FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "lines": (list,),
 }
 STATUSES = ("finished", "stopped", "diverged", "failed")
-LATEST_TIME_SECONDS = 2.0**37  # seconds, in the year 6325: what comes later has no date
-LARGEST_INTEGER = 2**53  # beyond it no reader of JSON keeps every whole number
+LATEST_TIME_SECONDS = 2.0**37  # in the year 6325; later times have no date
+LARGEST_INTEGER = 2**53  # JSON readers round larger integers
 
 
 def append_row(folder: Folder, trial: str, row: Mapping[str, Any]) -> None:
-    """Adds one row to a student's file; it is on the disk when this returns, or a UserError says that there is no room.
+    """Append one row to a student's file and flush it to disk.
 
-    The line ends in a checksum, so that a flipped bit makes it unreadable rather than another number.
+    The line ends in a checksum, so a flipped bit makes it invalid. Raises UserError if the disk is full.
     """
     path = rows_file(folder, trial)
-    # JSON knows no nan or infinity, and a diverged student must not make its file unreadable to other tools
+    # JSON has no NaN: with one, other tools could not read the file of a diverged student
     body = json.dumps({name: _null_if_not_finite(value) for name, value in row.items()}, allow_nan=False)[:-1].encode()
     line = body + b', "crc": "' + _checksum(body).encode() + b'"}\n'
     with disk.disk_full_as_user_error(path, len(line)):
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "ab+") as file:
-            broken = _ends_within_a_line(file)
-            file.write((b"\n" if broken else b"") + line)
+            is_cut_off = _ends_within_a_line(file)
+            file.write((b"\n" if is_cut_off else b"") + line)
             file.flush()
             os.fsync(file.fileno())
 
 
 def _ends_within_a_line(file) -> bool:
-    """Whether the writer before us died in the middle of a line: the next row must not be glued to its rest."""
+    """True if an earlier writer died within a line."""
     if file.seek(0, os.SEEK_END) == 0:
         return False
     file.seek(-1, os.SEEK_END)
@@ -80,17 +79,17 @@ def _checksum(body: bytes) -> str:
 
 
 def read_rows(folder: Folder, trial: str) -> list[Row]:
-    """The rows of one student in the order written, without lines that are half-written or damaged."""
+    """Return the valid rows of one student, in the order written."""
     return [row for _, row in read_lines(folder, trial) if row is not None]
 
 
 def damaged_lines(folder: Folder, trial: str) -> list[int]:
-    """The lines of a student's file, counted from 1, that are not as they were written."""
+    """Return the numbers of damaged lines, from 1."""
     return [number for number, row in read_lines(folder, trial) if row is None]
 
 
 def read_lines(folder: Folder, trial: str) -> list[tuple[int, Row | None]]:
-    """Every line of a student's file with its number from 1, as a row or, where it is damaged, as None."""
+    """Return each line with its number from 1; a damaged one is None."""
     try:
         content = rows_file(folder, trial).read_bytes()
     except FileNotFoundError:
@@ -113,7 +112,7 @@ def _parse_row(line: bytes, trial: str) -> Row | None:
 
 
 def _is_valid_row(row: Row, trial: str) -> bool:
-    """Whether a row is of a known kind and of this student, and its fields are what they should be."""
+    """True if kind, student and types of all fields are valid."""
     needed = REQUIRED_FIELDS.get(row["kind"]) if isinstance(row.get("kind"), str) else None
     if needed is None or any(row.get(name) is None for name in needed) or row.get("trial", trial) != trial:
         return False
@@ -124,9 +123,11 @@ def _is_valid_row(row: Row, trial: str) -> bool:
 
 
 def _has_possible_values(row: Row) -> bool:
-    """Whether what a row of the right types says can be."""
-    known = row["kind"] != "end" or row["status"] in STATUSES
-    return known and (row["kind"] != "epoch" or row["epoch"] > 0) and 0 <= row.get("time", 0) < LATEST_TIME_SECONDS
+    """True if status, epoch and time are possible."""
+    status_exists = row["kind"] != "end" or row["status"] in STATUSES
+    return (
+        status_exists and (row["kind"] != "epoch" or row["epoch"] > 0) and 0 <= row.get("time", 0) < LATEST_TIME_SECONDS
+    )
 
 
 def _is_ordinary_number(value: Any) -> bool:
@@ -134,23 +135,23 @@ def _is_ordinary_number(value: Any) -> bool:
 
 
 def trial_names(folder: Folder) -> list[str]:
-    """The names of the students that have rows, sorted."""
+    """Return the names of the students with rows, sorted."""
     return sorted(path.parent.name for path in (Path(folder) / "trials").glob("*/epochs.jsonl"))
 
 
 def write_file(path: Folder, content: str | bytes) -> None:
-    """Writes a whole file so that a reader sees the old or the new one, never a part, even after a crash."""
+    """Replace a file atomically, even if the process dies."""
     disk.write_atomically(path, content.encode() if isinstance(content, str) else content)
 
 
 def read_environment(folder: Folder) -> Row:
-    """What save_environment wrote; empty where nothing was written yet."""
+    """Return environment.json, empty if there is none."""
     path = environment_file(folder)
     return _read_json_object(path) if path.exists() else {}
 
 
 def _read_json_object(path: Path) -> Row:
-    """A JSON object on disk; a UserError names one that is damaged."""
+    """Read a JSON object; raise UserError for a damaged file."""
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -158,28 +159,28 @@ def _read_json_object(path: Path) -> Row:
     else:
         reason = "no JSON object"
     if not isinstance(content, dict):
-        raise UserError(f"{path}: damaged ({reason}); remove it and run the search again, which writes it anew")
+        raise UserError(f"{path}: damaged ({reason}); remove it and run the search again, which rewrites it")
     return content
 
 
 def save_environment(folder: Folder, content: Mapping[str, Any]) -> None:
-    """Writes what the experiment stands on."""
+    """Write environment.json."""
     write_file(environment_file(folder), json.dumps(content, indent=2) + "\n")
 
 
 def read_teachers(folder: Folder) -> dict[str, Row]:
-    """The teachers' records by key."""
+    """Return the records of the teachers by key."""
     files = sorted((Path(folder) / "teachers").glob("*.json"))
     return {path.stem: _read_json_object(path) for path in files}
 
 
 def save_teacher(folder: Folder, content: Mapping[str, Any]) -> None:
-    """Writes one teacher's record under its `key`."""
+    """Write one teacher's record under its `key`."""
     write_file(teacher_file(folder, content["key"]), json.dumps(content, indent=2) + "\n")
 
 
 def require_experiment(folder: Folder) -> None:
-    """Raises UserError where the folder holds no experiment."""
+    """Raise UserError if the folder holds no experiment."""
     if not Path(folder).is_dir():
         raise UserError(f"{folder}: no such folder; expected an experiment folder, such as runs/mnist_hinton")
     if not space_file(folder).is_file():

@@ -1,4 +1,4 @@
-"""Which differences between cells are more than the luck of the seeds.
+"""Tests of differences between cells against the noise of the seeds.
 
 The model is always accuracy = cell + block + noise. A block is a seed (or a pair of student's and teacher's seed): the
 cells of one seed share its initialisation and its order of images, and what they share says nothing about the knobs.
@@ -21,7 +21,10 @@ Numbers = Sequence[float] | Array
 
 
 class Effect(NamedTuple):
-    """One line of an analysis of variance; `p` is Holm-corrected over the lines of its table."""
+    """One line of an analysis of variance.
+
+    `p` is Holm-corrected over the lines of its table.
+    """
 
     name: str
     f: float
@@ -31,12 +34,15 @@ class Effect(NamedTuple):
 
     @property
     def detected(self) -> bool:
-        """Whether noise alone would do this in fewer than one of twenty experiments."""
+        """True if noise alone does this in under 5 % of experiments."""
         return self.p < LEVEL
 
 
 class Difference(NamedTuple):
-    """A difference of two cells paired over n seeds; its 95 % interval is not a number without residual `freedom`."""
+    """A difference of two cells, paired over n seeds.
+
+    Its 95 % interval is NaN without residual degrees of freedom.
+    """
 
     mean: float
     low: float
@@ -51,7 +57,10 @@ class _LeastSquares(NamedTuple):
 
 
 class _CellModel(NamedTuple):
-    """The model of cells and blocks, fitted: its noise (not a number without freedom) and how contrasts are weighed."""
+    """Fitted model of cells and blocks.
+
+    `inverse` weighs contrasts. `noise` is NaN without degrees of freedom.
+    """
 
     y: Array
     names: list
@@ -62,7 +71,10 @@ class _CellModel(NamedTuple):
 
 
 def effects(values: Numbers, rows: Sequence, columns: Sequence, blocks: Sequence) -> list[Effect]:
-    """The effects of "rows", "columns" and their "interaction" [one entry per student]; empty without a residual."""
+    """Return the effects of "rows", "columns" and their "interaction".
+
+    All arguments have one entry per student. Empty without a residual.
+    """
     y, block = numpy.asarray(values, float), indicators(blocks)
     row, column, cell = indicators(rows), indicators(columns), indicators(list(zip(rows, columns, strict=True)))
     full = _least_squares(y, block, cell)
@@ -73,8 +85,9 @@ def effects(values: Numbers, rows: Sequence, columns: Sequence, blocks: Sequence
     }
     if len(y) <= full.rank:
         return []
-    found = [_model_effect(name, *pair, full, len(y)) for name, pair in nested.items() if pair[1].rank > pair[0].rank]
-    return [effect._replace(p=p) for effect, p in zip(found, holm([e.p for e in found]), strict=True)]
+    tested = [_model_effect(name, *pair, full, len(y)) for name, pair in nested.items() if pair[1].rank > pair[0].rank]
+    p_values = holm([effect.p for effect in tested])
+    return [effect._replace(p=p) for effect, p in zip(tested, p_values, strict=True)]
 
 
 def _model_effect(
@@ -101,7 +114,10 @@ def indicators(labels: Sequence[Hashable]) -> Array:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm (1979): p values corrected so that the chance of one false finding among them all stays at the level."""
+    """Return p values corrected for several tests (Holm 1979).
+
+    The chance of one false finding among them all stays at the level.
+    """
     order = numpy.argsort(p)
     corrected, largest = [0.0] * len(p), 0.0
     for rank, index in enumerate(order):
@@ -111,7 +127,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def p_below_best(values: Numbers, cells: Sequence[Hashable], blocks: Sequence, best: Hashable) -> dict[Hashable, float]:
-    """For each other cell, the corrected one-sided p that it is below the cell `best` by luck alone (Student's t).
+    """Return a corrected one-sided p per cell: the cell is below `best` by chance (Student's t).
 
     Bonferroni over all comparisons and not Holm, because `best` may be the cell that came out highest: then the truly
     best cell still is called worse in at most one of twenty experiments (Hsu, 1984, comparisons with the best).
@@ -126,18 +142,18 @@ def p_below_best(values: Numbers, cells: Sequence[Hashable], blocks: Sequence, b
 
 
 def paired_difference(
-    values: Numbers, cells: Sequence[Hashable], blocks: Sequence, ours: Hashable, other: Hashable
+    values: Numbers, cells: Sequence[Hashable], blocks: Sequence, ours: Hashable, reference: Hashable
 ) -> Difference | None:
-    """The mean of cell `ours` − cell `other` with Student's 95 % interval from the noise pooled over all `cells`.
+    """Return the mean of cell `ours` − cell `reference` with its 95 % interval.
 
-    None where the two cells share no block.
+    The interval is Student's, from the noise pooled over all `cells`. None if the two cells share no block.
     """
-    seen = [{block for cell, block in zip(cells, blocks, strict=True) if cell == name} for name in (ours, other)]
+    seen = [{block for cell, block in zip(cells, blocks, strict=True) if cell == name} for name in (ours, reference)]
     n = len(seen[0] & seen[1])
     if not n:
         return None
     model = _cell_model(values, cells, blocks)
-    mean, deviation = _estimate(model, _contrast(model, ours, other))
+    mean, deviation = _estimate(model, _contrast(model, ours, reference))
     half = float(special.stdtrit(model.freedom, 1 - LEVEL / 2)) * deviation if model.freedom > 0 else float("nan")
     return Difference(mean, mean - half, mean + half, n, model.freedom)
 
@@ -150,19 +166,22 @@ def _cell_model(values: Numbers, cells: Sequence[Hashable], blocks: Sequence) ->
     return _CellModel(y, list(dict.fromkeys(cells)), design, numpy.linalg.pinv(design), noise, freedom)
 
 
-def _contrast(model: _CellModel, ours: Hashable, other: Hashable) -> Array:
+def _contrast(model: _CellModel, ours: Hashable, reference: Hashable) -> Array:
     contrast = numpy.zeros(model.design.shape[1])
-    contrast[model.names.index(ours)], contrast[model.names.index(other)] = 1.0, -1.0
+    contrast[model.names.index(ours)], contrast[model.names.index(reference)] = 1.0, -1.0
     return contrast
 
 
 def _estimable(model: _CellModel, contrast: Array) -> bool:
-    """A contrast outside the design's row space compares cells of different seeds: not a difference of cells."""
+    """True for a difference of cells.
+
+    A contrast outside the row space of the design compares cells of different seeds.
+    """
     return numpy.allclose(contrast @ model.inverse @ model.design, contrast)
 
 
 def _estimate(model: _CellModel, contrast: Array) -> tuple[float, float]:
-    """A difference of cells, the blocks held, and its standard error."""
+    """Return a difference of cells, the blocks held, and its standard error."""
     weights = contrast @ model.inverse
     return float(weights @ model.y), float(numpy.sqrt(model.noise * (weights @ weights)))
 

@@ -1,4 +1,4 @@
-"""Rows of an experiment as DataFrames: one row per student, or one per student and epoch."""
+"""Rows of an experiment as DataFrames, per student or per epoch."""
 
 from __future__ import annotations
 

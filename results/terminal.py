@@ -24,7 +24,7 @@ TERMINAL_LINES = 10
 
 
 def results_console() -> Console:
-    """Return a console on the standard output, 160 columns wide in a pipe."""
+    """Return a console on stdout, 160 columns wide in a pipe."""
     return Console(width=None if sys.stdout.isatty() else 160)
 
 
@@ -44,7 +44,7 @@ def print_results(experiment: Experiment, console: Console) -> None:
 
 
 def _print_leaderboard(experiment: Experiment, console: Console) -> None:
-    """Print the columns that fit, as a wrapped number is unreadable."""
+    """Print the leaderboard without the columns beyond the width."""
     shown, numbers = top_lines(experiment.leaderboard(), TERMINAL_LINES), shown_numbers(experiment)
     names = [*knob_columns(experiment.students), *diagnosis_columns(experiment.students)]
     droppable = [*(name for name in DROPPED_FIRST if name in numbers), *reversed(names)]

@@ -1,4 +1,4 @@
-"""Texts of numbers, knobs and cells, the same in Markdown, pictures and on the terminal."""
+"""Texts of numbers, knobs and cells in all outputs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def short_name(knob: str, knobs: list[str]) -> str:
     The whole path if another knob ends in the same word.
     """
     last = knob.rpartition(".")[2]
-    return knob if sum(other.rpartition(".")[2] == last for other in knobs) > 1 else last
+    return knob if sum(name.rpartition(".")[2] == last for name in knobs) > 1 else last
 
 
 def format_label(value: Any) -> str:
-    """Return a knob's value in at most four digits, a dash without one."""
+    """Return a value in at most four digits, a dash without one."""
     if pandas.isna(value):
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -69,12 +69,12 @@ def describe_counts(table: Grid) -> str:
 
 
 def format_p(p: float) -> str:
-    """Return a p value as in papers, such as `p < 0.001` or `p = 0.021`."""
+    """Return a p value as `p < 0.001` or `p = 0.021`."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def capitalize(name: str) -> str:
-    """Capitalize a plain word at the start of a sentence, but no dotted path."""
+    """Capitalize a plain word, but no dotted path."""
     return name[:1].upper() + name[1:] if "." not in name and "_" not in name else name
 
 

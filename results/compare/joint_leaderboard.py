@@ -31,7 +31,7 @@ def leaderboard_lines(runs: Sequence[Experiment]) -> pandas.DataFrame:
 
 
 def experiment_names(runs: Sequence[Experiment]) -> list[str]:
-    """Return the names of the spaces, or the folders if two names are equal."""
+    """Return the names of the spaces, or the folders for equal names."""
     names = [run.space.name for run in runs]
     return names if len(set(names)) == len(names) else [str(run.folder) for run in runs]
 

@@ -50,7 +50,7 @@ def run_summary(experiment: Experiment) -> dict[str, str]:
 
 
 def _matching_lines(lines: pandas.DataFrame, best: pandas.Series, knobs: Sequence[str]) -> pandas.DataFrame:
-    """Return the lines with the same values as `best` for all their knobs."""
+    """Return the lines with the knob values of `best`."""
     names = [name for name in knobs if name in lines and not name.startswith("method.")]
     same = [all(pandas.isna(line[name]) or line[name] == best[name] for name in names) for _, line in lines.iterrows()]
     return lines[same]
@@ -101,7 +101,7 @@ def _overview_row(published: dict[str, str], run: dict[str, str] | None) -> list
 
 
 def _read_text_cells(file: Path) -> list[dict[str, str]]:
-    """Read a CSV file as text; lines that start with # are comments."""
+    """Read a CSV file as text, without comment lines (#)."""
     table = pandas.read_csv(file, comment="#", dtype=str, keep_default_na=False)
     return [{str(name): cell for name, cell in line.items()} for line in table.to_dict("records")]
 

@@ -18,7 +18,7 @@ VERSIONS = ("torch", "torchvision", "numpy")  # packages that compute a student;
 
 
 def experiment_protocol(experiment: Experiment) -> dict[str, str]:
-    """Return the conditions under which the ranked configurations were trained."""
+    """Return the training conditions of the ranked configurations."""
     environment, lines = experiment.environment, experiment.leaderboard()
     data = environment.get("data", {})
     ranked = lines[lines["rank"].notna()]

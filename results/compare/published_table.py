@@ -1,4 +1,4 @@
-"""`python -m results.compare.published_table RUN FILE.csv`: a table beside a published one, as Markdown."""
+"""`python -m results.compare.published_table RUN FILE.csv`: a table beside a published one."""
 
 from __future__ import annotations
 

@@ -81,6 +81,6 @@ def configuration_lines(runs: Sequence[Experiment]) -> list[list[str]]:
 
 
 def _with_differences(runs: Sequence[Experiment], heads: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Append the differing parts of the protocol to the heads, and return them per experiment."""
+    """Return the heads and, per experiment, the differing parts of the protocol."""
     parts = {part: values for part, values in protocol_differences(runs).items() if part not in heads}
     return [*heads, *parts], [list(values) for values in zip(*parts.values(), strict=True)] or [[] for _ in runs]

@@ -1,4 +1,4 @@
-"""Trackers: other programs that show the students of a search while it runs.
+"""Trackers: displays of a running search in other programs.
 
 All are drawn from the rows of the experiment folder. The driver sends each event once, to all trackers of a search.
 TensorBoard and the journal of optuna-dashboard are always on; a space names others under `track`.
@@ -26,21 +26,24 @@ class Tracker(Protocol):
         """Show the present rows of one student."""
 
     def close(self, students: Sequence[History], *, done: bool) -> None:
-        """Show the present rows of all students, and the end of the run; not `done`: it was interrupted."""
+        """Show the present rows of all students and the end of the run.
+
+        The run was interrupted if not `done`.
+        """
 
 
 class TrackerModule(Protocol):
     """Module of one tracker."""
 
     def start_tracker(self, folder: Path, space: Space, option: Any, students: Sequence[History]) -> Tracker:
-        """Start tracking a search that has these students already.
+        """Start tracking a search with these earlier students.
 
         `option` is the value under `track`. Raises UserError if the tracker cannot be reached.
         """
 
 
 class TrackerEntry(NamedTuple):
-    """Module of a tracker, the package to be installed for it, and whether its option may be text."""
+    """Module of a tracker, its optional package, and the type of its option."""
 
     module: str
     package: str | None = None
@@ -57,7 +60,7 @@ MAX_REASON_CHARACTERS = 300
 
 
 def check_trackers(space: Space) -> None:
-    """Raise UserError for a tracker that a space cannot use."""
+    """Raise UserError for an unusable tracker."""
     for name, option in (space.track or {}).items():
         if name not in TRACKERS:
             raise space.error(f"track.{name}", f"unknown tracker {name}{did_you_mean(name, TRACKERS)}")
@@ -72,7 +75,10 @@ def check_trackers(space: Space) -> None:
 
 
 class TrackerGroup:
-    """All trackers of one run; one that fails is dropped, and the search goes on."""
+    """All trackers of one run.
+
+    A failing tracker is dropped, and the search goes on.
+    """
 
     def __init__(self, trackers: Mapping[str, Tracker], print_line: Callable[[str], None]) -> None:
         self._trackers, self._print_line = dict(trackers), print_line
@@ -97,7 +103,7 @@ class TrackerGroup:
 
 
 def start_trackers(space: Space, folder: Path, print_line: Callable[[str], None]) -> TrackerGroup:
-    """Start the trackers that are always on and those that the space names.
+    """Start the permanent trackers and those of the space.
 
     Raises UserError if one cannot start.
     """

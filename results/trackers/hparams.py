@@ -28,7 +28,7 @@ def hparam_type(values: list | None) -> type:
     return float if numbers else str
 
 
-def experiment_summary(domains: Mapping[str, list | None], types: Mapping[str, type]) -> summary_pb2.Summary:
+def columns_summary(domains: Mapping[str, list | None], types: Mapping[str, type]) -> summary_pb2.Summary:
     """Return the message of all columns: knobs and metrics."""
     infos = [_column_info(name, domains[name], types[name]) for name in domains]
     shown = [field for field in METRIC_FIELDS.values() if field.metric.shown == "always"]

@@ -35,7 +35,7 @@ ENVIRONMENT_DEFAULTS = {
 
 @dataclass
 class StudentRun:
-    """State of a student's run in MLflow; `epoch` is the last one logged."""
+    """State of a student's run; `epoch` is the last one logged."""
 
     run_id: str
     status: str

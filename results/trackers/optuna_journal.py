@@ -38,7 +38,10 @@ class JournalTracker:
         self._open_study()
 
     def update(self, student: History) -> None:
-        """Write the present rows of a student; a retried student becomes another trial."""
+        """Write the present rows of a student.
+
+        A retried student becomes another trial.
+        """
         self._write(student_trial(student, self._space, self._knobs))
 
     def update_all(self, students: Iterable[History]) -> None:
@@ -86,7 +89,7 @@ class JournalTracker:
         self._trials[student] = new
 
     def _append(self, old: Trial, new: Trial) -> None:
-        """Append what is new of a running trial."""
+        """Append new values of a running trial."""
         for epoch, value in new.intermediate_values.items():
             if old.intermediate_values.get(epoch) != value:
                 self._storage.set_trial_intermediate_value(old._trial_id, epoch, value)
@@ -105,7 +108,10 @@ def start_tracker(folder: Path, space: Space, option: Any, students: Sequence[Hi
 
 
 def _open_journal(folder: Folder) -> optuna.storages.JournalStorage:
-    """Open the journal of a folder; a damaged one is deleted, as the rows have everything in it."""
+    """Open the journal of a folder.
+
+    A damaged one is deleted: the rows have everything in it.
+    """
     path = journal_file(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     content = path.read_bytes() if path.exists() else b""

@@ -30,7 +30,10 @@ Distribution = optuna.distributions.BaseDistribution
 
 
 class KnobDistribution(NamedTuple):
-    """Distribution of a knob; of a choice, `labels` maps each label's text to the label."""
+    """Distribution of a knob.
+
+    Of a choice, `labels` maps each label's text to the label.
+    """
 
     distribution: Distribution
     labels: dict[str, Any] | None

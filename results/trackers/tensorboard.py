@@ -18,7 +18,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from results.paths import Folder, tensorboard_folder
 from results.records import Row
 from results.students import History, knob_values
-from results.trackers.hparams import HPARAM_FIELDS, experiment_summary, hparam_type, session_end_summary
+from results.trackers.hparams import HPARAM_FIELDS, columns_summary, hparam_type, session_end_summary
 from spaces.domain import Choice
 from spaces.metrics import TEST_FIELDS, VAL_FIELDS
 from spaces.space import Space
@@ -43,7 +43,7 @@ class TensorBoardTracker:
         self._written = {student.start["trial"]: student.epochs for student in students}
         self._ended = {student.start["trial"] for student in students if student.end}
         self._root = EventFileWriter(str(self._folder), filename_suffix=FILE_SUFFIX)
-        _add_event(self._root, experiment_summary({**hparams, **HPARAM_FIELDS}, self._types))
+        _add_event(self._root, columns_summary({**hparams, **HPARAM_FIELDS}, self._types))
 
     def update(self, student: History) -> None:
         """Write the new epochs of a student, and its end."""
@@ -64,7 +64,10 @@ class TensorBoardTracker:
             self._write_end(trial, student)
 
     def close(self, students: Sequence[History], *, done: bool) -> None:
-        """Write what is new and close all files; students without an end stay marked as running."""
+        """Write new epochs and close all files.
+
+        Students without an end stay marked as running.
+        """
         for student in students:
             self.update(student)
         for writer in [*self._writers.values(), self._root]:
@@ -102,7 +105,7 @@ class TensorBoardTracker:
             writer.close()
 
     def _open_writer(self, trial: str, start: Row, step: int) -> EventFileWriter:
-        """Open a file whose events replace earlier ones from this step on."""
+        """Open a file; it replaces earlier events from this step on."""
         writer = EventFileWriter(str(self._folder / trial), filename_suffix=FILE_SUFFIX)
         restart = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         timestamp = start.get("time") or time.time()

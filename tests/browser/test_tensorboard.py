@@ -1,17 +1,20 @@
-"""The real TensorBoard, on a finished and on a running experiment, driven as a person would."""
+"""TensorBoard in a browser, on a finished and on a running experiment."""
 
 from __future__ import annotations
 
 import pytest
 
-from results import records, students
-from results.trackers.tensorboard import Board
+from results import paths, students
+from results.trackers.tensorboard import TensorBoardTracker
 
 pytestmark = pytest.mark.slow
 
 
 def table(page) -> list[list[str]]:
-    """The lines of the HParams table as shown, the heads first: TensorBoard keeps its cells in no order of lines."""
+    """Return the rows of the HParams table, the heads first.
+
+    TensorBoard does not keep its cells in the order of rows.
+    """
     page.get_by_text("Trial ID", exact=True).first.wait_for()
     cells = page.locator("vaadin-grid-cell-content").evaluate_all("""all => all.map(e => {
         const place = e.getBoundingClientRect();
@@ -24,16 +27,16 @@ def table(page) -> list[list[str]]:
 
 
 def hparams(page, trial: str) -> dict[str, dict[str, str]]:
-    """What the HParams table says of each student, once it shows the one named."""
+    """Return the HParams table by student, once `trial` is shown."""
     page.get_by_text(trial, exact=True).first.wait_for()
     heads, *lines = table(page)
-    found = (dict(zip(heads, line, strict=False)) for line in lines)
-    return {line["Trial ID"]: line for line in found if line["Trial ID"]}
+    rows = (dict(zip(heads, line, strict=False)) for line in lines)
+    return {line["Trial ID"]: line for line in rows if line["Trial ID"]}
 
 
 def test_a_finished_experiment(serve, look, finished):
-    address = serve(records.tensorboard_folder(finished))
-    rows = students.read(finished)
+    address = serve(paths.tensorboard_folder(finished))
+    rows = students.read_students(finished)
     page = look(f"{address}/#hparams", width=1700, height=4200).page
     lines = hparams(page, rows["trial"].iloc[-1])
     assert set(lines) == set(rows["trial"][rows["epochs"] > 0])
@@ -49,14 +52,14 @@ def test_a_finished_experiment(serve, look, finished):
 
 
 def test_scalars_are_listed_by_their_tags(serve, look, finished):
-    page = look(f"{serve(records.tensorboard_folder(finished))}/#scalars", height=2000).page
+    page = look(f"{serve(paths.tensorboard_folder(finished))}/#scalars", height=2000).page
     for tag in ("accuracy/val", "accuracy/test"):
         page.get_by_text(tag, exact=True).first.wait_for()
     page.get_by_text("loss", exact=True).first.wait_for()
 
 
 def test_the_heat_map_is_among_the_images(serve, look, finished):
-    page = look(f"{serve(records.tensorboard_folder(finished))}/#images").page
+    page = look(f"{serve(paths.tensorboard_folder(finished))}/#images").page
     # beyond 40 runs TensorBoard begins with none of them chosen
     page.get_by_text("Toggle all runs").first.click()
     picture = page.locator("img[src*=individualImage]").first
@@ -65,16 +68,13 @@ def test_the_heat_map_is_among_the_images(serve, look, finished):
 
 
 def test_a_running_experiment(serve, look, synthetic, tmp_path):
-    made = synthetic.write_grid(tmp_path / "run", seeds=(0,))
-    running = made.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 1, end=None, epochs=2)
-    board = Board(made.folder, {"method.alpha": [0, 0.5, 1], "method.temperature": [1, 4, 16]})
-    for student in students.histories(made.folder):
-        for epoch in student.epochs:
-            board.epoch(student.start["trial"], student.start, epoch)
-        if student.end:
-            board.end(student.start["trial"], student.end["status"], student.end)
-    page = look(f"{serve(records.tensorboard_folder(made.folder))}/#hparams", width=1700, height=1400).page
+    builder = synthetic.write_grid(tmp_path / "run", seeds=(0,))
+    running = builder.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 1, end=None, epochs=2)
+    tracker = TensorBoardTracker(builder.folder, {"method.alpha": [0, 0.5, 1], "method.temperature": [1, 4, 16]})
+    for student in students.histories(builder.folder):
+        tracker.update(student)
+    page = look(f"{serve(paths.tensorboard_folder(builder.folder))}/#hparams", width=1700, height=1400).page
     lines = hparams(page, running)
     assert len(lines) == 8 and lines[running]["method.temperature"] == "4.0000"
     assert float(lines[running]["validation accuracy"]) > 0.9 and lines[running]["test accuracy"] == ""
-    board.close()
+    tracker.close([], done=False)

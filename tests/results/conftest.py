@@ -1,4 +1,4 @@
-"""Experiment folders made of rows: nothing is trained."""
+"""Experiment folders built of rows: nothing is trained."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ENVIRONMENT = {
 
 
 def truth(values: dict) -> float:
-    """The accuracy a student tends to: the baseline 0.94, rising with temperature up to 0.96."""
+    """Return the expected accuracy: 0.94 for the baseline, up to 0.96 at high temperature."""
     alpha, temperature = values.get("method.alpha", 0), values.get("method.temperature", 1)
     return 0.94 + (0.02 * min(1.0, 0.2 + temperature / 8) if alpha else 0.0) + (0.002 if alpha == 0.5 else 0.0)
 
@@ -72,14 +72,14 @@ class Build:
         *,
         teacher_seed: int = 0,
     ) -> str:
-        """One student, ended as told; None leaves it running."""
+        """Write one student; with `end` None it is running."""
         trial = f"{stage}-{self.count:04d}"
         self.count += 1
-        taught = None if stage == "baseline" else TEACHER
+        teacher = None if stage == "baseline" else TEACHER
         self.row(
             trial,
             kind="student",
-            **{"trial": trial, "stage": stage, "seed": seed, "teacher_seed": teacher_seed, "teacher": taught},
+            **{"trial": trial, "stage": stage, "seed": seed, "teacher_seed": teacher_seed, "teacher": teacher},
             **{"values": values, "planned_epochs": self.epochs, "parameters": 1238730, "macs": 1237941},
         )
         goal = truth(values) + self.luck(seed)
@@ -135,19 +135,19 @@ def write_grid(
 
 @pytest.fixture(scope="session")
 def synthetic() -> SimpleNamespace:
-    """What writes experiments, for tests that want several of them or spaces of their own."""
+    """Writers of experiments, for tests with several experiments or other spaces."""
     return SimpleNamespace(Build=Build, space=space, write_grid=write_grid)
 
 
 @pytest.fixture
 def build(tmp_path) -> Callable[..., Build]:
-    """A full grid of alpha {0, .5, 1} × T {1, 4, 16}, to which more students can be added."""
+    """A full grid of alpha {0, .5, 1} × T {1, 4, 16}; students can be added."""
     return lambda **how: write_grid(tmp_path / "run", **how)
 
 
 @pytest.fixture
 def empty(tmp_path) -> Callable[..., Build]:
-    """An experiment in which no student has begun; `rest` are more lines of its space."""
+    """An experiment without students; `rest` are more lines of its space."""
     return lambda rest="", **how: Build(tmp_path / "run", space(rest=rest), **how)
 
 
@@ -159,41 +159,41 @@ def full(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def running(build) -> Path:
-    """A grid whose last students are at work, one half-way through writing a row, one without an epoch."""
-    made = build(seeds=(0, 1))
+    """A running grid: one student has half a row, one has no epoch."""
+    built = build(seeds=(0, 1))
     values = {"method.alpha": 0.5, "method.temperature": 4}
-    trial = made.student("explore", values, 2, end=None, epochs=2)
-    with open(paths.rows_file(made.folder, trial), "a") as file:
+    trial = built.student("explore", values, 2, end=None, epochs=2)
+    with open(paths.rows_file(built.folder, trial), "a") as file:
         file.write(json.dumps({"kind": "epoch", "epoch": 3})[:-4])
-    made.student("baseline", {}, 2, end=None, epochs=0)
-    return made.folder
+    built.student("baseline", {}, 2, end=None, epochs=0)
+    return built.folder
 
 
 @pytest.fixture
 def broken(build) -> Path:
     """A grid with one more seed in which one student diverged, one failed and one was stopped."""
-    made = build()
+    built = build()
     for end, temperature in [("diverged", 1), ("failed", 4), ("stopped", 16)]:
         values = {"method.alpha": 0.5, "method.temperature": temperature}
-        made.student("explore", values, 3, end=end, epochs=0 if end == "failed" else 2)
-    return made.done()
+        built.student("explore", values, 3, end=end, epochs=0 if end == "failed" else 2)
+    return built.done()
 
 
 @pytest.fixture
 def confirmed(tmp_path) -> Path:
     """A search of one seed, most of it stopped early, then the best two and the baseline confirmed with fresh seeds."""
     rest = "search: {algorithm: tpe, scheduler: asha, trials: 9}\nconfirm: {top: 2, seeds: [10, 11, 12]}\n"
-    made = Build(tmp_path / "run", space(rest=rest))
+    built = Build(tmp_path / "run", space(rest=rest))
     for index, (alpha, temperature) in enumerate(itertools.product((0.2, 0.5, 1), (1, 4, 16))):
         values = {"method.alpha": alpha, "method.temperature": temperature}
         finished = temperature > 1
-        made.student("explore", values, 0, "finished" if finished else "stopped", None if finished else index % 3 + 1)
-    made.student("baseline", {}, 0)
+        built.student("explore", values, 0, "finished" if finished else "stopped", None if finished else index % 3 + 1)
+    built.student("baseline", {}, 0)
     for seed in (10, 11, 12):
-        made.student("baseline", {}, seed)
+        built.student("baseline", {}, seed)
         for temperature in (4, 16):
-            made.student("confirm", {"method.alpha": 0.5, "method.temperature": temperature}, seed)
-    return made.done()
+            built.student("confirm", {"method.alpha": 0.5, "method.temperature": temperature}, seed)
+    return built.done()
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def single(build) -> Path:
 
 @pytest.fixture
 def tableless(build) -> Path:
-    """A grid whose space asks for no table."""
+    """A grid without a table in its space."""
     return build(rest="").done()
 
 
@@ -226,13 +226,13 @@ def mixed(empty) -> Path:
 
     Twenty students: three stopped at each of ASHA's rungs 1 and 3, one failed.
     """
-    made = empty(epochs=9)
-    (made.folder / "space.yaml").write_text(MIXED)
+    built = empty(epochs=9)
+    (built.folder / "space.yaml").write_text(MIXED)
     for index in range(20):
         values = {"student.model.hidden": ["[64]", "[400,400]"][index % 2], "train.batch_size": 32 + 10 * index}
         distilled = {"method.alpha": index / 20, "method.temperature": 2.0 ** (index % 7)}
         values |= {"method": "none"} if index % 5 == 0 else {"method": "hinton", **distilled}
         end = "stopped" if index < 6 else "failed" if index == 6 else "finished"
-        made.student("explore", values, 0, end, {"stopped": 1 if index < 3 else 3, "failed": 2}.get(end))
-    made.student("baseline", {"student.model.hidden": "[400,400]", "train.batch_size": 222}, 0)
-    return made.done()
+        built.student("explore", values, 0, end, {"stopped": 1 if index < 3 else 3, "failed": 2}.get(end))
+    built.student("baseline", {"student.model.hidden": "[400,400]", "train.batch_size": 222}, 0)
+    return built.done()

@@ -50,21 +50,21 @@ def test_students_without_an_end_in_order_are_counted_and_not_averaged(broken):
 
 
 def test_fewer_seeds_or_epochs_are_not_ranked(build):
-    made = build()
-    made.student("explore", HALF, 3)
-    made.student("explore", {"method.alpha": 0.9, "method.temperature": 4}, 0, epochs=2)
-    lines = leaderboard.build_leaderboard(results.read(made.folder))
+    built = build()
+    built.student("explore", HALF, 3)
+    built.student("explore", {"method.alpha": 0.9, "method.temperature": 4}, 0, epochs=2)
+    lines = leaderboard.build_leaderboard(results.read(built.folder))
     assert lines["rank"].notna().sum() == 1
     assert lines.iloc[0]["n"] == 4
 
 
 def test_nothing_finished_is_nothing_ranked(empty):
-    made = empty()
-    assert leaderboard.build_leaderboard(results.read(made.folder)).empty
-    made.student("explore", HALF, 0, end="diverged", epochs=1)
-    lines = leaderboard.build_leaderboard(results.read(made.folder))
+    built = empty()
+    assert leaderboard.build_leaderboard(results.read(built.folder)).empty
+    built.student("explore", HALF, 0, end="diverged", epochs=1)
+    lines = leaderboard.build_leaderboard(results.read(built.folder))
     assert lines["rank"].isna().all() and lines["n"].tolist() == [0]
-    assert leaderboard.best_trials(results.read(made.folder)) == []
+    assert leaderboard.best_trials(results.read(built.folder)) == []
 
 
 def test_the_best_are_one_student_of_each_of_the_first_configurations(full, confirmed):
@@ -97,19 +97,19 @@ def test_what_the_parts_did_is_averaged_and_shown(full):
     assert "oracle_accuracy" not in "".join(heads)
 
 
-def test_who_stands_behind_a_teacher_is_told_apart(full):
-    known = {"values": {}, "parameters": 10, "seed": 0}
-    alone = {"a": known | {"key": "a", "test_accuracy": 0.9}}
-    behind = {name: known | {"key": name, "test_accuracy": 0.5, "behind": "a"} for name in "bc"}
+def test_networks_behind_a_teacher_have_lines_of_their_own(full):
+    record = {"values": {}, "parameters": 10, "seed": 0}
+    teacher = {"a": record | {"key": "a", "test_accuracy": 0.9}}
+    behind = {name: record | {"key": name, "test_accuracy": 0.5, "behind": "a"} for name in "bc"}
     behind["d"] = behind["b"] | {"parameters": 99}
-    lines = leaderboard.build_leaderboard(results.read(full), teachers=alone | behind)
-    found = lines[lines["stage"].isin(["teacher", leaderboard.BEHIND_TEACHER])]
-    assert found["stage"].tolist() == ["teacher", leaderboard.BEHIND_TEACHER, leaderboard.BEHIND_TEACHER]
-    assert found["test_accuracy"].tolist() == [0.9, 0.5, 0.5] and found["n"].tolist() == [1, 2, 1]
+    lines = leaderboard.build_leaderboard(results.read(full), teachers=teacher | behind)
+    rest = lines[lines["stage"].isin(["teacher", leaderboard.BEHIND_TEACHER])]
+    assert rest["stage"].tolist() == ["teacher", leaderboard.BEHIND_TEACHER, leaderboard.BEHIND_TEACHER]
+    assert rest["test_accuracy"].tolist() == [0.9, 0.5, 0.5] and rest["n"].tolist() == [1, 2, 1]
 
 
-def test_members_of_one_network_trained_for_other_epochs_are_two_lines(full):
-    known = {"values": {}, "parameters": 10, "macs": 9, "seed": 0, "test_accuracy": 0.5, "behind": "a"}
-    members = {name: known | {"key": name, "epochs": epochs} for name, epochs in {"b": 1, "c": 2}.items()}
+def test_equal_members_with_different_epochs_are_two_lines(full):
+    record = {"values": {}, "parameters": 10, "macs": 9, "seed": 0, "test_accuracy": 0.5, "behind": "a"}
+    members = {name: record | {"key": name, "epochs": epochs} for name, epochs in {"b": 1, "c": 2}.items()}
     lines = leaderboard.build_leaderboard(results.read(full), teachers=members)
     assert lines["epochs"][lines["stage"] == leaderboard.BEHIND_TEACHER].tolist() == [1, 2]

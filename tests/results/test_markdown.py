@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 import results
-from results import grids, markdown, records, stats, wording
+from results import findings, grids, markdown, records, stats, wording
 from results.experiment import load_experiment
 
 
@@ -17,7 +17,7 @@ def page(folder) -> str:
     return markdown.grid_page(loaded, grid)
 
 
-def test_the_protocol_stands_above_both_pages(full):
+def test_both_pages_begin_with_the_protocol(full):
     for text in (page(full), markdown.leaderboard_page(load_experiment(full))):
         above = text.split("|")[0]
         assert "mnist5k" in above and "3,000 / 500 / 1,500 images" in above and "split: stratified, seed 0" in above
@@ -25,7 +25,7 @@ def test_the_protocol_stands_above_both_pages(full):
         assert "float32" in above and "a processor" in above and "2026-01-02" in above and "torch 2.13.0" in above
 
 
-def test_cells_are_percent_with_deviation_and_n_is_said_once(full):
+def test_cells_are_percent_with_deviation(full):
     text, grid = page(full), grids.make_grid(results.read(full), x="method.temperature", y="method.alpha")
     cells = re.findall(r"(\d\d\.\d\d) ± (\d\.\d\d)", text)
     assert len(cells) == 9
@@ -34,53 +34,54 @@ def test_cells_are_percent_with_deviation_and_n_is_said_once(full):
     assert text.count("**") == 2 and "(3)" not in text and "n = 3 in every cell." in text
 
 
-def test_n_stands_in_the_cells_where_they_differ_in_it(build):
-    made = build()
-    made.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 3)
-    text = page(made.done())
+def test_unequal_n_is_shown_in_the_cells(build):
+    built = build()
+    built.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 3)
+    text = page(built.done())
     assert len(re.findall(r"± \d\.\d\d \(3\)", text)) == 8 and len(re.findall(r"± \d\.\d\d \(4\)", text)) == 1
     assert "n in the cells." in text
 
 
 def test_a_sentence_in_the_protocol_has_one_full_stop(build):
-    made = build()
-    known = records.read_environment(made.folder)
-    known["data"] |= {"source": "Taken from a package.", "split": "by seed 0."}
-    records.save_environment(made.folder, known)
-    assert "(Taken from a package); 3,000" in page(made.folder) and "split: by seed 0.\n" in page(made.folder)
+    built = build()
+    environment = records.read_environment(built.folder)
+    environment["data"] |= {"source": "Taken from a package.", "split": "by seed 0."}
+    records.save_environment(built.folder, environment)
+    assert "(Taken from a package); 3,000" in page(built.folder) and "split: by seed 0.\n" in page(built.folder)
 
 
-def test_findings_are_sentences(full):
+def test_findings_are_sentences_and_tests_are_folded(full):
     text = page(full)
-    assert re.search(r"temperature has a detectable effect \(F\(2,10\)=\d+\.\d\d, p<0\.001\)\.", text)
-    assert re.search(r"alpha and temperature have no detectable interaction \(F\(2,10\)", text)
-    assert re.search(
-        r"− baseline = \+\d\.\d\d points, paired over 3 seeds, 95 % CI \[\+.*\] \(pooled residual of cells", text
-    )
-    assert "12 degrees of freedom" in text
-    assert re.search(r"Bold: the cell that validation chose \(alpha [\d.]+, temperature \d+\)", text)
-    assert "`=`: the highest mean and the cells not detectably below it" in text
-    assert "over the students' seeds under one teacher" in text
+    words, tests = text.split("<details>\n<summary>How this was tested</summary>\n")
+    assert re.search(r"- Temperature matters \(p < 0\.001\)\. .*No interaction of alpha and temperature found\.", words)
+    assert re.search(r"− baseline = \+\d\.\d\d points, paired over 3 seeds, 95 % CI \[\+.*\]\.", words)
+    assert re.search(r"Bold: the cell chosen on validation \(alpha [\d.]+, temperature \d+\)", words)
+    assert "`=`: the highest mean, and the cells not detectably below it." in words
+    assert "over the students' seeds under one teacher" in words
+    assert re.search(r"- Temperature: F\(2, 10\) = \d+\.\d\d, p < 0\.001\.", tests)
+    assert "Interaction of alpha and temperature: F(2, 10) = " in tests and "Holm-corrected" in tests
+    assert "pooled residual of cells × seeds, the baseline a cell, 12 degrees of freedom" in tests
+    assert "one-sided t, Bonferroni-corrected" in tests and tests.rstrip().endswith("</details>")
 
 
-def test_one_seed_has_no_deviation_and_says_why(single):
+def test_one_seed_has_no_deviation(single):
     text = page(single)
     below = text.split("|")[-1]
-    assert "One seed per cell: no cell can be told from another." in below
-    assert "±" not in text and "effect" not in below
+    assert "One seed per cell: no cell can be distinguished from another." in below
+    assert "±" not in text and "effect" not in below.lower() and "<details>" not in text
 
 
-def test_a_running_experiment_says_so(running):
+def test_a_running_experiment_is_marked(running):
     assert "The search is not done: 14 of 16 students begun are finished." in page(running)
 
 
-def test_varied_teachers_are_said(build):
-    made = build()
+def test_several_teacher_seeds_are_named(build):
+    built = build()
     for seed in (0, 1, 2):
         for alpha in (0.5, 1):
             for heat in (1, 4, 16):
-                made.student("explore", {"method.alpha": alpha, "method.temperature": heat}, seed, teacher_seed=1)
-    text = page(made.done())
+                built.student("explore", {"method.alpha": alpha, "method.temperature": heat}, seed, teacher_seed=1)
+    text = page(built.done())
     assert "seeds of student and teacher, which both vary" in text and "Teacher seeds: 0, 1." in text
 
 
@@ -108,6 +109,6 @@ def test_words():
     assert wording.short_name("method.alpha", ["method.alpha", "train.lr"]) == "alpha"
     assert wording.short_name("train.lr", ["teacher.train.lr", "train.lr"]) == "train.lr"
     assert [wording.format_duration(seconds) for seconds in (4.2, 200, 7500)] == ["4.2 s", "3 min 20 s", "2 h 5 min"]
-    assert wording.describe_difference(stats.Difference(-0.001, numpy.nan, numpy.nan, 1, 0)).startswith(
+    assert findings.difference_finding(stats.Difference(-0.001, numpy.nan, numpy.nan, 1, 0)).startswith(
         "-0.10 points, over one seed"
     )

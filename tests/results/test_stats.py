@@ -17,22 +17,22 @@ def layout(rows: int, columns: int, seeds: int) -> list[list[int]]:
     return [list(labels) for labels in zip(*students, strict=True)]
 
 
-def by_name(found: list[stats.Effect]) -> dict[str, stats.Effect]:
-    return {effect.name: effect for effect in found}
+def by_name(result: list[stats.Effect]) -> dict[str, stats.Effect]:
+    return {effect.name: effect for effect in result}
 
 
 def test_balanced_squares_are_those_of_the_textbook():
     y = numpy.random.default_rng(0).normal(size=(4, 6, 3)) + numpy.arange(6)[None, :, None] / 3
-    found = by_name(stats.effects(y.ravel(), *layout(4, 6, 3)))
+    result = by_name(stats.effects(y.ravel(), *layout(4, 6, 3)))
     mean = y.mean()
     cell, seed = y.mean(2), y.mean((0, 1))
     row, column = y.mean((1, 2)), y.mean((0, 2))
     between = 3 * ((cell - row[:, None] - column[None, :] + mean) ** 2).sum() / 15
     noise = ((y - cell[:, :, None] - seed + mean) ** 2).sum() / 46
-    assert found["rows"].f == pytest.approx(18 * ((row - mean) ** 2).sum() / 3 / noise)
-    assert found["columns"].f == pytest.approx(12 * ((column - mean) ** 2).sum() / 5 / noise)
-    assert found["interaction"].f == pytest.approx(between / noise)
-    assert [(e.freedom, e.residual_freedom) for e in found.values()] == [(3, 46), (5, 46), (15, 46)]
+    assert result["rows"].f == pytest.approx(18 * ((row - mean) ** 2).sum() / 3 / noise)
+    assert result["columns"].f == pytest.approx(12 * ((column - mean) ** 2).sum() / 5 / noise)
+    assert result["interaction"].f == pytest.approx(between / noise)
+    assert [(e.freedom, e.residual_freedom) for e in result.values()] == [(3, 46), (5, 46), (15, 46)]
 
 
 def test_without_blocks_it_is_the_one_way_analysis():
@@ -51,31 +51,31 @@ def test_two_paired_groups_are_the_paired_t_test():
     expected = scipy_stats.ttest_rel(first, second)
     assert (effect.f, effect.p) == (pytest.approx(expected.statistic**2), pytest.approx(expected.pvalue))
     higher, lower = (first, second) if first.mean() > second.mean() else (second, first)
-    found = stats.p_below_best([*higher, *lower], ["best"] * 5 + ["other"] * 5, blocks, "best")
-    assert found["other"] == pytest.approx(scipy_stats.ttest_rel(higher, lower, alternative="greater").pvalue)
+    result = stats.p_below_best([*higher, *lower], ["best"] * 5 + ["other"] * 5, blocks, "best")
+    assert result["other"] == pytest.approx(scipy_stats.ttest_rel(higher, lower, alternative="greater").pvalue)
 
 
 def test_the_interval_of_two_cells_is_the_paired_one():
-    found = stats.paired_difference([0.95, 0.97, 0.96, 0.94, 0.95, 0.953], list("aaabbb"), [0, 1, 2] * 2, "a", "b")
+    result = stats.paired_difference([0.95, 0.97, 0.96, 0.94, 0.95, 0.953], list("aaabbb"), [0, 1, 2] * 2, "a", "b")
     interval = scipy_stats.ttest_rel([0.95, 0.97, 0.96], [0.94, 0.95, 0.953]).confidence_interval()
-    assert found is not None and (found.n, found.freedom) == (3, 2)
-    assert (found.low, found.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
+    assert result is not None and (result.n, result.freedom) == (3, 2)
+    assert (result.low, result.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
 
 
 def test_the_interval_pools_the_noise_of_all_cells():
     y = numpy.random.default_rng(5).normal(size=(8, 3)) + numpy.array([0, 5, 9])
     cells, blocks = [index // 3 for index in range(24)], [index % 3 for index in range(24)]
-    found = stats.paired_difference(y.ravel(), cells, blocks, 2, 6)
+    result = stats.paired_difference(y.ravel(), cells, blocks, 2, 6)
     noise = ((y - y.mean(1, keepdims=True) - y.mean(0) + y.mean()) ** 2).sum() / 14
     half = scipy_stats.t.ppf(0.975, 14) * (noise * 2 / 3) ** 0.5
-    assert found is not None and found.freedom == 14
+    assert result is not None and result.freedom == 14
     mean = y[2].mean() - y[6].mean()
-    assert (found.mean, found.low, found.high) == pytest.approx((mean, mean - half, mean + half))
+    assert (result.mean, result.low, result.high) == pytest.approx((mean, mean - half, mean + half))
 
 
 def test_one_seed_has_a_difference_without_an_interval_and_no_common_seed_none():
-    found = stats.paired_difference([1.0, 0.5], ["a", "b"], [0, 0], "a", "b")
-    assert found is not None and found.mean == pytest.approx(0.5) and numpy.isnan(found.low) and found.freedom == 0
+    result = stats.paired_difference([1.0, 0.5], ["a", "b"], [0, 0], "a", "b")
+    assert result is not None and result.mean == pytest.approx(0.5) and numpy.isnan(result.low) and result.freedom == 0
     assert stats.paired_difference([1.0, 0.5], ["a", "b"], [0, 1], "a", "b") is None
     assert stats.paired_difference([1.0], ["a"], [0], "a", "b") is None
 
@@ -88,11 +88,11 @@ def test_holm_by_hand():
 
 def test_a_missing_cell_and_a_missing_seed_only_cost_freedom():
     rows, columns, seeds = layout(3, 4, 3)
-    kept = [index for index in range(36) if (rows[index], columns[index]) != (1, 1) and index != 35]
+    indices = [index for index in range(36) if (rows[index], columns[index]) != (1, 1) and index != 35]
     y = numpy.random.default_rng(2).normal(size=36)
-    picked = [[names[index] for index in kept] for names in (rows, columns, seeds)]
-    found = by_name(stats.effects(y[kept], *picked))
-    assert [(e.freedom, e.residual_freedom) for e in found.values()] == [(2, 19), (3, 19), (5, 19)]
+    picked = [[names[index] for index in indices] for names in (rows, columns, seeds)]
+    result = by_name(stats.effects(y[indices], *picked))
+    assert [(e.freedom, e.residual_freedom) for e in result.values()] == [(2, 19), (3, 19), (5, 19)]
 
 
 def test_no_residual_no_findings():
@@ -102,8 +102,8 @@ def test_no_residual_no_findings():
 
 
 def test_equal_numbers_have_no_effect():
-    found = stats.effects([0.9] * 12, *layout(2, 3, 2))
-    assert [effect.p for effect in found] == [1.0] * 3
+    result = stats.effects([0.9] * 12, *layout(2, 3, 2))
+    assert [effect.p for effect in result] == [1.0] * 3
     assert set(stats.p_below_best([0.9] * 6, list("aabbcc"), [0, 1] * 3, "a").values()) == {1.0}
 
 
@@ -113,9 +113,9 @@ def test_a_knob_that_changes_nothing_has_a_p_of_one():
     rows, columns, seeds = (part.ravel() for part in numpy.meshgrid(range(5), range(6), range(3), indexing="ij"))
     for _ in range(20):
         noise = random.normal(size=(5, 3))
-        found = stats.effects(noise[rows, seeds], rows, columns, seeds)  # the same in every column
-        assert [0 <= each.p <= 1 for each in found] == [True] * len(found)
-        assert found[1].p == 1
+        result = stats.effects(noise[rows, seeds], rows, columns, seeds)  # the same in every column
+        assert [0 <= effect.p <= 1 for effect in result] == [True] * len(result)
+        assert result[1].p == 1
 
 
 def test_cells_that_share_no_seed_are_not_compared():
@@ -124,13 +124,13 @@ def test_cells_that_share_no_seed_are_not_compared():
 
 
 def simulate(rounds: int, gap: float) -> tuple[float, float]:
-    """How often any effect is found, and that of columns, in 4×6 cells of n = 3; `gap` in deviations of the noise."""
+    """How often any effect is result, and that of columns, in 4×6 cells of n = 3; `gap` in deviations of the noise."""
     random, names = numpy.random.default_rng(3), layout(4, 6, 3)
-    found = []
+    result = []
     for _ in range(rounds):
         y = random.normal(size=72) + 2 * random.normal(size=3)[names[2]] + gap * (numpy.array(names[1]) > 1)
-        found.append([effect.detected for effect in stats.effects(y, *names)])
-    return float(numpy.any(found, axis=1).mean()), float(numpy.mean([line[1] for line in found]))
+        result.append([effect.detected for effect in stats.effects(y, *names)])
+    return float(numpy.any(result, axis=1).mean()), float(numpy.mean([line[1] for line in result]))
 
 
 def test_luck_alone_is_called_an_effect_in_one_of_twenty_experiments():

@@ -65,16 +65,16 @@ def test_running_students_have_no_test_accuracy(running):
 
 
 def test_an_end_in_the_middle_does_not_count(empty):
-    made = empty()
-    trial = made.student("explore", VALUES, 0, end="failed", epochs=2)
-    made.epoch(trial, 3, 0.9)
-    line = results.read(made.folder).iloc[0]
+    built = empty()
+    trial = built.student("explore", VALUES, 0, end="failed", epochs=2)
+    built.epoch(trial, 3, 0.9)
+    line = results.read(built.folder).iloc[0]
     assert (line["status"], line["epochs"]) == ("running", 3)
     assert pandas.isna(line["reason"])
 
 
 def test_a_proposal_that_another_stage_trained_again_is_a_proposal_still(tmp_path):
-    """Otherwise the search, run once more, would count one too few and train another in its place."""
+    """Otherwise a resumed search counts one suggestion too few and trains another student."""
     for stage, proposal in (("explore", {"method.alpha": 0}), ("baseline", None)):
         row = {"kind": "student", "trial": "one", "stage": stage, "seed": 0, "suggested": proposal, "time": 0.0}
         records.append_row(tmp_path, "one", row)
@@ -83,12 +83,12 @@ def test_a_proposal_that_another_stage_trained_again_is_a_proposal_still(tmp_pat
 
 
 def test_a_repeated_epoch_replaces_what_came_after_it(empty):
-    made = empty()
-    trial = made.student("explore", VALUES, 0, end=None, epochs=4)
-    made.row(trial, kind="epoch", epoch=3, val_accuracy=0.5, val_loss=1.0, train_loss=1.0, lr=0.1, seconds=1.5)
-    line = results.read(made.folder).iloc[0]
+    built = empty()
+    trial = built.student("explore", VALUES, 0, end=None, epochs=4)
+    built.row(trial, kind="epoch", epoch=3, val_accuracy=0.5, val_loss=1.0, train_loss=1.0, lr=0.1, seconds=1.5)
+    line = results.read(built.folder).iloc[0]
     assert (line["epochs"], line["val_accuracy"], line["train_seconds"]) == (3, 0.5, 4.5)
-    assert students.read_epochs(made.folder)["epoch"].tolist() == [1, 2, 3]
+    assert students.read_epochs(built.folder)["epoch"].tolist() == [1, 2, 3]
 
 
 def test_epochs_have_one_row_per_student_and_epoch(full):
@@ -98,11 +98,11 @@ def test_epochs_have_one_row_per_student_and_epoch(full):
 
 
 def test_the_best_epoch_is_the_first_of_the_highest_accuracy(empty):
-    made = empty()
-    trial = made.student("explore", VALUES, 0, end=None, epochs=0)
+    built = empty()
+    trial = built.student("explore", VALUES, 0, end=None, epochs=0)
     for epoch, accuracy in enumerate([0.5, 0.9, None, 0.9, 0.8], start=1):
-        made.row(trial, kind="epoch", epoch=epoch, val_accuracy=accuracy, val_loss=0.1)
-    line = results.read(made.folder).iloc[0]
+        built.row(trial, kind="epoch", epoch=epoch, val_accuracy=accuracy, val_loss=0.1)
+    line = results.read(built.folder).iloc[0]
     assert (line["best_epoch"], line["best_val_accuracy"], line["val_accuracy"]) == (2, 0.9, 0.8)
 
 
@@ -113,21 +113,21 @@ def test_an_experiment_without_students_is_an_empty_table(empty):
 
 
 def test_a_student_whose_first_line_is_torn_has_not_begun(empty):
-    made = empty()
-    path = paths.rows_file(made.folder, "torn")
+    built = empty()
+    path = paths.rows_file(built.folder, "torn")
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"kind": "student", "trial": "torn"})[:-1])
-    assert len(results.read(made.folder)) == 0
+    assert len(results.read(built.folder)) == 0
 
 
 def test_whole_teachers_as_options_are_a_knob(empty):
-    """The column for who taught a student once hid the knob of the same name, and two teachers passed for one."""
-    made = empty()
-    file = paths.space_file(made.folder)
+    """The knob `teacher` has the name of a row field."""
+    built = empty()
+    file = paths.space_file(built.folder)
     options = "teacher: {choice: [{model: {name: mlp, hidden: [4]}}, {model: {name: mlp, hidden: [8]}}]}\n"
     file.write_text(re.sub(r"(?m)^teacher:.*\n", options, file.read_text()))
     for name in ("teacher-1", "teacher-2"):
-        made.student("explore", {**VALUES, "teacher": name}, 0)
-    table = results.read(made.folder)
+        built.student("explore", {**VALUES, "teacher": name}, 0)
+    table = results.read(built.folder)
     assert sorted(table["teacher"]) == ["teacher-1", "teacher-2"] and "teacher" in students.knob_columns(table)
     assert table["teacher_key"].nunique() == 1

@@ -22,12 +22,12 @@ POLYPS = {"classes": ["HP", "SSA"], "imbalance": 2.45}
 @pytest.fixture
 def scored(build) -> Path:
     """An experiment with F1 and AUC for all students but the first."""
-    made = build()
-    for trial in records.trial_names(made.folder)[1:]:
-        *_, epoch, end = records.read_rows(made.folder, trial)
-        made.row(trial, **{**epoch, "val_macro_f1": 0.5, "val_auc": 0.9})
-        made.row(trial, **{**end, **FINAL_METRICS})
-    return made.done()
+    built = build()
+    for trial in records.trial_names(built.folder)[1:]:
+        *_, epoch, end = records.read_rows(built.folder, trial)
+        built.row(trial, **{**epoch, "val_macro_f1": 0.5, "val_auc": 0.9})
+        built.row(trial, **{**end, **FINAL_METRICS})
+    return built.done()
 
 
 def with_data(folder: Path, **data: object) -> Experiment:
@@ -75,13 +75,13 @@ def test_two_classes_are_named(scored: Path) -> None:
 
 
 def test_they_are_shown_if_searched_on(build) -> None:
-    made = build(rest="search: {metric: val_auc}\n")
-    for trial in records.trial_names(made.folder):
-        *_, epoch, end = records.read_rows(made.folder, trial)
+    built = build(rest="search: {metric: val_auc}\n")
+    for trial in records.trial_names(built.folder):
+        *_, epoch, end = records.read_rows(built.folder, trial)
         best = 0.9 + 0.05 * ("0003" in trial)
-        made.row(trial, **{**epoch, "val_macro_f1": 0.5, "val_auc": best})
-        made.row(trial, **{**end, **FINAL_METRICS})
-    experiment = load_experiment(made.done())
+        built.row(trial, **{**epoch, "val_macro_f1": 0.5, "val_auc": best})
+        built.row(trial, **{**end, **FINAL_METRICS})
+    experiment = load_experiment(built.done())
     lines = experiment.leaderboard()
     assert (
         experiment.has_unequal_classes and lines["val_auc"].iloc[0] == lines["val_auc"].max() > lines["val_auc"].iloc[1]

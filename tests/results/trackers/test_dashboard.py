@@ -109,20 +109,20 @@ def test_a_finished_experiment_agrees_with_its_table(serve, broken):
 
 
 def test_a_running_search_and_a_retried_student_are_followed(serve, build):
-    made = build(seeds=(0,))
+    built = build(seeds=(0,))
     values = {"method.alpha": 0.5, "method.temperature": 4}
-    running = made.student("explore", values, 1, end=None, epochs=1)
-    failed = made.student("explore", values, 2, end="failed", epochs=1)
-    journal = JournalTracker(made.folder, space.load_space(paths.space_file(made.folder)))
-    journal.update_all(students.histories(made.folder))
-    get_study = serve(paths.journal_file(made.folder))
-    assert_agrees(made.folder, get_study())
-    made.epoch(running, 2, 0.95)
-    journal.update(students.history(made.folder, running))
+    running = built.student("explore", values, 1, end=None, epochs=1)
+    failed = built.student("explore", values, 2, end="failed", epochs=1)
+    journal = JournalTracker(built.folder, space.load_space(paths.space_file(built.folder)))
+    journal.update_all(students.histories(built.folder))
+    get_study = serve(paths.journal_file(built.folder))
+    assert_agrees(built.folder, get_study())
+    built.epoch(running, 2, 0.95)
+    journal.update(students.history(built.folder, running))
     until(lambda: len(shown_trials(get_study())[running]["epochs"]) == 2)
-    made.row(running, kind="end", status="stopped", reason=None, test_accuracy=None)
-    made.row(failed, **records.read_rows(made.folder, failed)[0])
-    made.epoch(failed, 2, 0.95)
-    journal.update_all(students.histories(made.folder))  # writes a new study into the same file
+    built.row(running, kind="end", status="stopped", reason=None, test_accuracy=None)
+    built.row(failed, **records.read_rows(built.folder, failed)[0])
+    built.epoch(failed, 2, 0.95)
+    journal.update_all(students.histories(built.folder))  # writes a new study into the same file
     until(lambda: shown_trials(get_study())[failed]["state"] == "Running")
-    assert_agrees(made.folder, get_study())
+    assert_agrees(built.folder, get_study())

@@ -76,12 +76,12 @@ def test_trials_agree_with_the_student_table(broken):
 
 
 def test_a_loss_is_minimized(empty):
-    made = empty("search: {metric: val_loss}\n")
-    made.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 0)
-    write_journal(made.folder)
-    (trial,) = study(made.folder).trials
-    assert study(made.folder).direction.name == "MINIMIZE"
-    assert trial.value == load_experiment(made.folder).students["val_loss"].item()
+    built = empty("search: {metric: val_loss}\n")
+    built.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 0)
+    write_journal(built.folder)
+    (trial,) = study(built.folder).trials
+    assert study(built.folder).direction.name == "MINIMIZE"
+    assert trial.value == load_experiment(built.folder).students["val_loss"].item()
 
 
 def test_a_second_update_changes_no_byte(broken):
@@ -110,40 +110,40 @@ EVENTS = ["epoch", "finished", "failed", "retried", "update", "all", "open"]
 def test_any_order_of_events_gives_the_same_journal(synthetic, events):
     """The journal is the one written from the final rows alone."""
     with tempfile.TemporaryDirectory() as room:
-        made = synthetic.Build(Path(room) / "run", synthetic.space())
-        names = [made.student("explore", values, 0, end=None, epochs=1) for values in VALUES]
-        journal, clock = write_journal(made.folder), itertools.count(2)
+        built = synthetic.Build(Path(room) / "run", synthetic.space())
+        names = [built.student("explore", values, 0, end=None, epochs=1) for values in VALUES]
+        journal, clock = write_journal(built.folder), itertools.count(2)
         for index, event in events:
-            before = paths.journal_file(made.folder).read_bytes()
+            before = paths.journal_file(built.folder).read_bytes()
             match event:
                 case "epoch":
-                    made.row(names[index], kind="epoch", epoch=next(clock), val_accuracy=0.9, val_loss=0.1)
+                    built.row(names[index], kind="epoch", epoch=next(clock), val_accuracy=0.9, val_loss=0.1)
                 case "finished" | "failed":
-                    made.row(names[index], kind="end", status=event, reason=None, test_accuracy=0.9)
+                    built.row(names[index], kind="end", status=event, reason=None, test_accuracy=0.9)
                 case "retried":
-                    made.row(names[index], **records.read_rows(made.folder, names[index])[0])
+                    built.row(names[index], **records.read_rows(built.folder, names[index])[0])
                 case "update":
-                    journal.update(students.history(made.folder, names[index]))
+                    journal.update(students.history(built.folder, names[index]))
                 case _:
-                    journal = write_journal(made.folder) if event == "open" else journal
-                    journal.update_all(students.histories(made.folder))
-            assert paths.journal_file(made.folder).read_bytes().startswith(before)  # it only grew
-        journal.update_all(students.histories(made.folder))
-        grown = trials(made.folder)
-        paths.journal_file(made.folder).unlink()
-        write_journal(made.folder)
-        assert grown == trials(made.folder)
+                    journal = write_journal(built.folder) if event == "open" else journal
+                    journal.update_all(students.histories(built.folder))
+            assert paths.journal_file(built.folder).read_bytes().startswith(before)  # it only grew
+        journal.update_all(students.histories(built.folder))
+        grown = trials(built.folder)
+        paths.journal_file(built.folder).unlink()
+        write_journal(built.folder)
+        assert grown == trials(built.folder)
 
 
 def test_a_retried_student_is_two_trials_until_all_are_written(empty):
-    made = empty()
-    trial = made.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 0, end="failed", epochs=1)
-    journal = write_journal(made.folder)
-    made.row(trial, **records.read_rows(made.folder, trial)[0])
-    journal.update(students.history(made.folder, trial))
-    assert [trial.state.name for trial in study(made.folder).trials] == ["FAIL", "RUNNING"]
-    write_journal(made.folder)
-    assert [trial.state.name for trial in study(made.folder).trials] == ["RUNNING"]
+    built = empty()
+    trial = built.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 0, end="failed", epochs=1)
+    journal = write_journal(built.folder)
+    built.row(trial, **records.read_rows(built.folder, trial)[0])
+    journal.update(students.history(built.folder, trial))
+    assert [trial.state.name for trial in study(built.folder).trials] == ["FAIL", "RUNNING"]
+    write_journal(built.folder)
+    assert [trial.state.name for trial in study(built.folder).trials] == ["RUNNING"]
 
 
 def test_a_journal_of_two_writers_is_repaired(single):
@@ -156,29 +156,29 @@ def test_a_journal_of_two_writers_is_repaired(single):
 
 
 def test_repeated_epochs_replace_earlier_ones(empty):
-    made = empty()
-    running = made.student("explore", VALUES[0], 0, end=None, epochs=3)
-    write_journal(made.folder)
-    made.row(running, kind="epoch", epoch=1, val_accuracy=0.9, val_loss=0.1)  # trained again from the beginning
-    write_journal(made.folder)
-    assert trials(made.folder)[running][3] == {1: 0.9}
+    built = empty()
+    running = built.student("explore", VALUES[0], 0, end=None, epochs=3)
+    write_journal(built.folder)
+    built.row(running, kind="epoch", epoch=1, val_accuracy=0.9, val_loss=0.1)  # trained again from the beginning
+    write_journal(built.folder)
+    assert trials(built.folder)[running][3] == {1: 0.9}
 
 
 def test_a_changed_final_row_is_replaced(empty):
-    made = empty()
-    ended = made.student("explore", VALUES[0], 0)
-    write_journal(made.folder)
-    *_, end = records.read_rows(made.folder, ended)
-    made.row(ended, **end | {"test_accuracy": 0.123})
-    write_journal(made.folder)
-    assert trials(made.folder)[ended][4]["test_accuracy"] == 0.123
+    built = empty()
+    ended = built.student("explore", VALUES[0], 0)
+    write_journal(built.folder)
+    *_, end = records.read_rows(built.folder, ended)
+    built.row(ended, **end | {"test_accuracy": 0.123})
+    write_journal(built.folder)
+    assert trials(built.folder)[ended][4]["test_accuracy"] == 0.123
 
 
 def test_a_value_outside_the_domain_is_left_out(empty):
-    made = empty()
-    made.student("explore", {"method.alpha": 0.3, "method.temperature": 4}, 0)
-    write_journal(made.folder)
-    assert study(made.folder).trials[0].params == {"method.temperature": 4}
+    built = empty()
+    built.student("explore", {"method.alpha": 0.3, "method.temperature": 4}, 0)
+    write_journal(built.folder)
+    assert study(built.folder).trials[0].params == {"method.temperature": 4}
 
 
 @pytest.mark.parametrize(
@@ -199,12 +199,12 @@ def test_a_damaged_journal_is_written_again(broken, damage):
 
 
 def test_an_extended_space_gets_a_new_study(tmp_path, synthetic):
-    made = synthetic.write_grid(tmp_path / "run", seeds=(0,))
-    write_journal(made.folder)
-    records.write_file(paths.space_file(made.folder), synthetic.space(temperatures=(1, 4, 16, 64)))
-    made.student("explore", {"method.alpha": 0.5, "method.temperature": 64}, 0)
-    write_journal(made.folder)
-    stored = study(made.folder).trials
+    built = synthetic.write_grid(tmp_path / "run", seeds=(0,))
+    write_journal(built.folder)
+    records.write_file(paths.space_file(built.folder), synthetic.space(temperatures=(1, 4, 16, 64)))
+    built.student("explore", {"method.alpha": 0.5, "method.temperature": 64}, 0)
+    write_journal(built.folder)
+    stored = study(built.folder).trials
     assert len(stored) == 8
     assert {trial.distributions.get("method.temperature") for trial in stored[1:]} == {
         optuna.distributions.CategoricalDistribution([1, 4, 16, 64])
@@ -212,19 +212,19 @@ def test_an_extended_space_gets_a_new_study(tmp_path, synthetic):
 
 
 def test_ranges_include_the_baseline(tmp_path, synthetic):
-    made = synthetic.Build(tmp_path / "run", RANGES)
+    built = synthetic.Build(tmp_path / "run", RANGES)
     values = {"student.model.hidden": "[256]", "train.epochs": 5}
-    made.student("baseline", values, 0)
-    made.student("explore", values | {"method.alpha": 0.5, "method.temperature": 4.5}, 0)
-    write_journal(made.folder)
-    distributions = knob_distributions(space.load_space(paths.space_file(made.folder)), ["method.alpha"])
+    built.student("baseline", values, 0)
+    built.student("explore", values | {"method.alpha": 0.5, "method.temperature": 4.5}, 0)
+    write_journal(built.folder)
+    distributions = knob_distributions(space.load_space(paths.space_file(built.folder)), ["method.alpha"])
     assert {name: knob.distribution for name, knob in distributions.items()} == {
         "student.model.hidden": optuna.distributions.CategoricalDistribution(["[64]", "[256]"]),
         "method.alpha": optuna.distributions.FloatDistribution(0, 1),
         "method.temperature": optuna.distributions.FloatDistribution(1, 64, log=True),
         "train.epochs": optuna.distributions.IntDistribution(4, 9),
     }
-    baseline, explored = (params for _, _, params, *_ in trials(made.folder).values())
+    baseline, explored = (params for _, _, params, *_ in trials(built.folder).values())
     assert baseline == values | {"method.alpha": 0}
     assert explored == values | {"method.alpha": 0.5, "method.temperature": 4.5}
 

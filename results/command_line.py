@@ -1,0 +1,101 @@
+"""Command line of `python -m results`: rebuild, compare and export."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from results.compare import compare
+from results.rebuild import rebuild_results
+from results.terminal import print_results, results_console
+from spaces.errors import exits_on_user_error
+
+COMMANDS = ("rebuild", "compare", "export")
+USAGE = (
+    "python -m results [rebuild] RUN\n       python -m results compare RUN [RUN …]\n       python -m results export RUN"
+)
+DESCRIPTION = "Tables, pictures, report, comparison and export of experiments, from the rows in their folders."
+
+
+@exits_on_user_error
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code, 2 on a user error."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] not in (*COMMANDS, "-h", "--help"):
+        words.insert(0, "rebuild")
+    options = vars(results_parser().parse_args(words))
+    match options.pop("command"):
+        case "rebuild":
+            _run_rebuild(**options)
+        case "compare":
+            _run_compare(**options)
+        case "export":
+            _run_export(**options)
+    return 0
+
+
+def results_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(prog="python -m results", usage=USAGE, description=DESCRIPTION)
+    commands = parser.add_subparsers(prog="python -m results", dest="command", required=True, metavar="COMMAND")
+    _add_rebuild(commands)
+    _add_compare(commands)
+    _add_export(commands)
+    return parser
+
+
+def _add_rebuild(commands: argparse._SubParsersAction) -> None:
+    text = "write tables, pictures and report page of an experiment again; the command if none is named"
+    parser = commands.add_parser("rebuild", help=text, description=text)
+    parser.add_argument("run", metavar="RUN", help="an experiment folder, such as runs/mnist_hinton")
+
+
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    text = "print several experiments in one leaderboard, or side by side, as Markdown"
+    parser = commands.add_parser("compare", help=text, description=text)
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="experiment folders")
+    layout = parser.add_mutually_exclusive_group()
+    layout.add_argument("--best", action="store_true", help="side by side: best configuration, baseline and cost")
+    layout.add_argument("--every", action="store_true", help="side by side: all configurations of each")
+    parser.add_argument("--csv", metavar="FILE", help="write all configurations as numbers")
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    text = "write the best students by validation as safetensors, ONNX, a recipe and a card"
+    parser = commands.add_parser("export", help=text, description=text)
+    parser.add_argument("folder", metavar="RUN", help="an experiment folder, such as runs/mnist_hinton")
+    parser.add_argument(
+        "--top", type=_positive_integer, default=1, metavar="K", help="export the best K into DIR/1, DIR/2, …"
+    )
+    parser.add_argument("--to", metavar="DIR", help="target folder (default RUN/export); an earlier export is replaced")
+    parser.add_argument(
+        "--data", metavar="DIR", help="folder of data sets (default: that of the experiment, $KD_DATA, or a cache)"
+    )
+    parser.add_argument(
+        "--plugin", metavar="FILE.py", action="append", default=[], dest="plugins", help="plugins of the experiment"
+    )
+
+
+def _positive_integer(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text}, expected an integer from 1")
+    return int(text)
+
+
+def _run_rebuild(run: str) -> None:
+    print_results(rebuild_results(run), results_console())
+
+
+def _run_compare(runs: list[str], *, best: bool, every: bool, csv: str | None) -> None:
+    print(compare(runs, best=best, every=every, csv=csv))
+
+
+def _run_export(folder: str, *, top: int, to: str | None, data: str | None, plugins: list[str]) -> None:
+    from results.export import write_exports  # here: it imports torch
+
+    students = write_exports(folder, top=top, to=to, data=data, plugins=plugins)
+    for student in students:
+        print(f"{student.folder}\n  {student.verified}")
+    if len(students) < top:
+        print(f"Only {len(students)} of {top}: no more configurations are ranked.")
