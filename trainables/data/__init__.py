@@ -76,7 +76,7 @@ def load_dataset(name: str, root: Path | None = None, *, download: bool = False,
 
 
 def generate_dataset(name: str, **values: Any) -> Dataset | None:
-    """Generate images in the layout of a data set, and read them by its loader.
+    """Load generated images in the layout of a data set.
 
     For smoke tests without the data. Returns None for a data set without a generator.
     """

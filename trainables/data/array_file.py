@@ -34,7 +34,7 @@ class MappedArray(np.ndarray):
 
 
 def load_or_compute_array(path: Path, compute: Callable[[], np.ndarray]) -> MappedArray:
-    """Map the array of a file, which is computed and written if it is absent or damaged."""
+    """Map the array of a file; compute it if absent or damaged."""
     if not is_intact(path):
         array = compute()
         write_array(path, [array], array.shape, array.dtype)
@@ -67,7 +67,7 @@ def write_array(path: Path, parts: Iterable[np.ndarray], shape: tuple[int, ...],
 
 
 def is_intact(path: Path) -> bool:
-    """Return whether a file is there and undamaged; log a warning if it is damaged."""
+    """Return True for an undamaged file; log a warning if damaged."""
     if not os.path.lexists(path):
         return False
     if matches_checksum(path):
@@ -77,7 +77,7 @@ def is_intact(path: Path) -> bool:
 
 
 def matches_checksum(path: Path) -> bool:
-    """Return whether a file ends in the checksum of its content."""
+    """Return True if a file ends in its own checksum."""
     try:
         content = np.memmap(path, mode="r")
     except (OSError, ValueError):  # ValueError for an empty file

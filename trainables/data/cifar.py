@@ -75,7 +75,10 @@ def read_cifar(layout: CifarLayout, column: int, root: Path, download: bool) -> 
 
 
 def read_binary_file(path: Path, layout: CifarLayout, column: int) -> Split:
-    """Read a binary file: per image one byte for each label and 3,072 of pixels."""
+    """Read a file of the binary layout.
+
+    Each image has one byte for each label and 3,072 bytes of pixels.
+    """
     label_bytes = len(layout.labels)
     width = label_bytes + PIXEL_BYTES
     largest = MAX_TEST_IMAGES if path.stem == layout.test else layout.max_file_images

@@ -1,4 +1,4 @@
-"""CIFAR-10: 50,000 training and 10,000 test photographs in ten classes, 32 by 32."""
+"""CIFAR-10: 60,000 photographs in ten classes, 32 by 32."""
 
 from __future__ import annotations
 

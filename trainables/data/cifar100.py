@@ -1,4 +1,4 @@
-"""CIFAR-100: 50,000 training and 10,000 test photographs in 100 classes, 32 by 32."""
+"""CIFAR-100: 60,000 photographs in 100 classes, 32 by 32."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ class Split(NamedTuple):
     labels: np.ndarray  # int64 [n]
 
     def take(self, n: int) -> Split:
-        """Return n images, the first of each class in turn, in their order.
+        """Return n images, each class in turn, in their order.
 
         Every class remains if n is at least the number of classes.
         """
@@ -59,7 +59,7 @@ class Dataset(NamedTuple):
         return digest.hexdigest()
 
     def take(self, n_train: int, n_val: int, n_test: int) -> Dataset:
-        """Return a smaller data set for smoke tests, always with the same images."""
+        """Return a smaller data set, always with the same images."""
         train, val, test = self.train.take(n_train), self.val.take(n_val), self.test.take(n_test)
         small = self._replace(train=train, val=val, test=test)
         sizes = "/".join(f"{size:,}" for size in small.sizes.values())

@@ -1,4 +1,4 @@
-"""Downloads, only for --download: one file, from the first mirror that serves it intact."""
+"""Downloads of single files from mirrors, used by --download only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fashion-MNIST: 60,000 training and 10,000 test images of ten kinds of clothes, 28 by 28."""
+"""Fashion-MNIST: 70,000 images of ten kinds of clothes, 28 by 28."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated images in the layouts of data sets, for smoke tests without the data.
+"""Generated images in the layouts of real data sets, for smoke tests.
 
 Each generator writes files into a root and returns the values of the loader's knobs that fit them.
 """
@@ -22,14 +22,14 @@ KnobValues = dict[str, Any]
 
 
 def balanced_labels(classes: int, least: int) -> np.ndarray:
-    """Return at least this many labels: each class in turn, equally often."""
+    """Return at least this many labels, equally many per class."""
     return np.tile(np.arange(classes), -(-least // classes))
 
 
 def patterned_images(labels: np.ndarray, channels: int, side: int, seed: int) -> np.ndarray:
-    """Return images uint8 [n, channels, side, side]: a pattern for each class, plus noise.
+    """Return noisy images with a pattern for each class.
 
-    Large images are enlarged from 32 by 32, which keeps their files small.
+    uint8 [n, channels, side, side]. Large images are enlarged from 32 by 32, which keeps their files small.
     """
     patterns = np.random.default_rng(PATTERN_SEED).integers(64, 192, (labels.max() + 1, channels, 4, 4))
     noise = np.random.default_rng(seed).integers(-32, 32, (len(labels), channels, 32, 32))
@@ -83,7 +83,7 @@ def _write_four_idx(folder: Path, numbers: np.ndarray) -> None:
 
 
 def write_tiny_imagenet(root: Path, values: KnobValues) -> KnobValues:
-    """Write 200 classes, or those that the knobs select; two have gray images."""
+    """Write 200 classes, or the selected ones; two are gray."""
     words = _grouped_names(values) or [f"thing {number}" for number in range(values.get("classes") or 200)]
     classes = [f"n{number:08}" for number in range(len(words))]
     base = root / tiny_imagenet.TINY_IMAGENET.folder
@@ -124,7 +124,10 @@ def write_folder(root: Path, values: KnobValues) -> KnobValues:
 
 
 def _grouped_names(values: KnobValues) -> list[str]:
-    """Return the names in the knob `groups` that can be folder names; the loader reports the others."""
+    """Return the names in `groups`, except impossible folder names.
+
+    The loader reports those.
+    """
     names = {str(name) for group in values.get("groups") or [] for name in group}
     return sorted(name for name in names if Path(name).name == name and not name.startswith("."))
 
@@ -136,7 +139,7 @@ def _write_images(base: Path, names: Sequence[str], pixels: np.ndarray, gray: np
         (image.convert("L") if gray is not None and gray[n] else image).save(base / name)
 
 
-# Without mnist, whose loader accepts the original files only.
+# Without mnist: its loader accepts the original files only.
 GENERATORS: dict[str, Callable[[Path, KnobValues], KnobValues]] = {
     "idx": write_idx,
     "cifar10": cifar_writer(cifar10.LAYOUT),

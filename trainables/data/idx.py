@@ -71,7 +71,10 @@ def read_four_files(paths: dict[str, Path]) -> tuple[Split, Split]:
 
 
 def read_image_label_pair(images: Path, labels: Path) -> Split:
-    """Read images [n, 1, height, width] and their labels [n] from two idx files."""
+    """Read images and their labels from two idx files.
+
+    The images are [n, 1, height, width], the labels [n].
+    """
     pixels, numbers = read_idx(images, 3), read_idx(labels, 1)
     if len(pixels) != len(numbers):
         raise UserError(f"{labels}: {len(numbers):,} labels for the {len(pixels):,} images of {images.name}")
@@ -79,9 +82,10 @@ def read_image_label_pair(images: Path, labels: Path) -> Split:
 
 
 def read_idx(path: Path, dimensions: int, largest: int = MAX_IDX_BYTES) -> np.ndarray:
-    """Read the uint8 array of an idx file, gzipped if its name ends in .gz.
+    """Read the uint8 array of an idx file.
 
-    Raises UserError for every fault. Memory stays below `largest` bytes, whatever the file unpacks to.
+    A file named .gz is gzipped. Raises UserError for every fault. Memory stays below `largest` bytes, whatever the file
+    unpacks to.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -111,7 +115,10 @@ def _parse_idx(file: BinaryIO | gzip.GzipFile, path: Path, dimensions: int, larg
 
 
 def _read_at_most(file: BinaryIO | gzip.GzipFile, n: int) -> bytearray:
-    """Read up to n bytes in chunks; one read would reserve the size that a false header declares."""
+    """Read up to n bytes in chunks.
+
+    A single read would reserve n bytes, even if a false header declares them.
+    """
     body = bytearray()
     while len(body) < n and (chunk := file.read(min(CHUNK_BYTES, n - len(body)))):
         body += chunk

@@ -1,4 +1,4 @@
-"""Image files of a data set as one array, decoded once and cached.
+"""Decoded images of a data set as one cached array.
 
 The array of a data set with many or large images is kept in `$KD_CACHE/images/KEY.npy` and mapped from there. The key
 covers the files' names, sizes and times, the size of the images, and the versions of the decoders.
@@ -69,9 +69,10 @@ def _file_status(path: Path) -> os.stat_result:
 
 
 def _images_key(names: Sequence[str], files: Sequence[os.stat_result], side: int, expected: int | None) -> str:
-    """Return 32 hex digits that identify the pixels, independent of the folder's path.
+    """Hash file names and times to 32 hex digits.
 
-    The change time (ctime) distinguishes files unpacked with the same name, size and date.
+    The folder's path does not matter. The change time (ctime) distinguishes files unpacked with the same name, size and
+    date.
     """
     digest = hashlib.blake2b(f"{DECODER_VERSION}/{PIL.__version__}/{side}/{expected}".encode(), digest_size=16)
     for name, file in zip(names, files, strict=True):
@@ -80,7 +81,10 @@ def _images_key(names: Sequence[str], files: Sequence[os.stat_result], side: int
 
 
 def _decode_in_threads(paths: Sequence[Path], side: int, expected: int | None) -> Iterator[np.ndarray]:
-    """Yield the images in order, decoded in parallel: Pillow's decoders release the GIL."""
+    """Yield the images in order, decoded in parallel.
+
+    Pillow's decoders release the GIL.
+    """
     read = partial(image_file.read_image, side=side, expected=expected)
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
         warnings.simplefilter("ignore")  # odd metadata does no harm

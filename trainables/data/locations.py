@@ -1,4 +1,4 @@
-"""Where files lie outside an experiment: data sets and the cache.
+"""Locations of data sets and of the cache.
 
 Data root: data sets, in the folder that each loader's documentation names. It is `--data DIR`, otherwise `$KD_DATA`,
 otherwise `~/.cache/distil-search/data`. Written by `--download` only.
@@ -29,7 +29,7 @@ class MissingFilesError(UserError):
 
 
 def data_root_is_set(root: Path | None) -> bool:
-    """Return whether the user chose a data root, by --data or $KD_DATA."""
+    """Return True if --data or $KD_DATA names a data root."""
     return root is not None or bool(os.environ.get("KD_DATA"))
 
 
@@ -44,7 +44,7 @@ def cache_folder() -> Path:
 
 
 def _user_folder(variable: str, name: str) -> Path:
-    """Return the folder in an environment variable, otherwise one in the user's cache."""
+    """Return a variable's folder, otherwise one in the user's cache."""
     if value := os.environ.get(variable):
         return expand_path(value)
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
@@ -60,7 +60,7 @@ def expand_path(path: str | Path) -> Path:
 
 
 def missing_dataset(name: str, files: str, folders: Sequence[Path], alternative: str) -> MissingFilesError:
-    """Return the error for a data set with files in none of the folders."""
+    """Describe a data set with files in none of the folders."""
     searched = ", ".join(str(folder) for folder in dict.fromkeys(folders))
     return MissingFilesError(
         f"{name}: no {files}; looked in {searched}; "
@@ -69,7 +69,10 @@ def missing_dataset(name: str, files: str, folders: Sequence[Path], alternative:
 
 
 def find_files(names: Sequence[str], folders: Sequence[Path]) -> dict[str, Path | None]:
-    """Return the path of each file, as NAME or NAME.gz, in the first folder with it."""
+    """Find each file, as NAME or NAME.gz, in several folders.
+
+    The first folder with the file counts. The path is None if there is none.
+    """
     candidates = {name: [folder / (name + end) for folder in folders for end in ("", ".gz")] for name in names}
     # os.path, because Path.is_file raises for a file in an unreadable folder.
     return {name: next((path for path in paths if os.path.isfile(path)), None) for name, paths in candidates.items()}

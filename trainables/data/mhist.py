@@ -1,6 +1,7 @@
-"""MHIST: 3,152 images of colorectal polyps, 224 by 224, hyperplastic or sessile serrated.
+"""MHIST: 3,152 images of colorectal polyps, 224 by 224.
 
-The authors provide the images on request, for research; they may not be redistributed.
+The classes are hyperplastic (HP) and sessile serrated (SSA). The authors provide the images on request, for research;
+they may not be redistributed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from trainables.data.image_cache import decode_images
 from trainables.data.image_file import IMAGE_SUFFIXES
 from trainables.data.locations import missing_dataset
 from trainables.data.stratified_split import split_off_validation
-from trainables.data.text_files import list_folder, read_text
+from trainables.data.text_files import list_folder, read_text_file
 from trainables.declare import declare
 from trainables.knobs import Count
 
@@ -46,7 +47,7 @@ class Annotation(NamedTuple):
 def mhist(
     root: Path, download: bool, *, size: Count = SIDE_PIXELS, validation: int | None = None, groups: Groups = None
 ) -> Dataset:
-    """3,152 color images of colorectal polyps in two classes, 224 by 224 pixels.
+    """3,152 images of colorectal polyps in two classes, 224 by 224.
 
     Reads annotations.csv and images/ in ROOT/mhist, ROOT/MHIST or ROOT. Training and test images are those of its own
     partition.
@@ -97,7 +98,7 @@ def _check_all_listed(base: Path, listed: set[str]) -> None:
 
 def _read_annotations(path: Path) -> Iterator[Annotation]:
     """Yield the checked lines of annotations.csv; raise UserError with file and line."""
-    lines = csv.reader(read_text(path).splitlines())
+    lines = csv.reader(read_text_file(path).splitlines())
     images: set[str] = set()
     try:
         if (header := next(lines, [])) != HEADER:

@@ -1,4 +1,4 @@
-"""MNIST: 60,000 training and 10,000 test images of handwritten digits, 28 by 28."""
+"""MNIST: 70,000 images of handwritten digits, 28 by 28."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def mnist(root: Path, download: bool, *, validation: int = 5000, groups: Groups 
 
 
 def read_verified_idx(path: Path, name: str) -> np.ndarray:
-    """Read one of MNIST's files; raise UserError if it is not the original."""
+    """Read one of MNIST's files; raise UserError unless it is original."""
     shape, md5 = MNIST_FILES[name]
     array = read_idx(path, len(shape), largest=math.prod(shape))
     if array.shape != shape:

@@ -23,7 +23,10 @@ def package_folder(package: str) -> Path:
 
 
 def read_packaged_table(package: str, file: str, shape: tuple[int, int]) -> np.ndarray:
-    """Read a gzipped table of numbers from 0 to 255 as uint8 of this shape."""
+    """Read a gzipped table of numbers from 0 to 255.
+
+    Returns uint8 of this shape.
+    """
     path = package_folder(package) / file
     try:
         text = BytesIO(gzip.decompress(path.read_bytes()))

@@ -1,4 +1,7 @@
-"""Progress of long steps on standard error: an updated line on a terminal, one line in a log."""
+"""Progress of long steps on standard error.
+
+A terminal gets an updated line, a log one line.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ Item = TypeVar("Item")
 def show_progress(
     items: Iterable[Item], total: int, label: str, size: Callable[[Item], int] = lambda item: 1
 ) -> Iterator[Item]:
-    """Yield the items, and show the share of the total that they make up so far."""
+    """Yield the items, and show their share of the total."""
     updated, done, on_terminal, shown = monotonic(), 0, sys.stderr.isatty(), False
     try:
         for item in items:

@@ -1,4 +1,7 @@
-"""Stratified splits by a fixed seed, the same on every machine and with every version of NumPy."""
+"""Stratified splits by a fixed seed.
+
+They are the same on every machine and with every version of NumPy.
+"""
 
 from __future__ import annotations
 

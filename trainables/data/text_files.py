@@ -1,4 +1,4 @@
-"""Text files and folders that describe a data set."""
+"""Text files and folders of data sets."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ MAX_TEXT_BYTES = 2**26  # Tiny-ImageNet's words.txt, the largest, has 2.5 millio
 SYSTEM_FILES = ("desktop.ini", "thumbs.db")  # written by file managers
 
 
-def read_text(path: Path) -> str:
-    """Read a text file in UTF-8, with or without a byte order mark."""
+def read_text_file(path: Path) -> str:
+    """Read a UTF-8 file, with or without a byte order mark."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_TEXT_BYTES:
@@ -30,7 +30,7 @@ def read_tab_rows(path: Path, columns: int) -> dict[int, list[str]]:
 
     Empty lines are skipped. Raises UserError for a row with another number of columns.
     """
-    lines = [line.split("\t") for line in read_text(path).splitlines()]
+    lines = [line.split("\t") for line in read_text_file(path).splitlines()]
     for number, row in enumerate(lines, 1):
         if len(row) != columns and row != [""]:
             raise UserError(f"{path}:{number}: {len(row)} columns between tabs, expected {columns}")
@@ -38,7 +38,7 @@ def read_tab_rows(path: Path, columns: int) -> dict[int, list[str]]:
 
 
 def list_folder(folder: Path) -> list[os.DirEntry[str]]:
-    """Return the entries of a folder by name, without hidden and system files."""
+    """List a folder by name, without hidden and system files."""
     try:
         with os.scandir(folder) as entries:
             shown = [e for e in entries if not e.name.startswith(".") and e.name.lower() not in SYSTEM_FILES]
@@ -48,7 +48,10 @@ def list_folder(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def is_directory(entry: os.DirEntry[str]) -> bool:
-    """Return whether this is a folder or a link to one; false for a link to itself."""
+    """Return True for a folder or a link to one.
+
+    DirEntry.is_dir raises for a link to itself.
+    """
     try:
         return entry.is_dir()
     except OSError:

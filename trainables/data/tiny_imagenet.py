@@ -1,4 +1,4 @@
-"""Tiny-ImageNet: photographs in up to 200 classes, 64 by 64, 500 training images each."""
+"""Tiny-ImageNet: photographs in up to 200 classes, 64 by 64."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def tiny_imagenet(
     """Color photographs in up to 200 classes, 64 by 64 pixels.
 
     Reads the original layout in ROOT/tiny-imagenet-200, any ROOT/tiny-imagenet*, or ROOT itself. Classes are those of
-    wnids.txt with a folder. The official validation images, whose labels are public, are the test set.
+    wnids.txt with a folder. Its official validation images are the test set, because the labels of its test images are
+    not public.
 
     Args:
         classes: Number of classes, the first of wnids.txt; null uses all.
@@ -61,7 +62,7 @@ def tiny_imagenet(
         Split(images[: len(train)], labels[: len(train)]),
         Split(images[len(train) :], labels[len(train) :]),
         validation=len(train) // 10 if validation is None else validation,
-        classes=_class_names(base, selected),
+        classes=_class_words(base, selected),
         source=f"{len(selected)} of Tiny-ImageNet's classes, tested on its validation images; contents not verified",
         name="tiny_imagenet",
     )
@@ -78,7 +79,7 @@ def _tiny_imagenet_folder(root: Path, download: bool) -> Path:
 
 
 def _listed_classes(base: Path) -> dict[str, int]:
-    """Return the line number of each class in wnids.txt, in the file's order."""
+    """Return the line number of each class in wnids.txt."""
     path, line_of = base / "wnids.txt", dict[str, int]()
     for number, (name,) in read_tab_rows(path, 1).items():
         if name in line_of:
@@ -99,13 +100,13 @@ def _selected_classes(base: Path, listed: dict[str, int], count: int | None) -> 
 
 
 def _train_images(base: Path, classes: list[str]) -> list[tuple[str, int]]:
-    """Return the path below the base, and the label, of each training image."""
+    """Return path below the base and label of each training image."""
     images: list[tuple[str, int]] = []
     for label, name in enumerate(classes):
         folder = Path("train", name, "images")
         files = [entry.name for entry in list_folder(base / folder)]
-        if others := [file for file in files if not file.endswith(IMAGE_SUFFIX)]:
-            raise UserError(f"{base / folder / others[0]}: no image, expected a file *{IMAGE_SUFFIX}")
+        if unexpected := [file for file in files if not file.endswith(IMAGE_SUFFIX)]:
+            raise UserError(f"{base / folder / unexpected[0]}: no image, expected a file *{IMAGE_SUFFIX}")
         if not files:
             raise UserError(f"{base / folder}: no image, expected files *{IMAGE_SUFFIX}")
         images += [(str(folder / file), label) for file in files]
@@ -113,7 +114,7 @@ def _train_images(base: Path, classes: list[str]) -> list[tuple[str, int]]:
 
 
 def _test_images(base: Path, listed: dict[str, int], classes: list[str]) -> list[tuple[str, int]]:
-    """Return the path below the base, and the label, of each official validation image."""
+    """Return path below the base and label of each test image."""
     path, label_of = base / "val" / "val_annotations.txt", {name: label for label, name in enumerate(classes)}
     class_of = _read_val_annotations(path, listed)
     for entry in list_folder(base / "val" / "images"):  # finds a truncated list, which would give a smaller test set
@@ -139,8 +140,11 @@ def _read_val_annotations(path: Path, classes: dict[str, int]) -> dict[str, str]
     return class_of
 
 
-def _class_names(base: Path, classes: list[str]) -> tuple[str, ...]:
-    """Return each class's first word in words.txt; its number if there is none or two classes share it."""
+def _class_words(base: Path, classes: list[str]) -> tuple[str, ...]:
+    """Return each class's first word in words.txt.
+
+    Its number, if there is none or two classes share it.
+    """
     path = base / "words.txt"
     rows = read_tab_rows(path, 2).values() if os.path.isfile(path) else ()
     words = {number: text.split(",")[0].strip() for number, text in rows}

@@ -1,4 +1,7 @@
-"""Published pickles, opened only if their MD5 is the published one, and without running code."""
+"""Published pickles, read without running code.
+
+A file is opened only if its MD5 is the published one.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ ALLOWED_GLOBALS = {
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Unpickler for arrays of NumPy 1, which wrote these files, and nothing else."""
+    """Unpickler for arrays written by NumPy 1, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return one of the three allowed functions and classes."""

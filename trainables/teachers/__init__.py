@@ -1,4 +1,6 @@
-"""Teachers: trained once, with their outputs cached on disk for all students and experiments.
+"""Training of teachers and the cache of their outputs.
+
+A teacher is trained once for all students and experiments.
 
 Cached files. Each teacher has a folder `$KD_CACHE/KEY/` (default: `~/.cache/distil-search/teachers/KEY/`):
 

@@ -38,7 +38,7 @@ def teacher_folder(key: str) -> Path:
 
 
 def write_teacher(folder: Path, teacher: CachedTeacher) -> None:
-    """Write a trained teacher; remove its checkpoint and what an earlier training left."""
+    """Write a trained teacher, and remove its checkpoint and older outputs."""
     (folder / WEIGHTS).unlink(missing_ok=True)
     for path in folder.glob("*.npy"):
         path.unlink()
@@ -50,14 +50,17 @@ def write_teacher(folder: Path, teacher: CachedTeacher) -> None:
 
 
 def is_complete(folder: Path) -> bool:
-    """Return whether a trained teacher was written, without checking its files."""
+    """Return True if a trained teacher was written.
+
+    Its files are not checked.
+    """
     return (folder / WEIGHTS).exists()
 
 
 def read_teacher(folder: Path) -> CachedTeacher | None:
-    """Read a trained teacher; return None, with a warning, if a file is damaged.
+    """Read a trained teacher, or return None.
 
-    An incomplete teacher also gives None. Removes the temporary files of killed processes.
+    None means incomplete, or damaged, which is logged. Removes the temporary files of killed processes.
     """
     disk.remove_partial_files(folder)
     if not is_complete(folder):
@@ -73,12 +76,12 @@ def read_teacher(folder: Path) -> CachedTeacher | None:
 
 
 def has_array(folder: Path, name: str) -> bool:
-    """Return whether an array was written, without checking it."""
+    """Return True if an array was written; it is not checked."""
     return _array_path(folder, name).exists()
 
 
 def load_or_compute(folder: Path, name: str, compute: Callable[[], Tensor]) -> MappedArray:
-    """Map an array of a teacher, which is computed if it is absent or damaged."""
+    """Map an array of a teacher; compute it if absent or damaged."""
     return load_or_compute_array(_array_path(folder, name), lambda: compute().numpy())
 
 

@@ -1,4 +1,7 @@
-"""Keys of cached teachers: a hash of everything a teacher's outputs depend on."""
+"""Keys of cached teachers.
+
+A key is a hash of everything that the teacher's outputs depend on.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ def teacher_key(recipe: Recipe, data: Dataset) -> str:
 
 
 def member_recipes(recipe: Recipe) -> list[Recipe]:
-    """Return a recipe for each member of an ensemble teacher, or for the single teacher."""
+    """Return a recipe for each member of a recipe's teacher.
+
+    A teacher other than an ensemble is its only member.
+    """
     if recipe.teacher is None:
         raise ValueError("a recipe without a teacher")
     return [recipe.model_copy(update={"teacher": member}) for member in recipe.teacher.members()]

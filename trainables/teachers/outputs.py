@@ -1,4 +1,4 @@
-"""Outputs of a teacher: logits for every image, views and layer activations on request."""
+"""Outputs of a teacher: logits, and views and layers on request."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def average_outputs(members: Sequence[TeacherOutputs], data: Dataset) -> ScoredO
 
 
 def count_uncached_views(folder: Path, data: Dataset, requested: RequestedOutputs) -> int:
-    """Return the number of images, over all requested views, without cached logits."""
+    """Count the images without cached logits, over all requested views."""
     uncached = [policy for policy in requested.policies if not cache.has_array(folder, policy_name(policy))]
     return len(data.train.labels) * sum(map(view_count, uncached))
 
@@ -72,9 +72,10 @@ def count_uncached_views(folder: Path, data: Dataset, requested: RequestedOutput
 def add_requested_outputs(
     folder: Path, model: nn.Module, data: Dataset, outputs: TeacherOutputs, requested: RequestedOutputs
 ) -> TeacherOutputs:
-    """Add the requested views and layers, from the cache or computed and cached.
+    """Add the requested views and layers to the outputs.
 
-    The teacher's weights are added if a student needs outputs that are not cached.
+    They come from the cache, or are computed and cached. The teacher's weights are added if a student needs outputs
+    that are not cached.
     """
     images = to_tensor(data.train.images, process_device())
     model.eval()
@@ -129,13 +130,19 @@ def _layer_size(model: nn.Module, data: Dataset, name: str) -> int:
 
 
 def _mean_logits(logits: Sequence[np.ndarray], convert: Callable[[Tensor], Tensor] = torch.clone) -> np.ndarray:
-    """Return the logarithm of the mean probabilities, which softens and pools like logits."""
+    """Return the logarithm of the mean probabilities.
+
+    It can be softened and pooled like logits.
+    """
     members = torch.stack([to_tensor(member, torch.device("cpu")).float().log_softmax(-1) for member in logits])
     return convert(members.logsumexp(0) - math.log(len(logits))).numpy()
 
 
 def score_outputs(outputs: TeacherOutputs, data: Dataset) -> dict[str, float | None]:
-    """Return a teacher's accuracy on each split, and all metrics on validation and test."""
+    """Return a teacher's accuracy and other metrics.
+
+    The accuracy on all splits, the other metrics on validation and test.
+    """
     cpu = torch.device("cpu")
     pairs = {
         name: (torch.from_numpy(getattr(outputs, name)), to_tensor(split.labels, cpu))

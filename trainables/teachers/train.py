@@ -1,4 +1,4 @@
-"""Training of teachers: each is trained once and then loaded from the cache."""
+"""Training of teachers, or loading them from the cache."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ LOGITS_ONLY = RequestedOutputs()
 def train_teacher(
     recipe: Recipe, data: Dataset, requested: RequestedOutputs = LOGITS_ONLY
 ) -> Iterator[TeacherEvent | TeacherResult]:
-    """Train a recipe's teacher, or load it from the cache; yield events, then the result.
+    """Train a recipe's teacher, or load it from the cache.
 
-    Of several processes that need the same teacher, one trains it and the others wait.
+    Yields events, then the result. Of several processes that need the same teacher, one trains it and the others wait.
     """
     members = []
     for member in member_recipes(recipe):
@@ -74,7 +74,7 @@ def train_teacher(
 
 
 def is_cached(recipe: Recipe, data: Dataset) -> bool:
-    """Return whether all members of a recipe's teacher are cached.
+    """Return True if all members of a recipe's teacher are cached.
 
     The files are not read or checked.
     """
@@ -82,7 +82,7 @@ def is_cached(recipe: Recipe, data: Dataset) -> bool:
 
 
 def load_cached_teacher(recipe: Recipe, data: Dataset) -> TeacherResult | None:
-    """Load a teacher from the cache; return None if anything must be computed.
+    """Load a teacher, or return None if anything must be computed.
 
     That is the case for a teacher that is absent or damaged, an ensemble, or a network with extra outputs.
     """
@@ -132,7 +132,10 @@ def _read_cached(folder: Path, model: nn.Module, data: Dataset) -> CachedTeacher
 def _train_uncached(
     recipe: Recipe, data: Dataset, key: str, model: nn.Module
 ) -> Generator[TeacherEvent, None, CachedTeacher]:
-    """Train the model as the recipe's teacher, from its initial or its given weights, and compute its logits."""
+    """Train the model as the recipe's teacher, and compute its logits.
+
+    With `teacher.weights`, the weights are read instead.
+    """
     assert recipe.teacher is not None
     own = recipe.teacher_recipe()
     epochs, seconds, behind = 0, 0.0, list[dict[str, Any]]()
@@ -152,9 +155,10 @@ def _train_uncached(
 def _train_epochs(
     own: Recipe, data: Dataset, unfinished: Path, model: nn.Module
 ) -> Generator[TeacherEvent, None, tuple[int, float, list[dict[str, Any]]]]:
-    """Train by the teacher's own recipe, from the checkpoint of an unfinished training if there is one.
+    """Train by the teacher's own recipe.
 
-    Returns the number of epochs, their seconds, and the records of the teachers it was trained from.
+    An unfinished training is resumed from its checkpoint. Returns the number of epochs, their seconds, and the records
+    of the teachers it was trained from.
     """
     outputs, behind = None, []
     if own.teacher is not None:

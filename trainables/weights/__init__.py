@@ -1,1 +1,1 @@
-"""Weights in files: safetensors and checkpoints, initial weights of networks, and torchvision's published weights."""
+"""Files of weights, initial weights of networks, published weights."""

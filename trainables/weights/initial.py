@@ -26,7 +26,7 @@ OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
 
 class InitialWeights(NamedTuple):
-    """The file that a network, or a part of it, starts from."""
+    """Initial weights of a network or of a part of it."""
 
     part: str  # dotted path; empty for the whole network
     file: str
@@ -35,7 +35,7 @@ class InitialWeights(NamedTuple):
 
 
 def load_initial_weights(network: nn.Module) -> list[InitialWeights]:
-    """Load the files that a network and its parts start from.
+    """Load the initial weights of a network and its parts.
 
     The first and the last layer may have other shapes, for other images and classes: they keep their random weights.
     Raises UserError with the file and the tensors if anything else does not fit.
@@ -44,7 +44,7 @@ def load_initial_weights(network: nn.Module) -> list[InitialWeights]:
 
 
 def initial_weight_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
-    """Yield a problem for each file that does not fit the student.
+    """Yield a problem for each file not fitting the student.
 
     Published weights may be missing. The network is built without memory.
     """
@@ -59,14 +59,15 @@ def initial_weight_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
 
 
 def initial_weight_digests(recipe: Recipe, data: Dataset) -> list[str]:
-    """Return the SHA-256 of each file that a recipe's network starts from."""
+    """Return the SHA-256 of each initial weights file of a network."""
     return [file_sha256(_initial_file(module)) for _, module in _recipe_parts(recipe, data)]
 
 
 def ensure_published_weights(recipe: Recipe, data: Dataset, *, download: bool) -> None:
-    """Check the published weights of a student and its teachers; download them if allowed.
+    """Check the published weights of a student and its teachers.
 
-    Raises MissingWeightsError if they are not on this machine and `download` is false.
+    Missing ones are downloaded if allowed. Raises MissingWeightsError if they are not on this machine and `download` is
+    false.
     """
     for teacher in recipe.teacher_recipes():
         ensure_published_weights(teacher, data, download=download)
@@ -78,7 +79,10 @@ def ensure_published_weights(recipe: Recipe, data: Dataset, *, download: bool) -
 
 
 def find_weights_file(name: str, key: str = "teacher.weights") -> Path:
-    """Return the path of a file named under a key; raise UserError if it is missing."""
+    """Return the path of a weights file.
+
+    Raises UserError with the key if the file is missing.
+    """
     path = expand_path(name)
     if not os.path.isfile(path):  # Path.is_file raises for a file in an unreadable folder
         raise UserError(f"{key}: {path}: no such file")
@@ -86,7 +90,10 @@ def find_weights_file(name: str, key: str = "teacher.weights") -> Path:
 
 
 def load_teacher_weights(model: nn.Module, path: Path) -> None:
-    """Load all weights of a teacher; raise UserError with the tensors that do not fit."""
+    """Load all weights of a teacher from a file.
+
+    Raises UserError with the tensors that do not fit.
+    """
     weights = tensor_file.read_weights(path)
     if problems := _tensor_problems(weights, model.state_dict()):
         raise UserError(f"teacher.weights: {path}: does not fit teacher.model {_problem_list(problems)}")
@@ -94,7 +101,10 @@ def load_teacher_weights(model: nn.Module, path: Path) -> None:
 
 
 def _recipe_parts(recipe: Recipe, data: Dataset) -> list[tuple[str, nn.Module]]:
-    """Build a recipe's network on the device "meta" and return its parts with initial weights."""
+    """Return the parts of a recipe's network with initial weights.
+
+    The network is built on the device "meta", without memory.
+    """
     if not _names_weights(recipe.network.model_dump()):
         return []  # a deep network takes half a second to build
     with torch.device("meta"):
@@ -102,7 +112,7 @@ def _recipe_parts(recipe: Recipe, data: Dataset) -> list[tuple[str, nn.Module]]:
 
 
 def _names_weights(node: Any) -> bool:
-    """Return whether a network's description, or a nested one, names weights."""
+    """Return True if a network's description names weights."""
     if isinstance(node, dict):
         return bool(node.get("weights")) or any(map(_names_weights, node.values()))
     return isinstance(node, list) and any(map(_names_weights, node))
@@ -131,7 +141,10 @@ def _load_part(part: str, module: nn.Module) -> InitialWeights:
 
 
 def _fitting_weights(module: nn.Module, path: Path) -> tuple[dict[str, Tensor], list[str]]:
-    """Return the weights that a network takes from a file, and the layers at its ends that keep their own."""
+    """Select the weights of a file for a network.
+
+    Returns them, and the names of the first and last layers that keep their random weights.
+    """
     own, (first, head) = module.state_dict(), _first_layer_and_head(module)
     weights = {OLD_DENSENET.sub(r"\1\2.", name): value for name, value in tensor_file.read_weights(path).items()}
     weights = {
@@ -152,7 +165,7 @@ def _fitting_weights(module: nn.Module, path: Path) -> tuple[dict[str, Tensor], 
 
 
 def _first_layer_and_head(module: nn.Module) -> tuple[str, str]:
-    """Return the name of the first layer, and the prefix of all tensors behind the features."""
+    """Return the first layer's name and the prefix of the head's tensors."""
     layers = (name for name, layer in module.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear))
     first = next(layers, "")
     *_, last = (name for name, _ in module.named_parameters())
@@ -165,7 +178,7 @@ def _layer_name(tensor_name: str) -> str:
 
 
 def _tensor_problems(weights: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, str]:
-    """Return, by tensor name, what does not fit a network with the tensors `own`."""
+    """Return the misfits of weights and a network's own tensors, by name."""
     problems = {name: f"{name} is missing" for name in own.keys() - weights.keys()}
     problems |= {name: f"{name} is not in the model" for name in weights.keys() - own.keys()}
     return problems | {

@@ -18,7 +18,7 @@ VERSION = "IMAGENET1K_V1"  # published for every network
 
 
 class PublishedFile(NamedTuple):
-    """A published file of weights: its URL, size and path on this machine."""
+    """A published file of weights, and its path on this machine."""
 
     url: str
     bytes: int
@@ -33,7 +33,10 @@ class MissingWeightsError(MissingFilesError):
 
 
 def published_source(module: nn.Module) -> PublishedFile:
-    """Return the published weights of a torchvision network; raise UserError for another network."""
+    """Return the source of a torchvision network's published weights.
+
+    Raises UserError for other networks.
+    """
     name = vars(module).get("published")
     if name is None:
         raise UserError("model.weights: imagenet: none were published for this network; expected a file of weights")
@@ -66,7 +69,10 @@ def download_published(module: nn.Module) -> None:
 
 
 def verify_published(path: Path) -> None:
-    """Check a file against its name, which ends in the first digits of its SHA-256."""
+    """Check a file against its name.
+
+    The name ends in the first digits of the file's SHA-256.
+    """
     expected, sha256 = path.stem.rpartition("-")[2], file_sha256(path)
     if not sha256.startswith(expected):
         raise UserError(f"{path}: altered: its sha256 begins with {sha256[: len(expected)]}, expected {expected}")

@@ -1,7 +1,7 @@
-"""Named tensors on disk: weights and checkpoints as safetensors files with a checksum.
+"""Tensor files: weights and checkpoints with a checksum.
 
-A file is written atomically, and reading it never runs code. Large arrays that are mapped rather than read, such as a
-teacher's outputs, are in .npy files: see `trainables.data.array_file`.
+They are safetensors files. A file is written atomically, and reading it never runs code. Large arrays that are mapped
+rather than read, such as a teacher's outputs, are in .npy files: see `trainables.data.array_file`.
 """
 
 from __future__ import annotations
@@ -80,5 +80,8 @@ def _metadata(content: bytes) -> dict[str, str]:
 
 
 def _checksum_entry(checksum: str) -> bytes:
-    """Return the entry as in the header, where quotes inside strings are escaped."""
+    """Return the entry as it appears in the header.
+
+    Quotes inside other strings are escaped there, so only the entry itself matches.
+    """
     return f'"{CHECKSUM_KEY}":"{checksum}"'.encode()

@@ -30,7 +30,7 @@ def content(layout: cifar.CifarLayout, name: str) -> tuple[np.ndarray, np.ndarra
     """Labels [n, columns], all of them used, and pixels [n, 3072] of one file."""
     rng = np.random.default_rng([layout.max_file_images, sum(name.encode())])
     n = 200 if name == layout.test else 300
-    columns = [rng.permutation(np.arange(n) % len(each.classes)) for each in layout.labels]
+    columns = [rng.permutation(np.arange(n) % len(label.classes)) for label in layout.labels]
     return np.stack(columns, axis=1), rng.integers(0, 256, (n, 3072), dtype=np.uint8)
 
 

@@ -70,13 +70,13 @@ def test_an_ensemble_averages_probabilities(kd_cache: Path, recipe: Make, small:
     assert [record["key"] for record in behind] == [member.record["key"] for member in members]
     outputs = [result.outputs for result in (ensemble, *members)]
     for split in ("train", "val", "test"):
-        averaged, *parts = (torch.from_numpy(getattr(each, split)).softmax(-1) for each in outputs)
+        averaged, *parts = (torch.from_numpy(getattr(output, split)).softmax(-1) for output in outputs)
         torch.testing.assert_close(averaged, torch.stack(parts).mean(0))
     assert ensemble.record["parameters"] == sum(member.record["parameters"] for member in members)
     assert ensemble.record["epochs"] == 6
     assert ensemble.record["key"] not in {member.record["key"] for member in members}
     if shift:
-        averaged, *parts = (torch.from_numpy(np.array(each.views[1])).softmax(-1) for each in outputs)
+        averaged, *parts = (torch.from_numpy(np.array(output.views[1])).softmax(-1) for output in outputs)
         torch.testing.assert_close(averaged, torch.stack(parts).mean(0))
 
 
