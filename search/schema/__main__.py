@@ -1,4 +1,7 @@
-"""`python -m search.schema`: write the generated schema that editors and `python -m spaces` read."""
+"""`python -m search.schema`: write spaces/catalogue/schema.json.
+
+Editors and `python -m spaces` read it.
+"""
 
 from search.schema.build import schema_text
 from spaces.catalogue.entries import SCHEMA_FILE

@@ -1,7 +1,7 @@
-"""The schema of a space, from pydantic models and registries, for editors and `python -m spaces`.
+"""JSON Schema of a space, from pydantic models and registries.
 
-JSON Schema draft 7, the version best supported by editors. It describes keys and their values; `--check` validates
-combinations of values.
+For editors and `python -m spaces`. It is draft 7, the version best supported by editors. It describes keys and their
+values; `--check` validates combinations of values.
 
 Each part of a space has one definition with its keys, such as `method.hinton`. All keys are optional there, as in
 `fallback`. `complete.method.hinton` adds the required keys, and complete parts inside.

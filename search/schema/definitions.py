@@ -25,7 +25,7 @@ UNSEARCHED_KEYS = ("seeds",)  # a student is trained for each of them
 
 
 class Forms(NamedTuple):
-    """A schema in which keys may be missing, and the complete one."""
+    """Schema with optional keys, and schema with required keys."""
 
     partial: Schema
     complete: Schema
@@ -68,14 +68,14 @@ class Definitions:
         return Forms(plain, plain)
 
     def _part(self, source: str, searchable: bool) -> Forms:
-        """Return references to a part; a kind of named parts is a union over its names."""
+        """Return references to a part, or to a union of named parts."""
         if source in KINDS:
             return self._union(source, searchable)
         schema = self._sources[source]
         return self._object(DEFINITION_NAMES.get(source, f"part.{source.lower()}"), schema, searchable)
 
     def _object(self, name: str, source: Schema, searchable: bool) -> Forms:
-        """Define an object with these properties, and its complete form where it differs."""
+        """Define an object and, if different, its complete form."""
         if name in self._references:
             return self._references[name]
         partial, complete = _reference(name), _reference(f"complete.{name}")
@@ -102,7 +102,7 @@ class Definitions:
         return self._references[name]
 
     def _union(self, source: str, searchable: bool) -> Forms:
-        """Define a kind of named parts, such as methods: one of the names with its keys."""
+        """Define a union of named parts, such as all methods."""
         kind = KINDS[source]
         if kind not in self._references:
             self._references[kind] = Forms(_reference(kind), _reference(f"complete.{kind}"))
@@ -117,7 +117,7 @@ class Definitions:
         return self._references[kind]
 
     def _named_part(self, source: str, name: str, searchable: bool) -> Forms:
-        """Define a named part: keys of its class and knobs of its function."""
+        """Define a named part by its class and its function."""
         kind, keys = KINDS[source], self._sources[source]["properties"]
         knobs = knob_schemas(NAMED_PARTS[kind][1][name])
         entry = self._entries[kind, name]
@@ -138,7 +138,10 @@ class Definitions:
         return _reference(f"name.{kind}")
 
     def _searched_name(self, kind: str, names: list[str]) -> Schema:
-        """Define a named part with a domain for its name; its other keys are unchecked."""
+        """Define a named part with a searched name.
+
+        Its other keys are unchecked.
+        """
         (choice,) = domain_schemas([{"enum": names}], ["choice"])
         name = any_of([self._domain(choice, f"{kind}-name")], description=f"Name of the {kind}")
         schema = {"title": "one of several", "type": "object", "properties": {"name": name}, "required": ["name"]}
@@ -157,7 +160,7 @@ class Definitions:
         return _reference(name)
 
     def _restriction(self, name: str) -> Schema:
-        """Define that nothing inside a value is a domain of some kinds."""
+        """Exclude domains of some kinds everywhere inside a value."""
         inside = _reference(name)
         excluded = dict.fromkeys(RESTRICTIONS[name], False)
         self.schemas[name] = {"properties": excluded, "additionalProperties": inside, "items": inside}

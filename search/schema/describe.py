@@ -1,4 +1,4 @@
-"""Catalogue of everything with a name in a space: summary, details, formula, paper, layers.
+"""Catalogue of all names in a space.
 
 Summaries and details come from docstrings, formulas and papers from declarations (trainables/declare.py).
 """

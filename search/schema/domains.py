@@ -1,4 +1,4 @@
-"""JSON Schema of domains, by the values that they contain."""
+"""JSON Schemas of domains, by their values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def any_of(alternatives: Iterable[Schema], **notes: Any) -> Schema:
 
 
 def domain_schemas(options: list[Schema], kinds: Iterable[str]) -> list[Schema]:
-    """Return the domains of these kinds for a key with the values `options`.
+    """Return the domains of a key with the values `options`.
 
     Ranges are for numbers only; `int` is for all numbers.
     """

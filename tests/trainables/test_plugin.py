@@ -59,7 +59,7 @@ DATASETS["upside_down"] = upside_down
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Forget what a test registers."""
+    """Restore the registries after each test."""
     monkeypatch.setattr(plugin, "_loaded_sources", {})
     registries: list[dict[str, Any]] = [METHODS, MODELS, DATASETS]
     before = [dict(registry) for registry in registries]
@@ -81,13 +81,13 @@ def test_a_model(
 
 
 def test_a_method(
-    recipe: Callable[..., Recipe], run: Callable[..., list[EpochResult]], lesson: DistillationData
+    recipe: Callable[..., Recipe], run: Callable[..., list[EpochResult]], distillation_data: DistillationData
 ) -> None:
     plugin.register_plugins({"squares.py": SQUARES})
     own = recipe(None, {"name": "squares", "alpha": 0.5}, teacher={})
     assert list(validate.recipe_problems(own)) == []
     assert method_formula("squares") == "alpha · mean (student − teacher)² + (1 − alpha) · CE(student, labels)"
-    first, *_, last = run(own, lesson)
+    first, *_, last = run(own, distillation_data)
     assert last.train_loss < first.train_loss
 
 
@@ -115,31 +115,31 @@ def test_each_source_runs_once(capsys: pytest.CaptureFixture[str]) -> None:
         ("a = '\0'\n", "mine.py"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(source: str, message: str) -> None:
+def test_errors_have_file_and_line(source: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         plugin.register_plugins({"mine.py": source})
     assert plugin.plugin_fingerprint() == ""
 
 
 def test_the_fingerprint_follows_names_and_sources() -> None:
-    found = [plugin.plugin_fingerprint()]
+    fingerprints = [plugin.plugin_fingerprint()]
     for name, source in [("a.py", "A = 1"), ("b.py", "A = 1"), ("b.py", "A = 2")]:
         plugin.register_plugins({name: source})
-        found.append(plugin.plugin_fingerprint())
-    assert found[0] == "" and len(set(found)) == 4
+        fingerprints.append(plugin.plugin_fingerprint())
+    assert fingerprints[0] == "" and len(set(fingerprints)) == 4
 
 
 def test_the_order_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = set()
+    fingerprints = set()
     for names in ("ab", "ba"):
         monkeypatch.setattr(plugin, "_loaded_sources", {})
         plugin.register_plugins({f"{name}.py": "A = 1" for name in names})
-        found.add(plugin.plugin_fingerprint())
-    assert len(found) == 1
+        fingerprints.add(plugin.plugin_fingerprint())
+    assert len(fingerprints) == 1
 
 
-def test_a_plugin_hides_no_module() -> None:
-    # A file may well be called like a package.
+def test_a_plugin_replaces_no_module() -> None:
+    # A plugin may have the name of a package.
     import json
     import random
 
@@ -147,8 +147,8 @@ def test_a_plugin_hides_no_module() -> None:
     assert sys.modules["random"] is random and sys.modules["json"] is json
 
 
-def test_a_plugin_is_compiled_as_it_stands() -> None:
-    # Without the future imports of the module that runs it.
+def test_a_plugin_has_no_inherited_future_imports() -> None:
+    # Not with the future imports of trainables/plugin.py.
     plugin.register_plugins({"mine.py": "def f(x: int): pass\nassert f.__annotations__ == {'x': int}"})
 
 
@@ -157,29 +157,29 @@ def test_classes_in_a_plugin_can_be_pickled() -> None:
     plugin.register_plugins({"mine.py": source})
 
 
-# The files.
+# Plugin files.
 
 
-def test_sources_travel_by_file_name(tmp_path: Path) -> None:
+def test_sources_by_file_name(tmp_path: Path) -> None:
     for name in ("a.py", "b.py"):
         (tmp_path / name).write_text(f"# {name}: é")
     assert plugin.read_plugins([tmp_path / "a.py", tmp_path / "b.py"]) == {"a.py": "# a.py: é", "b.py": "# b.py: é"}
     assert plugin.read_plugins([]) == {}
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     for path in (tmp_path / "none.py", tmp_path):
         with pytest.raises(UserError, match=f"--plugin {path}: no such file"):
             plugin.read_plugins([path])
 
 
-def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match=str(tmp_path / "mine.py")):
         plugin.read_plugins([tmp_path / "mine.py"])
 
 
-def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_files_with_one_name(tmp_path: Path) -> None:
     paths = [tmp_path / folder / "mine.py" for folder in "ab"]
     for path in paths:
         path.parent.mkdir()

@@ -1,4 +1,4 @@
-"""Answers of a student and a teacher to a batch: logits and activations of everything that any method asks for."""
+"""Outputs of a student and a teacher for a batch, with the activations for all methods."""
 
 from __future__ import annotations
 
@@ -12,44 +12,47 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainables.knobs import StudentLayer, TeacherLayer, marked_knobs, knob_schema
+from trainables.knobs import StudentLayer, TeacherLayer, knob_schema, marked_knobs
 from trainables.methods import METHODS
 from trainables.output import Output, Progress
 
 BATCH, CLASSES, SUBCLASSES, STUDENTS, EPOCHS = 6, 5, 2, 3, 9
-# per example: hint layers "first" and "second" of either network, and what a loop adds to them
+# shapes per example: hint layers "first" and "second" of both networks, and features added by the training loop
 TEACHER = {"first": (2, 2, 3), "second": (2, 2, 3), "subclasses": (CLASSES * SUBCLASSES,)}
 STUDENT = {"first": (3, 2, 2), "second": (1, 3, 3), "regressed": (2, 2, 3), "subclasses": (CLASSES * SUBCLASSES,)}
-BUNDLE = {"students": (STUDENTS, CLASSES), "selector": (STUDENTS,)}  # of a routed network
+ROUTED = {"students": (STUDENTS, CLASSES), "selector": (STUDENTS,)}  # of a routed network
 
 
 class Case(NamedTuple):
-    """What a loss is a function of, but for its knobs; some of the rows of it are a case again."""
+    """Arguments of a loss beside its knobs."""
 
     student: Output
     teacher: Output
     labels: Tensor
 
     def rows(self, index: list[int]) -> Case:
-        """Return the case of some of the examples, in this order."""
+        """Return a case of these examples, in this order."""
         student, teacher = (
-            Output(each.logits[index], {name: features[index] for name, features in each.features.items()})
-            for each in (self.student, self.teacher)
+            Output(output.logits[index], {name: features[index] for name, features in output.features.items()})
+            for output in (self.student, self.teacher)
         )
         return Case(student, teacher, self.labels[index])
 
     def mirrored(self) -> Case:
-        """Return the case of a student that answers as its teacher does, in every respect."""
+        """Return a case with outputs of the student equal to the teacher's."""
         logits, features = self.teacher
         regressed = {"regressed": features["first"], "students": logits[:, None].repeat(1, STUDENTS, 1)}
         return self._replace(student=Output(logits, {**self.student.features, **features, **regressed}))
 
 
 @pytest.fixture(scope="session")
-def some() -> Callable[..., Case]:
-    """Return a random case for a method: normally distributed or, of a fraction `high`, 1e4 and otherwise -1e4."""
+def random_case() -> Callable[..., Case]:
+    """Return a function for random cases of a method.
 
-    def made(
+    Values are normal, or with `high` 1e4 at that rate and otherwise -1e4.
+    """
+
+    def make(
         name: str = "hinton",
         *,
         seed: int = 0,
@@ -66,18 +69,21 @@ def some() -> Callable[..., Case]:
 
         student, teacher = (
             Output(draw(CLASSES), {layer: draw(*shape) for layer, shape in shapes.items()})
-            for shapes in (STUDENT | (BUNDLE if name == "routed" else {}), TEACHER)
+            for shapes in (STUDENT | (ROUTED if name == "routed" else {}), TEACHER)
         )
         return Case(student, teacher, torch.randint(CLASSES, (BATCH,), generator=random))
 
-    return made
+    return make
 
 
 @pytest.fixture(scope="session")
 def knobs() -> Callable[..., dict[str, Any]]:
-    """Return values for all knobs of a method, inside its bounds, whatever its types; those of seeds 0 and 1 differ."""
+    """Return a function for random values of a method's knobs, inside their bounds.
 
-    def drawn(name: str, seed: int = 0) -> dict[str, Any]:
+    Values of seeds 0 and 1 differ.
+    """
+
+    def knobs_of(name: str, seed: int = 0) -> dict[str, Any]:
         fields = knob_schema(METHODS[name]).model_json_schema().get("properties", {})
         layers = marked_knobs(METHODS[name], StudentLayer) + marked_knobs(METHODS[name], TeacherLayer)
         return {
@@ -91,40 +97,43 @@ def knobs() -> Callable[..., dict[str, Any]]:
         low = field.get("minimum", field.get("exclusiveMinimum"))
         if field["type"] == "integer":
             return low + 1 + seed % 3
-        assert field["type"] == "number", f"say here how to draw a {field['type']}"
+        assert field["type"] == "number", f"no random values for {field['type']}"
         return random.Random(knob).uniform(low + 0.1, field.get("maximum", low + 8.1) - 0.1)
 
-    return drawn
+    return knobs_of
 
 
 @pytest.fixture(scope="session")
 def loss() -> Callable[..., Tensor]:
-    """Return a method's loss of a case in an epoch, the fifth of nine unless said otherwise."""
+    """Return a function for a method's loss of a case, by default in epoch 5 of 9."""
 
-    def lost(name: str, case: Case, epoch: int = 5, **knobs: Any) -> Tensor:
-        moment = (Progress(epoch, EPOCHS),) if "progress" in inspect.signature(METHODS[name]).parameters else ()
-        return METHODS[name](*case, *moment, **knobs)
+    def method_loss(name: str, case: Case, epoch: int = 5, **knobs: Any) -> Tensor:
+        progress = (Progress(epoch, EPOCHS),) if "progress" in inspect.signature(METHODS[name]).parameters else ()
+        return METHODS[name](*case, *progress, **knobs)
 
-    return lost
+    return method_loss
 
 
 @pytest.fixture(scope="session")
 def gradients(loss: Callable[..., Tensor]) -> Callable[..., dict[str, Tensor]]:
-    """Return the derivatives of the summed loss by what the student answers, zero where the loss ignores it."""
+    """Return a function for the derivatives of the summed loss by the student's outputs.
 
-    def derived(name: str, case: Case, epoch: int = 5, **knobs: Any) -> dict[str, Tensor]:
+    They are zero for outputs ignored by the loss.
+    """
+
+    def derivatives(name: str, case: Case, epoch: int = 5, **knobs: Any) -> dict[str, Tensor]:
         leaves = {"logits": case.student.logits, **case.student.features}
         leaves = {key: leaf.detach().clone().requires_grad_() for key, leaf in leaves.items()}
         total = loss(name, case._replace(student=output(leaves)), epoch, **knobs).sum()
-        found = torch.autograd.grad(total, [*leaves.values()], allow_unused=True, materialize_grads=True)
-        return dict(zip(leaves, found, strict=True))
+        slopes = torch.autograd.grad(total, [*leaves.values()], allow_unused=True, materialize_grads=True)
+        return dict(zip(leaves, slopes, strict=True))
 
-    return derived
+    return derivatives
 
 
 @pytest.fixture(scope="session")
 def softmax() -> Callable[[np.ndarray], np.ndarray]:
-    """Return the softmax over the last dimension, in numpy."""
+    """Softmax over the last dimension, in numpy."""
 
     def probabilities(logits: np.ndarray) -> np.ndarray:
         powers = np.exp(logits - logits.max(-1, keepdims=True))
@@ -134,11 +143,11 @@ def softmax() -> Callable[[np.ndarray], np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def surprise(softmax: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Return the cross-entropy of logits against labels, in numpy."""
+def numpy_cross_entropy(softmax: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Cross-entropy of logits against labels, in numpy."""
     return lambda logits, labels: -np.log(np.take_along_axis(softmax(logits), labels[..., None], -1)[..., 0])
 
 
 def output(leaves: Mapping[str, Tensor]) -> Output:
-    """Return the answer that these tensors are, "logits" and features."""
+    """Return an Output of these tensors, "logits" and features."""
     return Output(leaves["logits"], {name: leaf for name, leaf in leaves.items() if name != "logits"})

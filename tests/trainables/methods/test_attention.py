@@ -12,60 +12,60 @@ from trainables.methods.attention import attention
 from trainables.output import Output
 
 
-def term(guided: Tensor, hint: Tensor, beta: float = 1.0) -> Tensor:
-    """The teacher's term alone."""
+def teacher_term(guided: Tensor, hint: Tensor, beta: float = 1.0) -> Tensor:
+    """The loss without the labels."""
     logits, labels = torch.zeros(len(guided), 2), torch.zeros(len(guided), dtype=torch.long)
     student, teacher = Output(logits, {"layer": guided}), Output(logits, {"layer": hint})
     return attention(student, teacher, labels, alpha=1.0, guided="layer", hint="layer", beta=beta)
 
 
-def numbers(*shape: int, seed: int = 0) -> Tensor:
+def random_tensor(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 8])
 def test_attention_in_numpy(channels: int) -> None:
-    guided, hint = numbers(4, channels, 3, 5), numbers(4, 6, 3, 5, seed=1)
-    maps = [(each.numpy() ** 2).sum(1).reshape(4, -1) for each in (guided, hint)]
-    told, taught = (each / np.linalg.norm(each, axis=-1, keepdims=True) for each in maps)
-    np.testing.assert_allclose(term(guided, hint, beta=1000.0), 1000 * ((told - taught) ** 2).mean(-1))
+    guided, hint = random_tensor(4, channels, 3, 5), random_tensor(4, 6, 3, 5, seed=1)
+    maps = [(layer.numpy() ** 2).sum(1).reshape(4, -1) for layer in (guided, hint)]
+    p, q = (layer / np.linalg.norm(layer, axis=-1, keepdims=True) for layer in maps)
+    np.testing.assert_allclose(teacher_term(guided, hint, beta=1000.0), 1000 * ((p - q) ** 2).mean(-1))
 
 
 def test_attention_by_hand() -> None:
     # Maps (3, 4) and (1, 0) of length 1: differences -2/5 and 4/5, mean square 2/5.
     guided = torch.tensor([[[[3.0**0.5, 2.0]]]])
-    assert_close(term(guided, torch.tensor([[[[7.0, 0.0]]]])), torch.tensor([0.4]))
+    assert_close(teacher_term(guided, torch.tensor([[[[7.0, 0.0]]]])), torch.tensor([0.4]))
 
 
 def test_the_finer_map_is_averaged_down() -> None:
-    coarse, fine = numbers(4, 3, 2, 3), numbers(4, 6, 4, 9, seed=1)
+    coarse, fine = random_tensor(4, 3, 2, 3), random_tensor(4, 6, 4, 9, seed=1)
     means = fine.square().mean(1).unflatten(1, (2, 2)).unflatten(3, (3, 3)).mean((2, 4))
-    averaged = means.sqrt()[:, None]  # one channel that has this map
-    assert_close(term(coarse, fine), term(coarse, averaged))
-    assert_close(term(fine, coarse), term(averaged, coarse))
+    averaged = means.sqrt()[:, None]  # one channel with this map
+    assert_close(teacher_term(coarse, fine), teacher_term(coarse, averaged))
+    assert_close(teacher_term(fine, coarse), teacher_term(averaged, coarse))
 
 
-def test_each_side_has_the_coarser_of_two_grids() -> None:
-    tall, wide = numbers(4, 3, 8, 2), numbers(4, 3, 4, 6, seed=1)
-    assert term(tall, wide).isfinite().all()
+def test_height_and_width_are_the_smaller_ones() -> None:
+    tall, wide = random_tensor(4, 3, 8, 2), random_tensor(4, 3, 4, 6, seed=1)
+    assert teacher_term(tall, wide).isfinite().all()
     constant = torch.ones(4, 3, 8, 2), torch.ones(4, 5, 4, 6)
-    assert_close(term(*constant), torch.zeros(4))
+    assert_close(teacher_term(*constant), torch.zeros(4))
 
 
-def test_only_where_a_layer_is_active_counts() -> None:
-    guided, hint = numbers(4, 3, 3, 5), numbers(4, 6, 3, 5, seed=1)
-    assert_close(term(-7 * guided[:, [2, 0, 1]], hint), term(guided, hint))
+def test_only_the_place_of_activity_counts() -> None:
+    guided, hint = random_tensor(4, 3, 3, 5), random_tensor(4, 6, 3, 5, seed=1)
+    assert_close(teacher_term(-7 * guided[:, [2, 0, 1]], hint), teacher_term(guided, hint))
 
 
-def test_vectors_have_their_units_for_positions() -> None:
-    guided, hint = numbers(4, 15), numbers(4, 15, seed=1)
-    assert_close(term(guided, hint), term(guided.view(4, 1, 3, 5), hint.view(4, 1, 3, 5)))
+def test_units_of_a_vector_are_its_positions() -> None:
+    guided, hint = random_tensor(4, 15), random_tensor(4, 15, seed=1)
+    assert_close(teacher_term(guided, hint), teacher_term(guided.view(4, 1, 3, 5), hint.view(4, 1, 3, 5)))
 
 
 @pytest.mark.parametrize(
-    ("guided", "hint", "found"),
+    ("guided", "hint", "shapes"),
     [((15,), (16,), r"\[15\] and \[16\]"), ((15,), (3, 3, 5), r"\[15\] and \[3, 5\]")],
 )
-def test_what_cannot_be_compared_is_an_error(guided: tuple[int, ...], hint: tuple[int, ...], found: str) -> None:
-    with pytest.raises(ValueError, match=f"method attention: positions {found} do not match; expected two grids"):
-        term(numbers(4, *guided), numbers(4, *hint))
+def test_incompatible_layers_are_an_error(guided: tuple[int, ...], hint: tuple[int, ...], shapes: str) -> None:
+    with pytest.raises(ValueError, match=f"method attention: positions {shapes} do not match; expected two grids"):
+        teacher_term(random_tensor(4, *guided), random_tensor(4, *hint))

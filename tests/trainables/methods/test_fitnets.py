@@ -17,12 +17,12 @@ from trainables.output import Output, Progress
 KNOBS = {"alpha": 0.7, "temperature": 4.0, "guided": "first", "hint": "second"}
 
 
-def test_the_hint_stage_in_numpy(some: Callable) -> None:
-    case = some()
-    missed = (case.teacher.features["second"] - case.student.features["regressed"]).numpy()
+def test_the_hint_stage_in_numpy(random_case: Callable) -> None:
+    case = random_case()
+    difference = (case.teacher.features["second"] - case.student.features["regressed"]).numpy()
     for epoch in (1, 3):
-        found = fitnets(*case, Progress(epoch, 9), hint_epochs=3, **KNOBS)
-        np.testing.assert_allclose(found, (missed**2).reshape(6, -1).sum(-1) / 2)
+        losses = fitnets(*case, Progress(epoch, 9), hint_epochs=3, **KNOBS)
+        np.testing.assert_allclose(losses, (difference**2).reshape(6, -1).sum(-1) / 2)
 
 
 def test_the_hint_stage_by_hand() -> None:
@@ -31,19 +31,19 @@ def test_the_hint_stage_by_hand() -> None:
     assert fitnets(student, teacher, torch.tensor([0]), Progress(1, 2), hint_epochs=1, **KNOBS).item() == 12.5
 
 
-def test_the_hint_stage_teaches_the_hint_alone(some: Callable, gradients: Callable) -> None:
-    found = gradients("fitnets", some(), epoch=3, hint_epochs=3, **KNOBS)
-    assert {name for name, each in found.items() if each.any()} == {"regressed"}
+def test_the_hint_stage_trains_on_the_hint_only(random_case: Callable, gradients: Callable) -> None:
+    losses = gradients("fitnets", random_case(), epoch=3, hint_epochs=3, **KNOBS)
+    assert {name for name, slope in losses.items() if slope.any()} == {"regressed"}
 
 
 @pytest.mark.parametrize("epoch", [4, 9])
-def test_the_second_stage_without_decay_is_plain_distillation(epoch: int, some: Callable) -> None:
-    found = fitnets(*some(), Progress(epoch, 9), hint_epochs=3, decay=False, **KNOBS)
-    assert torch.equal(found, hinton(*some(), alpha=0.7, temperature=4.0))
+def test_the_second_stage_without_decay_is_plain_distillation(epoch: int, random_case: Callable) -> None:
+    losses = fitnets(*random_case(), Progress(epoch, 9), hint_epochs=3, decay=False, **KNOBS)
+    assert torch.equal(losses, hinton(*random_case(), alpha=0.7, temperature=4.0))
 
 
-def test_the_teacher_fades_linearly_until_only_the_labels_count(some: Callable) -> None:
-    case = some()
+def test_alpha_falls_linearly_to_the_labels(random_case: Callable) -> None:
+    case = random_case()
     losses = [fitnets(*case, Progress(epoch, 9), hint_epochs=3, **KNOBS) for epoch in range(4, 10)]
     assert torch.equal(losses[0], hinton(*case, alpha=0.7, temperature=4.0))
     assert torch.equal(losses[-1], none(*case))
@@ -52,8 +52,8 @@ def test_the_teacher_fades_linearly_until_only_the_labels_count(some: Callable) 
 
 
 @pytest.mark.parametrize(("hint_epochs", "stage"), [(0, 2), (8, 2), (9, 1), (20, 1)])
-def test_either_stage_may_be_as_short_as_nothing(hint_epochs: int, stage: int, some: Callable) -> None:
-    case, last = some(), Progress(9 if hint_epochs else 1, 9)
-    found = fitnets(*case, last, hint_epochs=hint_epochs, **KNOBS)
-    distilled = hinton(*case, alpha=0.7, temperature=4.0)  # in full, for it is the first epoch of the second stage
-    assert torch.equal(found, distilled) == (stage == 2)
+def test_either_stage_may_be_empty(hint_epochs: int, stage: int, random_case: Callable) -> None:
+    case, last = random_case(), Progress(9 if hint_epochs else 1, 9)
+    losses = fitnets(*case, last, hint_epochs=hint_epochs, **KNOBS)
+    distilled = hinton(*case, alpha=0.7, temperature=4.0)  # at full weight in the first epoch of the second stage
+    assert torch.equal(losses, distilled) == (stage == 2)

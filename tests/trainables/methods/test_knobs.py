@@ -1,4 +1,4 @@
-"""Laws of the knobs of every method: what they move, and what the method says of them."""
+"""Laws for the knobs of every method."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from trainables.knobs import knob_schema
 from trainables.methods import METHODS, method_formula
 
 PAIRS = [(name, knob) for name in sorted(METHODS) for knob in knob_schema(METHODS[name]).model_fields]
-# The loop builds a regressor from these and hands over what it makes of the layer.
-BY_THE_LOOP = {(name, knob) for name in ("fitnets", "hint") for knob in ("guided", "regressor")}
-# A teacher's loss has no alpha, and the selector of a routed network learns without a teacher too.
+# The training loop builds the regressor from these; the method gets its output.
+USED_BY_THE_LOOP = {(name, knob) for name in ("fitnets", "hint") for knob in ("guided", "regressor")}
+# A loss for teachers has no alpha, and the selector of a routed network is trained without a teacher, too.
 WEIGHTED = [pair for pair in PAIRS if pair[0] != "contrast" and pair[1] not in ("alpha", "selector_weight")]
-EPOCHS = (1, 5)  # one in each stage, where there are two
+EPOCHS = (1, 5)  # one in each stage of a method with two
 
 
-@pytest.mark.parametrize(("name", "knob"), [pair for pair in PAIRS if pair not in BY_THE_LOOP])
-def test_every_knob_is_alive(name: str, knob: str, some: Callable, knobs: Callable, gradients: Callable) -> None:
+@pytest.mark.parametrize(("name", "knob"), [pair for pair in PAIRS if pair not in USED_BY_THE_LOOP])
+def test_every_knob_is_alive(name: str, knob: str, random_case: Callable, knobs: Callable, gradients: Callable) -> None:
     values = knobs(name)
     moved = values | {knob: knobs(name, 1)[knob]}
-    both = [[gradients(name, some(name), epoch, **each) for each in (values, moved)] for epoch in EPOCHS]
+    both = [[gradients(name, random_case(name), epoch, **chosen) for chosen in (values, moved)] for epoch in EPOCHS]
     assert any(not torch.allclose(before[leaf], after[leaf]) for before, after in both for leaf in before)
 
 
 @pytest.mark.parametrize(("name", "knob"), WEIGHTED)
 def test_other_knobs_are_inert_at_alpha_0(
-    name: str, knob: str, some: Callable, knobs: Callable, gradients: Callable
+    name: str, knob: str, random_case: Callable, knobs: Callable, gradients: Callable
 ) -> None:
     values = knobs(name) | {"alpha": 0.0}
     moved = values | {knob: knobs(name, 1)[knob]}
     for epoch in EPOCHS:
-        before, after = (gradients(name, some(name), epoch, **each) for each in (values, moved))
+        before, after = (gradients(name, random_case(name), epoch, **chosen) for chosen in (values, moved))
         assert all(torch.equal(before[leaf], after[leaf]) for leaf in before)
 
 
-# In the first stage of FitNets alpha only says whether there is one, which no vmap can ask.
+# In the first stage of FitNets alpha is only compared with 0, a condition impossible under vmap.
 @pytest.mark.parametrize("name", sorted(METHODS.keys() - {"none"}))
 @pytest.mark.filterwarnings("ignore:There is a performance drop")  # kl_div has no batching rule
-def test_vmap_over_numbers_is_a_loop(name: str, some: Callable, knobs: Callable, loss: Callable) -> None:
-    case, rest = some(name), knobs(name)
+def test_vmap_over_numbers_is_a_loop(name: str, random_case: Callable, knobs: Callable, loss: Callable) -> None:
+    case, rest = random_case(name), knobs(name)
     drawn = [{knob: x for knob, x in knobs(name, seed).items() if isinstance(x, float)} for seed in range(6)]
     looped = torch.stack([loss(name, case, **rest | values) for values in drawn])
     columns = {knob: torch.tensor([values[knob] for values in drawn], dtype=torch.float64) for knob in drawn[0]}

@@ -1,4 +1,4 @@
-"""The layers that each network's docstring offers as hints exist, and say what they said when they were reached."""
+"""Hint layers in docstrings: they exist, and their outputs are unchanged by later layers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import nn
 
 from spaces.parts import Model
 from trainables.models import MODELS, build_network
-from trainables.output import layer_activations, forward_with_layers
+from trainables.output import forward_with_layers, layer_activations
 
-COLOUR = (3, 32, 32)
-PLAIN: dict[str, dict[str, Any]] = {
+COLOR_SHAPE = (3, 32, 32)
+KNOBS: dict[str, dict[str, Any]] = {
     "mlp": {"hidden": [12, 8]},
     "ensemble": {"members": 2, "of": {"name": "mlp", "hidden": [12]}},
     "routed": {"students": [{"name": "mlp", "hidden": [12]}, {"name": "cnn"}]},
@@ -24,40 +24,42 @@ PLAIN: dict[str, dict[str, Any]] = {
 VISION = [name for name in MODELS if MODELS[name].__module__.endswith(".torchvision_networks")]
 
 
-def hints(name: str) -> list[str]:
-    """The layers that the sentence on hint layers names in backquotes."""
+def hint_layers(name: str) -> list[str]:
+    """Return the layers in backquotes in the sentence on hint layers."""
     text = " ".join(inspect.getdoc(MODELS[name]).split())
-    (sentence,) = (each for each in re.split(r"\.(?: |$)", text) if "int layers" in each)
+    (sentence,) = (text for text in re.split(r"\.(?: |$)", text) if "int layers" in text)
     return re.findall(r"`([\w.]+)`", sentence)
 
 
-def network(name: str, **knobs: Any) -> nn.Module:
-    return build_network(Model.model_validate({"name": name} | PLAIN.get(name, {}) | knobs), COLOUR, 10).eval()
+def color_network(name: str, **knobs: Any) -> nn.Module:
+    return build_network(Model.model_validate({"name": name} | KNOBS.get(name, {}) | knobs), COLOR_SHAPE, 10).eval()
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_the_layers_of_the_docstring_give_tensors(name: str) -> None:
     if name == "timm":
         pytest.importorskip("timm")
-    small = {"stem": "small"} if name in VISION else {}
-    model, images = network(name, **small), torch.rand(2, *COLOUR)
-    found = forward_with_layers(model, images, hints(name))
-    assert hints(name) and set(found.features) >= set(hints(name))
-    assert all(len(feature) == 2 and feature.ndim >= 2 for feature in found.features.values())
-    assert torch.equal(found.logits, model(images))
+    stem = {"stem": "small"} if name in VISION else {}
+    model, images = color_network(name, **stem), torch.rand(2, *COLOR_SHAPE)
+    output = forward_with_layers(model, images, hint_layers(name))
+    assert hint_layers(name) and set(output.features) >= set(hint_layers(name))
+    assert all(len(feature) == 2 and feature.ndim >= 2 for feature in output.features.values())
+    assert torch.equal(output.logits, model(images))
 
 
 @pytest.mark.parametrize("knobs", [{"batch_norm": True}, {"stem": "small", "batch_norm": True}], ids=str)
-def test_those_of_vgg_with_batch_norm_are_its_activations(knobs: dict[str, Any]) -> None:
+def test_hint_layers_of_vgg_with_batch_norm_are_activations(knobs: dict[str, Any]) -> None:
     with torch.device("meta"):
-        model = network("vgg16", **knobs)
-    assert all(isinstance(model.get_submodule(each), nn.ReLU) for each in ("features.12", "features.22", "features.32"))
+        model = color_network("vgg16", **knobs)
+    assert all(
+        isinstance(model.get_submodule(layer), nn.ReLU) for layer in ("features.12", "features.22", "features.32")
+    )
 
 
 @pytest.mark.parametrize("name", VISION)
-def test_nothing_behind_a_layer_changes_what_it_said(name: str) -> None:
-    # torchvision's activations work in place: elsewhere a layer that is observed may hold what the next one made of it.
-    model, images = network(name, stem="small"), torch.rand(2, *COLOUR)
-    alone = {each: layer_activations(model, images, [each])[each] for each in hints(name)}
-    whole = forward_with_layers(model, images, hints(name)).features
-    assert all(torch.equal(whole[each], value) for each, value in alone.items())
+def test_later_layers_leave_an_observed_layer_unchanged(name: str) -> None:
+    # torchvision's activations work in place: an observed tensor could be overwritten by the next layer.
+    model, images = color_network(name, stem="small"), torch.rand(2, *COLOR_SHAPE)
+    separate = {layer: layer_activations(model, images, [layer])[layer] for layer in hint_layers(name)}
+    together = forward_with_layers(model, images, hint_layers(name)).features
+    assert all(torch.equal(together[layer], value) for layer, value in separate.items())

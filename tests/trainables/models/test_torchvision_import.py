@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
-def fresh(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
+def run_fresh(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
     """Run code in a fresh interpreter, warnings as errors."""
     env = os.environ | {"PYTHONPATH": os.pathsep.join(str(path) for path in (*paths, ROOT))}
     command = [sys.executable, "-W", "error", "-c", code]
@@ -18,19 +18,19 @@ def fresh(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_models_transforms_and_data_sets_work() -> None:
-    found = fresh("""
+    result = run_fresh("""
 import torch
 from trainables.models.torchvision_import import torchvision
 logits = torchvision.models.resnet18().eval()(torch.zeros(1, 3, 32, 32))
 image = torchvision.transforms.v2.RandomCrop(4)(torch.zeros(3, 8, 8))
 print(tuple(logits.shape), tuple(image.shape), torchvision.datasets.MNIST.__name__)
 """)
-    assert found.stdout.strip() == "(1, 1000) (3, 4, 4) MNIST", found.stderr
+    assert result.stdout.strip() == "(1, 1000) (3, 4, 4) MNIST", result.stderr
 
 
 @pytest.fixture
-def pretend(tmp_path: Path) -> Path:
-    """A torchvision that imports as its first line says."""
+def fake_torchvision(tmp_path: Path) -> Path:
+    """An empty package torchvision on the path."""
     package = tmp_path / "torchvision"
     (package / "transforms").mkdir(parents=True)
     for name in ("__init__.py", "transforms/__init__.py", "transforms/v2.py"):
@@ -38,16 +38,17 @@ def pretend(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_nothing_is_defined_where_torchvision_imports(pretend: Path) -> None:
-    found = fresh(
-        "import torch, trainables.models.torchvision_import; print(hasattr(torch.ops.torchvision, 'nms'), trainables.models.torchvision_import.torchvision)",
-        pretend,
+def test_nothing_is_defined_if_torchvision_imports(fake_torchvision: Path) -> None:
+    result = run_fresh(
+        "import torch\nfrom trainables.models.torchvision_import import torchvision\n"
+        "print(hasattr(torch.ops.torchvision, 'nms'), torchvision)",
+        fake_torchvision,
     )
-    assert found.stdout.startswith(f"False <module 'torchvision' from '{pretend}"), found.stderr
+    assert result.stdout.startswith(f"False <module 'torchvision' from '{fake_torchvision}"), result.stderr
 
 
-def test_another_failure_is_not_hidden(pretend: Path) -> None:
-    (pretend / "torchvision" / "__init__.py").write_text("raise RuntimeError('something else')")
-    found = fresh("import trainables.models.torchvision_import", pretend)
-    assert found.returncode == 1
-    assert "RuntimeError: something else" in found.stderr
+def test_another_failure_is_not_hidden(fake_torchvision: Path) -> None:
+    (fake_torchvision / "torchvision" / "__init__.py").write_text("raise RuntimeError('something else')")
+    result = run_fresh("import trainables.models.torchvision_import", fake_torchvision)
+    assert result.returncode == 1
+    assert "RuntimeError: something else" in result.stderr
