@@ -1,7 +1,7 @@
 #!/bin/bash
 # A search on the nodes of one Slurm allocation:
 #   sbatch deploy/slurm.sh spaces/mnist_hinton.yaml /shared/runs/mnist_hinton
-# Submitted from this repository, which every node must see, with its .venv, under the same path.
+# Submit it from this repository. Every node needs the repository and its .venv under the same path.
 #SBATCH --job-name=distil-search
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1
@@ -28,7 +28,7 @@ for node in "${nodes[@]:1}"; do
         ray start --address="$head:$port" --num-cpus="$SLURM_CPUS_PER_TASK" --block &
 done
 
-# Wait until every node is there: the search asks each one before it trains anything.
+# Wait for all nodes: the search checks each of them before it trains anything.
 srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" python - "$head:$port" "${#nodes[@]}" <<'PYTHON'
 import sys
 import time
@@ -52,9 +52,9 @@ PYTHON
 srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" \
     python -m search.run "$space" --out "$out" --address "$head:$port" "$@" &
 search=$!
-trap 'kill -TERM $search' TERM # near its end the job writes its tables and leaves; submit it again to go on
+trap 'kill -TERM $search' TERM # shortly before the time limit the search writes its tables and ends; submit the job again to resume
 wait $search && code=0 || code=$?
-if [ $code -gt 128 ]; then # that wait ended with the signal, not with the search
+if [ $code -gt 128 ]; then # the signal ended this wait, not the search
     wait $search && code=0 || code=$?
 fi
 exit $code

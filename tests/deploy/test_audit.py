@@ -1,4 +1,4 @@
-"""The audit of pinned packages, against a database of the test's own."""
+"""Audit of the pinned packages, against a local database."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SPEC.loader.exec_module(audit)
 
 @pytest.fixture
 def database():
-    """Knows one advisory, about torch."""
+    """URL of a database with one advisory, for torch."""
 
-    class Answer(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
-            vulns = [{"vulns": [{"id": "X-1"}]} if each["package"]["name"] == "torch" else {} for each in asked]
+            queries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
+            vulns = [{"vulns": [{"id": "X-1"}]} if query["package"]["name"] == "torch" else {} for query in queries]
             self.send_response(200)
             self.end_headers()
             self.wfile.write(json.dumps({"results": vulns}).encode())
@@ -32,26 +32,26 @@ def database():
         def log_message(self, *_: object) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Answer)
+    server = HTTPServer(("127.0.0.1", 0), Handler)
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
 
 
-def test_versions_are_read_without_builds_and_comments():
+def test_versions_are_parsed_without_builds_and_comments():
     text = "# one\nnumpy==2.4.6\ntorch==2.13.0+cpu  # a build\nfilelock==4.0; python_version > '3'\n"
-    assert audit.pinned(text) == [("numpy", "2.4.6"), ("torch", "2.13.0"), ("filelock", "4.0")]
+    assert audit.pinned_versions(text) == [("numpy", "2.4.6"), ("torch", "2.13.0"), ("filelock", "4.0")]
 
 
-def test_every_pinned_package_is_asked_about_and_an_advisory_fails(database, capsys):
+def test_an_advisory_fails_the_audit_of_all_packages(database, capsys):
     assert audit.main(database) == 1
-    said = capsys.readouterr().out
-    pins = audit.pinned(audit.PINNED.read_text())
-    assert f"torch {dict(pins)['torch']}: https://osv.dev/X-1" in said
-    assert said.endswith(f"{len(pins)} packages, 1 advisories\n") and len(pins) > 50
+    output = capsys.readouterr().out
+    pins = audit.pinned_versions(audit.CONSTRAINTS.read_text())
+    assert f"torch {dict(pins)['torch']}: https://osv.dev/X-1" in output
+    assert output.endswith(f"{len(pins)} packages, 1 advisories\n") and len(pins) > 50
 
 
-def test_where_nobody_answers_nothing_is_claimed(capsys):
+def test_an_unreachable_database_is_reported(capsys):
     assert audit.main("http://127.0.0.1:9/") == 0
-    assert capsys.readouterr().out.startswith("Not audited: http://127.0.0.1:9/ gives no answer")
+    assert capsys.readouterr().out.startswith("Not audited: no answer from http://127.0.0.1:9/")
