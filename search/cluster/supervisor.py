@@ -5,13 +5,14 @@ survives what the driver does not:
 
 - The raylet of the driver's node died: Ray exits the driver with code 1, without a message, at the driver's next
   request to that raylet. No handler or thread in the driver can prevent it.
-- The GCS server died: the driver blocks inside Ray for up to a minute.
+- The GCS server died: the driver blocks inside Ray for 60 seconds, then Ray exits it.
 
 The parent watches the exit code of the driver, connects to both Ray processes once a second, and kills the driver if
 one of them is dead. Then it runs the command that resumes, at most RESTARTS times. After that, and for a cluster
 (--address), it writes the tables and prints that command.
 
-`search.run(…)` from Python has no supervisor: there Ray itself ends the process, and the same call resumes the search.
+A search that is started from Python (`from search import run`) has no supervisor: Ray exits its process, and the same
+call resumes it.
 """
 
 from __future__ import annotations

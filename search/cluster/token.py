@@ -41,15 +41,13 @@ def require_token(address: str, insecure_cluster: bool) -> None:
         _restrict_permissions(file)
     has_token = bool(os.environ.get(AUTH_TOKEN)) or (file.is_file() and file.stat().st_size > 0)
     if insecure_cluster:
-        os.environ.setdefault(
-            AUTH_MODE, "disabled"
-        )  # with a token file here, Ray would wait for a cluster with a token
+        os.environ.setdefault(AUTH_MODE, "disabled")  # otherwise Ray would use a token file that exists here
         return
     if os.environ.get(AUTH_MODE, "token") != "token" or not has_token:
         raise UserError(
             f"--address {address}: no token ({AUTH_TOKEN}, or the file {file}); without one, anyone who can connect to "
             "the cluster can run code on it. Make one by `ray get-auth-token --generate`, copy it to every node (see "
-            "docs/howto/cluster.md), or join without one by --insecure-cluster"
+            "CLUSTER.md), or join without one by --insecure-cluster"
         )
     os.environ[AUTH_MODE] = "token"
 
