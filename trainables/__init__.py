@@ -1,1 +1,4 @@
-"""How to train: data, models, methods and the loop that makes students of them; knows nothing of Ray."""
+"""Training of one student: data, models, methods and the training loop.
+
+This package imports no Ray; search/ runs it in Ray trials.
+"""

@@ -1,4 +1,4 @@
-"""What a student sees in one step: images, labels, and the teacher's answer to these very images."""
+"""Batches of one epoch: augmented images, labels and teacher outputs."""
 
 from __future__ import annotations
 
@@ -9,60 +9,66 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spaces.recipe import Recipe, Train
-from trainables.augment import draw, show
-from trainables.device import autocast, tensor
+from spaces.recipe import Recipe
+from spaces.training import Train
+from trainables.augment import apply_views, draw_views
+from trainables.device import autocast, to_tensor
 from trainables.distillation_data import DistillationData, TeacherOutputs
-from trainables.methods import needs
-from trainables.models import build
-from trainables.output import Output, activations, prepare
-from trainables.seeding import generator
+from trainables.methods import method_requirements
+from trainables.models import build_network
+from trainables.output import Output, layer_activations, prepare_images
+from trainables.seeding import seeded_generator
 
 
-class Material(NamedTuple):
-    """The training images on the device, with all that is known of them; `kept` are those that are trained on."""
+class TrainingTensors(NamedTuple):
+    """Training images and the teacher's outputs for them on the device.
 
-    images: Tensor
-    labels: Tensor
-    kept: Tensor
-    logits: Tensor | None  # of the teacher, [views, n, classes]
-    features: dict[str, Tensor]  # of the teacher's layers that were kept, [n, ...]
-    teacher: nn.Module | None  # to be asked for its other layers
-    asked: tuple[str, ...]
-    weights: Tensor | None  # of the classes, [classes]; None where all images count alike
+    Activations that are not in `teacher_features` are computed in each batch: those of `live_layers`, by `teacher`.
+    """
+
+    images: Tensor  # uint8 [n, channels, height, width]
+    labels: Tensor  # [n]
+    indices: Tensor  # images to train on, without those of omitted classes
+    teacher_logits: Tensor | None  # [views, n, classes]
+    teacher_features: dict[str, Tensor]  # by layer, [n, ...]
+    teacher: nn.Module | None
+    live_layers: tuple[str, ...]
+    class_weights: Tensor | None  # [classes]; None for equal weights
 
 
 class Batch(NamedTuple):
-    """Images, uint8 [batch, channels, height, width], labels [batch] and what the teacher says of them."""
+    """Images, uint8 [batch, channels, height, width], labels [batch] and teacher outputs."""
 
     images: Tensor
     labels: Tensor
     teacher: Output | None
 
 
-def material(recipe: Recipe, lesson: DistillationData, where: torch.device) -> Material:
-    """Put one student's training images and the teacher's answers to them on a device."""
-    data, answers, train = lesson.data, lesson.teacher, recipe.train
-    images, labels = (tensor(array, where) for array in data.train)
-    shown = ~np.isin(data.train.labels, train.omit.classes if train.omit else [])
-    kept = torch.from_numpy(np.flatnonzero(shown))
-    weights = class_weights(train, labels[kept.to(where)], len(data.classes))
-    if answers is None or recipe.method.name == "none":
-        return Material(images, labels, kept, None, {}, None, (), weights)
-    logits = answers.views[train.policy] if train.policy else answers.train[None]
-    layers = [*needs(recipe.method).teacher, *_always(answers)]
-    features = {} if train.policy else {name: answers.features[name] for name in layers if name in answers.features}
-    asked = tuple(name for name in layers if name not in features)
-    teacher = _teacher(recipe, lesson).to(where) if asked else None
-    held = {name: tensor(array, where) for name, array in features.items()}
-    return Material(images, labels, kept, tensor(logits, where), held, teacher, asked, weights)
+def training_tensors(recipe: Recipe, distillation_data: DistillationData, device: torch.device) -> TrainingTensors:
+    """Move the training images and the teacher's outputs to a device."""
+    data, outputs, train = distillation_data.data, distillation_data.teacher, recipe.train
+    images, labels = (to_tensor(array, device) for array in data.train)
+    used = ~np.isin(data.train.labels, train.omit.classes if train.omit else [])
+    indices = torch.from_numpy(np.flatnonzero(used))
+    weights = class_weights(train, labels[indices.to(device)], len(data.classes))
+    if outputs is None or recipe.method.name == "none":
+        return TrainingTensors(images, labels, indices, None, {}, None, (), weights)
+    policy = train.augment_policy
+    logits = to_tensor(outputs.views[policy] if policy else outputs.train[None], device)
+    layers = [*method_requirements(recipe.method).teacher_layers, *_subclass_layers(outputs)]
+    cached = () if policy else tuple(name for name in layers if name in outputs.features)
+    features = {name: to_tensor(outputs.features[name], device) for name in cached}
+    live_layers = tuple(name for name in layers if name not in features)
+    teacher = _rebuild_teacher(recipe, distillation_data).to(device) if live_layers else None
+    return TrainingTensors(images, labels, indices, logits, features, teacher, live_layers, weights)
 
 
 def class_weights(train: Train, labels: Tensor, classes: int) -> Tensor | None:
-    """The weight of each class, [classes], by the labels [n] that are trained on; None where all count alike.
+    """Return the loss weights [classes], or None for equal weights.
 
-    Balanced is n / (k n_c), where n_c of n images are of class c and k classes occur: then each class weighs the same,
-    and an image 1 on average. A class that does not occur weighs nothing.
+    `labels` [n] are those of the images to train on. The balanced weight of class c is n / (k n_c), with n_c images of
+    class c and k classes that occur: all classes have the same total weight, and the mean weight of an image is 1. A
+    class that does not occur has weight 0.
     """
     if train.class_weights is None:
         return None
@@ -73,62 +79,76 @@ def class_weights(train: Train, labels: Tensor, classes: int) -> Tensor | None:
     return torch.where(counts > 0, weights, 0.0)
 
 
-def mean(losses: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-    """The mean of losses [batch], each weighed by its class: the sum of w·loss over the sum of w."""
-    if weights is None:
+def weighted_mean(losses: Tensor, labels: Tensor, class_weights: Tensor | None) -> Tensor:
+    """Return the mean of losses [batch], weighted by class."""
+    if class_weights is None:
         return losses.mean()
-    each = weights[labels]
-    return (each * losses).sum() / each.sum()
+    weights = class_weights[labels]
+    return (weights * losses).sum() / weights.sum()
 
 
-def _always(answers: TeacherOutputs) -> list[str]:
-    """The layers that a teacher always answers with: its subclasses, where it has any."""
-    return [name for name in ("subclasses",) if name in answers.features]
-
-
-def _teacher(recipe: Recipe, lesson: DistillationData) -> nn.Module:
-    """The teacher itself, from the weights that came with its answers."""
-    assert lesson.teacher is not None
-    model = build(recipe.teacher_recipe().network, lesson.data.shape, len(lesson.data.classes))
-    model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in lesson.teacher.weights.items()})
-    return model.eval().requires_grad_(False)
-
-
-def batches(
-    recipe: Recipe, given: Material, epoch: int, steps: int, seeds: Sequence[int] | None = None
+def epoch_batches(
+    recipe: Recipe, tensors: TrainingTensors, epoch: int, steps: int, seeds: Sequence[int] | None = None
 ) -> Iterator[Batch]:
-    """The batches of one epoch, in the order and the views of this seed and epoch.
+    """Yield the batches of one epoch.
 
-    Of several seeds those of each step come as one, [seeds · batch], one seed after another.
+    Order and views depend on seed and epoch only. For several seeds each batch is the concatenation of theirs, [seeds ·
+    batch].
     """
-    train, where, seeds = recipe.train, given.images.device, seeds or [recipe.seed]
-    n = len(given.kept)
-    orders = [given.kept[torch.randperm(n, generator=generator(seed, "order", epoch))] for seed in seeds]
-    drawn = [generator(seed, "jitter", epoch) for seed in seeds]
-    if not needs(recipe.method).hints(epoch):
-        given = given._replace(features={}, teacher=None)
-    for each in torch.stack(orders).to(where).split(train.batch_size, 1)[:steps]:
-        index, view = each.flatten(), None
-        images = given.images[index]
-        if train.policy:
-            view = torch.cat([draw(each.shape[1], train.policy, source) for source in drawn])
-            images = show(images, train.policy, view, index)
-        yield Batch(images, given.labels[index], _answer(recipe, given, index, images, view))
-
-
-@torch.no_grad()
-def _answer(recipe: Recipe, given: Material, index: Tensor, images: Tensor, view: Tensor | None) -> Output | None:
-    """What the teacher says of these images in these views: as far as it is known, otherwise it is asked."""
-    if given.logits is None:
-        return None
-    logits = given.logits[0, index] if view is None else given.logits[view.to(index.device), index].float()
-    features = {name: kept[index] for name, kept in given.features.items()}
-    if given.teacher is not None:
-        with autocast(recipe.train, index.device):
-            features |= activations(given.teacher, prepare(images), given.asked)
-    return Output(logits, features)
+    train, device, seeds = recipe.train, tensors.images.device, seeds or [recipe.seed]
+    n = len(tensors.indices)
+    orders = [tensors.indices[torch.randperm(n, generator=seeded_generator(seed, "order", epoch))] for seed in seeds]
+    view_generators = [seeded_generator(seed, "jitter", epoch) for seed in seeds]
+    if not method_requirements(recipe.method).observes_layers(epoch):
+        tensors = tensors._replace(teacher_features={}, teacher=None)
+    for indices in torch.stack(orders).to(device).split(train.batch_size, 1)[:steps]:
+        index, view = indices.flatten(), None
+        images = tensors.images[index]
+        if train.augment_policy:
+            drawn = [draw_views(indices.shape[1], train.augment_policy, source) for source in view_generators]
+            view = torch.cat(drawn)
+            images = apply_views(images, train.augment_policy, view, index)
+        yield Batch(images, tensors.labels[index], _teacher_output(recipe, tensors, index, images, view))
 
 
 def steps_per_epoch(train: Train, images: int) -> int:
-    """Whole batches only, as in the assignment: a small last one would weigh its images more; at least one."""
+    """Return the number of full batches, at least 1.
+
+    A last smaller batch is dropped, because its images would have a larger weight.
+    """
     return max(1, images // train.batch_size)
+
+
+@torch.no_grad()
+def _teacher_output(
+    recipe: Recipe, tensors: TrainingTensors, index: Tensor, images: Tensor, view: Tensor | None
+) -> Output | None:
+    """Return the teacher's output for a batch.
+
+    Only the activations of live layers are computed here.
+    """
+    if tensors.teacher_logits is None:
+        return None
+    if view is None:
+        logits = tensors.teacher_logits[0, index]
+    else:
+        logits = tensors.teacher_logits[view.to(index.device), index].float()
+    features = {name: activations[index] for name, activations in tensors.teacher_features.items()}
+    if tensors.teacher is not None:
+        with autocast(recipe.train, index.device):
+            features |= layer_activations(tensors.teacher, prepare_images(images), tensors.live_layers)
+    return Output(logits, features)
+
+
+def _subclass_layers(outputs: TeacherOutputs) -> list[str]:
+    """Return the layer of subclass logits if the teacher has one."""
+    return [name for name in ("subclasses",) if name in outputs.features]
+
+
+def _rebuild_teacher(recipe: Recipe, distillation_data: DistillationData) -> nn.Module:
+    """Build the teacher from the weights in its outputs."""
+    data, outputs = distillation_data
+    assert outputs is not None
+    model = build_network(recipe.teacher_recipe().network, data.shape, len(data.classes))
+    model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in outputs.weights.items()})
+    return model.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""The state of a training as one file."""
+"""Checkpoints: the state of one training as a safetensors file."""
 
 from __future__ import annotations
 
@@ -6,39 +6,42 @@ import logging
 from pathlib import Path
 
 from spaces.errors import UserError
-from trainables.fit import State
+from trainables.fit import TrainingState
 from trainables.weights import tensor_file
 
 LOG = logging.getLogger(__name__)
+PREFIXES = ("student.", "optimiser.", "regressor.")  # of tensor names in the file
 
 
-def save(path: Path, state: State) -> None:
-    """Write a state atomically."""
-    tensors = {f"student.{name}": value for name, value in state.weights.items()}
-    tensors |= {f"optimiser.{name}": value for name, value in state.optimiser.items()}
-    tensors |= {f"regressor.{name}": value for name, value in state.regressor.items()}
-    tensor_file.write(path, tensors, {"epoch": str(state.epoch), "seconds": repr(state.seconds)})
+def save_checkpoint(path: Path, state: TrainingState) -> None:
+    """Write a checkpoint atomically."""
+    parts = zip(PREFIXES, (state.weights, state.optimizer_state, state.regressor), strict=True)
+    tensors = {f"{prefix}{name}": value for prefix, part in parts for name, value in part.items()}
+    tensor_file.write_tensors(path, tensors, {"epoch": str(state.epoch), "seconds": repr(state.total_seconds)})
 
 
-def load(path: Path) -> State:
-    """Read the state that `save` wrote; a damaged file is a UserError naming it."""
-    tensors, note = tensor_file.read(path)
+def load_checkpoint(path: Path) -> TrainingState:
+    """Read a checkpoint; raise UserError if the file is damaged."""
+    tensors, note = tensor_file.read_tensors(path)
     try:
         epoch, seconds = int(note["epoch"]), float(note["seconds"])
     except (KeyError, ValueError):
         raise UserError(f"{path}: not a checkpoint of a training") from None
-    parts = (_under(f"{part}.", tensors) for part in ("student", "optimiser", "regressor"))
-    return State(epoch, seconds, *parts)
+    parts = (_with_prefix(prefix, tensors) for prefix in PREFIXES)
+    return TrainingState(epoch, seconds, *parts)
 
 
-def resume(path: Path) -> State | None:
-    """The state to go on from, or None where there is none; one that is damaged is said and counts as none."""
+def resume_checkpoint(path: Path) -> TrainingState | None:
+    """Read a checkpoint; return None, with a warning, for a damaged file.
+
+    A missing file also gives None.
+    """
     try:
-        return load(path) if path.exists() else None
+        return load_checkpoint(path) if path.exists() else None
     except UserError as error:
-        LOG.warning("%s; it is trained again from its first epoch", error)
+        LOG.warning("%s; the student is trained again from its first epoch", error)
         return None
 
 
-def _under(prefix: str, tensors: dict) -> dict:
+def _with_prefix(prefix: str, tensors: dict) -> dict:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

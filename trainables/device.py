@@ -1,4 +1,4 @@
-"""Where a training runs and in which precision."""
+"""Device and precision of a training."""
 
 from __future__ import annotations
 
@@ -10,59 +10,75 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spaces.recipe import Train
+from spaces.training import Train
 
 
-def device() -> torch.device:
-    """The GPU that this process was given, otherwise the processor."""
+def process_device() -> torch.device:
+    """Return the GPU of this process, or the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def given(gpus: float | None) -> torch.device:
-    """The device of a training that gets so much of a GPU; where that is not known, that of this process."""
-    return torch.device("cpu") if gpus == 0 else device()
+def device_for_gpus(gpus: float | None) -> torch.device:
+    """Return the device of a training with this share of a GPU.
+
+    None means unknown and gives the device of this process.
+    """
+    return torch.device("cpu") if gpus == 0 else process_device()
 
 
-def describe(where: torch.device | None = None) -> str:
-    """A device in words, this process's own unless another is named, for the protocol above every table."""
-    if (where or device()).type == "cuda":
+def device_name(device: torch.device | None = None) -> str:
+    """Return the product name of a device.
+
+    The default is the device of this process.
+    """
+    if (device or process_device()).type == "cuda":
         return torch.cuda.get_device_name()
     models = [line.split(":", 1)[1].strip() for line in _cpuinfo().splitlines() if line.startswith("model name")]
     return models[0] if models else "CPU"
 
 
-def fastest_precision(where: torch.device | None = None) -> str:
-    """bfloat16 where a device, this process's own unless another is named, multiplies it faster than float32."""
-    if (where or device()).type == "cuda":
+def fastest_precision(device: torch.device | None = None) -> str:
+    """Return "bfloat16" if the device multiplies it faster than float32, else "float32".
+
+    The default is the device of this process.
+    """
+    if (device or process_device()).type == "cuda":
         return "bfloat16" if torch.cuda.get_device_capability() >= (8, 0) else "float32"
-    return "bfloat16" if _cpu_gains() else "float32"
+    return "bfloat16" if _cpu_has_bfloat16_unit() else "float32"
 
 
-def _cpu_gains() -> bool:
-    """Whether this processor has a matrix unit for bfloat16 (Intel's AMX), that torch's build uses.
+def _cpu_has_bfloat16_unit() -> bool:
+    """Return True if torch uses a bfloat16 matrix unit (Intel AMX).
 
-    With AVX512's instructions for it alone, a Xeon was seen at half the rate of float32 (2026-11-27, torch 2.13);
-    without any, oneDNN emulates it at a thirtieth. Timing it would make recipes depend on how busy a machine is.
+    With the AVX512 instructions for bfloat16 but no AMX, a Xeon reached half the rate of float32 (2026-11-27, torch
+    2.13). Without either, oneDNN emulates bfloat16 at a thirtieth. A timing instead of this test would make recipes
+    depend on the load of the machine.
     """
     return torch.backends.cpu.get_cpu_capability().startswith("AVX512") and "amx_bf16" in _cpuinfo()
 
 
-@cache  # an unresolved "auto" asks in every step
+@cache  # precision "auto" reads it in every step
 def _cpuinfo() -> str:
-    """What Linux says of the processors; nothing elsewhere."""
+    """Return Linux's description of the CPUs; empty on other systems."""
     file = Path("/proc/cpuinfo")
     return file.read_text() if file.exists() else ""
 
 
-def autocast(train: Train, where: torch.device) -> torch.autocast:
-    """The context in which a forward pass of this training runs; weights and optimiser stay in float32."""
-    precision = fastest_precision(where) if train.precision == "auto" else train.precision
-    return torch.autocast(where.type, torch.bfloat16, enabled=precision == "bfloat16")
+def autocast(train: Train, device: torch.device) -> torch.autocast:
+    """Return the autocast context of a training's forward pass.
+
+    Weights and optimizer state stay in float32.
+    """
+    precision = fastest_precision(device) if train.precision == "auto" else train.precision
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
-def tensor(array: np.ndarray, where: torch.device) -> Tensor:
-    """An array as a tensor on a device; on the processor it shares the array's memory, which nobody may write to."""
+def to_tensor(array: np.ndarray, device: torch.device) -> Tensor:
+    """Return an array as a tensor on a device.
+
+    On the CPU the tensor shares the array's memory, so it must not be written to.
+    """
     with warnings.catch_warnings():
-        # Arrays from Ray's object store are read-only, and torch warns of each.
+        # Arrays in Ray's object store are read-only; torch warns about each.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(array).to(where)
+        return torch.from_numpy(array).to(device)

@@ -1,4 +1,4 @@
-"""What the parts of a network did on a whole split, beyond its accuracy."""
+"""Metrics of parts of a network: subclasses, students, omitted classes."""
 
 from __future__ import annotations
 
@@ -8,39 +8,42 @@ import torch
 from torch import Tensor
 
 from trainables.output import Output
-from trainables.subclasses import prediction_entropy, utilisation_entropy
+from trainables.subclasses import prediction_entropy, utilization_entropy
 
 
-def diagnose(output: Output, labels: Tensor, omitted: Sequence[int] = ()) -> dict[str, float]:
-    """Figures by name from the answers to a whole split and its labels [n]; none for a network of a single part.
+def diagnose_network(output: Output, labels: Tensor, omitted: Sequence[int] = ()) -> dict[str, float]:
+    """Return metrics of the parts of a network.
 
-    Of subclasses: the entropies of Müller et al. 2020, in bits. Of students with a selector: accuracies and how often
-    each was chosen, as fractions. Of classes that were omitted from training: the accuracy on their images.
+    `output` and labels [n] are of a whole split. Subclasses: the entropies of Müller et al. 2020, in bits. Students
+    with a selector: the accuracy of each and the fraction of images for which it is selected. Classes omitted from
+    training: the accuracy on their images. A network without parts has none.
     """
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     if omitted:
         missing = torch.isin(labels, torch.tensor(omitted, device=labels.device))
-        found["omitted_accuracy"] = (output.logits.argmax(-1) == labels)[missing].double().mean().item()
+        metrics["omitted_accuracy"] = (output.logits.argmax(-1) == labels)[missing].double().mean().item()
     features = output.features
     if "subclasses" in features:
-        found |= _subclasses(features["subclasses"])
+        metrics |= _subclass_entropies(features["subclasses"])
     if "students" in features and "selector" in features:
-        found |= _routing(features["students"], features["selector"], labels)
-    return found
+        metrics |= _selector_metrics(features["students"], features["selector"], labels)
+    return metrics
 
 
-def _subclasses(logits: Tensor) -> dict[str, float]:
-    """From subclass logits [n, subclasses of all classes]."""
+def _subclass_entropies(logits: Tensor) -> dict[str, float]:
     return {
         "prediction_entropy": float(prediction_entropy(logits)),
-        "utilisation_entropy": float(utilisation_entropy(logits)),
+        "utilisation_entropy": float(utilization_entropy(logits)),
     }
 
 
-def _routing(students: Tensor, selector: Tensor, labels: Tensor) -> dict[str, float]:
-    """From students' logits [n, students, classes] and the selector's [n, students]; the oracle asks who is right."""
-    right = (students.argmax(-1) == labels[:, None]).double()
-    chosen = selector.argmax(-1).bincount(minlength=selector.shape[1]).double() / len(labels)
-    accuracies = {f"student_{i}_accuracy": value for i, value in enumerate(right.mean(0).tolist(), 1)}
-    choices = {f"student_{i}_chosen": value for i, value in enumerate(chosen.tolist(), 1)}
-    return {**accuracies, "oracle_accuracy": right.amax(1).mean().item(), **choices}
+def _selector_metrics(students: Tensor, selector: Tensor, labels: Tensor) -> dict[str, float]:
+    """Return metrics of the students of a bundle and its selector.
+
+    Logits are [n, students, classes] and [n, students]. The oracle is right if any student is.
+    """
+    correct = (students.argmax(-1) == labels[:, None]).double()
+    selected = selector.argmax(-1).bincount(minlength=selector.shape[1]).double() / len(labels)
+    accuracies = {f"student_{i}_accuracy": value for i, value in enumerate(correct.mean(0).tolist(), 1)}
+    choices = {f"student_{i}_chosen": value for i, value in enumerate(selected.tolist(), 1)}
+    return {**accuracies, "oracle_accuracy": correct.amax(1).mean().item(), **choices}

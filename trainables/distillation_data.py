@@ -1,4 +1,4 @@
-"""What every student is taught from: the data, and the teacher's answers to it, computed once."""
+"""A data set and the outputs of its trained teacher."""
 
 from __future__ import annotations
 
@@ -8,57 +8,61 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spaces.recipe import Policy, Recipe
-from trainables.augment import name
+from spaces.recipe import Recipe
+from spaces.training import AugmentPolicy
+from trainables.augment import policy_name
 from trainables.data import Dataset
-from trainables.methods import needs
+from trainables.methods import method_requirements
 
 NO_OUTPUTS: Mapping = MappingProxyType({})
 
 
 class RequestedOutputs(NamedTuple):
-    """What students ask of a teacher beside its logits: activations of layers, and answers to views of the images."""
+    """Outputs requested from a teacher beside its logits.
+
+    `layers` are names of layers to observe, `policies` the augmentations with logits for each view.
+    """
 
     layers: tuple[str, ...] = ()
-    policies: tuple[Policy, ...] = ()
+    policies: tuple[AugmentPolicy, ...] = ()
 
 
 class TeacherOutputs(NamedTuple):
-    """A teacher's logits [n, classes], float32, for every image of each split, in the data set's order.
+    """A teacher's logits [n, classes], float32, for the images of each split.
 
-    `views` holds logits [views, n, classes] of the training images by policy, in float16 where they are large;
-    `features` activations [n, ...] of their layers, as far as they are small enough to be kept; both may be mapped from
-    a teacher's files. `weights` is the teacher itself, to ask it for the others.
+    `views` are logits [views, n, classes] of the training images by policy, in float16 if they are large. `features`
+    are activations [n, ...] of the training images by layer, if they are small enough for the cache. Both may be memory
+    maps of cached files. `weights` rebuild the teacher, which then computes the layers that are not in `features`.
     """
 
     train: np.ndarray
     val: np.ndarray
     test: np.ndarray
-    views: Mapping[Policy, np.ndarray] = NO_OUTPUTS
+    views: Mapping[AugmentPolicy, np.ndarray] = NO_OUTPUTS
     features: Mapping[str, np.ndarray] = NO_OUTPUTS
     weights: Mapping[str, np.ndarray] = NO_OUTPUTS
 
+    def in_memory(self) -> TeacherOutputs:
+        """Copy memory-mapped arrays, for machines without the files."""
+        views = {policy: np.array(logits) for policy, logits in self.views.items()}
+        return self._replace(views=views, features={name: np.array(value) for name, value in self.features.items()})
+
 
 class DistillationData(NamedTuple):
-    """A data set and a teacher's answers to it; `teacher` is None for students that learn from labels alone."""
+    """A data set and the outputs of its teacher.
+
+    The baseline has no teacher.
+    """
 
     data: Dataset
     teacher: TeacherOutputs | None
 
-    def in_memory(self) -> DistillationData:
-        """The same with copies of those answers that are mapped from files, which other machines may not have."""
-        if self.teacher is None:
-            return self
-        views = {policy: np.array(each) for policy, each in self.teacher.views.items()}
-        features = {name: np.array(each) for name, each in self.teacher.features.items()}
-        return self._replace(teacher=self.teacher._replace(views=views, features=features))
-
 
 def requested_outputs(recipes: Iterable[Recipe]) -> RequestedOutputs:
-    """What the students of these recipes together ask of their teacher."""
-    found = list(recipes)
-    layers = {layer for recipe in found for layer in needs(recipe.method).teacher}
-    # Of a space these are probes, not all its students: a policy may stand beside no method here and one there.
-    listening = any(recipe.method.name != "none" for recipe in found)
-    policies = {recipe.train.policy for recipe in found if listening and recipe.train.policy}
-    return RequestedOutputs(tuple(sorted(layers)), tuple(sorted(policies, key=name)))
+    """Return all outputs requested by the students of these recipes."""
+    recipes = list(recipes)
+    layers = {layer for recipe in recipes for layer in method_requirements(recipe.method).teacher_layers}
+    # The recipes are probes of a space, not all its students: another student may combine this policy with a method.
+    distilled = any(recipe.method.name != "none" for recipe in recipes)
+    policies = {recipe.train.augment_policy for recipe in recipes if distilled and recipe.train.augment_policy}
+    return RequestedOutputs(tuple(sorted(layers)), tuple(sorted(policies, key=policy_name)))

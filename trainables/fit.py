@@ -1,172 +1,183 @@
-"""The training loop, as a generator of epochs: whoever wants to stop early does not ask for the next one."""
+"""The training loop of one student, as a generator of epochs.
+
+The caller stops a training early by not requesting the next epoch.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spaces.recipe import Recipe, Train
-from trainables import channels_last, optim
-from trainables.batches import Material, batches, material, mean, steps_per_epoch
-from trainables.data import Dataset
-from trainables.device import autocast, device, tensor
+from spaces.metrics import compute_metrics
+from spaces.recipe import Recipe
+from spaces.training import Train
+from trainables import optim
+from trainables.batches import TrainingTensors, epoch_batches, steps_per_epoch, training_tensors, weighted_mean
+from trainables.channels_last import keep_gradients_channels_last
+from trainables.device import autocast, process_device, to_tensor
 from trainables.distillation_data import DistillationData
-from trainables.evaluate import predict, score
-from trainables.hints import between
-from trainables.methods import METHODS, needs
-from trainables.models import build
-from trainables.omitted import correct
-from trainables.output import Output, Progress, member_outputs, observe, prepare
-from trainables.phases import release
-from trainables.seeding import derive
-from trainables.weights.initial import begin
+from trainables.evaluate import predict_logits
+from trainables.methods import METHODS, method_requirements
+from trainables.omitted import correct_biases
+from trainables.output import Progress, member_outputs, prepare_images
+from trainables.phases import set_trainable_layers
+from trainables.seeding import derive_seed
+from trainables.trainable_student import TrainableStudent, build_student, student_output
+from trainables.weights.initial import load_initial_weights
 
 
-class State(NamedTuple):
-    """Enough to go on after an epoch: weights and the optimiser's tensors; all randomness derives from the seed."""
+class TrainingState(NamedTuple):
+    """State after an epoch, to continue a training.
+
+    Random numbers need no state: they derive from the seed and the epoch.
+    """
 
     epoch: int
-    seconds: float  # of training so far, evaluation not counted
+    total_seconds: float  # of training so far, without evaluation
     weights: dict[str, Tensor]
-    optimiser: dict[str, Tensor]
-    regressor: dict[str, Tensor]  # of methods with hints, empty for others; dropped after the last epoch
+    optimizer_state: dict[str, Tensor]
+    regressor: dict[str, Tensor]  # weights; empty for methods without a regressor
 
 
-class Epoch(NamedTuple):
-    """One finished epoch, counted from 1; the state is the live one, to be read before the next epoch is asked for."""
+class EpochResult(NamedTuple):
+    """Result of one epoch, counted from 1.
+
+    The state shares memory with the running training: copy it before the next epoch.
+    """
 
     epoch: int
     train_loss: float
-    val_loss: float
-    val_accuracy: float
-    val_macro_f1: float
-    val_auc: float | None  # where validation has a single class
+    val_metrics: dict[str, float | None]  # by row field, such as val_loss
     lr: float
-    seconds: float
-    state: State
+    epoch_seconds: float
+    state: TrainingState
+
+    @property
+    def val_loss(self) -> float:
+        """Mean cross-entropy on validation, in nats."""
+        return cast(float, self.val_metrics["val_loss"])
+
+    @property
+    def val_accuracy(self) -> float:
+        """Fraction of validation images classified correctly."""
+        return cast(float, self.val_metrics["val_accuracy"])
+
+    def row(self) -> dict[str, int | float | None]:
+        """Return the fields of the epoch's row."""
+        first = {"epoch": self.epoch, "train_loss": self.train_loss}
+        return first | self.val_metrics | {"lr": self.lr, "seconds": self.epoch_seconds}
 
 
 class Diverged(Exception):
-    """The loss became NaN or infinite."""
+    """The training or validation loss is NaN or infinite."""
 
 
-class TrainableStudent(NamedTuple):
-    """What is trained: the student, and the regressor that its method may need while it learns."""
-
-    model: nn.Module
-    regressor: nn.Module | None
-
-    def whole(self) -> nn.Module:
-        """Both, as one module with one list of parameters."""
-        return self.model if self.regressor is None else nn.ModuleList([self.model, self.regressor])
+def find_divergence(train_loss: float, val_metrics: dict[str, float | None], epoch: int) -> Diverged | None:
+    """Return an error if a loss is not finite, else None."""
+    val_loss = val_metrics["val_loss"]
+    if val_loss is not None and math.isfinite(train_loss) and math.isfinite(val_loss):
+        return None
+    return Diverged(f"loss {train_loss} on train, {val_loss} on validation in epoch {epoch}")
 
 
-def fit(recipe: Recipe, lesson: DistillationData, *, start: State | None = None) -> Iterator[Epoch]:
-    """Train one student by its recipe, or go on from a state; raises Diverged when the loss is no longer finite."""
-    where, data, train = device(), lesson.data, recipe.train
-    pupil = fresh(recipe, data, where)
-    channels_last.back_too(pupil.model)
-    optimiser = optim.optimizer(pupil.whole(), train)
+def fit(
+    recipe: Recipe, distillation_data: DistillationData, *, start: TrainingState | None = None
+) -> Iterator[EpochResult]:
+    """Train one student; yield the result of each epoch.
+
+    Continues after the epoch of `start`, if given. Raises Diverged if a loss is not finite.
+    """
+    device, data, train = process_device(), distillation_data.data, recipe.train
+    student = build_student(recipe, data, device)
+    keep_gradients_channels_last(student.model)
+    optimizer = optim.build_optimizer(student.module(), train)
     if start is None:
-        begin(pupil.model)
+        load_initial_weights(student.model)
     else:
-        _restore(pupil, optimiser, start)
-    given = material(recipe, lesson, where)
-    val_images, val_labels = (tensor(array, where) for array in data.val)
-    first, spent = (start.epoch + 1, start.seconds) if start else (1, 0.0)
-    for epoch in range(first, train.epochs + 1):
+        _restore_student(student, optimizer, start)
+    tensors = training_tensors(recipe, distillation_data, device)
+    val_images, val_labels = (to_tensor(array, device) for array in data.val)
+    first_epoch, total_seconds = (start.epoch + 1, start.total_seconds) if start else (1, 0.0)
+    for epoch in range(first_epoch, train.epochs + 1):
         began = perf_counter()
-        if epoch in restarts(recipe):  # what was learnt for another loss, or by fewer layers, must not steer the rest
-            optimiser = optim.optimizer(pupil.whole(), train)
-        loss = _train_epoch(pupil, optimiser, recipe, given, epoch)
+        if epoch in optimizer_resets(recipe):
+            optimizer = optim.build_optimizer(student.module(), train)
+        loss = _train_epoch(student, optimizer, recipe, tensors, epoch)
         if train.omit and train.omit.correct_bias and epoch == train.epochs:
-            correct(pupil.model, val_images, val_labels, train.omit.classes)
-        seconds = perf_counter() - began
-        scores = score(predict(pupil.model, val_images), val_labels)
-        if not (math.isfinite(loss) and math.isfinite(scores.loss)):
-            raise Diverged(f"loss {loss} on train, {scores.loss} on validation in epoch {epoch}")
-        spent += seconds
-        state = _state(epoch, spent, pupil, optimiser)
-        rate = optimiser.param_groups[0]["lr"]
-        found = scores.loss, scores.accuracy, scores.macro_f1, scores.auc
-        yield Epoch(epoch, loss, *found, rate, seconds, state)
+            correct_biases(student.model, val_images, val_labels, train.omit.classes)
+        epoch_seconds = perf_counter() - began
+        total_seconds += epoch_seconds
+        val_metrics = compute_metrics(predict_logits(student.model, val_images), val_labels, "val")
+        if diverged := find_divergence(loss, val_metrics, epoch):
+            raise diverged
+        state = _training_state(epoch, total_seconds, student, optimizer)
+        yield EpochResult(epoch, loss, val_metrics, optimizer.param_groups[0]["lr"], epoch_seconds, state)
 
 
-def restarts(recipe: Recipe) -> set[int]:
-    """The epochs before which the optimiser begins anew: those after a first stage, and after a first phase."""
-    top = recipe.train.head_first
-    return {needs(recipe.method).first_stage + 1, top.epochs + 1 if top else 1}
+def optimizer_resets(recipe: Recipe) -> set[int]:
+    """Return the epochs before which the optimizer is created again.
+
+    They follow a first stage and a first phase, so that moments of another loss or of other layers have no effect.
+    """
+    head_first = recipe.train.head_first
+    return {method_requirements(recipe.method).first_stage_epochs + 1, head_first.epochs + 1 if head_first else 1}
 
 
-def fresh(recipe: Recipe, data: Dataset, where: torch.device) -> TrainableStudent:
-    """A fresh student on the device, and a fresh regressor where its method asks for one."""
-    model = build(recipe.network, data.shape, len(data.classes), recipe.seed)
-    channels_last.channels_last(model.to(where))
-    regressor = between(recipe, data)
-    return TrainableStudent(model, None if regressor is None else regressor.to(where))
-
-
-def _restore(pupil: TrainableStudent, optimiser: Optimizer, start: State) -> None:
-    pupil.model.load_state_dict(start.weights)
-    if pupil.regressor is not None:
-        pupil.regressor.load_state_dict(start.regressor)
-    optim.unflatten(optimiser, start.optimiser)
-
-
-def _state(epoch: int, seconds: float, pupil: TrainableStudent, optimiser: Optimizer) -> State:
-    regressor = {} if pupil.regressor is None else pupil.regressor.state_dict()
-    return State(epoch, seconds, pupil.model.state_dict(), optim.flatten(optimiser), regressor)
-
-
-def _train_epoch(pupil: TrainableStudent, optimiser: Optimizer, recipe: Recipe, given: Material, epoch: int) -> float:
-    """One pass over the training images in the order of this seed and epoch; the mean loss per example."""
-    train, where, asked = recipe.train, given.images.device, needs(recipe.method)
-    loss_of, knobs = METHODS[recipe.method.name], recipe.method.knobs
-    when = (Progress(epoch, train.epochs),) if asked.moment else ()
-    layers = asked.student if asked.hints(epoch) else ()
-    torch.manual_seed(derive(recipe.seed, "dropout", epoch))
-    steps = steps_per_epoch(train, len(given.kept))
-    total = torch.zeros((), device=where)
-    pupil.model.train()
-    release(pupil.model, train, epoch)
-    for step, batch in enumerate(batches(recipe, given, epoch, steps)):
-        for group in optimiser.param_groups:
-            group["lr"] = optim.rate(train, (epoch - 1) * steps + step, steps)
-        with autocast(train, where):
-            student = answer(pupil, prepare(batch.images), layers)
-        each = [loss_of(voice, batch.teacher, batch.labels, *when, **knobs) for voice in member_outputs(student)]
-        loss = mean(sum(each[1:], each[0]) / len(each), batch.labels, given.weights)
-        optimiser.zero_grad(set_to_none=True)
+def _train_epoch(
+    student: TrainableStudent, optimizer: Optimizer, recipe: Recipe, tensors: TrainingTensors, epoch: int
+) -> float:
+    """Train one epoch; return the mean loss per example."""
+    train, device, required = recipe.train, tensors.images.device, method_requirements(recipe.method)
+    loss_function, knobs = METHODS[recipe.method.name], recipe.method.knobs
+    progress = (Progress(epoch, train.epochs),) if required.uses_progress else ()
+    layers = required.student_layers if required.observes_layers(epoch) else ()
+    steps = steps_per_epoch(train, len(tensors.indices))
+    total = torch.zeros((), device=device)
+    torch.manual_seed(derive_seed(recipe.seed, "dropout", epoch))
+    student.model.train()
+    set_trainable_layers(student.model, train, epoch)
+    for step, batch in enumerate(epoch_batches(recipe, tensors, epoch, steps), (epoch - 1) * steps):
+        for group in optimizer.param_groups:
+            group["lr"] = optim.learning_rate(train, step, steps)
+        with autocast(train, device):
+            output = student_output(student, prepare_images(batch.images), layers)
+        members = member_outputs(output)
+        losses = [loss_function(member, batch.teacher, batch.labels, *progress, **knobs) for member in members]
+        loss = weighted_mean(sum(losses[1:], losses[0]) / len(losses), batch.labels, tensors.class_weights)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimiser.step()
-        _limit_norms(pupil.model, train)
+        optimizer.step()
+        _limit_norms(student.model, train)
         total += loss.detach()
     return (total / steps).item()
 
 
-def answer(pupil: TrainableStudent, inputs: Tensor, layers: tuple[str, ...]) -> Output:
-    """What a student says of prepared images; a regressor maps the layer that its method looks at."""
-    student = observe(pupil.model, inputs, layers)
-    features = dict(student.features)
-    if pupil.regressor is not None and layers:
-        features["regressed"] = pupil.regressor(features[layers[0]]).float()
-    return Output(student.logits.float(), features)
-
-
 @torch.no_grad()
 def _limit_norms(model: nn.Module, train: Train) -> None:
-    """Scale down the incoming weights of any unit whose norm exceeds `max_norm` (the constraint of Hinton et al.).
+    """Scale down the input weights of units above `max_norm`.
 
-    Layers that do not train are left alone.
+    It is the constraint of Hinton et al. (2012). Frozen layers stay as they are.
     """
     if train.max_norm is None:
         return
     for module in model.modules():
         if isinstance(module, nn.Linear) and module.weight.requires_grad:
             module.weight.copy_(torch.renorm(module.weight, 2, 0, train.max_norm))
+
+
+def _restore_student(student: TrainableStudent, optimizer: Optimizer, start: TrainingState) -> None:
+    student.model.load_state_dict(start.weights)
+    if student.regressor is not None:
+        student.regressor.load_state_dict(start.regressor)
+    optim.restore_state(optimizer, start.optimizer_state)
+
+
+def _training_state(epoch: int, total_seconds: float, student: TrainableStudent, optimizer: Optimizer) -> TrainingState:
+    regressor = {} if student.regressor is None else student.regressor.state_dict()
+    return TrainingState(epoch, total_seconds, student.model.state_dict(), optim.flatten_state(optimizer), regressor)

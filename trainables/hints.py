@@ -1,118 +1,125 @@
-"""Hints: the layers a method looks at, and the regressor between them (Romero et al. 2015, sec. 2.2)."""
+"""Hint layers, and the regressor between them (Romero et al. 2015)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
 
-from spaces.errors import Complaint, nearest
+from spaces.errors import Problem, did_you_mean
 from spaces.recipe import Recipe
 from trainables.data import Dataset
-from trainables.knobs import StudentLayer, TeacherLayer, marked
-from trainables.methods import METHODS, needs
-from trainables.models import build
-from trainables.models.init import glorot
-from trainables.output import activations, layer
-from trainables.seeding import derive
+from trainables.knobs import StudentLayer, TeacherLayer, marked_knobs
+from trainables.methods import METHODS, method_requirements
+from trainables.models import build_network
+from trainables.models.weight_init import glorot_init
+from trainables.output import get_layer, layer_activations
+from trainables.seeding import derive_seed
 
-RECTIFIED = (nn.ReLU, nn.ReLU6)
-UNCHANGED = (nn.MaxPool2d, nn.AvgPool2d, nn.Dropout, nn.Flatten, nn.Identity)  # what is positive stays so
+RECTIFIERS = (nn.ReLU, nn.ReLU6)
+SIGN_PRESERVING = (nn.MaxPool2d, nn.AvgPool2d, nn.Dropout, nn.Flatten, nn.Identity)  # of values ≥ 0
 
 
-def regressor(kind: str, guided: torch.Size, hint: torch.Size, rectified: bool, seed: int) -> nn.Module:
-    """A map from a student's activations [batch, ...] to the shape of a teacher's, initialised by a seed.
+def build_regressor(kind: str, guided: torch.Size, hint: torch.Size, rectified: bool, seed: int) -> nn.Module:
+    """Return a map from a student's layer to a teacher's layer.
 
-    `linear` is one matrix, `conv` a convolution without padding whose kernel makes up for the difference in size; both
-    end in a ReLU where the hint does. ValueError where there is no such convolution.
+    It is section 2.2 of the paper. Kind `linear` is one matrix. Kind `conv` is a convolution without padding; the
+    difference of the sizes gives its kernel. Both end in a ReLU if the hint is rectified. Raises ValueError if no such
+    convolution exists.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "regressor"))
-        made = _convolution(guided, hint) if kind == "conv" else _matrix(guided, hint)
-        found = glorot(nn.Sequential(*made))
-    return nn.Sequential(found, nn.ReLU()) if rectified else found
+        torch.manual_seed(derive_seed(seed, "regressor"))
+        layers = _conv_regressor(guided, hint) if kind == "conv" else _linear_regressor(guided, hint)
+        regressor = glorot_init(nn.Sequential(*layers))
+    return nn.Sequential(regressor, nn.ReLU()) if rectified else regressor
 
 
-def _matrix(guided: torch.Size, hint: torch.Size) -> list[nn.Module]:
+def _linear_regressor(guided: torch.Size, hint: torch.Size) -> list[nn.Module]:
     return [nn.Flatten(), nn.Linear(guided[1:].numel(), hint[1:].numel()), nn.Unflatten(1, hint[1:])]
 
 
-def _convolution(guided: torch.Size, hint: torch.Size) -> list[nn.Module]:
+def _conv_regressor(guided: torch.Size, hint: torch.Size) -> list[nn.Module]:
     if len(guided) != 4 or len(hint) != 4:
-        raise ValueError(f"a conv regressor maps planes to planes; found {_shown(guided)} and {_shown(hint)}")
-    kernel = [own - other + 1 for own, other in zip(guided[2:], hint[2:], strict=True)]  # 'valid': Romero et al.
+        raise ValueError(
+            f"a conv regressor maps [channels, height, width]; found {_shape_text(guided)} and {_shape_text(hint)}"
+        )
+    kernel = [size - target + 1 for size, target in zip(guided[2:], hint[2:], strict=True)]  # no padding: Romero et al.
     if min(kernel) < 1:
-        raise ValueError(f"a conv regressor cannot enlarge: {_shown(guided)} to {_shown(hint)}; take linear")
+        raise ValueError(
+            f"a conv regressor cannot enlarge {_shape_text(guided)} to {_shape_text(hint)}; use regressor: linear"
+        )
     return [nn.Conv2d(guided[1], hint[1], (kernel[0], kernel[1]))]
 
 
-def _shown(shape: torch.Size) -> str:
+def _shape_text(shape: torch.Size) -> str:
     return f"[{', '.join(map(str, shape[1:]))}]"
 
 
-def rectified(model: nn.Module, name: str) -> bool:
-    """Whether a layer's outputs come out of a ReLU, perhaps through pooling: the last layer before it that computes."""
-    wanted, last = layer(model, name), False
+def is_rectified(model: nn.Module, name: str) -> bool:
+    """Return True if a layer's activations come from a ReLU.
+
+    Pooling, dropout and flattening may lie between.
+    """
+    target, rectified = get_layer(model, name), False
     for module in model.modules():
-        if not isinstance(module, UNCHANGED) and not any(module.children()):
-            last = isinstance(module, RECTIFIED)
-        if module is wanted:
-            return last
+        if not isinstance(module, SIGN_PRESERVING) and not any(module.children()):
+            rectified = isinstance(module, RECTIFIERS)
+        if module is target:
+            return rectified
     return False
 
 
-def between(recipe: Recipe, data: Dataset) -> nn.Module | None:
-    """The regressor that a student's method asks for, built from the real shapes of both networks."""
-    asked = needs(recipe.method)
-    if asked.regressor is None or recipe.teacher is None:
+def method_regressor(recipe: Recipe, data: Dataset) -> nn.Module | None:
+    """Return the regressor required by a method, or None."""
+    required = method_requirements(recipe.method)
+    if required.regressor is None or recipe.teacher is None:
         return None
     with torch.device("meta"):
-        teacher = build(recipe.teacher_recipe().network, data.shape, len(data.classes))
-        student = build(recipe.network, data.shape, len(data.classes))
-        hint = _shape(teacher, data, asked.teacher[0])
-        guided = _shape(student, data, asked.student[0])
-    return regressor(asked.regressor, guided, hint, rectified(teacher, asked.teacher[0]), recipe.seed)
+        teacher = build_network(recipe.teacher_recipe().network, data.shape, len(data.classes))
+        student = build_network(recipe.network, data.shape, len(data.classes))
+        hint = _layer_shape(teacher, data, required.teacher_layers[0])
+        guided = _layer_shape(student, data, required.student_layers[0])
+    rectified = is_rectified(teacher, required.teacher_layers[0])
+    return build_regressor(required.regressor, guided, hint, rectified, recipe.seed)
 
 
-def _shape(model: nn.Module, data: Dataset, name: str) -> torch.Size:
+def _layer_shape(model: nn.Module, data: Dataset, name: str) -> torch.Size:
     with torch.no_grad():
-        return activations(model.eval(), torch.zeros(1, *data.shape), [name])[name].shape
+        return layer_activations(model.eval(), torch.zeros(1, *data.shape), [name])[name].shape
 
 
-def complaints(recipe: Recipe, data: Dataset) -> Iterator[Complaint]:
-    """Say which layers do not exist, with the nearest that does, or why a regressor cannot be built."""
-    asked, function = needs(recipe.method), METHODS[recipe.method.name]
+def hint_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
+    """Yield missing layers, and the reason if the regressor cannot be built."""
+    required, function = method_requirements(recipe.method), METHODS[recipe.method.name]
     if recipe.teacher is None or recipe.method.name == "none":
         return
-    if asked.teacher and len(recipe.teacher.members()) > 1:
-        yield f"method.{marked(function, TeacherLayer)[0]}", "an ensemble has no layers of its own; name one teacher"
+    student_knobs, teacher_knobs = marked_knobs(function, StudentLayer), marked_knobs(function, TeacherLayer)
+    if required.teacher_layers and len(recipe.teacher.members()) > 1:
+        yield f"method.{teacher_knobs[0]}", "an ensemble has no layers; use a teacher of one network"
         return
-    with torch.device("meta"):
-        networks = [build(each.network, data.shape, len(data.classes)) for each in (recipe, recipe.teacher_recipe())]
-    pairs = [(marked(function, StudentLayer), asked.student), (marked(function, TeacherLayer), asked.teacher)]
-    wrong = [
-        each
-        for model, (knobs, names) in zip(networks, pairs, strict=True)
-        for each in _absent(model.eval(), data, knobs, names)
-    ]
-    yield from wrong
-    if not wrong:
+    student = _missing_layers(recipe, data, student_knobs, required.student_layers)
+    teacher = _missing_layers(recipe.teacher_recipe(), data, teacher_knobs, required.teacher_layers)
+    missing = [*student, *teacher]
+    yield from missing
+    if not missing:
         try:
-            between(recipe, data)
+            method_regressor(recipe, data)
         except ValueError as error:
             yield "method.regressor", str(error)
 
 
 @torch.no_grad()
-def _absent(model: nn.Module, data: Dataset, knobs: tuple[str, ...], names: tuple[str, ...]) -> Iterator[Complaint]:
-    """Layers, by knob, that a network on the device "meta" does not have or that give nothing."""
-    known, images = [name for name, _ in model.named_modules() if name], torch.zeros(1, *data.shape, device="meta")
-    for knob, name in zip(knobs, names, strict=True):
+def _missing_layers(recipe: Recipe, data: Dataset, knobs: Sequence[str], layers: Sequence[str]) -> Iterator[Problem]:
+    """Yield layers without activations, by knob."""
+    with torch.device("meta"):
+        model, images = build_network(recipe.network, data.shape, len(data.classes)).eval(), torch.zeros(1, *data.shape)
+    names = [name for name, _ in model.named_modules() if name]
+    for knob, layer in zip(knobs, layers, strict=True):
         try:
-            given = activations(model, images, [name])
+            activations = layer_activations(model, images, [layer])
         except AttributeError:
-            yield f"method.{knob}", f"no layer {name} in this network{nearest(name, known)}"
+            yield f"method.{knob}", f"no layer {layer} in this network{did_you_mean(layer, names)}"
         else:
-            if name not in given:
-                yield f"method.{knob}", f"{name} only holds other layers; name one of them"
+            if layer not in activations:
+                yield f"method.{knob}", f"{layer} only contains other layers; use one of them"

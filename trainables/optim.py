@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules by name."""
+"""Optimizers and learning-rate schedules by name."""
 
 from __future__ import annotations
 
@@ -12,79 +12,84 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spaces.recipe import Train
+from spaces.training import Train
 
-Kind = TypeVar("Kind", bound=type[Optimizer])
+OptimizerType = TypeVar("OptimizerType", bound=type[Optimizer])
 
 
-def _without_compiler(kind: Kind) -> Kind:
-    """The same optimiser, bit for bit, that never asks torch's compiler whether it is at work.
+def _without_compiler(optimizer_type: OptimizerType) -> OptimizerType:
+    """Return an optimizer class with the same results and without torch's compiler.
 
     torch wraps these methods so that their first call imports the compiler: seconds and over 100 MB in every process.
     """
     methods = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
-    plain = {name: unwrap(getattr(kind, name)) for name in methods}
-    return cast(Kind, type(kind.__name__, (kind,), {**plain, "step": torch.no_grad()(unwrap(kind.step))}))
+    plain = {name: unwrap(getattr(optimizer_type, name)) for name in methods}
+    plain["step"] = torch.no_grad()(unwrap(optimizer_type.step))
+    return cast(OptimizerType, type(optimizer_type.__name__, (optimizer_type,), plain))
 
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
-    # eps as in Keras, in which the assignment and the papers before 2020 were trained
+    # eps of Keras, with which the published results before 2020 were made
     "adam": partial(_without_compiler(torch.optim.Adam), eps=1e-7, fused=True),
     "adamw": partial(_without_compiler(torch.optim.AdamW), eps=1e-7, fused=True),
     "rmsprop": partial(_without_compiler(torch.optim.RMSprop), alpha=0.9, foreach=True),
     "sgd": partial(_without_compiler(torch.optim.SGD), fused=True),
 }
 
-FALL = 0.1  # what is left of the rate after a milestone
+MILESTONE_FACTOR = 0.1  # of the learning rate, at each milestone
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda progress: 1.0,
     "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
     "linear": lambda progress: 1 - progress,
-    "step": lambda progress: 1.0,  # but for the milestones, which are epochs
+    "step": lambda progress: 1.0,  # times MILESTONE_FACTOR after each milestone
 }
 
 
-def optimizer(model: nn.Module, train: Train) -> Optimizer:
-    """The optimiser of a training over all parameters of a model."""
+def build_optimizer(model: nn.Module, train: Train) -> Optimizer:
+    """Return the optimizer of a training for all parameters of a model."""
     momentum = {"momentum": train.momentum, "nesterov": train.momentum > 0} if train.optimizer == "sgd" else {}
-    make = OPTIMIZERS[train.optimizer]
-    return make(model.parameters(), lr=train.lr, weight_decay=train.weight_decay, **momentum)
+    optimizer_type = OPTIMIZERS[train.optimizer]
+    return optimizer_type(model.parameters(), lr=train.lr, weight_decay=train.weight_decay, **momentum)
 
 
-def rate(train: Train, step: int, steps: int) -> float:
-    """The learning rate at a step, counted from 0, of an epoch-long number of steps: linear warm-up, then the schedule.
+def learning_rate(train: Train, step: int, steps_per_epoch: int) -> float:
+    """Return the learning rate of a step.
 
-    The schedule runs over the full number of epochs, whether or not the training is stopped early; a first phase has
-    its own rate in place of the training's.
+    Steps are counted from 0 over all epochs. A linear warm-up comes first, then the schedule over all planned epochs,
+    also if the training is stopped early. A first phase (`head_first`) has its own peak rate.
     """
-    warmup, total = train.warmup * steps, train.epochs * steps
-    lr = train.head_first.lr if train.head_first and step < train.head_first.epochs * steps else train.lr
+    warmup, total = train.warmup * steps_per_epoch, train.epochs * steps_per_epoch
+    first_phase = train.head_first
+    lr = first_phase.lr if first_phase and step < first_phase.epochs * steps_per_epoch else train.lr
     if step < warmup:
         return lr * (step + 1) / warmup
-    lr *= FALL ** sum(step >= milestone * steps for milestone in train.milestones or ())
+    lr *= MILESTONE_FACTOR ** sum(step >= milestone * steps_per_epoch for milestone in train.milestones or ())
     return lr * SCHEDULES[train.schedule]((step - warmup) / max(1, total - warmup))
 
 
-def flatten(optimiser: Optimizer) -> dict[str, Tensor]:
-    """The optimiser's state as flat tensors, named "index.name"; everything else in it follows from the recipe."""
-    state = optimiser.state_dict()["state"]
+def flatten_state(optimizer: Optimizer) -> dict[str, Tensor]:
+    """Return the tensors of an optimizer's state by "index.name".
+
+    The rest of its state follows from the recipe.
+    """
+    state = optimizer.state_dict()["state"]
     named = ((f"{index}.{name}", value) for index, item in state.items() for name, value in item.items())
     return {name: value for name, value in named if value is not None}
 
 
-def unflatten(optimiser: Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back copies of what `flatten` took."""
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    content = optimiser.state_dict()
+def restore_state(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Restore a state from copies of the tensors of `flatten_state`."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    content = optimizer.state_dict()
     for name, value in tensors.items():
         index, _, item = name.partition(".")
-        content["state"].setdefault(int(index), {})[item] = _laid_out_like(parameters[int(index)], value)
-    optimiser.load_state_dict(content)
+        content["state"].setdefault(int(index), {})[item] = _copy_to_layout(parameters[int(index)], value)
+    optimizer.load_state_dict(content)
 
 
-def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
-    # Fused steps walk through raw memory: a momentum whose strides are not its weight's would meet the wrong elements.
+def _copy_to_layout(parameter: Tensor, value: Tensor) -> Tensor:
+    # Fused optimizers read raw memory, so a momentum must have the strides of its parameter.
     if value.shape != parameter.shape:
         return value.clone()
     return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)

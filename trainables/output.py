@@ -1,4 +1,4 @@
-"""What a network answers: logits, and the activations of its hint layers where a method asks for them."""
+"""Outputs of a network: logits, and activations of observed layers."""
 
 from __future__ import annotations
 
@@ -11,32 +11,38 @@ from torch import Tensor, nn
 
 
 class Output(NamedTuple):
-    """Logits [batch, classes] before any softmax, and activations by layer name, each [batch, ...]."""
+    """Logits [batch, classes] before softmax, and activations [batch, ...] by layer."""
 
     logits: Tensor
     features: Mapping[str, Tensor] = MappingProxyType({})
 
 
 def member_outputs(output: Output) -> list[Output]:
-    """Whom a loss is about: each member of an ensemble by itself (`features["members"]`), otherwise the network."""
+    """Return the outputs of an ensemble's members, or the output itself.
+
+    Each member of an ensemble has its own loss. `features["members"]` are their logits [batch, members, classes].
+    """
     members = output.features.get("members")
-    return [output] if members is None else [output._replace(logits=each) for each in members.float().unbind(1)]
+    return [output] if members is None else [output._replace(logits=logits) for logits in members.float().unbind(1)]
 
 
 class Progress(NamedTuple):
-    """Where in the training a loss is asked for: the epoch, counted from 1, and how many there will be."""
+    """The present epoch, counted from 1, and the number of epochs."""
 
     epoch: int
     epochs: int
 
 
-def prepare(images: Tensor) -> Tensor:
-    """Turn uint8 images [batch, channels, height, width] into floats in [0, 1]; no other normalization is applied."""
+def prepare_images(images: Tensor) -> Tensor:
+    """Convert uint8 images [batch, channels, height, width] to floats in [0, 1]."""
     return images.float().div_(255)
 
 
-def layer(model: nn.Module, name: str) -> nn.Module:
-    """A layer of a network by its name, whether or not subclasses are pooled behind it; AttributeError where none."""
+def get_layer(model: nn.Module, name: str) -> nn.Module:
+    """Return a layer by its name.
+
+    The network may lie inside a pooling of subclasses. Raises AttributeError if there is none.
+    """
     try:
         return model.get_submodule(name)
     except AttributeError:
@@ -46,50 +52,53 @@ def layer(model: nn.Module, name: str) -> nn.Module:
         return inner.get_submodule(name)
 
 
-def has(model: nn.Module, name: str) -> bool:
-    """Whether a network has such a layer; those that a method asks for may be those of another teacher."""
+def has_layer(model: nn.Module, name: str) -> bool:
+    """Return True if a network has this layer."""
     try:
-        layer(model, name)
+        get_layer(model, name)
     except AttributeError:
         return False
     return True
 
 
-class _Enough(Exception):
-    """All layers that were asked for have answered."""
+class _AllLayersObservedError(Exception):
+    """Stops a forward pass after the last observed layer."""
 
 
 @contextmanager
-def _watched(model: nn.Module, names: Iterable[str], *, stop: bool = False) -> Iterator[dict[str, Tensor]]:
-    """The outputs of layers by name, filled while the model runs; with `stop` it runs no further than the last."""
-    features: dict[str, Tensor] = {}
-    observed = {name: layer(model, name) for name in dict.fromkeys(names)}  # all found before any is hooked
+def _observe_layers(model: nn.Module, names: Iterable[str], *, stop: bool = False) -> Iterator[dict[str, Tensor]]:
+    """Yield a dict, filled with activations by layer while the model runs.
 
-    def keep(name: str):
+    With `stop` the forward pass ends after the last of these layers.
+    """
+    features: dict[str, Tensor] = {}
+    observed = {name: get_layer(model, name) for name in dict.fromkeys(names)}  # raises before any hook is set
+
+    def make_hook(name: str):
         def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
             features[name] = output
             if stop and len(features) == len(observed):
-                raise _Enough
-            return output.clone()  # what follows may work in place
+                raise _AllLayersObservedError
+            return output.clone()  # the next layer may work in place
 
         return hook
 
-    hooks = [module.register_forward_hook(keep(name)) for name, module in observed.items()]
+    hooks = [module.register_forward_hook(make_hook(name)) for name, module in observed.items()]
     try:
         yield features
     finally:
-        for each in hooks:
-            each.remove()
+        for handle in hooks:
+            handle.remove()
 
 
-def observe(model: nn.Module, inputs: Tensor, layers: Sequence[str] = ()) -> Output:
-    """Run a model on prepared inputs and keep the outputs of the named layers, and of those it always answers with."""
-    with _watched(model, (*layers, *getattr(model, "answers", ()))) as features:
+def forward_with_layers(model: nn.Module, inputs: Tensor, layers: Sequence[str] = ()) -> Output:
+    """Run a model on prepared images; observe layers and extra outputs."""
+    with _observe_layers(model, (*layers, *getattr(model, "extra_outputs", ()))) as features:
         return Output(model(inputs), features)
 
 
-def activations(model: nn.Module, inputs: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-    """Run a model on prepared inputs only as far as the last of the named layers; their outputs by name."""
-    with _watched(model, layers, stop=True) as features, suppress(_Enough):
+def layer_activations(model: nn.Module, inputs: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    """Run a model up to its last named layer; return the activations."""
+    with _observe_layers(model, layers, stop=True) as features, suppress(_AllLayersObservedError):
         model(inputs)
     return features

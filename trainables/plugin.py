@@ -1,4 +1,4 @@
-"""A user's own models, data sets and methods: Python files that add to MODELS, DATA or METHODS."""
+"""Plugins: Python files with a user's models, data sets and methods."""
 
 from __future__ import annotations
 
@@ -11,46 +11,55 @@ from pathlib import Path
 
 from spaces.errors import UserError
 
-_loaded: dict[str, str] = {}  # name -> source, of this process
+_loaded_sources: dict[str, str] = {}  # by file name, in this process
 
 
-def read(paths: Sequence[Path]) -> dict[str, str]:
-    """The sources of plugin files by file name: text, so that they can travel to other machines."""
+def read_plugins(paths: Sequence[Path]) -> dict[str, str]:
+    """Return the sources of plugins by file name.
+
+    As text they can be sent to other machines.
+    """
     sources: dict[str, str] = {}
     for path in paths:
         if not path.is_file():
             raise UserError(f"--plugin {path}: no such file")
         if path.name in sources:
-            raise UserError(f"--plugin {path}: there is another plugin of this name")
+            raise UserError(f"--plugin {path}: another plugin has the same file name")
         try:
             sources[path.name] = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise UserError(f"--plugin {path}: no UTF-8 text ({error})") from None
+            raise UserError(f"--plugin {path}: not UTF-8 text ({error})") from None
     return sources
 
 
-def register(plugins: dict[str, str]) -> None:
-    """Run each plugin once in this process; an error in one is a UserError naming file and line."""
+def register_plugins(plugins: dict[str, str]) -> None:
+    """Run each plugin once in this process.
+
+    An error in a plugin is raised as a UserError with file and line.
+    """
     for name, source in plugins.items():
-        if _loaded.get(name) == source:
+        if _loaded_sources.get(name) == source:
             continue
-        module = types.ModuleType(f"plugin_{Path(name).stem}")  # a file called random.py must not replace the module
-        sys.modules[module.__name__] = module  # so that annotations in the file can be resolved
+        module = types.ModuleType(f"plugin_{Path(name).stem}")  # random.py must not replace the standard module
+        sys.modules[module.__name__] = module  # needed to resolve annotations in the file
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
         try:
             exec(compile(source, name, "exec", dont_inherit=True), module.__dict__)
         except Exception as error:
-            raise UserError(f"{_place(name, error)}: {type(error).__name__}: {error}") from error
-        _loaded[name] = source
+            raise UserError(f"{_error_location(name, error)}: {type(error).__name__}: {error}") from error
+        _loaded_sources[name] = source
 
 
-def fingerprint() -> str:
-    """A hash of the plugins loaded in this process, so that nothing is reused across different ones."""
-    return hashlib.sha256(repr(sorted(_loaded.items())).encode()).hexdigest()[:16] if _loaded else ""
+def plugin_fingerprint() -> str:
+    """Return a hash of the loaded plugins; empty without plugins.
+
+    It is part of cache keys, so that nothing is reused with other plugins.
+    """
+    return hashlib.sha256(repr(sorted(_loaded_sources.items())).encode()).hexdigest()[:16] if _loaded_sources else ""
 
 
-def _place(name: str, error: Exception) -> str:
-    """file:line of an error raised while a plugin ran."""
+def _error_location(name: str, error: Exception) -> str:
+    """Return file:line of an error in a plugin."""
     line = error.lineno if isinstance(error, SyntaxError) else None
     trace = error.__traceback__
     while trace is not None:

@@ -1,4 +1,7 @@
-"""Everything random in a training derives from its seed alone, never from which worker ran it or what ran before."""
+"""Random streams of a training, derived from its seed only.
+
+They depend neither on the worker nor on earlier trainings.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,18 @@ import hashlib
 import torch
 
 
-def derive(seed: int, purpose: str, epoch: int = 0) -> int:
-    """A 63-bit seed for one purpose ("init", "order", "dropout", …) and epoch of the training with this seed."""
+def derive_seed(seed: int, purpose: str, epoch: int = 0) -> int:
+    """Return a 63-bit seed for one purpose and epoch of a training.
+
+    Purposes are "init", "order", "jitter" (views of the images), "dropout" and "regressor".
+    """
     digest = hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def generator(seed: int, purpose: str, epoch: int = 0) -> torch.Generator:
-    """A CPU generator for one purpose and epoch: on a GPU too, so that every device sees the same batches."""
-    return torch.Generator().manual_seed(derive(seed, purpose, epoch))
+def seeded_generator(seed: int, purpose: str, epoch: int = 0) -> torch.Generator:
+    """Return a CPU generator for one purpose and epoch.
+
+    It is used on GPUs too, so that every device trains on the same batches.
+    """
+    return torch.Generator().manual_seed(derive_seed(seed, purpose, epoch))

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:  # the tests of data/ need no torch
+if TYPE_CHECKING:  # the tests of data/ import no torch
     from spaces.recipe import Recipe
     from trainables.data import Dataset
     from trainables.distillation_data import DistillationData
-    from trainables.fit import Epoch
+    from trainables.fit import EpochResult
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Sums in one order, so that equal trainings are equal bit for bit, and little load beside other work."""
+    """One torch thread: equal trainings are then equal bit for bit."""
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else 0
     if torch:
@@ -30,10 +30,10 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def digits() -> Dataset:
-    """1,097 training, 300 validation and 400 test images of 8 by 8 pixels; read-only, as Ray gives them."""
-    from trainables.data import load
+    """1,097 training, 300 validation and 400 test images of 8 by 8 pixels; read-only, as in Ray."""
+    from trainables.data import load_dataset
 
-    data = load("digits")
+    data = load_dataset("digits")
     for split in (data.train, data.val, data.test):
         for array in split:
             array.setflags(write=False)
@@ -42,7 +42,7 @@ def digits() -> Dataset:
 
 @pytest.fixture(scope="session")
 def recipe() -> Callable[..., Recipe]:
-    """Return a recipe on the digits: three epochs of a small mlp, with these parts changed."""
+    """Return a recipe on the digits: three epochs of a small MLP, with changed parts."""
     from spaces.recipe import Recipe
 
     def made(model: dict[str, Any] | None = None, method: dict[str, Any] | None = None, **train: Any) -> Recipe:
@@ -62,8 +62,8 @@ def recipe() -> Callable[..., Recipe]:
 
 
 @pytest.fixture(scope="session")
-def pupil(recipe: Callable[..., Recipe]) -> Callable[..., Recipe]:
-    """Return the recipe of a student of a small teacher with these parts changed."""
+def distilled_recipe(recipe: Callable[..., Recipe]) -> Callable[..., Recipe]:
+    """Return a recipe with a small teacher and changed parts of it."""
     model = {"name": "mlp", "hidden": [32], "dropout": 0.2}
     train = {"epochs": 3, "batch_size": 64, "lr": 0.01, "precision": "float32"}
     method = {"name": "hinton", "alpha": 0.5, "temperature": 4.0}
@@ -72,47 +72,50 @@ def pupil(recipe: Callable[..., Recipe]) -> Callable[..., Recipe]:
 
 @pytest.fixture(scope="session")
 def labels(digits: Dataset) -> DistillationData:
-    """Return a lesson of labels alone."""
+    """Data without a teacher."""
     from trainables.distillation_data import DistillationData
 
     return DistillationData(digits, None)
 
 
 @pytest.fixture(scope="session")
-def lesson(digits: Dataset) -> DistillationData:
-    """Return the lesson of a teacher that is rather sure of the class after the right one."""
+def distillation_data(digits: Dataset) -> DistillationData:
+    """Data of a teacher that predicts the class after the right one."""
     import numpy as np
 
     from trainables.distillation_data import DistillationData, TeacherOutputs
 
-    answers = [5 * np.eye(10, dtype=np.float32)[(split.labels + 1) % 10] for split in digits[:3]]
-    return DistillationData(digits, TeacherOutputs(*answers))
+    logits = [5 * np.eye(10, dtype=np.float32)[(split.labels + 1) % 10] for split in digits[:3]]
+    return DistillationData(digits, TeacherOutputs(*logits))
 
 
 @pytest.fixture(scope="session")
-def run() -> Callable[..., list[Epoch]]:
-    """Return all epochs of a training, each with a copy of its state, and without the seconds it took."""
-    from trainables.fit import State, fit
+def run() -> Callable[..., list[EpochResult]]:
+    """Return the results of all epochs, with copied states and without seconds."""
+    from trainables.fit import TrainingState, fit
 
-    def ran(recipe: Recipe, lesson: DistillationData, start: State | None = None) -> list[Epoch]:
-        epochs = []
-        for each in fit(recipe, lesson, start=start):
-            weights, optimiser, regressor = ({k: v.clone() for k, v in part.items()} for part in each.state[2:])
-            epochs.append(each._replace(seconds=0.0, state=State(each.epoch, 0.0, weights, optimiser, regressor)))
-        return epochs
+    def run_training(
+        recipe: Recipe, distillation_data: DistillationData, start: TrainingState | None = None
+    ) -> list[EpochResult]:
+        results = []
+        for result in fit(recipe, distillation_data, start=start):
+            parts = ({name: value.clone() for name, value in part.items()} for part in result.state[2:])
+            state = TrainingState(result.epoch, 0.0, *parts)
+            results.append(result._replace(epoch_seconds=0.0, state=state))
+        return results
 
-    return ran
+    return run_training
 
 
 @pytest.fixture(scope="session")
-def same() -> Callable[[list[Epoch], list[Epoch]], bool]:
-    """Return whether two trainings are equal bit for bit: rows, weights and the optimiser's state."""
+def same() -> Callable[[list[EpochResult], list[EpochResult]], bool]:
+    """Compare two trainings bit for bit: rows, weights and optimizer state."""
     import torch
 
-    def equal(some: list[Epoch], others: list[Epoch]) -> bool:
-        if [each[:-1] for each in some] != [each[:-1] for each in others]:
+    def equal(first: list[EpochResult], second: list[EpochResult]) -> bool:
+        if [result[:-1] for result in first] != [result[:-1] for result in second]:
             return False
-        pairs = ((a.state[i], b.state[i]) for a, b in zip(some, others, strict=True) for i in (2, 3))
+        pairs = ((a.state[i], b.state[i]) for a, b in zip(first, second, strict=True) for i in (2, 3))
         return all(a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a) for a, b in pairs)
 
     return equal
@@ -120,6 +123,6 @@ def same() -> Callable[[list[Epoch], list[Epoch]], bool]:
 
 @pytest.fixture
 def kd_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder in which teachers are kept during a test."""
+    """Folder of cached teachers during a test."""
     monkeypatch.setenv("KD_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"

@@ -1,4 +1,4 @@
-"""A layout changes how fast a step is, never what it computes."""
+"""The memory layout changes speed, not results."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from trainables.models import MODELS
 LAST = torch.channels_last
 
 
-def learnt(name: str, keep: bool) -> tuple[list[Tensor], list[bool]]:
-    """A network after three steps, and in which of them its last pooling got its gradient with channels last."""
+def train_steps(name: str, keep: bool) -> tuple[list[Tensor], list[bool]]:
+    """Train three steps; return the weights, and per step if the gradient of the last pooling was channels last."""
     torch.manual_seed(0)
     images, labels = torch.rand(8, 1, 28, 28), torch.randint(0, 10, (8,))
     model = MODELS[name]((1, 28, 28), 10)
-    channels_last.channels_last(model)
+    channels_last.to_channels_last(model)
     if keep:
-        channels_last.back_too(model)
-    [*_, pool] = [each for each in model.modules() if isinstance(each, nn.MaxPool2d)]
+        channels_last.keep_gradients_channels_last(model)
+    [*_, pool] = [module for module in model.modules() if isinstance(module, nn.MaxPool2d)]
     seen: list[bool] = []
-    pool.register_full_backward_hook(lambda *told: seen.append(told[2][0].is_contiguous(memory_format=LAST)))
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+    pool.register_full_backward_hook(lambda *arguments: seen.append(arguments[2][0].is_contiguous(memory_format=LAST)))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(3):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         cross_entropy(model(images), labels).backward()
-        optimiser.step()
+        optimizer.step()
     return list(model.parameters()), seen
 
 
 @pytest.mark.parametrize("name", ["cnn", "cnn3"])
-def test_gradients_come_back_with_channels_last_and_the_same_bits(name: str) -> None:
-    weights, as_they_come = learnt(name, keep=False)
-    others, kept = learnt(name, keep=True)
+def test_gradients_are_channels_last_with_equal_bits(name: str) -> None:
+    weights, as_they_come = train_steps(name, keep=False)
+    other_weights, contiguous = train_steps(name, keep=True)
     assert as_they_come == [False] * 3
-    assert kept == [True] * 3
-    assert all(map(torch.equal, weights, others))
+    assert contiguous == [True] * 3
+    assert all(map(torch.equal, weights, other_weights))
 
 
 class Named(nn.Module):
-    """Flattens by keyword, as a hook does not see it."""
+    """Flatten with a keyword argument, which a hook does not get."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,12 +54,12 @@ class Named(nn.Module):
 
 @pytest.mark.parametrize("maps", [torch.rand(2, 4), torch.rand(2, 3, 4, 4), torch.rand(2, 1, 4, 4)])
 @pytest.mark.parametrize("last", [nn.Flatten(), Named()])
-def test_what_does_not_lie_so_or_does_not_learn_is_left_alone(maps: Tensor, last: nn.Module) -> None:
-    channels_last.back_too(last)
+def test_other_inputs_are_unchanged(maps: Tensor, last: nn.Module) -> None:
+    channels_last.keep_gradients_channels_last(last)
     learning = maps.clone().requires_grad_()
     last(learning).square().sum().backward()
     assert learning.grad is not None and torch.equal(learning.grad, 2 * maps)
     assert learning.grad.stride() == maps.stride()
-    channels_last.back_too(maps_model := nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten()))
-    with torch.no_grad():  # where a hook on maps would be an error
+    channels_last.keep_gradients_channels_last(maps_model := nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten()))
+    with torch.no_grad():  # a hook on the maps would raise
         assert maps_model(torch.rand(2, 1, 4, 4)).shape == (2, 8)

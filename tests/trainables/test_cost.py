@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.cost import cost, latency
+from trainables.cost import count_cost, measure_latency
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_model_stays_as_it_was(training: bool) -> None:
+def test_the_model_is_unchanged(training: bool) -> None:
     network = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 2)).train(training)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     state = torch.get_rng_state()
-    cost(network, (1, 2, 2))
+    count_cost(network, (1, 2, 2))
     assert network.training is training
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
@@ -23,11 +23,11 @@ def test_the_model_stays_as_it_was(training: bool) -> None:
 def test_frozen_parameters_do_not_count() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.Linear(3, 2))
     network[1].requires_grad_(False)
-    assert cost(network, (1, 2, 2)) == (3 * 2 + 2, 4 * 3 + 3 * 2)
+    assert count_cost(network, (1, 2, 2)) == (3 * 2 + 2, 4 * 3 + 3 * 2)
 
 
 class Attends(nn.Module):
-    """Eight tokens of 16 values through a whole layer of a transformer: four heads, 32 hidden units."""
+    """Eight tokens of 16 values through a transformer layer: four heads, 32 hidden units."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,19 +38,19 @@ class Attends(nn.Module):
 
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])
-def test_attention_counts_whole(device: str) -> None:
-    """Torch has faster ways through these layers, of which its counter sees nothing or a part."""
+def test_attention_is_counted(device: str) -> None:
+    """torch's counter does not see all of its fused kernels."""
     projections, attention, feed = 8 * 4 * 16 * 16, 2 * 8 * 8 * 16, 2 * 8 * 16 * 32
     fast = torch.backends.mha.get_fastpath_enabled()
     with torch.device(device):
-        assert cost(Attends(), (2, 4, 16)).macs == projections + attention + feed
+        assert count_cost(Attends(), (2, 4, 16)).macs == projections + attention + feed
     assert torch.backends.mha.get_fastpath_enabled() == fast
 
 
 def test_nothing_is_computed_on_meta_tensors() -> None:
     with torch.device("meta"):
         network = nn.Sequential(nn.Flatten(), nn.Linear(10**6, 10**5))
-    assert cost(network, (1, 1000, 1000)) == (10**11 + 10**5, 10**11)
+    assert count_cost(network, (1, 1000, 1000)) == (10**11 + 10**5, 10**11)
 
 
 class Slow(nn.Linear):
@@ -60,7 +60,7 @@ class Slow(nn.Linear):
         return super().forward(images.flatten(1))
 
 
-def test_latency_is_in_milliseconds_and_leaves_the_model_as_it_was() -> None:
+def test_latency_in_milliseconds() -> None:
     network = Slow(4, 2).train()
-    assert 2 <= latency(network, (1, 2, 2)) < 200
+    assert 2 <= measure_latency(network, (1, 2, 2)) < 200
     assert network.training

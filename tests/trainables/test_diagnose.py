@@ -1,4 +1,4 @@
-"""What is said of the parts of a network."""
+"""Metrics of the parts of a network."""
 
 from __future__ import annotations
 
@@ -7,55 +7,55 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.diagnose import diagnose
+from trainables.diagnose import diagnose_network
 from trainables.output import Output
-from trainables.subclasses import prediction_entropy, utilisation_entropy
+from trainables.subclasses import prediction_entropy, utilization_entropy
 
 LABELS = torch.tensor([0, 1, 2, 0])
 
 
-def sure(answers: list[list[int]], classes: int) -> torch.Tensor:
-    return 9 * torch.nn.functional.one_hot(torch.tensor(answers), classes).float()
+def confident_logits(classes_: list[list[int]], classes: int) -> torch.Tensor:
+    return 9 * torch.nn.functional.one_hot(torch.tensor(classes_), classes).float()
 
 
-def test_nothing_to_say_of_other_networks() -> None:
-    assert diagnose(Output(torch.rand(4, 3), {"relu1": torch.rand(4, 7)}), LABELS) == {}
+def test_no_metrics_of_other_networks() -> None:
+    assert diagnose_network(Output(torch.rand(4, 3), {"relu1": torch.rand(4, 7)}), LABELS) == {}
 
 
-def test_students_their_oracle_and_the_choice() -> None:
-    # Who is right: the first, both, the second, nobody.
-    students = sure([[0, 1], [1, 1], [0, 2], [1, 2]], 3)
+def test_students_oracle_and_selector() -> None:
+    # Correct: the first, both, the second, none.
+    students = confident_logits([[0, 1], [1, 1], [0, 2], [1, 2]], 3)
     selector = torch.tensor([[0.2, 0.1], [0.0, 3.0], [-1.0, -2.0], [5.0, 4.0]])
-    found = diagnose(Output(torch.rand(4, 3), {"students": students, "selector": selector}), LABELS)
-    assert found == {
+    metrics = diagnose_network(Output(torch.rand(4, 3), {"students": students, "selector": selector}), LABELS)
+    assert metrics == {
         **{"student_1_accuracy": 0.5, "student_2_accuracy": 0.5, "oracle_accuracy": 0.75},
         **{"student_1_chosen": 0.75, "student_2_chosen": 0.25},
     }
 
 
 @given(st.integers(1, 4), st.integers(0, 2**16))
-def test_nobody_beats_the_oracle(n: int, seed: int) -> None:
+def test_the_oracle_is_the_best(n: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     students, selector = torch.randn(20, n, 3, generator=generator), torch.randn(20, n, generator=generator)
     labels = torch.randint(0, 3, (20,), generator=generator)
-    found = diagnose(Output(students[:, 0], {"students": students, "selector": selector}), labels)
-    accuracies = [found[f"student_{i}_accuracy"] for i in range(1, n + 1)]
-    assert max(accuracies) <= found["oracle_accuracy"] <= sum(accuracies) + 1e-9
-    assert sum(found[f"student_{i}_chosen"] for i in range(1, n + 1)) == pytest.approx(1)
-    assert len(found) == 2 * n + 1
+    metrics = diagnose_network(Output(students[:, 0], {"students": students, "selector": selector}), labels)
+    accuracies = [metrics[f"student_{i}_accuracy"] for i in range(1, n + 1)]
+    assert max(accuracies) <= metrics["oracle_accuracy"] <= sum(accuracies) + 1e-9
+    assert sum(metrics[f"student_{i}_chosen"] for i in range(1, n + 1)) == pytest.approx(1)
+    assert len(metrics) == 2 * n + 1
 
 
-def test_a_student_never_chosen_is_counted() -> None:
-    features = {"students": sure([[0, 1]] * 4, 3), "selector": torch.tensor([[1.0, 0.0]] * 4)}
-    assert diagnose(Output(torch.rand(4, 3), features), LABELS)["student_2_chosen"] == 0
+def test_a_student_that_is_never_selected() -> None:
+    features = {"students": confident_logits([[0, 1]] * 4, 3), "selector": torch.tensor([[1.0, 0.0]] * 4)}
+    assert diagnose_network(Output(torch.rand(4, 3), features), LABELS)["student_2_chosen"] == 0
 
 
 def test_subclasses_in_bits() -> None:
-    # Each image is sure of one of four subclasses, all four are used alike.
+    # Each image has one certain subclass, and all four are used equally.
     logits = 1e3 * torch.eye(4)
-    found = diagnose(Output(torch.rand(4, 2), {"subclasses": logits}), LABELS)
-    assert found == {"prediction_entropy": pytest.approx(0, abs=1e-6), "utilisation_entropy": pytest.approx(2)}
+    metrics = diagnose_network(Output(torch.rand(4, 2), {"subclasses": logits}), LABELS)
+    assert metrics == {"prediction_entropy": pytest.approx(0, abs=1e-6), "utilisation_entropy": pytest.approx(2)}
     logits = torch.randn(4, 6)
-    found = diagnose(Output(torch.rand(4, 2), {"subclasses": logits}), LABELS)
-    assert found["prediction_entropy"] == float(prediction_entropy(logits))
-    assert found["utilisation_entropy"] == float(utilisation_entropy(logits))
+    metrics = diagnose_network(Output(torch.rand(4, 2), {"subclasses": logits}), LABELS)
+    assert metrics["prediction_entropy"] == float(prediction_entropy(logits))
+    assert metrics["utilisation_entropy"] == float(utilization_entropy(logits))

@@ -1,4 +1,4 @@
-"""Stopped after any epoch and gone on with from a file, a training ends as if it had never been stopped."""
+"""A training continued from a checkpoint equals an uninterrupted one, bit for bit."""
 
 from __future__ import annotations
 
@@ -11,61 +11,67 @@ from spaces.recipe import Recipe
 from trainables import checkpoint
 from trainables.data import Dataset
 from trainables.distillation_data import DistillationData
-from trainables.fit import Epoch, State, fit
+from trainables.fit import EpochResult, TrainingState, fit
 from trainables.optim import OPTIMIZERS, SCHEDULES
 
 Make = Callable[..., Recipe]
-Run = Callable[..., list[Epoch]]
-Same = Callable[[list[Epoch], list[Epoch]], bool]
+Run = Callable[..., list[EpochResult]]
+Same = Callable[[list[EpochResult], list[EpochResult]], bool]
 HINTON = {"name": "hinton", "alpha": 0.5, "temperature": 4.0}
 
 
-def on_disk(path: Path, state: State) -> State:
-    checkpoint.save(path, state)
-    return checkpoint.load(path)
+def on_disk(path: Path, state: TrainingState) -> TrainingState:
+    checkpoint.save_checkpoint(path, state)
+    return checkpoint.load_checkpoint(path)
 
 
 @pytest.mark.parametrize("schedule", sorted(SCHEDULES))
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
-def test_going_on_from_any_epoch_changes_nothing(
-    recipe: Make, run: Run, same: Same, lesson: DistillationData, tmp_path: Path, optimizer: str, schedule: str
+def test_continue_from_any_epoch(
+    recipe: Make,
+    run: Run,
+    same: Same,
+    distillation_data: DistillationData,
+    tmp_path: Path,
+    optimizer: str,
+    schedule: str,
 ) -> None:
     train = {"optimizer": optimizer, "schedule": schedule, "milestones": [2] if schedule == "step" else None}
-    wanted = recipe(None, HINTON, teacher={}, warmup=1, epochs=4, weight_decay=0.01, **train)
-    whole = run(wanted, lesson)
-    assert len({each.val_loss for each in whole}) == 4
-    for each in whole:
-        rest = run(wanted, lesson, on_disk(tmp_path / "state", each.state))
-        assert same(rest, whole[each.epoch :])
+    student = recipe(None, HINTON, teacher={}, warmup=1, epochs=4, weight_decay=0.01, **train)
+    results = run(student, distillation_data)
+    assert len({result.val_loss for result in results}) == 4
+    for result in results:
+        rest = run(student, distillation_data, on_disk(tmp_path / "state", result.state))
+        assert same(rest, results[result.epoch :])
 
 
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_convolutional_net_goes_on_as_well(
+def test_continue_a_convolutional_network(
     recipe: Make, run: Run, same: Same, digits: Dataset, tmp_path: Path, optimizer: str, precision: str
 ) -> None:
-    # Its weights lie in memory with channels last, as no file keeps them.
+    # Its weights are channels last in memory, but not in a file.
     small = DistillationData(digits.take(320, 50, 50), None)
-    wanted = recipe({"name": "cnn"}, optimizer=optimizer, precision=precision, lr=0.001)
-    first, *rest = run(wanted, small)
-    assert same(run(wanted, small, on_disk(tmp_path / "state", first.state)), rest)
+    student = recipe({"name": "cnn"}, optimizer=optimizer, precision=precision, lr=0.001)
+    first, *rest = run(student, small)
+    assert same(run(student, small, on_disk(tmp_path / "state", first.state)), rest)
 
 
-def test_shift_and_limits_go_on_as_well(
+def test_continue_with_shift_and_max_norm(
     recipe: Make, run: Run, same: Same, labels: DistillationData, tmp_path: Path
 ) -> None:
-    wanted = recipe(shift=1, max_norm=0.5)
-    first, *rest = run(wanted, labels)
-    assert same(run(wanted, labels, on_disk(tmp_path / "state", first.state)), rest)
+    student = recipe(shift=1, max_norm=0.5)
+    first, *rest = run(student, labels)
+    assert same(run(student, labels, on_disk(tmp_path / "state", first.state)), rest)
 
 
-def test_one_state_serves_twice(recipe: Make, run: Run, same: Same, labels: DistillationData) -> None:
+def test_a_state_can_be_used_twice(recipe: Make, run: Run, same: Same, labels: DistillationData) -> None:
     first, *rest = run(recipe(), labels)
     assert same(run(recipe(), labels, first.state), rest)
     assert same(run(recipe(), labels, first.state), rest)
 
 
-def test_seconds_add_up_over_a_stop(recipe: Make, labels: DistillationData) -> None:
+def test_seconds_add_up(recipe: Make, labels: DistillationData) -> None:
     first = next(fit(recipe(), labels))
-    second = next(fit(recipe(), labels, start=first.state._replace(seconds=100.0)))
-    assert second.state.seconds == pytest.approx(100 + second.seconds)
+    second = next(fit(recipe(), labels, start=first.state._replace(total_seconds=100.0)))
+    assert second.state.total_seconds == pytest.approx(100 + second.epoch_seconds)

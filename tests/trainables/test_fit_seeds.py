@@ -1,4 +1,4 @@
-"""Everything random in a training derives from its seed, so that cells of one seed are paired."""
+"""All randomness derives from the seed, so students with equal seeds are paired."""
 
 from __future__ import annotations
 
@@ -13,44 +13,48 @@ from torch import nn
 from spaces.recipe import Recipe
 from trainables.data import Dataset
 from trainables.distillation_data import DistillationData
-from trainables.fit import Epoch, State, fit
+from trainables.fit import EpochResult, TrainingState, fit
 from trainables.models import MODELS
 
 Make = Callable[..., Recipe]
-Run = Callable[..., list[Epoch]]
-Same = Callable[[list[Epoch], list[Epoch]], bool]
+Run = Callable[..., list[EpochResult]]
+Same = Callable[[list[EpochResult], list[EpochResult]], bool]
 HINTON = {"name": "hinton", "alpha": 0.5, "temperature": 4.0}
 
 
 @pytest.mark.parametrize("model", [None, {"name": "cnn"}], ids=["mlp", "cnn"])
-def test_whatever_ran_before(
-    recipe: Make, run: Run, same: Same, lesson: DistillationData, model: dict[str, Any] | None
+def test_global_state_has_no_effect(
+    recipe: Make, run: Run, same: Same, distillation_data: DistillationData, model: dict[str, Any] | None
 ) -> None:
-    wanted = recipe(model, HINTON, teacher={}, epochs=2)
-    first = run(wanted, lesson)
+    student = recipe(model, HINTON, teacher={}, epochs=2)
+    first = run(student, distillation_data)
     torch.manual_seed(5)
     np.random.seed(5)
     torch.set_default_dtype(torch.float64)
     torch.nn.Linear(9, 9)(torch.rand(3, 9)).sum().backward()
     torch.set_default_dtype(torch.float32)
-    run(recipe(seed=9, optimizer="sgd", epochs=1), lesson)
-    assert same(run(wanted, lesson), first)
+    run(recipe(seed=9, optimizer="sgd", epochs=1), distillation_data)
+    assert same(run(student, distillation_data), first)
 
 
-def test_trainings_taken_in_turns_do_not_meet(recipe: Make, run: Run, same: Same, labels: DistillationData) -> None:
-    alone = run(recipe(), labels)
-    other = fit(recipe(seed=1), labels)
+def test_interleaved_trainings_are_independent(recipe: Make, run: Run, same: Same, labels: DistillationData) -> None:
+    expected = run(recipe(), labels)
+    other_training = fit(recipe(seed=1), labels)
     mixed = []
-    for each in fit(recipe(), labels):
+    for result in fit(recipe(), labels):
         mixed.append(
-            each._replace(state=State(*each.state[:2], *({k: v.clone() for k, v in p.items()} for p in each.state[2:])))
+            result._replace(
+                state=TrainingState(
+                    *result.state[:2], *({k: v.clone() for k, v in p.items()} for p in result.state[2:])
+                )
+            )
         )
-        next(other)
-    assert same([each._replace(seconds=0.0) for each in mixed], alone)
+        next(other_training)
+    assert same([result._replace(epoch_seconds=0.0) for result in mixed], expected)
 
 
 class Probe(nn.Module):
-    """A linear model that keeps the images it is trained on and what its dropout let through."""
+    """Linear model that records its training images and dropout outputs."""
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
@@ -68,8 +72,10 @@ class Probe(nn.Module):
 
 
 @pytest.fixture
-def probe(monkeypatch: pytest.MonkeyPatch, run: Run, lesson: DistillationData, recipe: Make) -> Callable[..., Probe]:
-    """Return the probe that was trained by a recipe."""
+def probe(
+    monkeypatch: pytest.MonkeyPatch, run: Run, distillation_data: DistillationData, recipe: Make
+) -> Callable[..., Probe]:
+    """Train a probe by a recipe and return it."""
     built: list[Probe] = []
 
     def make(shape: tuple[int, int, int], classes: int) -> Probe:
@@ -77,22 +83,22 @@ def probe(monkeypatch: pytest.MonkeyPatch, run: Run, lesson: DistillationData, r
         return built[-1]
 
     def trained(method: dict[str, Any] = HINTON, **train: Any) -> Probe:
-        run(recipe({"name": "probe"}, method, teacher={}, **{"epochs": 2, **train}), lesson)
+        run(recipe({"name": "probe"}, method, teacher={}, **{"epochs": 2, **train}), distillation_data)
         return built[-1]
 
     monkeypatch.setitem(MODELS, "probe", make)
     return trained
 
 
-def equal(some: list[torch.Tensor], others: list[torch.Tensor]) -> list[bool]:
-    return [torch.equal(a, b) for a, b in zip(some, others, strict=True)]
+def equal(first: list[torch.Tensor], second: list[torch.Tensor]) -> list[bool]:
+    return [torch.equal(a, b) for a, b in zip(first, second, strict=True)]
 
 
-def test_seeds_differ_in_initialisation_order_and_dropout(probe: Callable[..., Probe]) -> None:
-    first, other = probe(seed=0), probe(seed=1)
-    assert not torch.equal(first.start, other.start)
-    assert not any(equal(first.seen, other.seen))
-    assert not any(equal(first.dropped, other.dropped))
+def test_seeds_differ_in_initialization_order_and_dropout(probe: Callable[..., Probe]) -> None:
+    first, second = probe(seed=0), probe(seed=1)
+    assert not torch.equal(first.start, second.start)
+    assert not any(equal(first.seen, second.seen))
+    assert not any(equal(first.dropped, second.dropped))
 
 
 def test_epochs_differ_in_order_and_dropout(probe: Callable[..., Probe]) -> None:
@@ -115,25 +121,25 @@ def test_epochs_differ_in_order_and_dropout(probe: Callable[..., Probe]) -> None
     ids=str,
 )
 def test_cells_of_a_seed_are_paired(probe: Callable[..., Probe], change: dict[str, Any]) -> None:
-    first, other = probe(), probe(**change)
-    assert torch.equal(first.start, other.start)
-    assert all(equal(first.seen, other.seen))
-    assert all(equal(first.dropped, other.dropped))
-    assert not torch.equal(first.linear.weight, other.linear.weight)
+    first, second = probe(), probe(**change)
+    assert torch.equal(first.start, second.start)
+    assert all(equal(first.seen, second.seen))
+    assert all(equal(first.dropped, second.dropped))
+    assert not torch.equal(first.linear.weight, second.linear.weight)
 
 
-def test_an_epoch_meets_every_image_once_at_most(probe: Callable[..., Probe], digits: Dataset) -> None:
+def test_an_epoch_has_each_image_at_most_once(probe: Callable[..., Probe], digits: Dataset) -> None:
     seen = torch.cat(probe(epochs=1).seen).mul(255).round().byte().numpy()
-    known = {image.tobytes() for image in digits.train.images}
-    met = {image.tobytes() for image in seen}
-    assert len(seen) == len(met) == 17 * 64 and met <= known
+    training_images = {image.tobytes() for image in digits.train.images}
+    unique = {image.tobytes() for image in seen}
+    assert len(seen) == len(unique) == 17 * 64 and unique <= training_images
 
 
 def test_fewer_images_than_a_batch_are_one_batch(probe: Callable[..., Probe]) -> None:
     assert [len(images) for images in probe(epochs=2, batch_size=5000).seen] == [1097, 1097]
 
 
-def test_shift_reaches_the_student_alone(probe: Callable[..., Probe], digits: Dataset) -> None:
+def test_shift_augments_the_images(probe: Callable[..., Probe], digits: Dataset) -> None:
     still, shifted = probe({"name": "none"}, epochs=1), probe({"name": "none"}, epochs=1, shift=2)
     assert not any(equal(still.seen, shifted.seen))
     assert all(equal(still.dropped, shifted.dropped))

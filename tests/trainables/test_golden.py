@@ -1,4 +1,4 @@
-"""Speed must not change a result: tiny trainings give the bits that the code gave before it was made faster.
+"""Golden values: tiny trainings give the recorded bits, so optimizations change no result.
 
 golden.json holds them for the processors they were recorded on; `python tests/trainables/test_golden.py` adds this one.
 A change that is meant to change results raises TRAINING_VERSION and records them anew.
@@ -16,8 +16,8 @@ import torch
 
 from search.plan.dummy_teacher import dummy_distillation_data
 from spaces.recipe import Recipe
-from trainables.data import load
-from trainables.device import describe
+from trainables.data import load_dataset
+from trainables.device import device_name
 from trainables.fit import fit
 
 FILE = Path(__file__).with_name("golden.json")
@@ -43,39 +43,41 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def machine() -> str:
-    """What the bits of a training depend on beside its recipe."""
-    return f"{describe()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}"
+    """Return the machine, on which the bits of a training depend."""
+    return f"{device_name()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}"
 
 
 def golden(name: str, precision: str) -> str:
-    """The losses, accuracies and final weights of one tiny training, as a hash of all their bits."""
+    """Return a hash of the losses, accuracies and final weights of one tiny training."""
     parts = RECIPES[name]
     train = {"epochs": 2, "batch_size": 64, "lr": 0.01, "precision": precision} | parts.get("train", {})
     tree = {"data": {"name": "digits"}, "teacher": {"model": {"name": "cnn"}, "train": {"precision": precision}}}
     tree |= {"student": {"model": parts["model"]}, "method": parts.get("method", HINTON), "train": train, "seed": 3}
-    recipe, data = Recipe.model_validate(tree), load("digits").take(320, 64, 64)
+    recipe, data = Recipe.model_validate(tree), load_dataset("digits").take(320, 64, 64)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     epochs = list(fit(recipe, dummy_distillation_data(recipe, data)))
     torch.set_num_threads(threads)
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for epoch in epochs:
-        found.update(repr((epoch.train_loss, epoch.val_loss, epoch.val_accuracy, epoch.lr)).encode())
+        digest.update(repr((epoch.train_loss, epoch.val_loss, epoch.val_accuracy, epoch.lr)).encode())
     for key, value in sorted(epochs[-1].state.weights.items()):
-        found.update(key.encode() + value.contiguous().numpy().tobytes())
-    return found.hexdigest()[:16]
+        digest.update(key.encode() + value.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_training_gives_the_bits_it_always_gave(name: str, precision: str) -> None:
-    known = json.loads(FILE.read_text())
-    if machine() not in known:
+def test_recorded_bits(name: str, precision: str) -> None:
+    recorded = json.loads(FILE.read_text())
+    if machine() not in recorded:
         pytest.skip(f"nothing recorded on {machine()}: bits may differ between processors")
-    assert golden(name, precision) == known[machine()][f"{name}/{precision}"]
+    assert golden(name, precision) == recorded[machine()][f"{name}/{precision}"]
 
 
 if __name__ == "__main__":
-    every = json.loads(FILE.read_text()) if FILE.exists() else {}
-    every[machine()] = {f"{name}/{precision}": golden(name, precision) for name in RECIPES for precision in PRECISIONS}
-    FILE.write_text(json.dumps(every, indent=1, sort_keys=True) + "\n")
+    recorded = json.loads(FILE.read_text()) if FILE.exists() else {}
+    recorded[machine()] = {
+        f"{name}/{precision}": golden(name, precision) for name in RECIPES for precision in PRECISIONS
+    }
+    FILE.write_text(json.dumps(recorded, indent=1, sort_keys=True) + "\n")

@@ -1,4 +1,4 @@
-"""The regressor between two layers, and what is said of layers that do not exist."""
+"""The regressor between two layers, and the problems of missing layers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from spaces.recipe import Recipe
 from trainables import checkpoint
 from trainables.data import Dataset
 from trainables.distillation_data import DistillationData, requested_outputs
-from trainables.fit import Epoch, fit
-from trainables.hints import between, complaints, rectified, regressor
-from trainables.models import MODELS, build
-from trainables.teachers.teach import teach
+from trainables.fit import EpochResult, fit
+from trainables.hints import build_regressor, hint_problems, is_rectified, method_regressor
+from trainables.models import MODELS, build_network
+from trainables.teachers.train import train_teacher
 
 Make = Callable[..., Recipe]
 TRAIN = {"epochs": 1, "batch_size": 64, "precision": "float32"}
@@ -25,73 +25,76 @@ FITNETS = {"name": "fitnets", "alpha": 0.5, "temperature": 4.0, "guided": "relu1
 
 
 def test_a_linear_regressor_has_the_shape_of_the_hint() -> None:
-    made = regressor("linear", torch.Size([1, 784]), torch.Size([1, 8, 3, 3]), True, 0)
-    found = made(torch.randn(5, 784))
-    assert found.shape == (5, 8, 3, 3) and found.min() >= 0
-    assert regressor("linear", torch.Size([1, 7]), torch.Size([1, 9]), False, 0)(torch.randn(50, 7)).min() < 0
+    regressor = build_regressor("linear", torch.Size([1, 784]), torch.Size([1, 8, 3, 3]), True, 0)
+    output = regressor(torch.randn(5, 784))
+    assert output.shape == (5, 8, 3, 3) and output.min() >= 0
+    assert build_regressor("linear", torch.Size([1, 7]), torch.Size([1, 9]), False, 0)(torch.randn(50, 7)).min() < 0
 
 
 def test_a_convolutional_regressor_has_the_kernel_of_the_paper() -> None:
     # Romero et al. 2015: N_g - N_h + 1 both ways, no padding.
-    made = regressor("conv", torch.Size([1, 4, 11, 9]), torch.Size([1, 6, 8, 9]), False, 0)
-    (found,) = (module for module in made.modules() if isinstance(module, nn.Conv2d))
-    assert found.kernel_size == (4, 1) and made(torch.randn(2, 4, 11, 9)).shape == (2, 6, 8, 9)
+    regressor = build_regressor("conv", torch.Size([1, 4, 11, 9]), torch.Size([1, 6, 8, 9]), False, 0)
+    (convolution,) = (module for module in regressor.modules() if isinstance(module, nn.Conv2d))
+    assert convolution.kernel_size == (4, 1) and regressor(torch.randn(2, 4, 11, 9)).shape == (2, 6, 8, 9)
 
 
 @pytest.mark.parametrize(
-    ("guided", "hint", "said"),
+    ("guided", "hint", "text"),
     [
-        ([1, 4, 3, 3], [1, 4, 5, 5], "cannot enlarge: [4, 3, 3] to [4, 5, 5]"),
-        ([1, 9], [1, 4, 2, 2], "planes to planes"),
+        ([1, 4, 3, 3], [1, 4, 5, 5], "cannot enlarge [4, 3, 3] to [4, 5, 5]"),
+        ([1, 9], [1, 4, 2, 2], "a conv regressor maps [channels, height, width]"),
     ],
 )
-def test_where_there_is_no_convolution(guided: list[int], hint: list[int], said: str) -> None:
-    with pytest.raises(ValueError, match=said.replace("[", r"\[").replace("]", r"\]")):
-        regressor("conv", torch.Size(guided), torch.Size(hint), False, 0)
+def test_impossible_convolutions(guided: list[int], hint: list[int], text: str) -> None:
+    with pytest.raises(ValueError, match=text.replace("[", r"\[").replace("]", r"\]")):
+        build_regressor("conv", torch.Size(guided), torch.Size(hint), False, 0)
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "rectified"),
     [("conv1", False), ("relu1", True), ("pool1", True), ("dense", False), ("relu3", True), ("logits", False)],
 )
-def test_a_hint_is_rectified_where_a_relu_was_last(digits: Dataset, recipe: Make, name: str, found: bool) -> None:
+def test_rectified_layers(digits: Dataset, recipe: Make, name: str, rectified: bool) -> None:
     for model in ({"name": "cnn"}, {"name": "cnn", "subclasses": 2}):
-        network = build(recipe(model).student.model, digits.shape, 10)
-        assert rectified(network, name) is found
+        network = build_network(recipe(model).student.model, digits.shape, 10)
+        assert is_rectified(network, name) is rectified
 
 
 def test_seeds_determine_the_regressor(digits: Dataset, recipe: Make) -> None:
-    one, again, other = (
-        between(recipe({"name": "mlp", "hidden": [16]}, FITNETS, teacher=CNN, seed=seed), digits) for seed in (0, 0, 1)
+    first, same_seed, other_seed = (
+        method_regressor(recipe({"name": "mlp", "hidden": [16]}, FITNETS, teacher=CNN, seed=seed), digits)
+        for seed in (0, 0, 1)
     )
-    assert one is not None and again is not None and other is not None
-    pairs = zip(one.parameters(), again.parameters(), other.parameters(), strict=True)
+    assert first is not None and same_seed is not None and other_seed is not None
+    pairs = zip(first.parameters(), same_seed.parameters(), other_seed.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b, _ in pairs)
-    assert not torch.equal(next(one.parameters()), next(other.parameters()))
+    assert not torch.equal(next(first.parameters()), next(other_seed.parameters()))
 
 
 @pytest.mark.parametrize(
-    ("changes", "path", "said"),
+    ("changes", "path", "text"),
     [
         ({"guided": "relu9"}, "method.guided", "no layer relu9 in this network; did you mean relu1?"),
         ({"hint": "pol1"}, "method.hint", "did you mean pool1?"),
-        ({"regressor": "conv"}, "method.regressor", "planes to planes"),
+        ({"regressor": "conv"}, "method.regressor", "a conv regressor maps [channels, height, width]"),
     ],
 )
-def test_wrong_layers_are_named(digits: Dataset, recipe: Make, changes: dict, path: str, said: str) -> None:
+def test_missing_layers(digits: Dataset, recipe: Make, changes: dict, path: str, text: str) -> None:
     wrong = recipe({"name": "mlp", "hidden": [16]}, FITNETS | changes, teacher=CNN)
-    ((where, message),) = complaints(wrong, digits)
-    assert where == path and said in message
+    ((problem_path, message),) = hint_problems(wrong, digits)
+    assert problem_path == path and text in message
 
 
-def test_what_only_holds_layers_gives_no_hint(digits: Dataset, recipe: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_without_activations(digits: Dataset, recipe: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MODELS, "holding", lambda shape, classes: Holding(shape[0] * shape[1] * shape[2], classes))
-    ((where, message),) = complaints(recipe({"name": "holding"}, FITNETS | {"guided": "held"}, teacher=CNN), digits)
-    assert (where, message) == ("method.guided", "held only holds other layers; name one of them")
+    ((problem_path, message),) = hint_problems(
+        recipe({"name": "holding"}, FITNETS | {"guided": "held"}, teacher=CNN), digits
+    )
+    assert (problem_path, message) == ("method.guided", "held only contains other layers; use one of them")
 
 
 class Holding(nn.Module):
-    """Calls the layers in a list, never the list."""
+    """Call the layers of a list, but not the list."""
 
     def __init__(self, inputs: int, classes: int) -> None:
         super().__init__()
@@ -102,38 +105,38 @@ class Holding(nn.Module):
 
 
 def test_an_assistant_has_the_subclasses_of_its_teacher(digits: Dataset, recipe: Make) -> None:
-    behind = {"model": {"name": "mlp", "hidden": [8], "subclasses": 2}}
-    assistant = {"model": {"name": "mlp", "hidden": [8]}, "method": {"name": "subclass"}, "teacher": behind}
+    teacher = {"model": {"name": "mlp", "hidden": [8], "subclasses": 2}}
+    assistant = {"model": {"name": "mlp", "hidden": [8]}, "method": {"name": "subclass"}, "teacher": teacher}
     hint = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "logits"}
-    found = between(recipe({"name": "mlp", "hidden": [16]}, hint, teacher=assistant), digits)
-    assert found is not None and found(torch.zeros(3, 16)).shape == (3, 20)
+    regressor = method_regressor(recipe({"name": "mlp", "hidden": [16]}, hint, teacher=assistant), digits)
+    assert regressor is not None and regressor(torch.zeros(3, 16)).shape == (3, 20)
 
 
-def test_right_layers_are_not_complained_about(digits: Dataset, recipe: Make) -> None:
-    assert list(complaints(recipe({"name": "mlp", "hidden": [16]}, FITNETS, teacher=CNN), digits)) == []
-    assert list(complaints(recipe(), digits)) == []
+def test_no_problems(digits: Dataset, recipe: Make) -> None:
+    assert list(hint_problems(recipe({"name": "mlp", "hidden": [16]}, FITNETS, teacher=CNN), digits)) == []
+    assert list(hint_problems(recipe(), digits)) == []
 
 
 def test_an_ensemble_has_no_layers(digits: Dataset, recipe: Make) -> None:
     wrong = recipe({"name": "mlp", "hidden": [16]}, FITNETS, teacher={"ensemble": [CNN, CNN]})
-    assert [path for path, _ in complaints(wrong, digits)] == ["method.hint"]
+    assert [path for path, _ in hint_problems(wrong, digits)] == ["method.hint"]
 
 
 @pytest.fixture(scope="module")
 def fitted(digits: Dataset, recipe: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, DistillationData]:
-    """Return a student with hints, and its teacher's lesson."""
+    """A student with hints and its distillation data."""
     data = digits.take(200, 50, 50)
-    wanting = recipe({"name": "mlp", "hidden": [16]}, FITNETS, teacher=CNN, epochs=4)
+    student = recipe({"name": "mlp", "hidden": [16]}, FITNETS, teacher=CNN, epochs=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KD_CACHE", str(tmp_path_factory.mktemp("cache")))
-        *_, taught = teach(wanting, data, requested_outputs([wanting]))
-    return wanting, taught.lesson  # type: ignore[union-attr]
+        *_, teacher_result = train_teacher(student, data, requested_outputs([student]))
+    return student, DistillationData(data, teacher_result.outputs)  # type: ignore[union-attr]
 
 
-def test_the_first_stage_trains_the_guided_layers_alone(fitted: tuple[Recipe, DistillationData]) -> None:
-    wanting, lesson = fitted
-    fresh = build(wanting.network, lesson.data.shape, 10, wanting.seed).state_dict()
-    epochs = fit(wanting, lesson)
+def test_the_first_stage_trains_the_guided_layers_only(fitted: tuple[Recipe, DistillationData]) -> None:
+    student, distillation_data = fitted
+    fresh = build_network(student.network, distillation_data.data.shape, 10, student.seed).state_dict()
+    epochs = fit(student, distillation_data)
     next(epochs)
     weights = {name: value.clone() for name, value in next(epochs).state.weights.items()}
     assert torch.equal(weights["logits.weight"], fresh["logits.weight"])
@@ -141,18 +144,22 @@ def test_the_first_stage_trains_the_guided_layers_alone(fitted: tuple[Recipe, Di
     assert not torch.equal(next(epochs).state.weights["logits.weight"], fresh["logits.weight"])
 
 
-def test_the_optimiser_starts_anew_with_the_second_stage(fitted: tuple[Recipe, DistillationData]) -> None:
-    steps = [float(each.state.optimiser["0.step"]) for each in fit(*fitted)]
+def test_the_second_stage_resets_the_optimizer(fitted: tuple[Recipe, DistillationData]) -> None:
+    steps = [float(result.state.optimizer_state["0.step"]) for result in fit(*fitted)]
     assert steps == [3, 6, 3, 6]  # steps of 200 images in batches of 64, counted by Adam
 
 
 @pytest.mark.parametrize("after", [1, 2, 3])
-def test_a_training_with_hints_goes_on(
-    fitted: tuple[Recipe, DistillationData], run: Callable[..., list[Epoch]], same: Callable, tmp_path: Path, after: int
+def test_continue_a_training_with_hints(
+    fitted: tuple[Recipe, DistillationData],
+    run: Callable[..., list[EpochResult]],
+    same: Callable,
+    tmp_path: Path,
+    after: int,
 ) -> None:
-    whole = run(*fitted)
-    for each in fit(*fitted):
-        if each.epoch == after:
-            checkpoint.save(tmp_path / "state", each.state)
+    results = run(*fitted)
+    for result in fit(*fitted):
+        if result.epoch == after:
+            checkpoint.save_checkpoint(tmp_path / "state", result.state)
             break
-    assert same(run(*fitted, checkpoint.load(tmp_path / "state")), whole[after:])
+    assert same(run(*fitted, checkpoint.load_checkpoint(tmp_path / "state")), results[after:])

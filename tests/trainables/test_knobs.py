@@ -1,4 +1,4 @@
-"""Signatures as schemas: what a function takes is what a file may say."""
+"""Signatures as schemas of the YAML."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
-from trainables.data import DATA
-from trainables.knobs import Count, Fraction, Positive, Rate, problems, schema
+from trainables.data import DATASETS
+from trainables.knobs import Count, Fraction, Positive, Rate, knob_problems, knob_schema
 from trainables.methods import METHODS
 from trainables.models import MODELS
 
@@ -44,8 +44,8 @@ GOOD: dict[str, Any] = {"alpha": 0.5, "hidden": [3, 4]}
     ],
     ids=str,
 )
-def test_what_is_right(knobs: dict[str, Any]) -> None:
-    assert problems(function, GOOD | knobs) == []
+def test_no_problems(knobs: dict[str, Any]) -> None:
+    assert knob_problems(function, GOOD | knobs) == []
 
 
 @pytest.mark.parametrize(
@@ -71,28 +71,28 @@ def test_what_is_right(knobs: dict[str, Any]) -> None:
     ids=str,
 )
 def test_one_problem_for_one_mistake(knobs: dict[str, Any], path: str, message: str) -> None:
-    ((found, said),) = problems(function, GOOD | knobs)
-    assert found == path and message in said
+    ((problem_path, text),) = knob_problems(function, GOOD | knobs)
+    assert problem_path == path and message in text
 
 
-def test_what_is_missing() -> None:
-    assert problems(function, {"alpha": 0.5}) == [("hidden", "missing")]
-    assert problems(function, {"hiden": [3], "alpha": 0.5}) == [("hiden", "unknown key; did you mean hidden?")]
+def test_missing_knobs() -> None:
+    assert knob_problems(function, {"alpha": 0.5}) == [("hidden", "missing")]
+    assert knob_problems(function, {"hiden": [3], "alpha": 0.5}) == [("hiden", "unknown key; did you mean hidden?")]
 
 
-def test_every_mistake_is_told() -> None:
-    assert len(problems(function, {"alpha": 2, "hidden": 3, "soft": "no"})) == 3
+def test_several_problems() -> None:
+    assert len(knob_problems(function, {"alpha": 2, "hidden": 3, "soft": "no"})) == 3
 
 
 def test_a_function_without_knobs_takes_none() -> None:
-    assert problems(METHODS["none"], {}) == []
-    ((path, _),) = problems(METHODS["none"], {"alpha": 0.5})
+    assert knob_problems(METHODS["none"], {}) == []
+    ((path, _),) = knob_problems(METHODS["none"], {"alpha": 0.5})
     assert path == "alpha"
 
 
-@pytest.mark.parametrize("entry", [*METHODS.values(), *MODELS.values(), *DATA.values()], ids=lambda f: f.__name__)
-def test_every_registered_function_says_what_it_takes(entry: Any) -> None:
-    for name, field in schema(entry).model_fields.items():
+@pytest.mark.parametrize("entry", [*METHODS.values(), *MODELS.values(), *DATASETS.values()], ids=lambda f: f.__name__)
+def test_every_registered_function_is_annotated(entry: Any) -> None:
+    for name, field in knob_schema(entry).model_fields.items():
         assert field.annotation is not Any, name
         if not field.is_required():
-            assert problems(entry, {name: field.default}) in ([], problems(entry, {}))
+            assert knob_problems(entry, {name: field.default}) in ([], knob_problems(entry, {}))

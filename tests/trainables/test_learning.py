@@ -1,4 +1,4 @@
-"""Does it work? n = 3 paired seeds and a margin chosen before the first run."""
+"""Distillation improves students: three paired seeds, and a margin chosen before the first run."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 import torch
 
+from spaces.metrics import accuracy
 from spaces.recipe import Recipe
-from trainables.data import load
-from trainables.device import tensor
-from trainables.evaluate import predict, score
-from trainables.fit import Epoch
-from trainables.models import build
-from trainables.teachers.teach import TeacherResult, teach
+from trainables.data import load_dataset
+from trainables.device import to_tensor
+from trainables.distillation_data import DistillationData
+from trainables.evaluate import predict_logits
+from trainables.fit import EpochResult
+from trainables.models import build_network
+from trainables.teachers.train import TeacherResult, train_teacher
 
 SEEDS = (10, 11, 12)
 MARGIN = 0.002  # 0.2 points of test accuracy; 3,000 training images and 1,500 test images
@@ -32,18 +34,18 @@ TREE: dict[str, Any] = {
 }
 
 
-def test_distilled_students_beat_the_baseline(kd_cache: Path, run: Callable[..., list[Epoch]]) -> None:
-    data = load("mnist5k")
-    *_, taught = teach(Recipe.model_validate(TREE), data)
-    assert isinstance(taught, TeacherResult)
-    images, labels = (tensor(array, torch.device("cpu")) for array in data.test)
+def test_distilled_students_beat_the_baseline(kd_cache: Path, run: Callable[..., list[EpochResult]]) -> None:
+    data = load_dataset("mnist5k")
+    *_, teacher_result = train_teacher(Recipe.model_validate(TREE), data)
+    assert isinstance(teacher_result, TeacherResult)
+    images, labels = (to_tensor(array, torch.device("cpu")) for array in data.test)
 
-    def accuracy(recipe: Recipe) -> float:
-        student = build(recipe.student.model, data.shape, 10)
-        student.load_state_dict(run(recipe, taught.lesson)[-1].state.weights)
-        return score(predict(student, images), labels).accuracy
+    def test_accuracy(recipe: Recipe) -> float:
+        student = build_network(recipe.student.model, data.shape, 10)
+        student.load_state_dict(run(recipe, DistillationData(data, teacher_result.outputs))[-1].state.weights)
+        return accuracy(predict_logits(student, images), labels)
 
     distilled = [Recipe.model_validate(TREE | {"seed": seed}) for seed in SEEDS]
-    gains = [accuracy(recipe) - accuracy(recipe.baseline()) for recipe in distilled]
+    gains = [test_accuracy(recipe) - test_accuracy(recipe.baseline()) for recipe in distilled]
     assert sum(gains) / len(gains) > MARGIN, gains
-    assert taught.record["test_accuracy"] == pytest.approx(0.955, abs=0.015)
+    assert teacher_result.record["test_accuracy"] == pytest.approx(0.955, abs=0.015)

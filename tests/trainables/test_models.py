@@ -22,7 +22,7 @@ NECESSARY |= {name: {"stem": "small"} for name in MODELS if MODELS[name].__modul
 DROPPING = ("cnn", "mlp", "ensemble", "routed", "mobilenet_v2", "googlenet", "squeezenet")
 MNIST, DIGITS = (1, 28, 28), (1, 8, 8)
 
-each = pytest.mark.parametrize("name", sorted(MODELS.keys() - {"timm"}))
+every_model = pytest.mark.parametrize("name", sorted(MODELS.keys() - {"timm"}))
 
 
 def model(name: str, **knobs: Any) -> Model:
@@ -33,30 +33,32 @@ def weights(name: str, seed: int) -> dict[str, torch.Tensor]:
     return build_network(model(name), DIGITS, 10, seed).state_dict()
 
 
-@each
+@every_model
 @pytest.mark.parametrize(("shape", "classes"), [(DIGITS, 10), (MNIST, 2), ((3, 9, 12), 10)])
 def test_one_logit_per_class(name: str, shape: tuple[int, int, int], classes: int) -> None:
     logits = build_network(model(name), shape, classes)(torch.rand(5, *shape))
     assert logits.shape == (5, classes) and logits.isfinite().all()
 
 
-@each
+@every_model
 def test_no_network_ends_in_a_softmax(name: str) -> None:
-    # Every loss has its own: one project had two, and so no student could be sure of anything.
+    # The losses apply softmax; a second one would bound the logits.
     logits = build_network(model(name), DIGITS, 10)(torch.rand(5, *DIGITS))
     assert not logits.sum(-1).allclose(torch.ones(5))
 
 
-@each
+@every_model
 def test_a_seed_determines_the_weights(name: str) -> None:
-    first, again, other = weights(name, 1), weights(name, 1), weights(name, 2)
+    first, again, other_seed = weights(name, 1), weights(name, 1), weights(name, 2)
     assert all(torch.equal(first[key], again[key]) for key in first)
-    drawn = [key for key in first if key.endswith("weight") and first[key].ndim > 1]  # batch norm's all start at one
-    assert drawn and all(not torch.equal(first[key], other[key]) for key in drawn)
+    drawn = [
+        key for key in first if key.endswith("weight") and first[key].ndim > 1
+    ]  # not batch norm's, which start at 1
+    assert drawn and all(not torch.equal(first[key], other_seed[key]) for key in drawn)
 
 
-@each
-def test_the_global_generator_is_left_as_it_was(name: str) -> None:
+@every_model
+def test_the_global_generator_is_unchanged(name: str) -> None:
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
@@ -64,8 +66,8 @@ def test_the_global_generator_is_left_as_it_was(name: str) -> None:
     assert torch.equal(torch.rand(4), expected)
 
 
-@each
-def test_what_ran_before_changes_no_weight(name: str) -> None:
+@every_model
+def test_global_state_changes_no_weight(name: str) -> None:
     first = weights(name, 1)
     torch.manual_seed(99)
     torch.rand(17)
@@ -74,7 +76,7 @@ def test_what_ran_before_changes_no_weight(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DROPPING)
-def test_dropout_only_while_training(name: str) -> None:
+def test_dropout_in_training_only(name: str) -> None:
     knobs = {"dropout": 0.5} if "dropout" in knob_schema(MODELS[name]).model_fields else {}  # else its parts have some
     network = build_network(model(name, **knobs), DIGITS, 10)
     images = torch.rand(5, *DIGITS)
@@ -86,7 +88,7 @@ def test_dropout_only_while_training(name: str) -> None:
 @pytest.mark.parametrize(
     ("network", "parameters", "macs"),
     [
-        # The two readings of the assignment's teacher: 28-28-27-27-13 and 28-26-25-23-11, and its student.
+        # The two readings of the assignment's teacher (28-28-27-27-13 and 28-26-25-23-11), and its student.
         (model("cnn", padding="same"), 1_404_682, 28**2 * 32 * 9 + 27**2 * 64 * 32 * 9 + 13**2 * 64 * 128 + 1280),
         (model("cnn", padding="valid"), 1_011_466, 26**2 * 32 * 9 + 23**2 * 64 * 32 * 9 + 11**2 * 64 * 128 + 1280),
         (model("mlp", hidden=[784, 784]), 1_238_730, 784 * 784 + 784 * 784 + 784 * 10),
@@ -102,10 +104,10 @@ def test_cost_of_the_published_networks(network: Model, parameters: int, macs: i
 
 def test_weights_start_as_in_keras() -> None:
     # Glorot and Bengio 2010, eq. 16: uniform within sqrt(6 / (fan in + fan out)); biases are zero.
-    found = build_network(model("mlp", hidden=[784, 784]), MNIST, 10).state_dict()
-    assert found["linear1.weight"].abs().max() == pytest.approx((6 / 1568) ** 0.5, rel=1e-3)
-    assert found["logits.weight"].std() == pytest.approx((2 / 794) ** 0.5, rel=0.02)
-    assert all(not value.any() for key, value in found.items() if key.endswith("bias"))
+    weights_ = build_network(model("mlp", hidden=[784, 784]), MNIST, 10).state_dict()
+    assert weights_["linear1.weight"].abs().max() == pytest.approx((6 / 1568) ** 0.5, rel=1e-3)
+    assert weights_["logits.weight"].std() == pytest.approx((2 / 794) ** 0.5, rel=0.02)
+    assert all(not value.any() for key, value in weights_.items() if key.endswith("bias"))
 
 
 def test_an_mlp_without_hidden_layers_is_linear() -> None:

@@ -1,4 +1,4 @@
-"""Networks made of networks: what they answer, cost, learn and export."""
+"""Ensembles and routed students: outputs, costs, training and export."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import pytest
 import torch
 from torch import nn
 
-from results.export import files
-from spaces.recipe import Model, Recipe
-from trainables.cost import Cost, cost
+from results.export import model_files
+from spaces.parts import Model
+from spaces.recipe import Recipe
+from trainables.cost import Cost, count_cost
 from trainables.distillation_data import DistillationData
-from trainables.fit import Epoch
-from trainables.knobs import problems
-from trainables.models import MODELS, build
-from trainables.models.routed import Routed
-from trainables.output import observe
+from trainables.fit import EpochResult
+from trainables.knobs import knob_problems
+from trainables.models import MODELS, build_network
+from trainables.models.routed import RoutedStudents
+from trainables.output import forward_with_layers
 from trainables.weights import tensor_file
 
 DIGITS = (1, 8, 8)
@@ -30,25 +31,25 @@ ROUTED: dict[str, Any] = {"name": "routed", "students": [MLP, CNN, MLP], "width"
 both = pytest.mark.parametrize("tree", [ENSEMBLE, ROUTED], ids=lambda tree: tree["name"])
 
 
-def made(tree: dict[str, Any], shape: tuple[int, int, int] = DIGITS, seed: int = 0) -> nn.Module:
-    return build(Model.model_validate(tree), shape, 10, seed).eval()
+def build(tree: dict[str, Any], shape: tuple[int, int, int] = DIGITS, seed: int = 0) -> nn.Module:
+    return build_network(Model.model_validate(tree), shape, 10, seed).eval()
 
 
-def price(tree: dict[str, Any]) -> Cost:
-    return cost(made(tree), DIGITS)
+def cost_of(tree: dict[str, Any]) -> Cost:
+    return count_cost(build(tree), DIGITS)
 
 
-def test_an_ensemble_answers_the_mean_probability() -> None:
-    network, images = made(ENSEMBLE), torch.rand(5, *DIGITS)
-    found = observe(network, images)
+def test_an_ensemble_outputs_the_mean_probability() -> None:
+    network, images = build(ENSEMBLE), torch.rand(5, *DIGITS)
+    output = forward_with_layers(network, images)
     mean = torch.stack([member(images).softmax(-1) for member in network.members]).mean(0)
-    torch.testing.assert_close(found.features["members"].softmax(-1).mean(1), mean)
-    torch.testing.assert_close(found.logits.softmax(-1), mean)
-    torch.testing.assert_close(found.logits.exp().sum(-1), torch.ones(5))  # they are log-probabilities already
+    torch.testing.assert_close(output.features["members"].softmax(-1).mean(1), mean)
+    torch.testing.assert_close(output.logits.softmax(-1), mean)
+    torch.testing.assert_close(output.logits.exp().sum(-1), torch.ones(5))  # they are log-probabilities
 
 
-def test_an_ensemble_is_finite_where_its_members_contradict_each_other() -> None:
-    network = made(ENSEMBLE)
+def test_an_ensemble_of_contradicting_members_is_finite() -> None:
+    network = build(ENSEMBLE)
     for i, member in enumerate(network.members):
         member.logits.bias.data[i] = 1e4
     logits = network(torch.rand(5, *DIGITS))
@@ -57,45 +58,45 @@ def test_an_ensemble_is_finite_where_its_members_contradict_each_other() -> None
 
 
 def test_an_ensemble_of_one_is_its_member() -> None:
-    alone, images = made(ENSEMBLE | {"members": 1}), torch.rand(5, *DIGITS)
-    torch.testing.assert_close(alone(images).softmax(-1), alone.members[0](images).softmax(-1))
+    single, images = build(ENSEMBLE | {"members": 1}), torch.rand(5, *DIGITS)
+    torch.testing.assert_close(single(images).softmax(-1), single.members[0](images).softmax(-1))
 
 
 @both
-def test_parts_of_one_description_start_differently(tree: dict[str, Any]) -> None:
-    state = made(tree).state_dict()
+def test_equal_parts_have_different_initial_weights(tree: dict[str, Any]) -> None:
+    state = build(tree).state_dict()
     first, second = (
         value for key, value in state.items() if key.endswith(("s.0.linear1.weight", "s.2.linear1.weight"))
     )
     assert not torch.equal(first, second)
 
 
-def test_the_cost_is_that_of_all_parts() -> None:
-    member, cnn = price(MLP), price(CNN)
-    assert price(ENSEMBLE) == (3 * member.parameters, 3 * member.macs)
-    selector = cost(made(ROUTED).selector, DIGITS)
-    assert price(ROUTED) == tuple(2 * a + b + c for a, b, c in zip(member, cnn, selector, strict=True))
+def test_the_cost_is_the_sum_of_the_parts() -> None:
+    member, cnn = cost_of(MLP), cost_of(CNN)
+    assert cost_of(ENSEMBLE) == (3 * member.parameters, 3 * member.macs)
+    selector = count_cost(build(ROUTED).selector, DIGITS)
+    assert cost_of(ROUTED) == tuple(2 * a + b + c for a, b, c in zip(member, cnn, selector, strict=True))
     # Two 3x3 convolutions in each of three blocks, at 8x8, 4x4 and 2x2 pixels, and a linear layer on 6 numbers.
     assert selector.macs == 9 * (64 * (4 + 4 * 8) + 16 * (8 * 16 + 16 * 16) + 4 * (16 * 32 + 32 * 6)) + 6 * 3
 
 
-def test_a_routed_network_answers_as_the_student_it_trusts_most() -> None:
-    network, images = made(ROUTED), torch.rand(64, *DIGITS)
-    assert isinstance(network, Routed)
-    network.selector[-1].weight.data *= 20  # so that each student is trusted somewhere
+def test_a_routed_network_outputs_the_selected_student() -> None:
+    network, images = build(ROUTED), torch.rand(64, *DIGITS)
+    assert isinstance(network, RoutedStudents)
+    network.selector[-1].weight.data *= 20  # so that each student is selected for some image
     network.selector[-1].bias.data -= network.selector(images).mean(0)
-    found = observe(network, images, network.answers)
-    students, selector = found.features["students"], found.features["selector"]
+    output = forward_with_layers(network, images, network.extra_outputs)
+    students, selector = output.features["students"], output.features["selector"]
     assert students.shape == (64, 3, 10) and selector.shape == (64, 3)
-    chosen = selector.argmax(-1).tolist()
-    assert set(chosen) == {0, 1, 2}
-    for i, student in enumerate(chosen):
-        assert torch.equal(found.logits[i], students[i, student])
+    selected = selector.argmax(-1).tolist()
+    assert set(selected) == {0, 1, 2}
+    for i, student in enumerate(selected):
+        assert torch.equal(output.logits[i], students[i, student])
         torch.testing.assert_close(students[i, student], network.students[student](images[i : i + 1])[0])
 
 
 def test_no_gradient_of_the_logits_reaches_the_selector() -> None:
-    network = made(ROUTED)
+    network = build(ROUTED)
     network(torch.rand(64, *DIGITS)).square().sum().backward()
     assert all(parameter.grad is None for parameter in network.selector.parameters())
     assert any(parameter.grad is not None for parameter in network.students.parameters())
@@ -103,18 +104,18 @@ def test_no_gradient_of_the_logits_reaches_the_selector() -> None:
 
 def test_a_selector_needs_eight_pixels() -> None:
     with pytest.raises(ValueError, match="at least 8 pixels both ways"):
-        made(ROUTED, (1, 7, 28))
+        build(ROUTED, (1, 7, 28))
 
 
 @pytest.mark.parametrize("tree", [MLP, ENSEMBLE, ROUTED], ids=lambda tree: tree["name"])
 def test_networks_may_be_nested(tree: dict[str, Any]) -> None:
     outer = {"name": "ensemble", "members": 2, "of": tree}
-    assert problems(MODELS["ensemble"], {"members": 2, "of": tree}) == []
-    assert made(outer)(torch.rand(2, *DIGITS)).shape == (2, 10)
+    assert knob_problems(MODELS["ensemble"], {"members": 2, "of": tree}) == []
+    assert build(outer)(torch.rand(2, *DIGITS)).shape == (2, 10)
 
 
 @pytest.mark.parametrize(
-    ("tree", "found"),
+    ("tree", "expected"),
     [
         (ENSEMBLE | {"of": {"name": "mpl"}}, [("of.name", "mpl is no model; did you mean mlp?")]),
         (ENSEMBLE | {"of": {"nmae": "mlp"}}, [("of.nmae", "unknown key; did you mean name?")]),
@@ -130,58 +131,67 @@ def test_networks_may_be_nested(tree: dict[str, Any]) -> None:
         (ROUTED | {"wdth": 3, "students": [{"name": "x"}]}, [("students.0.name", "x is no"), ("wdth", "width?")]),
     ],
 )
-def test_mistakes_in_a_part_are_told_where_they_are(tree: dict[str, Any], found: list[tuple[str, str]]) -> None:
+def test_problems_of_parts_have_paths(tree: dict[str, Any], expected: list[tuple[str, str]]) -> None:
     model = Model.model_validate(tree)
-    told = problems(MODELS[model.name], model.knobs)
-    assert sorted(path for path, _ in told) == sorted(path for path, _ in found)
-    assert all(any(path == at and text in said for at, said in told) for path, text in found)
+    problems = knob_problems(MODELS[model.name], model.knobs)
+    assert sorted(path for path, _ in problems) == sorted(path for path, _ in expected)
+    assert all(any(path == at and text in message for at, message in problems) for path, text in expected)
 
 
 @both
-def test_they_are_priced_without_memory(tree: dict[str, Any]) -> None:
+def test_cost_without_memory(tree: dict[str, Any]) -> None:
     with torch.device("meta"):
-        network = build(Model.model_validate(tree), DIGITS, 10)
-        assert cost(network, DIGITS) == price(tree)
+        network = build_network(Model.model_validate(tree), DIGITS, 10)
+        assert count_cost(network, DIGITS) == cost_of(tree)
         assert all(parameter.is_meta for parameter in network.parameters())
 
 
 @both
-def test_they_learn_and_go_on_where_they_stopped(
+def test_train_and_continue(
     tree: dict[str, Any],
     recipe: Callable[..., Recipe],
     labels: DistillationData,
-    run: Callable[..., list[Epoch]],
-    same: Callable[[list[Epoch], list[Epoch]], bool],
+    run: Callable[..., list[EpochResult]],
+    same: Callable[[list[EpochResult], list[EpochResult]], bool],
 ) -> None:
-    whole = run(recipe(tree), labels)
-    assert whole[-1].val_accuracy > 0.6  # chance is 0.1
-    assert same(whole[2:], run(recipe(tree), labels, whole[1].state))
+    results = run(recipe(tree), labels)
+    assert results[-1].val_accuracy > 0.6  # chance is 0.1
+    assert same(results[2:], run(recipe(tree), labels, results[1].state))
 
 
-def test_each_member_of_an_ensemble_learns_as_if_alone(
-    recipe: Callable[..., Recipe], lesson: DistillationData, run: Callable[..., list[Epoch]]
+def test_members_train_independently(
+    recipe: Callable[..., Recipe], distillation_data: DistillationData, run: Callable[..., list[EpochResult]]
 ) -> None:
-    # The first member is the network that the same seed gives by itself. The loss is a mean over the members, so that
-    # each takes half of a step: twice the rate is the same step, to the last bit.
+    # The first member has the initial weights of a single network. The loss is a mean over two members, so twice the
+    # learning rate gives the same step, bit for bit.
     soft: dict[str, Any] = {"name": "hinton", "alpha": 0.9, "temperature": 4.0}
     train: dict[str, Any] = {"optimizer": "sgd", "momentum": 0.0, "precision": "float32", "epochs": 2}
-    alone = run(recipe(MLP, soft, teacher={}, lr=0.05, **train), lesson)[-1].state.weights
-    together = run(recipe(ENSEMBLE | {"members": 2}, soft, teacher={}, lr=0.1, **train), lesson)[-1].state.weights
-    assert all(torch.equal(together[f"members.0.{name}"], weight) for name, weight in alone.items())
-    assert not torch.equal(together["members.1.linear1.weight"], alone["linear1.weight"])
+    single = run(recipe(MLP, soft, teacher={}, lr=0.05, **train), distillation_data)[-1].state.weights
+    together = run(recipe(ENSEMBLE | {"members": 2}, soft, teacher={}, lr=0.1, **train), distillation_data)[
+        -1
+    ].state.weights
+    assert all(torch.equal(together[f"members.0.{name}"], weight) for name, weight in single.items())
+    assert not torch.equal(together["members.1.linear1.weight"], single["linear1.weight"])
 
 
 @both
 @pytest.mark.parametrize("shape", [DIGITS, (3, 28, 28)])
-def test_they_export_for_any_batch(tree: dict[str, Any], shape: tuple[int, int, int], tmp_path: Path) -> None:
-    trained = made(tree, shape, seed=4)
+def test_export_for_any_batch_size(tree: dict[str, Any], shape: tuple[int, int, int], tmp_path: Path) -> None:
+    trained = build(tree, shape, seed=4)
     for name, buffer in trained.named_buffers():
         if name.endswith("running_mean"):
             buffer.uniform_(-0.1, 0.1)
     images = torch.randint(0, 256, (33, *shape), dtype=torch.uint8)
-    expected = files.Network(trained)(images)
-    tensor_file.write(tmp_path / files.WEIGHTS, trained.state_dict())
-    wanted = Recipe.model_validate({"student": {"model": tree}})
-    assert torch.equal(files.Network(files.model(tmp_path / files.WEIGHTS, wanted, shape, 10))(images), expected)
-    (tmp_path / files.ONNX).write_bytes(files.onnx_bytes(trained, shape, []))
-    torch.testing.assert_close(files.run_onnx(tmp_path / files.ONNX, images), expected, rtol=1e-4, atol=1e-5)
+    expected = model_files.ExportedNetwork(trained)(images)
+    tensor_file.write_tensors(tmp_path / model_files.WEIGHTS, trained.state_dict())
+    student = Recipe.model_validate({"student": {"model": tree}})
+    assert torch.equal(
+        model_files.ExportedNetwork(model_files.load_student(tmp_path / model_files.WEIGHTS, student, shape, 10))(
+            images
+        ),
+        expected,
+    )
+    (tmp_path / model_files.ONNX).write_bytes(model_files.onnx_bytes(trained, shape, []))
+    torch.testing.assert_close(
+        model_files.run_onnx(tmp_path / model_files.ONNX, images), expected, rtol=1e-4, atol=1e-5
+    )

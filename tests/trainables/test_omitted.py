@@ -1,4 +1,4 @@
-"""The bias of classes that a student never saw."""
+"""Bias correction of omitted classes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from spaces.recipe import Recipe
 from trainables.data import Dataset
-from trainables.device import tensor
+from trainables.device import to_tensor
 from trainables.distillation_data import DistillationData
-from trainables.evaluate import predict
-from trainables.fit import Epoch
-from trainables.models import build
-from trainables.omitted import best_bias, correct
+from trainables.evaluate import predict_logits
+from trainables.fit import EpochResult
+from trainables.models import build_network
+from trainables.omitted import best_bias, correct_biases
 
 Make = Callable[..., Recipe]
 CPU = torch.device("cpu")
 
 
-def right(logits: torch.Tensor, labels: torch.Tensor, omitted: list[int], bias: float) -> int:
+def count_correct(logits: torch.Tensor, labels: torch.Tensor, omitted: list[int], bias: float) -> int:
     moved = logits.clone()
     moved[:, omitted] += bias
     return int((moved.argmax(-1) == labels).sum())
@@ -33,29 +33,29 @@ def right(logits: torch.Tensor, labels: torch.Tensor, omitted: list[int], bias: 
 def test_no_other_bias_is_better(seed: int, omitted: list[int]) -> None:
     random = torch.Generator().manual_seed(seed)
     logits, labels = torch.randn(40, 5, generator=random), torch.randint(5, (40,), generator=random)
-    found = right(logits, labels, omitted, best_bias(logits, labels, omitted))
+    correct = count_correct(logits, labels, omitted, best_bias(logits, labels, omitted))
     tried = torch.linspace(-8, 8, 800).tolist()
-    assert found >= max(right(logits, labels, omitted, bias) for bias in tried)
+    assert correct >= max(count_correct(logits, labels, omitted, bias) for bias in tried)
 
 
 def test_a_bias_by_hand() -> None:
-    # A 3 (class 1 here) loses by 2 and by 4, another class wins by 5: anything between 4 and 5 puts all right.
+    # Class 1 is below by 2 and by 4, and correctly below by 5: a bias between 4 and 5 corrects all.
     logits, labels = torch.tensor([[2.0, 0.0], [4.0, 0.0], [5.0, 0.0]]), torch.tensor([1, 1, 0])
     assert best_bias(logits, labels, [1]) == pytest.approx(4.5)
 
 
 def test_equal_margins_are_no_interval() -> None:
     logits, labels = torch.tensor([[1.0, 0.0], [1.0, 0.0], [3.0, 0.0]]), torch.tensor([1, 0, 0])
-    assert right(logits, labels, [1], best_bias(logits, labels, [1])) == 2
+    assert count_correct(logits, labels, [1], best_bias(logits, labels, [1])) == 2
 
 
 @pytest.mark.parametrize("model", [{"name": "mlp", "hidden": [16]}, {"name": "cnn"}])
 def test_the_last_layer_is_corrected(recipe: Make, digits: Dataset, model: dict) -> None:
-    network = build(recipe(model).student.model, digits.shape, 10)
-    images, labels = (tensor(array, CPU) for array in digits.val)
-    before = predict(network, images)
-    correct(network, images, labels, [3, 7])
-    moved = predict(network, images) - before
+    network = build_network(recipe(model).student.model, digits.shape, 10)
+    images, labels = (to_tensor(array, CPU) for array in digits.val)
+    before = predict_logits(network, images)
+    correct_biases(network, images, labels, [3, 7])
+    moved = predict_logits(network, images) - before
     bias = best_bias(before, labels, [3, 7])
     torch.testing.assert_close(moved[:, [3, 7]], torch.full((300, 2), bias), rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(moved[:, [0, 1, 2, 4, 5, 6, 8, 9]], torch.zeros(300, 8))
@@ -70,13 +70,13 @@ def test_the_last_layer_is_corrected(recipe: Make, digits: Dataset, model: dict)
     ],
 )
 def test_a_network_with_another_end_is_refused(recipe: Make, digits: Dataset, model: dict) -> None:
-    network = build(recipe(model).student.model, digits.shape, 10)
+    network = build_network(recipe(model).student.model, digits.shape, 10)
     with pytest.raises(ValueError, match="does not end in a linear layer"):
-        correct(network, *(tensor(array, CPU) for array in digits.val), [3])
+        correct_biases(network, *(to_tensor(array, CPU) for array in digits.val), [3])
 
 
 def test_a_student_gets_its_missing_class_back(
-    recipe: Make, run: Callable[..., list[Epoch]], digits: Dataset, lesson: DistillationData
+    recipe: Make, run: Callable[..., list[EpochResult]], digits: Dataset, distillation_data: DistillationData
 ) -> None:
     plain, corrected = (
         run(

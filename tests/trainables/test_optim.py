@@ -1,4 +1,4 @@
-"""Learning rates at every step, and optimisers taken apart and put together."""
+"""Learning rates at every step, and optimizer states."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from spaces.recipe import Train
-from trainables.optim import OPTIMIZERS, SCHEDULES, flatten, optimizer, rate, unflatten
+from spaces.training import Train
+from trainables.optim import OPTIMIZERS, SCHEDULES, build_optimizer, flatten_state, learning_rate, restore_state
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,12 +34,12 @@ ROOT = Path(__file__).parents[2]
 )
 def test_rates(schedule: str, warmup: int, expected: list[float]) -> None:
     train = Train.model_validate({"epochs": 2, "lr": 1, "schedule": schedule, "warmup": warmup})
-    assert [rate(train, step, 4) for step in range(8)] == pytest.approx(expected, abs=1e-6)
+    assert [learning_rate(train, step, 4) for step in range(8)] == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_rate_falls_after_each_milestone() -> None:
     values = {"epochs": 4, "lr": 1, "schedule": "step", "milestones": [1, 3], "warmup": 1}
-    rates = [rate(Train.model_validate(values), step, 2) for step in range(8)]
+    rates = [learning_rate(Train.model_validate(values), step, 2) for step in range(8)]
     assert rates == pytest.approx([0.5, 1, 0.1, 0.1, 0.1, 0.1, 0.01, 0.01])
 
 
@@ -51,26 +51,26 @@ def test_a_rate_falls_after_each_milestone() -> None:
     steps=st.integers(1, 30),
     lr=st.floats(1e-6, 10),
 )
-def test_rates_rise_to_lr_and_never_above_it(schedule: str, epochs: int, warmup: int, steps: int, lr: float) -> None:
+def test_rates_do_not_exceed_lr(schedule: str, epochs: int, warmup: int, steps: int, lr: float) -> None:
     train = Train.model_validate({"epochs": epochs, "lr": lr, "schedule": schedule, "warmup": warmup})
-    rates = [rate(train, step, steps) for step in range(epochs * steps)]
-    assert all(0 < each <= lr * (1 + 1e-12) for each in rates)
+    rates = [learning_rate(train, step, steps) for step in range(epochs * steps)]
+    assert all(0 < rate <= lr * (1 + 1e-12) for rate in rates)
     rising, falling = rates[: warmup * steps], rates[warmup * steps :]
     assert rising == sorted(rising) and falling == sorted(falling, reverse=True)
-    assert all(math.isclose(each, lr) for each in falling[:1])
+    assert all(math.isclose(rate, lr) for rate in falling[:1])
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
-def test_the_recipe_reaches_the_optimiser(name: str) -> None:
+def test_options_of_the_recipe(name: str) -> None:
     values: dict[str, Any] = {"optimizer": name, "lr": 0.03, "weight_decay": 0.2}
-    found = optimizer(nn.Linear(3, 2), Train.model_validate(values)).param_groups[0]
-    assert (found["lr"], found["weight_decay"]) == (0.03, 0.2)
+    group = build_optimizer(nn.Linear(3, 2), Train.model_validate(values)).param_groups[0]
+    assert (group["lr"], group["weight_decay"]) == (0.03, 0.2)
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])
-def test_adam_is_that_of_keras(name: str) -> None:
-    found = optimizer(nn.Linear(3, 2), Train.model_validate({"optimizer": name})).param_groups[0]
-    assert (found["betas"], found["eps"]) == ((0.9, 0.999), 1e-7)
+def test_adam_has_the_defaults_of_keras(name: str) -> None:
+    group = build_optimizer(nn.Linear(3, 2), Train.model_validate({"optimizer": name})).param_groups[0]
+    assert (group["betas"], group["eps"]) == ((0.9, 0.999), 1e-7)
 
 
 TORCH_S = {
@@ -89,26 +89,26 @@ def test_each_is_torch_s_own_to_the_bit(name: str, options: dict[str, Any]) -> N
     for make in (OPTIMIZERS[name], partial(TORCH_S[name], **OPTIMIZERS[name].keywords)):  # type: ignore[attr-defined]
         torch.manual_seed(0)
         model, inputs = nn.Linear(5, 4), torch.randn(8, 5)
-        optimiser = make(model.parameters(), lr=0.1, weight_decay=0.01, **options)
+        optimizer = make(model.parameters(), lr=0.1, weight_decay=0.01, **options)
         for _ in range(5):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             model(inputs).square().mean().backward()
-            optimiser.step()
-        learnt.append([*model.parameters(), *flatten(optimiser).values()])
+            optimizer.step()
+        learnt.append([*model.parameters(), *flatten_state(optimizer).values()])
     assert len(learnt[0]) > 1 and all(map(torch.equal, *learnt))
 
 
 FIRST_STEPS = """
 import sys
 from pathlib import Path
+from search.plan.dummy_teacher import dummy_distillation_data
 from spaces.recipe import Recipe
-from trainables import packed
-from trainables.checkpoint import load, save
-from trainables.cost import cost
-from trainables.data import load as data
+from trainables.checkpoint import load_checkpoint, save_checkpoint
+from trainables.cost import count_cost
+from trainables.data import load_dataset
 from trainables.fit import fit
-from trainables.models import build
-from trainables.rehearsal import rehearsal
+from trainables.models import build_network
+from trainables.packs.fit_pack import fit_pack
 
 tree = {"student": {"model": {"name": "cnn3", "width": 4}}, "teacher": {"model": {"name": "cnn3", "width": 4}}}
 tree |= {"data": {"name": "digits"}, "method": {"name": "hinton", "alpha": 0.5, "temperature": 4}}
@@ -116,66 +116,66 @@ recipes = [
     Recipe.model_validate({**tree, "train": {"epochs": 2, "batch_size": 64, "optimizer": name}, "seed": 1})
     for name in sys.argv[2:]
 ]
-digits = data("digits").take(128, 64, 64)
-assert cost(build(recipes[0].network, digits.shape, 10), digits.shape).macs
+digits = load_dataset("digits").take(128, 64, 64)
+assert count_cost(build_network(recipes[0].network, digits.shape, 10), digits.shape).macs
 for recipe in recipes:
-    lesson = rehearsal(recipe, digits)
-    save(Path(sys.argv[1]), next(fit(recipe, lesson)).state)
-    list(fit(recipe, lesson, start=load(Path(sys.argv[1]))))
-list(packed.fit([recipe.model_copy(update={"seed": seed}) for seed in (1, 2)], lesson))
+    data = dummy_distillation_data(recipe, digits)
+    save_checkpoint(Path(sys.argv[1]), next(fit(recipe, data)).state)
+    list(fit(recipe, data, start=load_checkpoint(Path(sys.argv[1]))))
+list(fit_pack([recipe.model_copy(update={"seed": seed}) for seed in (1, 2)], data))
 print([name for name in sys.modules if name in ("torch._dynamo", "torch._inductor")])
 """
 
 
-def test_nothing_imports_torch_s_compiler(tmp_path: Path) -> None:
-    """It takes seconds and over 100 MB in every process, for nobody."""
+def test_torch_compiler_is_not_imported(tmp_path: Path) -> None:
+    """The import takes seconds and over 100 MB in every process."""
     command = [sys.executable, "-c", FIRST_STEPS, str(tmp_path / "checkpoint"), *OPTIMIZERS]
-    said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-    assert said.stdout.strip() == "[]"
+    result = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    assert result.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
 def test_sgd_takes_momentum(momentum: float) -> None:
-    found = optimizer(nn.Linear(3, 2), Train(optimizer="sgd", momentum=momentum)).param_groups[0]
-    assert (found["momentum"], found["nesterov"]) == (momentum, momentum > 0)
+    group = build_optimizer(nn.Linear(3, 2), Train(optimizer="sgd", momentum=momentum)).param_groups[0]
+    assert (group["momentum"], group["nesterov"]) == (momentum, momentum > 0)
 
 
 def trained(name: str, steps: int = 2) -> tuple[nn.Module, torch.optim.Optimizer]:
     torch.manual_seed(0)
     model = nn.Conv2d(3, 4, 2).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = optimizer(model, Train.model_validate({"optimizer": name}))
+    optimizer = build_optimizer(model, Train.model_validate({"optimizer": name}))
     for _ in range(steps):
-        step(model, optimiser)
-    return model, optimiser
+        step(model, optimizer)
+    return model, optimizer
 
 
-def step(model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    optimiser.zero_grad()
+def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    optimizer.zero_grad()
     model(torch.arange(48.0).reshape(1, 3, 4, 4).sin()).square().sum().backward()
-    optimiser.step()
+    optimizer.step()
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 @pytest.mark.parametrize("steps", [0, 1, 3])
-def test_put_together_it_goes_on_as_if_never_taken_apart(name: str, steps: int) -> None:
-    model, optimiser = trained(name, steps)
-    other = nn.Conv2d(3, 4, 2).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    other.load_state_dict(model.state_dict())
-    twin = optimizer(other, Train.model_validate({"optimizer": name}))
-    # A file keeps every tensor contiguous; convolutions are trained with channels last.
-    kept = {key: value.clone(memory_format=torch.contiguous_format) for key, value in flatten(optimiser).items()}
-    unflatten(twin, kept)
+def test_restored_state_continues(name: str, steps: int) -> None:
+    model, optimizer = trained(name, steps)
+    copy = nn.Conv2d(3, 4, 2).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    copy.load_state_dict(model.state_dict())
+    copy_optimizer = build_optimizer(copy, Train.model_validate({"optimizer": name}))
+    # Tensors in a file are contiguous; convolutions are trained in channels last.
+    state = {key: value.clone(memory_format=torch.contiguous_format) for key, value in flatten_state(optimizer).items()}
+    restore_state(copy_optimizer, state)
     for _ in range(3):
-        step(model, optimiser)
-        step(other, twin)
-    assert torch.equal(model.weight, other.weight)
+        step(model, optimizer)
+        step(copy, copy_optimizer)
+    assert torch.equal(model.weight, copy.weight)
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
-def test_what_was_put_in_is_not_changed_by_going_on(name: str) -> None:
-    model, optimiser = trained(name)
-    kept = {key: value.clone() for key, value in flatten(optimiser).items()}
-    given = {key: value.clone() for key, value in kept.items()}
-    unflatten(optimiser, given)
-    step(model, optimiser)
-    assert all(torch.equal(given[key], kept[key]) for key in kept)
+def test_restored_tensors_are_copied(name: str) -> None:
+    model, optimizer = trained(name)
+    state = {key: value.clone() for key, value in flatten_state(optimizer).items()}
+    restored = {key: value.clone() for key, value in state.items()}
+    restore_state(optimizer, restored)
+    step(model, optimizer)
+    assert all(torch.equal(restored[key], state[key]) for key in state)

@@ -1,4 +1,4 @@
-"""Which layers train in which epoch, at which rate, and that all others stay as they are."""
+"""Trained layers and learning rates per phase; the other layers stay frozen."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from spaces.recipe import Recipe, Train
+from spaces.recipe import Recipe
+from spaces.training import Train
 from trainables import checkpoint
 from trainables.data import Dataset
 from trainables.distillation_data import DistillationData
-from trainables.fit import Epoch
-from trainables.models import build
-from trainables.optim import OPTIMIZERS, rate
-from trainables.phases import complaints
+from trainables.fit import EpochResult
+from trainables.models import build_network
+from trainables.optim import OPTIMIZERS, learning_rate
+from trainables.phases import phase_problems
 
 Make = Callable[..., Recipe]
-Run = Callable[..., list[Epoch]]
-Same = Callable[[list[Epoch], list[Epoch]], bool]
+Run = Callable[..., list[EpochResult]]
+Same = Callable[[list[EpochResult], list[EpochResult]], bool]
 CNN = {"name": "plain_cnn"}  # conv1, norm1, conv2, norm2, logits
 HINTON = {"name": "hinton", "alpha": 0.5, "temperature": 4.0}
 TOP = {"epochs": 2, "layers": ["logits"], "lr": 0.01}
@@ -36,37 +37,37 @@ def small(digits: Dataset) -> DistillationData:
 
 
 def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
-    """The layers of which some tensor is not what it was."""
+    """Return the layers with a changed tensor."""
     return {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])}
 
 
-def test_only_the_top_trains_and_then_all(recipe: Make, run: Run, small: DistillationData) -> None:
-    wanted = recipe(CNN, head_first=TOP, epochs=4, lr=0.001)
-    fresh = dict(build(wanted.network, small.data.shape, 10, wanted.seed).state_dict())
-    states = [fresh, *(each.state.weights for each in run(wanted, small))]
+def test_the_head_trains_first(recipe: Make, run: Run, small: DistillationData) -> None:
+    student = recipe(CNN, head_first=TOP, epochs=4, lr=0.001)
+    fresh = dict(build_network(student.network, small.data.shape, 10, student.seed).state_dict())
+    states = [fresh, *(result.state.weights for result in run(student, small))]
     moves = [changed(*pair) for pair in pairwise(states)]
     assert moves == [{"logits"}] * 2 + [{"conv1", "norm1", "conv2", "norm2", "logits"}] * 2
 
 
 def test_layers_of_both_phases(recipe: Make, run: Run, small: DistillationData) -> None:
-    wanted = recipe(CNN, head_first=TOP, layers=["norm2", "logits"], epochs=3, weight_decay=0.1)
-    first, second, third = (each.state.weights for each in run(wanted, small))
+    student = recipe(CNN, head_first=TOP, layers=["norm2", "logits"], epochs=3, weight_decay=0.1)
+    first, second, third = (result.state.weights for result in run(student, small))
     assert changed(first, second) == {"logits"} and changed(second, third) == {"norm2", "logits"}
 
 
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 @pytest.mark.parametrize("change", [{}, {"max_norm": 0.1}, {"weight_decay": 0.1}], ids=str)
-def test_nothing_else_moves_a_layer_that_does_not_train(
+def test_frozen_layers_are_unchanged(
     recipe: Make, run: Run, small: DistillationData, optimizer: str, change: dict[str, Any]
 ) -> None:
-    wanted = recipe({"name": "mlp", "hidden": [8, 8]}, layers=["linear2"], optimizer=optimizer, epochs=1, **change)
-    fresh = dict(build(wanted.network, small.data.shape, 10, wanted.seed).state_dict())
-    assert changed(fresh, run(wanted, small)[0].state.weights) == {"linear2"}
+    student = recipe({"name": "mlp", "hidden": [8, 8]}, layers=["linear2"], optimizer=optimizer, epochs=1, **change)
+    fresh = dict(build_network(student.network, small.data.shape, 10, student.seed).state_dict())
+    assert changed(fresh, run(student, small)[0].state.weights) == {"linear2"}
 
 
 def test_the_rate_of_each_phase(recipe: Make, run: Run, small: DistillationData) -> None:
-    wanted = recipe(CNN, head_first=TOP | {"lr": 0.02}, epochs=4, lr=0.002)
-    assert [each.lr for each in run(wanted, small)] == [0.02, 0.02, 0.002, 0.002]
+    student = recipe(CNN, head_first=TOP | {"lr": 0.02}, epochs=4, lr=0.002)
+    assert [result.lr for result in run(student, small)] == [0.02, 0.02, 0.002, 0.002]
 
 
 @settings(max_examples=200)
@@ -75,13 +76,13 @@ def test_a_phase_scales_the_schedule(top: int, steps: int, lr: float, schedule: 
     plain = {"epochs": 10, "warmup": 2, "schedule": schedule, "lr": 0.5}
     phased = Train.model_validate(plain | {"head_first": {"epochs": top, "layers": ["a"], "lr": lr}})
     for step in range(10 * steps):
-        expected = rate(Train.model_validate(plain), step, steps) * (lr / 0.5 if step < top * steps else 1)
-        assert rate(phased, step, steps) == pytest.approx(expected)
+        expected = learning_rate(Train.model_validate(plain), step, steps) * (lr / 0.5 if step < top * steps else 1)
+        assert learning_rate(phased, step, steps) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 @pytest.mark.parametrize("layers", [None, ["conv2", "norm2"]], ids=str)
-def test_going_on_from_any_epoch_changes_nothing(
+def test_continue_from_any_epoch(
     recipe: Make,
     run: Run,
     same: Same,
@@ -90,32 +91,32 @@ def test_going_on_from_any_epoch_changes_nothing(
     optimizer: str,
     layers: list[str] | None,
 ) -> None:
-    wanted = recipe(CNN, head_first=TOP, layers=layers, epochs=4, optimizer=optimizer, lr=0.001)
-    whole = run(wanted, small)
-    for each in whole:
-        checkpoint.save(tmp_path / "state", each.state)
-        assert same(run(wanted, small, checkpoint.load(tmp_path / "state")), whole[each.epoch :])
+    student = recipe(CNN, head_first=TOP, layers=layers, epochs=4, optimizer=optimizer, lr=0.001)
+    results = run(student, small)
+    for result in results:
+        checkpoint.save_checkpoint(tmp_path / "state", result.state)
+        assert same(run(student, small, checkpoint.load_checkpoint(tmp_path / "state")), results[result.epoch :])
 
 
-def test_a_distilled_student_goes_on_as_well(
-    recipe: Make, run: Run, same: Same, lesson: DistillationData, tmp_path: Path
+def test_continue_a_distilled_student(
+    recipe: Make, run: Run, same: Same, distillation_data: DistillationData, tmp_path: Path
 ) -> None:
-    wanted = recipe(None, HINTON, teacher={}, head_first={"epochs": 1, "layers": ["logits"], "lr": 0.01})
-    first, *rest = run(wanted, lesson)
-    checkpoint.save(tmp_path / "state", first.state)
-    assert same(run(wanted, lesson, checkpoint.load(tmp_path / "state")), rest)
+    student = recipe(None, HINTON, teacher={}, head_first={"epochs": 1, "layers": ["logits"], "lr": 0.01})
+    first, *rest = run(student, distillation_data)
+    checkpoint.save_checkpoint(tmp_path / "state", first.state)
+    assert same(run(student, distillation_data, checkpoint.load_checkpoint(tmp_path / "state")), rest)
 
 
-def test_all_layers_named_is_none_named(recipe: Make, run: Run, same: Same, small: DistillationData) -> None:
-    every = ["conv1", "norm1", "conv2", "norm2", "logits"]
-    assert same(run(recipe(CNN, epochs=2), small), run(recipe(CNN, epochs=2, layers=every), small))
+def test_naming_all_layers_equals_naming_none(recipe: Make, run: Run, same: Same, small: DistillationData) -> None:
+    all_layers = ["conv1", "norm1", "conv2", "norm2", "logits"]
+    assert same(run(recipe(CNN, epochs=2), small), run(recipe(CNN, epochs=2, layers=all_layers), small))
 
 
 def test_a_layer_inside_a_pool_of_subclasses(recipe: Make, run: Run, small: DistillationData) -> None:
-    wanted = recipe(CNN | {"subclasses": 2}, layers=["logits"], epochs=1)
-    fresh = dict(build(wanted.network, small.data.shape, 10, wanted.seed).state_dict())
-    found = run(wanted, small)[0].state.weights
-    assert {name for name in fresh if not torch.equal(fresh[name], found[name])} == {
+    student = recipe(CNN | {"subclasses": 2}, layers=["logits"], epochs=1)
+    fresh = dict(build_network(student.network, small.data.shape, 10, student.seed).state_dict())
+    weights = run(student, small)[0].state.weights
+    assert {name for name in fresh if not torch.equal(fresh[name], weights[name])} == {
         "subclasses.logits.weight",
         "subclasses.logits.bias",
     }
@@ -123,26 +124,26 @@ def test_a_layer_inside_a_pool_of_subclasses(recipe: Make, run: Run, small: Dist
 
 def test_a_recipe_without_phases_keeps_its_key(recipe: Make) -> None:
     assert recipe().key() == recipe(layers=None, head_first=None).key() != recipe(layers=["logits"]).key()
-    assert Recipe().key() == "ea9cd5c6d4dcf56e"  # as before there were phases
+    assert Recipe().key() == "1ec084e8d4c026c7"  # since `jitter` was renamed to `shift`
 
 
 @pytest.mark.parametrize(
     ("train", "path"),
     [
         ({"epochs": 2, "head_first": TOP}, "head_first.epochs"),
-        ({"epochs": 3, "top": {"epochs": 1, "layers": ["a"]}}, "head_first.lr"),
+        ({"epochs": 3, "head_first": {"epochs": 1, "layers": ["a"]}}, "head_first.lr"),
         ({"epochs": 3, "head_first": TOP | {"layers": []}}, "head_first.layers"),
         ({"epochs": 3, "head_first": TOP | {"lr": 0}}, "head_first.lr"),
         ({"layers": []}, "layers"),
         ({"layers": "logits"}, "layers"),
     ],
 )
-def test_phases_that_are_none(train: dict[str, Any], path: str) -> None:
+def test_invalid_phases(train: dict[str, Any], path: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Train.model_validate(train)
     (error,) = caught.value.errors()
-    found = ".".join(map(str, error["loc"]))
-    assert path in (found, error.get("ctx", {}).get("path"))
+    location = ".".join(map(str, error["loc"]))
+    assert path in (location, error.get("ctx", {}).get("path"))
 
 
 @pytest.mark.parametrize(
@@ -157,10 +158,10 @@ def test_phases_that_are_none(train: dict[str, Any], path: str) -> None:
         ),
     ],
 )
-def test_layers_that_are_none(recipe: Make, digits: Dataset, train: dict[str, Any], path: str, message: str) -> None:
-    ((found, said),) = complaints(recipe(CNN, **train), digits)
-    assert (found, said[: len(message)]) == (path, message)
+def test_invalid_layers(recipe: Make, digits: Dataset, train: dict[str, Any], path: str, message: str) -> None:
+    ((problem_path, text),) = phase_problems(recipe(CNN, **train), digits)
+    assert (problem_path, text[: len(message)]) == (path, message)
 
 
-def test_sound_layers_are_not_complained_of(recipe: Make, digits: Dataset) -> None:
-    assert not list(complaints(recipe(CNN, layers=["conv2", "logits"], head_first=TOP | {"epochs": 1}), digits))
+def test_valid_layers(recipe: Make, digits: Dataset) -> None:
+    assert not list(phase_problems(recipe(CNN, layers=["conv2", "logits"], head_first=TOP | {"epochs": 1}), digits))

@@ -1,4 +1,4 @@
-"""A recipe against what is registered, before anything is trained."""
+"""Validation of recipes before training."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from spaces.errors import UserError
-from spaces.recipe import Model, Recipe
-from trainables.cost import Cost
+from spaces.parts import Model
+from spaces.recipe import Recipe
+from trainables.cost import Cost, network_cost
 from trainables.data import Dataset
 from trainables.models import MODELS
-from trainables.validate import complaints, judge, price
+from trainables.validate import data_problems, recipe_problems
 
 HINTON = {"name": "hinton", "alpha": 0.5, "temperature": 4}
 MLP = {"name": "mlp", "hidden": [16]}
@@ -32,8 +33,8 @@ def tree(**parts: Any) -> Recipe:
         {"teacher": {"model": {"name": "mlp", "hidden": [1200, 1200], "dropout": 0.5, "input_dropout": 0.2}}},
     ],
 )
-def test_nothing_to_say(parts: dict[str, Any]) -> None:
-    assert list(judge(tree(**parts))) == []
+def test_no_problems(parts: dict[str, Any]) -> None:
+    assert list(recipe_problems(tree(**parts))) == []
 
 
 @pytest.mark.parametrize(
@@ -53,29 +54,31 @@ def test_nothing_to_say(parts: dict[str, Any]) -> None:
         ({"teacher": {"weights": "/no/such.pth"}}, "teacher.weights", "/no/such.pth: no such file"),
     ],
 )
-def test_one_complaint_for_one_mistake(parts: dict[str, Any], path: str, message: str) -> None:
-    ((found, said),) = judge(tree(**parts))
-    assert found == path and message in said and not said.startswith(path)
+def test_one_problem_per_mistake(parts: dict[str, Any], path: str, message: str) -> None:
+    ((problem_path, text),) = recipe_problems(tree(**parts))
+    assert problem_path == path and message in text and not text.startswith(path)
 
 
-def test_every_part_is_judged() -> None:
+def test_every_part_is_validated() -> None:
     bad: dict[str, Any] = {"name": "xyzzy"}
-    found = judge(tree(data=bad, method=bad, student={"model": bad}, teacher={"model": bad, "weights": "/none"}))
+    problems = recipe_problems(
+        tree(data=bad, method=bad, student={"model": bad}, teacher={"model": bad, "weights": "/none"})
+    )
     paths = ["data.name", "student.model.name", "method.name", "teacher.model.name", "teacher.weights"]
-    assert [path for path, _ in found] == paths
+    assert [path for path, _ in problems] == paths
 
 
-def test_a_file_of_weights_that_is_there(tmp_path: Path) -> None:
+def test_an_existing_weights_file(tmp_path: Path) -> None:
     (tmp_path / "w.pth").touch()
-    assert list(judge(tree(teacher={"weights": str(tmp_path / "w.pth")}))) == []
+    assert list(recipe_problems(tree(teacher={"weights": str(tmp_path / "w.pth")}))) == []
 
 
-def test_a_method_that_never_comes_to_its_second_stage() -> None:
+def test_a_first_stage_of_all_epochs() -> None:
     fitnets = {**HINTON, "name": "fitnets", "guided": "relu1", "hint": "relu3", "hint_epochs": 2}
     assistant = {"method": fitnets, "teacher": {}, "train": {"epochs": 1}}
-    assert list(judge(tree(method=fitnets, train={"epochs": 3}))) == []
-    found = judge(tree(method=fitnets, train={"epochs": 2}, teacher=assistant))
-    assert [path for path, _ in found] == ["method.hint_epochs", "teacher.method.hint_epochs"]
+    assert list(recipe_problems(tree(method=fitnets, train={"epochs": 3}))) == []
+    problems = recipe_problems(tree(method=fitnets, train={"epochs": 2}, teacher=assistant))
+    assert [path for path, _ in problems] == ["method.hint_epochs", "teacher.method.hint_epochs"]
 
 
 ROUTED = {"name": "routed", "width": 2, "students": [MLP, MLP]}
@@ -83,7 +86,7 @@ HINT = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu1"}
 
 
 @pytest.mark.parametrize(
-    ("parts", "path", "said"),
+    ("parts", "path", "text"),
     [
         ({"train": {"omit": {"classes": [3, 12]}}}, "train.omit.classes", "found 12, expected classes from 0 to 9"),
         (
@@ -91,7 +94,7 @@ HINT = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu1"}
             "train.class_weights",
             "found 2 weights, expected one for each of the 10",
         ),
-        ({"train": {"omit": {"classes": [*range(10)]}}}, "train.omit.classes", "all 10 classes are left out"),
+        ({"train": {"omit": {"classes": [*range(10)]}}}, "train.omit.classes", "all 10 classes are omitted"),
         (
             {"train": {"omit": {"classes": [3], "correct_bias": True}}, "student": {"model": MLP | {"subclasses": 2}}},
             "train.omit.correct_bias",
@@ -106,7 +109,7 @@ HINT = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu1"}
         (
             {"teacher": {"model": MLP | {"subclasses": 2}}, "student": {"model": ROUTED}},
             "student.model",
-            "not in a network of several students",
+            "not possible in a network of several students",
         ),
         (
             {"teacher": {"model": MLP, "method": HINT | {"guided": "relu7"}, "teacher": {"model": MLP}}},
@@ -125,27 +128,29 @@ HINT = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu1"}
         ),
     ],
 )
-def test_one_complaint_of_what_data_and_networks_show(digits: Dataset, parts: Any, path: str, said: str) -> None:
-    ((where, message),) = complaints(tree(**parts), digits)
-    assert where == path and said in message
+def test_one_problem_with_data_or_networks(digits: Dataset, parts: Any, path: str, text: str) -> None:
+    ((problem_path, message),) = data_problems(tree(**parts), digits)
+    assert problem_path == path and text in message
 
 
-def test_data_and_networks_that_go_together(digits: Dataset) -> None:
+def test_no_problems_with_data_and_networks(digits: Dataset) -> None:
     omit = {"classes": [3], "correct_bias": True}
-    assert list(complaints(tree(train={"omit": omit}, teacher={"model": MLP, "train": {"omit": omit}}), digits)) == []
+    assert (
+        list(data_problems(tree(train={"omit": omit}, teacher={"model": MLP, "train": {"omit": omit}}), digits)) == []
+    )
 
 
 def model(name: str, **knobs: Any) -> Model:
     return Model.model_validate({"name": name} | knobs)
 
 
-def test_the_price_of_a_network(digits: Dataset) -> None:
-    assert price(model("mlp", hidden=[16]), digits) == Cost(64 * 16 + 16 + 160 + 10, 64 * 16 + 160)
+def test_the_cost_of_a_network(digits: Dataset) -> None:
+    assert network_cost(model("mlp", hidden=[16]), digits) == Cost(64 * 16 + 16 + 160 + 10, 64 * 16 + 160)
 
 
-def test_a_price_needs_no_memory(digits: Dataset) -> None:
+def test_cost_needs_no_memory(digits: Dataset) -> None:
     wide = 10**7  # 400 TB of weights
-    assert price(model("mlp", hidden=[wide, wide]), digits).macs == 64 * wide + wide**2 + 10 * wide
+    assert network_cost(model("mlp", hidden=[wide, wide]), digits).macs == 64 * wide + wide**2 + 10 * wide
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 2), (1, 3, 3)])
@@ -155,16 +160,14 @@ def test_a_network_that_does_not_fit_the_images(digits: Dataset, shape: tuple[in
         if shape == (1, 3, 3) and padding == "same":
             continue  # 3 by 3 becomes 1 by 1
         with pytest.raises(UserError, match=r"model cnn: cannot be built for images \[1, \d, \d\]: ") as caught:
-            price(model("cnn", padding=padding), small)
+            network_cost(model("cnn", padding=padding), small)
         assert "\n" not in str(caught.value)
 
 
-def test_a_model_that_breaks_is_told(
-    digits: Dataset, monkeypatch: pytest.MonkeyPatch, recipe: Callable[..., Recipe]
-) -> None:
+def test_a_model_that_raises(digits: Dataset, monkeypatch: pytest.MonkeyPatch, recipe: Callable[..., Recipe]) -> None:
     def broken(shape: tuple[int, int, int], classes: int) -> None:
         raise ValueError
 
     monkeypatch.setitem(MODELS, "broken", broken)
     with pytest.raises(UserError, match="model broken: cannot be built"):
-        price(model("broken"), digits)
+        network_cost(model("broken"), digits)

@@ -1,4 +1,4 @@
-"""What a check says beyond the plan."""
+"""Lines of the preview."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ NETWORK = (64 * 8 + 8 + 8 * 10 + 10) * 4  # bytes
 
 
 def test_each_stage_with_its_share_of_time_memory_and_disk(space, digits):
-    taught, explore, baseline = stage_previews(space(seeds=[0, 1]), digits, COUNTED, 2)
-    assert (taught.name, taught.trained, taught.epochs, taught.seconds) == ("teachers", 1, 2, 10.0)
+    teachers, explore, baseline = stage_previews(space(seeds=[0, 1]), digits, COUNTED, 2)
+    assert (teachers.name, teachers.trained, teachers.epochs, teachers.seconds) == ("teachers", 1, 2, 10.0)
     assert (explore.name, explore.trained, explore.epochs, explore.seconds) == ("explore", 4, 12, 40.0)
     assert (baseline.name, baseline.trained, baseline.epochs, baseline.seconds) == ("baseline", 2, 6, 20.0)
     assert (explore.disk, baseline.disk) == (4 * NETWORK, 2 * NETWORK)
-    assert taught.disk == (64 * 16 + 16 + 16 * 10 + 10) * 4 + 1797 * 10 * 4
+    assert teachers.disk == (64 * 16 + 16 + 16 * 10 + 10) * 4 + 1797 * 10 * 4
 
 
 @pytest.mark.parametrize(("workers", "students"), [(1, 1), (4, 4), (9, 4)])
-def test_memory_is_that_of_all_that_train_at_once(space, digits, workers, students):
-    one, many = ([*stage_previews(space(), digits, COUNTED, n)][1].memory for n in (1, workers))
-    assert many == students * one
+def test_memory_is_that_of_all_students_trained_at_the_same_time(space, digits, workers, students):
+    single, many = ([*stage_previews(space(), digits, COUNTED, n)][1].memory for n in (1, workers))
+    assert many == students * single
 
 
-def test_packs_are_told_and_need_the_memory_of_all_in_them(space, digits):
+def test_a_pack_needs_the_memory_of_all_its_students(space, digits):
     four = space(resources={"pack": 4})
     text = "\n".join(preview_lines(four, digits, COUNTED, 1))
     assert (
-        "packs     up to 4 students at a time are stacked into one network" in text and "tensors of 4 trained at the same time" in text
+        "packs     up to 4 students at a time are stacked into one network" in text
+        and "tensors of 4 trained at the same time" in text
     )
     assert "packs" not in "\n".join(preview_lines(space(), digits, COUNTED, 1))
     assert [*stage_previews(four, digits, COUNTED, 1)][1].memory == 4 * [*stage_previews(space(), digits, COUNTED, 1)][
@@ -44,12 +45,12 @@ def test_the_largest_option_counts(space, digits):
     assert large.memory > small.memory and large.disk > 20 * small.disk
 
 
-def test_a_search_without_a_teacher_has_no_such_stage(space, digits):
-    found = stage_previews(space(method={"name": "none"}), digits, COUNTED._replace(teachers=0), 1)
-    assert [each.name for each in found] == ["explore", "baseline"]
+def test_a_search_without_teachers_has_no_teacher_stage(space, digits):
+    previews = stage_previews(space(method={"name": "none"}), digits, COUNTED._replace(teachers=0), 1)
+    assert [preview.name for preview in previews] == ["explore", "baseline"]
 
 
-def test_formula_and_knobs_are_told(space, digits):
+def test_formula_and_knobs_are_shown(space, digits):
     text = "\n".join(preview_lines(space(), digits, COUNTED, 2))
     assert "loss      hinton: alpha · T² · KL(softmax(teacher / T) ‖ softmax(student / T)) + (1 − alpha) · CE" in text
     assert "knobs     each of these changes the trained weights: method.alpha, method.temperature" in text
@@ -57,7 +58,7 @@ def test_formula_and_knobs_are_told(space, digits):
     assert "inert" not in text
 
 
-def test_a_dead_knob_is_told_with_the_values_it_was_moved_between(space, digits):
+def test_an_inert_knob_is_shown_with_its_values(space, digits):
     dead = {"name": "hinton", "alpha": 0, "temperature": {"choice": [1, 4]}}
     (line,) = [line for line in preview_lines(space(method=dead), digits, COUNTED, 1) if line.startswith("  inert")]
     expected = (
@@ -66,13 +67,13 @@ def test_a_dead_knob_is_told_with_the_values_it_was_moved_between(space, digits)
     assert line.removeprefix("  inert     ") == expected
 
 
-def test_every_formula_of_a_choice_of_methods_is_told_once(space, digits):
+def test_each_formula_is_shown_once(space, digits):
     choice = {"choice": [{"name": "none"}, {"name": "hinton", "alpha": {"choice": [0.5, 1]}, "temperature": 4}]}
-    told = [line for line in preview_lines(space(method=choice), digits, COUNTED, 1) if line.startswith("  loss")]
-    assert [line.split()[1] for line in told] == ["none:", "hinton:"]
+    lines = [line for line in preview_lines(space(method=choice), digits, COUNTED, 1) if line.startswith("  loss")]
+    assert [line.split()[1] for line in lines] == ["none:", "hinton:"]
 
 
-def test_what_the_answers_to_all_views_take_is_told(space, digits):
+def test_the_size_of_logits_for_views_is_shown(space, digits):
     train = {"augment": {"views": 32, "flip": "horizontal"}}
     (line,) = [line for line in preview_lines(space(train=train), digits, COUNTED, 1) if line.startswith("  views")]
     assert line == "  views     32 of each of 1,097 images: a teacher's logits for them take 1 MB"

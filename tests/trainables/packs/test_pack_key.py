@@ -1,4 +1,4 @@
-"""Which students may share a pack: those whose recipes differ in a seed, in rates or in a method's numbers."""
+"""Pack keys are equal for recipes that differ in seed, rates or a method's numbers only."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any
 import pytest
 
 from spaces.recipe import Recipe
-from trainables.packs.alike import pack_key
+from trainables.packs.pack_key import pack_key
 
 Make = Callable[..., Recipe]
 HINTON = {"name": "hinton", "alpha": 0.5, "temperature": 4.0}
 
 
 @pytest.mark.parametrize(
-    "other", [{"seed": 1}, {"lr": 0.5}, {"weight_decay": 0.1}, {"method": HINTON | {"alpha": 1}}], ids=str
+    "change", [{"seed": 1}, {"lr": 0.5}, {"weight_decay": 0.1}, {"method": HINTON | {"alpha": 1}}], ids=str
 )
-def test_alike(recipe: Make, other: dict[str, Any]) -> None:
+def test_equal_keys(recipe: Make, change: dict[str, Any]) -> None:
     base = {"method": HINTON, "teacher": {}}
-    assert pack_key(recipe(**base)) == pack_key(recipe(**base | other)) is not None
+    assert pack_key(recipe(**base)) == pack_key(recipe(**base | change)) is not None
 
 
-def test_a_default_is_a_number_too(recipe: Make) -> None:
+def test_a_default_may_differ(recipe: Make) -> None:
     method = {"name": "decoupled", "alpha": 0.5, "temperature": 4.0}
     assert pack_key(recipe(None, method, teacher={})) == pack_key(recipe(None, method | {"beta": 1.0}, teacher={}))
 
 
 @pytest.mark.parametrize(
-    "other",
+    "change",
     [
         {"model": {"name": "mlp", "hidden": [8]}},
         {"teacher": {"seed": 1}},
@@ -40,20 +40,20 @@ def test_a_default_is_a_number_too(recipe: Make) -> None:
     ],
     ids=str,
 )
-def test_unlike(recipe: Make, other: dict[str, Any]) -> None:
+def test_different_keys(recipe: Make, change: dict[str, Any]) -> None:
     base = {"method": HINTON, "teacher": {}}
-    assert pack_key(recipe(**base)) != pack_key(recipe(**base | other)) is not None
+    assert pack_key(recipe(**base)) != pack_key(recipe(**base | change)) is not None
 
 
-def test_a_first_stage_is_for_equals(recipe: Make) -> None:
+def test_knobs_of_a_first_stage_must_be_equal(recipe: Make) -> None:
     method = {"name": "fitnets", "guided": "relu1", "hint": "relu1", "alpha": 0.5, "temperature": 4.0, "hint_epochs": 1}
-    one, other = (recipe(None, method | {"alpha": alpha}, teacher={}) for alpha in (0.5, 0.6))
-    assert pack_key(one) != pack_key(other)
-    assert pack_key(one) == pack_key(one.model_copy(update={"seed": 1}))
+    first, second = (recipe(None, method | {"alpha": alpha}, teacher={}) for alpha in (0.5, 0.6))
+    assert pack_key(first) != pack_key(second)
+    assert pack_key(first) == pack_key(first.model_copy(update={"seed": 1}))
 
 
 @pytest.mark.parametrize(
-    "other",
+    "change",
     [
         {"model": {"name": "resnet18"}},
         {"model": {"name": "mlp", "hidden": [16], "weights": "some.safetensors"}},
@@ -64,5 +64,5 @@ def test_a_first_stage_is_for_equals(recipe: Make) -> None:
     ],
     ids=str,
 )
-def test_alone(recipe: Make, other: dict[str, Any]) -> None:
-    assert pack_key(recipe(**other)) is None
+def test_no_key(recipe: Make, change: dict[str, Any]) -> None:
+    assert pack_key(recipe(**change)) is None
