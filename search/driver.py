@@ -35,7 +35,7 @@ FAILED_EXIT_CODE, INTERRUPTED_EXIT_CODE = 3, 130
 
 
 class RunSettings(NamedTuple):
-    """One run of an context."""
+    """One run of an experiment."""
 
     space: Space
     data: Dataset
@@ -111,9 +111,8 @@ def _run_stages_on_ray(context: SearchContext, settings: RunSettings, deadline: 
 
 
 def _write_results(folder: Path) -> Experiment:
-    from results.rebuild import (
-        rebuild_results,
-    )  # here: its plotting libraries take a second, which --check does not need
+    # Imported here: its plotting libraries take a second, and --check does not need them.
+    from results.rebuild import rebuild_results
 
     return rebuild_results(folder)
 

@@ -125,7 +125,7 @@ def _plan_of_dead_ray() -> RestartPlan | None:
 
 
 def _write_final_tables(plan: RestartPlan) -> int:
-    from results.rebuild import rebuild_results  # here: pandas and the plots are not needed before
+    from results.rebuild import rebuild_results  # here: loads pandas and the plotting libraries
 
     _print_line(f"\n{plan.reason}. To go on: {plan.command}")
     try:
