@@ -40,9 +40,8 @@ def plain_cnn(
         normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
     stages, dense = SIZES[size]
-    return _conv_stages(
-        shape, classes, [[width * channels for channels in stage] for stage in stages], dense, normalize
-    )
+    widths = [[width * channels for channels in stage] for stage in stages]
+    return _conv_stages(shape, classes, widths, dense, normalize)
 
 
 def cnn3(shape: tuple[int, int, int], classes: int, *, width: Count = 32, normalize: Normalize = "none") -> nn.Module:
@@ -62,25 +61,25 @@ def _conv_stages(
     shape: tuple[int, int, int], classes: int, stages: list[list[int]], dense: int | None, normalize: Normalize
 ) -> nn.Module:
     """Build stages of convolutions with 2x2 pooling, and linear layers."""
-    fan_in, height, width = shape
+    inputs, height, width = shape
     model, i = nn.Sequential(), 0
     for stage, widths in enumerate(stages, 1):
         for channels in widths:
             i += 1
-            model.add_module(f"conv{i}", nn.Conv2d(fan_in, channels, 3, padding=1))
+            model.add_module(f"conv{i}", nn.Conv2d(inputs, channels, 3, padding=1))
             model.add_module(f"norm{i}", nn.BatchNorm2d(channels))
             model.add_module(f"relu{i}", nn.ReLU())
-            fan_in = channels
+            inputs = channels
         model.add_module(f"pool{stage}", nn.MaxPool2d(2))
         height, width = height // 2, width // 2
     if min(height, width) < 1:
         raise ValueError(f"{len(stages)} poolings need at least {2 ** len(stages)} pixels both ways")
     add_normalization(model.get_submodule("conv1"), normalize, shape[0])
     model.add_module("flatten", nn.Flatten())
-    fan_in *= height * width
+    inputs *= height * width
     if dense:
-        model.add_module("dense", nn.Linear(fan_in, dense))
+        model.add_module("dense", nn.Linear(inputs, dense))
         model.add_module("relu", nn.ReLU())
-        fan_in = dense
-    model.add_module("logits", nn.Linear(fan_in, classes))
+        inputs = dense
+    model.add_module("logits", nn.Linear(inputs, classes))
     return he_init(model)

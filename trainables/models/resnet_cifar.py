@@ -47,21 +47,21 @@ def resnet_cifar(
     blocks, rest = divmod(depth - 2, 3 * convs)
     if rest or blocks < 1:
         raise ValueError(f"depth: found {depth}, expected {3 * convs}n + 2 with {block} blocks, as in {9 * convs + 2}")
-    fan_in = 16 if width == 1 else 32
+    channels = 16 if width == 1 else 32
     model = nn.Sequential()
-    model.add_module("conv", nn.Conv2d(shape[0], fan_in, 3, padding=1, bias=False))
+    model.add_module("conv", nn.Conv2d(shape[0], channels, 3, padding=1, bias=False))
     add_normalization(model.get_submodule("conv"), normalize, shape[0])
-    model.add_module("start", nn.Identity() if preactivation else _norm_relu(fan_in))
+    model.add_module("start", nn.Identity() if preactivation else _norm_relu(channels))
     for i, middle in enumerate(STAGE_CHANNELS, 1):
         out = middle * width * (1 if block == "basic" else 4)
-        sizes = [(fan_in, out, 1 if i == 1 else 2), *[(out, out, 1)] * (blocks - 1)]
+        sizes = [(channels, out, 1 if i == 1 else 2), *[(out, out, 1)] * (blocks - 1)]
         blocks_of_stage = [_residual_block(size, middle * width, preactivation, shortcut) for size in sizes]
         model.add_module(f"layer{i}", nn.Sequential(*blocks_of_stage))
-        fan_in = out
-    model.add_module("end", _norm_relu(fan_in) if preactivation else nn.Identity())
+        channels = out
+    model.add_module("end", _norm_relu(channels) if preactivation else nn.Identity())
     model.add_module("average", nn.AdaptiveAvgPool2d(1))
     model.add_module("flatten", nn.Flatten())
-    model.add_module("logits", nn.Linear(fan_in, classes))
+    model.add_module("logits", nn.Linear(channels, classes))
     return he_init(model)
 
 
@@ -114,9 +114,8 @@ def _residual_block(size: tuple[int, int, int], middle: int, preactivation: bool
     for before, conv in pairwise(convs):
         branch.extend([*_norm_relu(before.out_channels), conv])
     if preactivation:
-        return ResidualBlock(
-            _norm_relu(channels), branch, _residual_shortcut(size, shortcut, norm=False), nn.Identity()
-        )
+        direct = _residual_shortcut(size, shortcut, norm=False)
+        return ResidualBlock(_norm_relu(channels), branch, direct, nn.Identity())
     branch.append(nn.BatchNorm2d(out))
     return ResidualBlock(nn.Identity(), branch, _residual_shortcut(size, shortcut, norm=True), nn.ReLU())
 

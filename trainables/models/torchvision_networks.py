@@ -7,42 +7,14 @@ instead of the early down-sampling for ImageNet's 224 pixels. Images are normali
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from torch import nn
 
 from trainables.declare import declare
-from trainables.models.input_layers import Normalize, Stem, adapt_first_conv, add_normalization
+from trainables.models.input_layers import Normalize, Stem
+from trainables.models.torchvision_builder import Shape, adapt_inputs, build_torchvision_network
 from trainables.models.weight_init import he_init
-
-Shape = tuple[int, int, int]
-
-
-class LayerNames(NamedTuple):
-    """First convolution of a network, and layers left out by `stem: small`."""
-
-    first: str
-    pools: tuple[str, ...] = ()
-    strides: tuple[str, ...] = ()
-
-
-RESNET = LayerNames("conv1", ("maxpool",))
-SHUFFLENET = LayerNames("conv1.0", ("maxpool",))
-SQUEEZENET = LayerNames("features.0", ("features.2",))
-LAYER_NAMES = {
-    "resnet18": RESNET,
-    "resnet34": RESNET,
-    "resnet50": RESNET,
-    "mobilenet_v2": LayerNames("features.0.0", strides=("features.2.conv.1.0",)),
-    "densenet121": LayerNames("features.conv0", ("features.pool0",)),
-    "googlenet": LayerNames("conv1.conv", ("maxpool1", "maxpool2")),
-    "vgg16": LayerNames("features.0"),
-    "vgg16_bn": LayerNames("features.0"),
-    "shufflenet_v2_x0_5": SHUFFLENET,
-    "shufflenet_v2_x1_0": SHUFFLENET,
-    "squeezenet1_0": SQUEEZENET,
-    "squeezenet1_1": SQUEEZENET,
-}
 
 
 @declare(paper="He et al. (2016), table 1")
@@ -55,7 +27,7 @@ def resnet18(shape: Shape, classes: int, *, stem: Stem = "imagenet", normalize: 
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
         normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
-    return _torchvision_network("resnet18", shape, classes, stem, normalize)
+    return build_torchvision_network("resnet18", shape, classes, stem, normalize)
 
 
 @declare(paper="He et al. (2016), table 1")
@@ -68,7 +40,7 @@ def resnet34(shape: Shape, classes: int, *, stem: Stem = "imagenet", normalize: 
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
         normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
-    return _torchvision_network("resnet34", shape, classes, stem, normalize)
+    return build_torchvision_network("resnet34", shape, classes, stem, normalize)
 
 
 @declare(paper="He et al. (2016), table 1")
@@ -81,7 +53,7 @@ def resnet50(shape: Shape, classes: int, *, stem: Stem = "imagenet", normalize: 
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
         normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
-    return _torchvision_network("resnet50", shape, classes, stem, normalize)
+    return build_torchvision_network("resnet50", shape, classes, stem, normalize)
 
 
 @declare(paper="Sandler et al. (2018), table 2")
@@ -96,7 +68,7 @@ def mobilenet_v2(
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
         normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
-    return _torchvision_network("mobilenet_v2", shape, classes, stem, normalize)
+    return build_torchvision_network("mobilenet_v2", shape, classes, stem, normalize)
 
 
 @declare(paper="Huang et al. (2017), table 1")
@@ -109,7 +81,7 @@ def densenet121(shape: Shape, classes: int, *, stem: Stem = "imagenet", normaliz
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
         normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
-    return _torchvision_network("densenet121", shape, classes, stem, normalize)
+    return build_torchvision_network("densenet121", shape, classes, stem, normalize)
 
 
 @declare(paper="Szegedy et al. (2015), table 1")
@@ -124,7 +96,7 @@ def googlenet(shape: Shape, classes: int, *, stem: Stem = "imagenet", normalize:
         normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
     statistics = "symmetric" if normalize == "imagenet" else normalize
-    return _torchvision_network("googlenet", shape, classes, stem, statistics, aux_logits=False, init_weights=True)
+    return build_torchvision_network("googlenet", shape, classes, stem, statistics, aux_logits=False, init_weights=True)
 
 
 @declare(paper="Simonyan and Zisserman (2015), table 1")
@@ -149,7 +121,7 @@ def vgg16(
     """
     name = "vgg16_bn" if batch_norm else "vgg16"
     if stem == "imagenet":
-        return _torchvision_network(name, shape, classes, stem, normalize)
+        return build_torchvision_network(name, shape, classes, stem, normalize)
     from trainables.models.torchvision_import import torchvision  # a second to import
 
     vgg = torchvision.models.vgg
@@ -162,7 +134,7 @@ def vgg16(
     for module in parts["features"]:
         if isinstance(module, nn.MaxPool2d):
             module.ceil_mode = True  # keeps at least one pixel of images smaller than 16
-    return _adapt_inputs(he_init(nn.Sequential(OrderedDict(parts))), name, shape, stem, normalize)
+    return adapt_inputs(he_init(nn.Sequential(OrderedDict(parts))), name, shape, stem, normalize)
 
 
 @declare(paper="Ma et al. (2018), table 5")
@@ -183,7 +155,7 @@ def shufflenet_v2(
         normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
         width: Factor of the channels; 0.5 has 1.4 million weights, 1.0 has 2.3.
     """
-    return _torchvision_network(f"shufflenet_v2_x{width.replace('.', '_')}", shape, classes, stem, normalize)
+    return build_torchvision_network(f"shufflenet_v2_x{width.replace('.', '_')}", shape, classes, stem, normalize)
 
 
 @declare(paper="Iandola et al. (2016), table 1")
@@ -204,38 +176,4 @@ def squeezenet(
         normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
         version: Version of the architecture.
     """
-    return _torchvision_network(f"squeezenet{version.replace('.', '_')}", shape, classes, stem, normalize)
-
-
-def _torchvision_network(
-    name: str, shape: Shape, classes: int, stem: Stem, statistics: str, **options: bool
-) -> nn.Module:
-    """Build a network by its name in torchvision."""
-    from trainables.models.torchvision_import import torchvision  # a second to import
-
-    model = torchvision.models.get_model(name, weights=None, num_classes=classes, **options)
-    return _adapt_inputs(model, name, shape, stem, statistics)
-
-
-def _adapt_inputs(model: nn.Module, name: str, shape: Shape, stem: Stem, statistics: str) -> nn.Module:
-    """Adapt a network in place to its images.
-
-    Its attribute `published` is the name of its weights in torchvision.
-    """
-    net = LAYER_NAMES[name]
-    first = _conv_layer(model, net.first)
-    adapt_first_conv(first, shape[0], stem)
-    add_normalization(first, statistics, shape[0])
-    if stem == "small":
-        for pool in net.pools:
-            model.set_submodule(pool, nn.Identity())
-        for strided in net.strides:
-            _conv_layer(model, strided).stride = (1, 1)
-    model.published = name  # type: ignore[assignment]  # a module takes any attribute
-    return model
-
-
-def _conv_layer(model: nn.Module, name: str) -> nn.Conv2d:
-    layer = model.get_submodule(name)
-    assert isinstance(layer, nn.Conv2d)
-    return layer
+    return build_torchvision_network(f"squeezenet{version.replace('.', '_')}", shape, classes, stem, normalize)
