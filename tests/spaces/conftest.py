@@ -1,4 +1,4 @@
-"""A file written for a test, and the errors it gives."""
+"""Fixtures: a space file, its Space, and its error lines."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from spaces.space import Space, load_space
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[str], Path]:
-    def written(text: str, name: str = "x.yaml") -> Path:
+    def write_file(text: str, name: str = "x.yaml") -> Path:
         path = tmp_path / name
         path.write_text(dedent(text), encoding="utf-8")
         return path
 
-    return written
+    return write_file
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ def space(write: Callable[[str], Path]) -> Callable[[str], Space]:
 
 @pytest.fixture
 def errors(write: Callable[[str], Path]) -> Callable[..., list[str]]:
-    """Return the lines of the error that a text gives, without the name of the file."""
+    """Return the error lines of a space text, without the name of the file."""
 
-    def found(text: str, judge: object = None) -> list[str]:
+    def error_lines(text: str, validate: object = None) -> list[str]:
         path = write(text)
         with pytest.raises(UserError) as caught:
-            load_space(path, judge)  # type: ignore[arg-type]
+            load_space(path, validate)  # type: ignore[arg-type]
         lines = str(caught.value).splitlines()
         assert all(line.startswith(f"{path}:") for line in lines)
         return [line.removeprefix(f"{path}:") for line in lines]
 
-    return found
+    return error_lines

@@ -1,4 +1,4 @@
-"""Files are whole or absent, and what killed processes left is swept."""
+"""Atomic writes, full disks, and partial files of killed processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spaces import disk
 from spaces.errors import UserError
 
 
-def test_text_and_folders_appear(tmp_path: Path) -> None:
+def test_write_creates_folders(tmp_path: Path) -> None:
     disk.write_atomically(tmp_path / "a" / "x", b"old")
     disk.write_atomically(tmp_path / "a" / "x", b"new")
     assert (tmp_path / "a" / "x").read_bytes() == b"new"
@@ -25,9 +25,7 @@ def test_text_and_folders_appear(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 @pytest.mark.parametrize("place", ["os.fsync", "tempfile.mkstemp", "pathlib.Path.mkdir"])
-def test_a_full_disk_is_told_and_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, place: str
-) -> None:
+def test_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, place: str) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
@@ -41,7 +39,7 @@ def test_a_full_disk_is_told_and_leaves_the_old_file(
     assert [path.name for path in tmp_path.iterdir()] == ["x"] and (tmp_path / "x").read_bytes() == b"old"
 
 
-def test_other_errors_are_themselves(tmp_path: Path) -> None:
+def test_other_errors_are_not_changed(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"ot a directory|File exists"):
         disk.write_atomically(tmp_path / "file" / "x", b"")
@@ -61,7 +59,7 @@ except UserError as error:
 """
 
 
-def test_a_limit_of_the_system_is_a_full_disk(tmp_path: Path) -> None:
+def test_file_size_limit(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path / "x")], capture_output=True, text=True)
     assert "x: File too large: 2,000 bytes needed" in done.stdout, done.stderr
     assert list(tmp_path.iterdir()) == []
@@ -79,7 +77,7 @@ disk.write_atomically(Path(sys.argv[1]), b"half")
 
 @pytest.fixture
 def writing(tmp_path: Path):
-    """A process in the middle of writing a file, and the part it has written."""
+    """A process during a write, and its partial file."""
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "a" / "x")], stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
@@ -90,7 +88,7 @@ def writing(tmp_path: Path):
     process.stdout.close()
 
 
-def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path, writing) -> None:
+def test_partial_file_of_a_killed_process_is_removed(tmp_path: Path, writing) -> None:
     process, part = writing
     disk.write_atomically(tmp_path / "a" / "whole", b"")
     (tmp_path / "a" / ".lock").touch()
@@ -108,19 +106,19 @@ NAMES: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_another_machine_left_is_swept_after_a_day(tmp_path: Path, name: str) -> None:
-    left = tmp_path / NAMES[name]()
-    left.touch()
+def test_partial_file_of_another_machine_is_removed_after_a_day(tmp_path: Path, name: str) -> None:
+    partial = tmp_path / NAMES[name]()
+    partial.touch()
     assert disk.remove_partial_files(tmp_path) == []
-    os.utime(left, times=(time.time() - 25 * 3600,) * 2)
-    assert disk.remove_partial_files(tmp_path) == [left]
+    os.utime(partial, times=(time.time() - 25 * 3600,) * 2)
+    assert disk.remove_partial_files(tmp_path) == [partial]
 
 
-def test_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_links_are_not_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
-    left = outside / f".x.{disk.HOST_NAME}.4194999.ab12cd34.part"
-    left.touch()
+    partial = outside / f".x.{disk.HOST_NAME}.4194999.ab12cd34.part"
+    partial.touch()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".link").symlink_to(outside)
-    assert disk.remove_partial_files(tmp_path / "run") == [] and left.exists()
+    assert disk.remove_partial_files(tmp_path / "run") == [] and partial.exists()

@@ -1,4 +1,4 @@
-"""The reader: YAML 1.2 words and numbers, lines of dotted paths, and everything it refuses."""
+"""YAML reader: scalars of version 1.2, line numbers, and refused files."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" fo
     ],
     ids=lambda value: value[:24] if isinstance(value, str) else None,
 )
-def test_refused_in_no_time(tmp_path: Path, text: str, number: int, words: str) -> None:
+def test_refused_quickly(tmp_path: Path, text: str, number: int, words: str) -> None:
     path, start = tmp_path / "x.yaml", time.process_time()
     path.write_text(text)
     with pytest.raises(UserError) as caught:
         read_document(path)
-    assert time.process_time() - start < 1  # of a processor, for others may be at work on it
+    assert time.process_time() - start < 1  # CPU time: other processes may be running
     message = str(caught.value)
     assert message.startswith(f"{path}:{number}:")
     assert words in message
@@ -94,20 +94,20 @@ def test_refused_in_no_time(tmp_path: Path, text: str, number: int, words: str) 
     assert len(message) < 500
 
 
-def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+def test_not_utf8(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_bytes(b"a: 1\nb: \xff\xfe\n")
     with pytest.raises(UserError, match=r"x\.yaml:2: not UTF-8"):
         read_document(path)
 
 
-def test_every_duplicate_is_told(tmp_path: Path) -> None:
+def test_all_problems_are_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         _read(tmp_path, "a: 1\na: 2\nb: .inf\n")
     assert len(str(caught.value).splitlines()) == 2
 
 
-def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
+def test_missing_file(tmp_path: Path) -> None:
     (tmp_path / "mnist_hinton.yaml").write_text("seeds: [0]\n")
     with pytest.raises(UserError, match=r"did you mean .*mnist_hinton\.yaml\?"):
         read_document(tmp_path / "mnist_hintn.yaml")
@@ -134,7 +134,7 @@ trees = st.dictionaries(
 
 
 @given(tree=trees)
-def test_what_is_written_reads_the_same(tmp_path_factory: pytest.TempPathFactory, tree: dict[str, object]) -> None:
+def test_round_trip(tmp_path_factory: pytest.TempPathFactory, tree: dict[str, object]) -> None:
     path = tmp_path_factory.getbasetemp() / "roundtrip.yaml"
     path.write_text(dump_yaml(tree), encoding="utf-8")
     if not tree:

@@ -68,8 +68,8 @@ def test_range_values() -> None:
     assert isinstance(Range(0.0, 2.0).value_of(1), float)
     assert isinstance(Range(1, 4, integer=True).value_of(4.0), int)
     assert Range(1.0, 64.0, log=True).value_of(math.exp(math.log(64.0)) * (1 + 1e-15)) == 64.0
-    whole = Range(1, 4, integer=True)
-    for domain, label in [(Range(0, 1), 1.1), (whole, 2.5), (whole, True), (whole, None)]:
+    integers = Range(1, 4, integer=True)
+    for domain, label in [(Range(0, 1), 1.1), (integers, 2.5), (integers, True), (integers, None)]:
         with pytest.raises(ValueError, match="expected"):
             domain.value_of(label)
 

@@ -1,4 +1,4 @@
-"""Every refused file: one line a mistake, naming line, dotted path, what was expected and the nearest right word."""
+"""Error lines of invalid spaces: line, dotted path, expected value, suggestion."""
 
 from __future__ import annotations
 
@@ -130,14 +130,14 @@ ONE = [
 
 
 @pytest.mark.parametrize(("text", "expected"), ONE, ids=[text[:40] for text, _ in ONE])
-def test_one_mistake_one_line(errors: Errors, text: str, expected: str) -> None:
-    (found,) = errors(text + "\n")
-    number, _, rest = found.partition(":")
+def test_one_problem_one_line(errors: Errors, text: str, expected: str) -> None:
+    (line,) = errors(text + "\n")
+    number, _, rest = line.partition(":")
     assert (number + ":" + rest).startswith(expected)
 
 
-def test_independent_mistakes_are_told_together(errors: Errors) -> None:
-    found = errors(
+def test_independent_problems(errors: Errors) -> None:
+    lines = errors(
         """\
         train:
           epochs: "12"
@@ -150,7 +150,7 @@ def test_independent_mistakes_are_told_together(errors: Errors) -> None:
           train: {optimiser: adam}
         """
     )
-    assert [line.split(":")[0] for line in found] == ["2", "3", "4", "5", "6", "7", "9"]
+    assert [line.split(":")[0] for line in lines] == ["2", "3", "4", "5", "6", "7", "9"]
 
 
 TABLE = """\
@@ -163,21 +163,21 @@ table: {rows: method.alpha, columns: method.temperature}
 """
 
 
-def _judge(recipe: Recipe) -> Iterator[tuple[str, str]]:
+def _validate(recipe: Recipe) -> Iterator[tuple[str, str]]:
     for knob in recipe.method.knobs:
-        known = ["alpha", "temperature"] if recipe.method.name == "hinton" else []
-        if knob not in known:
-            yield f"method.{knob}", f"unknown key{did_you_mean(knob, known)}"
+        knobs = ["alpha", "temperature"] if recipe.method.name == "hinton" else []
+        if knob not in knobs:
+            yield f"method.{knob}", f"unknown key{did_you_mean(knob, knobs)}"
 
 
-def test_a_judge_speaks_before_the_table(errors: Errors) -> None:
-    assert errors(TABLE, _judge) == [
+def test_problems_of_the_validator_come_before_those_of_the_table(errors: Errors) -> None:
+    assert errors(TABLE, _validate) == [
         "3: method.temprature: unknown key; did you mean temperature?",
         "5: method.odd: unknown key",
     ]
 
 
-def test_the_table_names_the_nearest_knob(errors: Errors) -> None:
+def test_unknown_knob_of_the_table(errors: Errors) -> None:
     assert errors(TABLE) == [
         "6: table.columns: method.temperature is not a knob of this space; did you mean method.temprature?"
     ]
@@ -189,30 +189,30 @@ def test_the_table_names_the_nearest_knob(errors: Errors) -> None:
     ]
 
 
-def test_a_table_of_a_grid_is_never_stopped_early(errors: Errors) -> None:
+def test_table_of_a_grid_needs_no_scheduler(errors: Errors) -> None:
     text = """\
     method: {alpha: {choice: [0, 1]}, temperature: {choice: [1, 2]}}
     search: {scheduler: asha}
     table: {rows: method.alpha, columns: method.temperature}
     """
-    (found,) = errors(text)
-    assert found.startswith(
+    (line,) = errors(text)
+    assert line.startswith(
         "2: search.scheduler: found asha, expected none for a grid with a table: a cell that was stopped"
     )
 
 
-def test_parts_that_disagree_only_in_one_cell(errors: Errors) -> None:
-    (found,) = errors("train: {optimizer: {choice: [sgd, adam]}, momentum: {choice: [0.9, 0.5]}}")
-    assert found.startswith("1: train.momentum: read by optimizer: sgd only")
+def test_conflict_in_a_single_cell(errors: Errors) -> None:
+    (line,) = errors("train: {optimizer: {choice: [sgd, adam]}, momentum: {choice: [0.9, 0.5]}}")
+    assert line.startswith("1: train.momentum: read by optimizer: sgd only")
 
 
-def test_an_enormous_grid(errors: Errors) -> None:
+def test_grid_too_large(errors: Errors) -> None:
     knobs = ", ".join(f"k{number}: {{choice: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}}" for number in range(30))
-    (found,) = errors(f"method: {{name: hinton, {knobs}}}\nsearch: {{algorithm: grid}}")
-    assert found.startswith(f"2: search.algorithm: a grid of {10**30} cells")
+    (line,) = errors(f"method: {{name: hinton, {knobs}}}\nsearch: {{algorithm: grid}}")
+    assert line.startswith(f"2: search.algorithm: a grid of {10**30} cells")
 
 
-def test_a_mistake_only_together_with_fallback(errors: Errors) -> None:
+def test_conflict_together_with_fallback(errors: Errors) -> None:
     text = "seeds: [0]\nconfirm: {seeds: [1, 2]}\nfallback: {seeds: [1]}"
     assert errors(text)[0].startswith("2: confirm.seeds: seed 1 is in seeds too")
     text = "train: {optimizer: sgd, momentum: 0.5}\nsearch: {}\nfallback: {train: {optimizer: adam}}"
@@ -229,16 +229,16 @@ def test_a_mistake_only_together_with_fallback(errors: Errors) -> None:
         ("\udcff", "\\udcff"),
     ],
 )
-def test_what_a_terminal_would_obey_is_spelt_out(text: str, shown: str) -> None:
+def test_unprintable_characters_are_escaped(text: str, shown: str) -> None:
     assert str(UserError(text)) == shown
     str(UserError(text)).encode()
 
 
 @pytest.mark.parametrize(
     ("word", "shown"),
-    [("x" * 250, "x" * 250), ("x" * 10_000, "x" * 300 + "…")],  # a word may be the name of a file
+    [("x" * 250, "x" * 250), ("x" * 10_000, "x" * 300 + "…")],  # a file name has up to 255 bytes
 )
-def test_a_word_without_end_is_cut(word: str, shown: str) -> None:
+def test_long_words_are_shortened(word: str, shown: str) -> None:
     error = file_error(
         "f.yaml", [LocatedProblem(1, "student.name", f"{word} is no model"), LocatedProblem(2, f"method.{word}", "no")]
     )

@@ -1,4 +1,4 @@
-"""A finished experiment may grow; everything else that changed is named."""
+"""Changed keys of a space, other than additions to a finished experiment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ confirm: {top: 2, seeds: [5]}
 
 
 @pytest.mark.parametrize(
-    ("base", "old", "new", "named"),
+    ("base", "old", "new", "changed"),
     [
         (BASE, "", "", []),
         (BASE, "seeds: [0, 1]", "seeds: [2, 1, 0]", []),
@@ -58,13 +58,16 @@ confirm: {top: 2, seeds: [5]}
         (TPE, "[0.1, 1]", "[0.1, 2]", ["train.lr"]),
     ],
 )
-def test_changes(space: Callable[[str], Space], base: str, old: str, new: str, named: list[str]) -> None:
+def test_changes(space: Callable[[str], Space], base: str, old: str, new: str, changed: list[str]) -> None:
     assert old in base
-    assert changed_keys(space(base), space(base.replace(old, new))) == named
+    assert changed_keys(space(base), space(base.replace(old, new))) == changed
 
 
-def test_a_new_option_may_not_rename_an_old_one(space: Callable[[str], Space]) -> None:
-    one = "student: {model: {choice: [{name: mlp, hidden: [3]}, {name: cnn}]}}"
-    assert changed_keys(space(one), space(one.replace("{name: cnn}", "{name: cnn}, {name: other}"))) == []
-    assert changed_keys(space(one), space(one.replace("[3]", "[4]"))) == ["student.model.hidden"]
-    assert changed_keys(space(one), space(one.replace("{name: cnn}", "{name: cnn}, {name: mlp}"))) == ["student.model"]
+def test_new_option_must_not_rename_old_ones(space: Callable[[str], Space]) -> None:
+    text = "student: {model: {choice: [{name: mlp, hidden: [3]}, {name: cnn}]}}"
+    assert changed_keys(space(text), space(text.replace("{name: cnn}", "{name: cnn}, {name: other}"))) == []
+    assert changed_keys(space(text), space(text.replace("[3]", "[4]"))) == ["student.model.hidden"]
+    renamed = text.replace("{name: cnn}", "{name: cnn}, {name: mlp}")
+    assert changed_keys(space(text), space(renamed)) == ["student.model"]
+        "student.model"
+    ]

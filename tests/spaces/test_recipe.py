@@ -1,4 +1,4 @@
-"""Recipes: equal content has an equal key, and the baseline and the teacher are recipes too."""
+"""Recipes: keys, baselines, and recipes of teachers."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def test_defaults() -> None:
         recipe().seed = 3  # type: ignore[misc]
 
 
-def test_key_depends_on_content_alone() -> None:
-    one = recipe(method={"name": "hinton", "alpha": 1, "temperature": 4.0}, train={"lr": 1})
-    two = recipe(train={"lr": 1.0}, method={"temperature": 4, "alpha": 1.0, "name": "hinton"})
-    assert one.key() == two.key()
-    assert len(one.key()) == 16
-    assert int(one.key(), 16) >= 0
-    assert pickle.loads(pickle.dumps(one)).key() == one.key()
-    assert Recipe.model_validate(one.model_dump()).key() == one.key()
+def test_equal_content_has_an_equal_key() -> None:
+    first = recipe(method={"name": "hinton", "alpha": 1, "temperature": 4.0}, train={"lr": 1})
+    second = recipe(train={"lr": 1.0}, method={"temperature": 4, "alpha": 1.0, "name": "hinton"})
+    assert first.key() == second.key()
+    assert len(first.key()) == 16
+    assert int(first.key(), 16) >= 0
+    assert pickle.loads(pickle.dumps(first)).key() == first.key()
+    assert Recipe.model_validate(first.model_dump()).key() == first.key()
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,13 @@ def test_baseline() -> None:
     assert distilled.baseline() == recipe(method={"name": "none"}, teacher=None, seed=3)
 
 
-def test_subclasses_are_passed_on_by_an_assistant() -> None:
-    behind = {"model": {"name": "cnn", "subclasses": 3}}
-    own = recipe(teacher={"model": {"name": "mlp"}, "method": {"name": "subclass"}, "teacher": behind})
+def test_subclasses_of_an_assistant() -> None:
+    teacher = {"model": {"name": "cnn", "subclasses": 3}}
+    own = recipe(teacher={"model": {"name": "mlp"}, "method": {"name": "subclass"}, "teacher": teacher})
     assert own.teacher_recipe().network.subclasses == own.network.subclasses == 3
 
 
-def test_the_teacher_is_a_recipe() -> None:
+def test_teacher_recipe() -> None:
     teacher = recipe(teacher={"model": {"name": "cnn"}, "train": {"epochs": 3, "shift": 2}, "seed": 5}).teacher_recipe()
     assert (teacher.student.model.name, teacher.train.epochs, teacher.train.shift) == ("cnn", 3, 2)
     assert (teacher.method.name, teacher.teacher) == ("none", None)
@@ -62,16 +62,16 @@ def test_the_teacher_is_a_recipe() -> None:
         teacher.teacher_recipe()
 
 
-def test_a_teacher_has_random_streams_of_its_own() -> None:
+def test_seeds_of_teachers_differ_from_those_of_students() -> None:
     seeds = [
         recipe(teacher={"model": {"name": "cnn"}, "seed": seed}, seed=seed).teacher_recipe().seed for seed in range(100)
     ]
-    assert len(set(seeds)) == 100 and min(seeds) >= 100  # no student has them; the same seed, always the same teacher
+    assert len(set(seeds)) == 100 and min(seeds) >= 100  # no student has such a seed
     assert seeds[0] == recipe(teacher={"model": {"name": "cnn"}}, seed=9).teacher_recipe().seed
 
 
 @pytest.mark.parametrize("values", [{"schedule": "step"}, {"milestones": [3]}, {"schedule": "step", "milestones": []}])
-def test_milestones_and_the_schedule_that_reads_them_go_together(values: dict[str, Any]) -> None:
+def test_milestones_need_schedule_step(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"schedule: step|milestones"):
         Train.model_validate(values)
     assert Train.model_validate({"schedule": "step", "milestones": [3]}).milestones == [3]

@@ -1,4 +1,4 @@
-"""Spaces: filling, asking, cells, probes, and the way through YAML and back."""
+"""Spaces: fill, sample_values, cells, probes, and the round trip through YAML."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ method:
 """
 RANGES = """\
 method: {name: hinton, alpha: {uniform: [0, 1]}, temperature: {loguniform: [1, 64]}}
-train: {epochs: {int: [2, 9]}, optimizer: {choice: [adam, sgd]}}
+train: {epochs: {int: [2, 9]}, batch_size: {int: [16, 512], log: true}, optimizer: {choice: [adam, sgd]}}
 search: {algorithm: random, trials: 5}
 """
 
@@ -78,7 +78,7 @@ def test_fill(space: Build) -> None:
     assert recipe.method.knobs == {"alpha": 0, "temperature": 4}
 
 
-def test_fill_refuses(space: Build) -> None:
+def test_fill_invalid_values(space: Build) -> None:
     ranges = space(RANGES)
     values = ranges.probes()[0]
     for wrong, words in [
@@ -91,23 +91,23 @@ def test_fill_refuses(space: Build) -> None:
 
 
 @pytest.mark.parametrize("text", [CONDITIONAL, RANGES])
-def test_probes_reach_every_option_and_every_end(space: Build, text: str) -> None:
-    found: dict[str, set[Label]] = {}
+def test_probes_cover_options_and_ends(space: Build, text: str) -> None:
+    labels: dict[str, set[Label]] = {}
     loaded = space(text)
     for values in loaded.probes():
         assert loaded.fill(values, 0)
         for path, label in values.items():
-            found.setdefault(path, set()).add(label)
+            labels.setdefault(path, set()).add(label)
     seen: dict[str, Domain] = {}
     for seed in range(30):
         _draw(loaded, seed, seen)
-    assert set(seen) == set(loaded.knobs) == set(found)
-    assert all(found[path] >= set(domain.probe_labels) for path, domain in seen.items())
+    assert set(seen) == set(loaded.knobs) == set(labels)
+    assert all(labels[path] >= set(domain.probe_labels) for path, domain in seen.items())
 
 
 @pytest.mark.parametrize("text", [CONDITIONAL, RANGES])
 @pytest.mark.parametrize("seed", range(10))
-def test_asked_values_survive_json_and_csv(space: Build, text: str, seed: int) -> None:
+def test_sampled_values_survive_json_and_csv(space: Build, text: str, seed: int) -> None:
     loaded = space(text)
     values = _draw(loaded, seed, {})
     recipe = loaded.fill(values, 1)
@@ -115,7 +115,7 @@ def test_asked_values_survive_json_and_csv(space: Build, text: str, seed: int) -
     assert loaded.fill(_through_csv(loaded.knobs, values), 1).key() == recipe.key()
 
 
-def test_where_a_path_stands(space: Build) -> None:
+def test_find_line(space: Build) -> None:
     loaded = space(CONDITIONAL)
     assert loaded.find_line("method.temperature") == 9
     assert loaded.find_line("method.temperature", {"method": "none"}) == 10
@@ -125,7 +125,7 @@ def test_where_a_path_stands(space: Build) -> None:
     assert str(loaded.error("method.alpha", "is wrong")) == f"{loaded.file}:9: method.alpha: is wrong"
 
 
-def test_precision_is_settled_everywhere(space: Build) -> None:
+def test_with_precision(space: Build) -> None:
     text = """\
     teacher: {choice: [{train: {epochs: 3}}, {train: {precision: float32}}]}
     train: {precision: {choice: [auto, float32, bfloat16]}}
@@ -146,28 +146,26 @@ def test_precision_is_settled_everywhere(space: Build) -> None:
         ("{workers: 3}", [(2, 0), (2, 4)], 1),
         ("{gpus: 0}", [(2, 4)], 0),
         ("{gpus: 0.25}", [(2, 4)], 0.25),
-        ("{gpus: 1}", [(2, 0)], 1),  # which is refused with its line
+        ("{gpus: 1}", [(2, 0)], 1),  # refused later, with its line
     ],
 )
-def test_a_gpu_is_used_where_there_is_one_unless_the_space_says_otherwise(
-    space: Build, resources: str, nodes: list[tuple[float, float]], gpus: float
-) -> None:
-    given = space(f"method: {{name: none}}\nresources: {resources}\n")
-    settled = given.with_gpus(nodes)
-    assert settled.resources == given.resources.model_copy(update={"gpus": gpus})
-    assert settled.with_gpus([(1, 8)]) == settled and f"gpus: {gpus}" in settled.dump()
+def test_with_gpus(space: Build, resources: str, nodes: list[tuple[float, float]], gpus: float) -> None:
+    original = space(f"method: {{name: none}}\nresources: {resources}\n")
+    resolved = original.with_gpus(nodes)
+    assert resolved.resources == original.resources.model_copy(update={"gpus": gpus})
+    assert resolved.with_gpus([(1, 8)]) == resolved and f"gpus: {gpus}" in resolved.dump()
     assert space("method: {name: none}\n").with_gpus(nodes).resources.gpus == int(nodes[-1][1] > 0)
 
 
 @pytest.mark.parametrize(
     "teacher", ["{method: {name: hinton}, teacher: {method: {name: hinton}, teacher: {}}}", "{ensemble: [{}, {}]}"]
 )
-def test_precision_is_settled_behind_the_teacher(space: Build, teacher: str) -> None:
+def test_with_precision_of_assistants_and_ensembles(space: Build, teacher: str) -> None:
     recipe = space(f"teacher: {teacher}").with_precision("bfloat16").fill({}, 0)
-    found = recipe.teacher_recipes()
-    while found[-1].teacher is not None:
-        found += found[-1].teacher_recipes()
-    assert len(found) > 1 and {own.train.precision for own in found} == {"bfloat16"}
+    teachers = recipe.teacher_recipes()
+    while teachers[-1].teacher is not None:
+        teachers += teachers[-1].teacher_recipes()
+    assert len(teachers) > 1 and {own.train.precision for own in teachers} == {"bfloat16"}
 
 
 def test_fallback(space: Build) -> None:
@@ -221,16 +219,18 @@ ends = st.tuples(st.integers(1, 9), st.integers(10, 99)).map(list)
 
 def _choice(below: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
     options = st.lists(below, min_size=1, max_size=3, unique_by=lambda option: json.dumps(option).strip('"').lower())
-    return options.map(lambda given: {"choice": [option for option in given if not _is_domain(option)] or [1]})
+    return options.map(lambda items: {"choice": [option for option in items if not _is_domain(option)] or [1]})
 
 
 def _is_domain(option: object) -> bool:
     return isinstance(option, dict) and bool({"choice", "uniform", "loguniform", "int"} & set(option))
 
 
-ranges = st.sampled_from(["uniform", "loguniform", "int"]).flatmap(
-    lambda kind: st.builds(lambda pair: {kind: pair}, ends)
-)
+ranges = st.sampled_from([{}, {"log": True}, {"log": False}]).flatmap(
+    lambda log: st.sampled_from(["uniform", "int"]).flatmap(
+        lambda kind: st.builds(lambda pair: {kind: pair, **log}, ends)
+    )
+) | st.builds(lambda pair: {"loguniform": pair}, ends)
 values = st.recursive(
     leaf | ranges, lambda below: st.dictionaries(word, below, max_size=3) | _choice(below), max_leaves=10
 )
@@ -243,18 +243,19 @@ values = st.recursive(
 )
 def test_dump_loads_as_an_equal_space(tmp_path: Path, knobs: dict[str, object], seeds: set[int]) -> None:
     tree = {"method": {"name": "hinton", **knobs}, "seeds": list(seeds), "train": {"lr": {"uniform": [0.1, 1]}}}
-    (tmp_path / "one.yaml").write_text(yaml({**tree, "search": {"algorithm": "random", "trials": 3}}))
+    (tmp_path / "first.yaml").write_text(yaml({**tree, "search": {"algorithm": "random", "trials": 3}}))
     try:
-        one = load_space(tmp_path / "one.yaml")
+        first = load_space(tmp_path / "first.yaml")
     except UserError as error:
         assert "repeats option" in str(error)
         return
-    (tmp_path / "two.yaml").write_text(one.dump())
-    two = load_space(tmp_path / "two.yaml")
-    assert two == one
-    assert two.dump() == one.dump()
-    assert two.knobs == one.knobs
-    assert [two.fill(found, 0).key() for found in two.probes()] == [one.fill(found, 0).key() for found in one.probes()]
+    (tmp_path / "second.yaml").write_text(first.dump())
+    second = load_space(tmp_path / "second.yaml")
+    assert second == first
+    assert second.dump() == first.dump()
+    assert second.knobs == first.knobs
+    first_keys, second_keys = ([space.fill(probe, 0).key() for probe in space.probes()] for space in (first, second))
+    assert first_keys == second_keys
 
 
 def test_import_is_light() -> None:
