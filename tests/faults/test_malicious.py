@@ -15,13 +15,14 @@ import torch
 
 from results import paths, records, students
 from results.rebuild import rebuild_results
-from results.trackers.optuna_journal import Journal
+from results.trackers.optuna_journal import JournalTracker
 from search.repair import repair_folder
 from search.students.spec import students_for_seeds
 from spaces.errors import UserError
 from spaces.space import load_space
 from trainables import checkpoint
 from trainables.data import idx
+from trainables.data.array_file import is_intact, map_array
 from trainables.teachers import cache
 from trainables.weights import tensor_file
 
@@ -82,10 +83,17 @@ def saved(touched: Path) -> bytes:
 
 
 def cached_teacher(path: Path) -> None:
-    for name in ("record.json", "weights.safetensors", "answers.safetensors"):
+    for name in (cache.WEIGHTS, *cache.LOGITS.values()):
         (path.parent / name).write_bytes(path.read_bytes())
-    assert cache.read(path.parent) is None
-    cache.weights(path.parent)
+    assert cache.read_teacher(path.parent) is None
+    raise UserError("nothing was read")
+
+
+def cached_array(path: Path) -> None:
+    with pytest.raises(ValueError, match="magic string"):
+        map_array(path)  # even without its checksum
+    assert not is_intact(path)
+    raise UserError("nothing was read")
 
 
 def rows(path: Path) -> None:
@@ -106,7 +114,7 @@ def a_journal(path: Path) -> None:
     space = path.with_name("space.yaml")
     space.write_text("data: {name: digits}\nstudent: {model: {name: mlp}}\nmethod: {name: none}\n")
     paths.journal_file(path.parent).write_bytes(path.read_bytes())
-    Journal(path.parent, load_space(space)).tell_all([])
+    JournalTracker(path.parent, load_space(space)).update_all([])
     raise UserError("a new journal was written")
 
 
@@ -115,6 +123,7 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
     "weights of a user": tensor_file.read_weights,
     "a checkpoint": checkpoint.load_checkpoint,
     "a cached teacher": cached_teacher,
+    "a cached array": cached_array,
     "rows": rows,
     "the environment": environment,
     "a space": load_space,
