@@ -121,7 +121,7 @@ def fit(
 
 
 def optimizer_resets(recipe: Recipe) -> set[int]:
-    """Return the epochs before which the optimizer is created again.
+    """Return the epochs with a new optimizer.
 
     They follow a first stage and a first phase, so that moments of another loss or of other layers have no effect.
     """

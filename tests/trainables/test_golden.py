@@ -1,7 +1,7 @@
 """Golden values: tiny trainings give the recorded bits, so optimizations change no result.
 
 golden.json holds them for the processors they were recorded on; `python tests/trainables/test_golden.py` adds this one.
-A change that is meant to change results raises TRAINING_VERSION and records them anew.
+A change that is meant to change results raises TRAINING_VERSION and records them again.
 """
 
 from __future__ import annotations
