@@ -86,7 +86,7 @@ class Definitions:
         }
         self.schemas[name] = {
             "title": source["title"].lower(),
-            "description": source.get("description", ""),
+            "description": _unwrapped(source.get("description", "")),
             "type": "object",
             "properties": {key: forms.partial for key, forms in keys.items()},
             "additionalProperties": False,
@@ -169,6 +169,10 @@ class Definitions:
 
 def _reference(name: str) -> Schema:
     return {"$ref": f"#/definitions/{name}"}
+
+
+def _unwrapped(text: str) -> str:
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def _part_name(schema: Schema) -> str | None:

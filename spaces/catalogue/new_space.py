@@ -67,7 +67,8 @@ def flow_yaml(value: YamlValue) -> str:
 
 def _head_lines(file: str, method: CatalogueEntry) -> Iterator[str]:
     yield f"{SCHEMA_COMMENT}{Path(os.path.relpath(SCHEMA_FILE, Path(file).parent)).as_posix()}"
-    yield from textwrap.wrap(f"{method.summary}.", WIDTH, initial_indent="# ", subsequent_indent="# ")
+    source = f", after {method.paper}" if method.paper else ""
+    yield from textwrap.wrap(f"{method.summary}{source}.", WIDTH, initial_indent="# ", subsequent_indent="# ")
     yield from textwrap.wrap(f"Loss: {method.formula}", WIDTH, initial_indent="# ", subsequent_indent="#   ")
     yield f"#   python -m search.run {file} --check"
 

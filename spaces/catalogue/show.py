@@ -47,13 +47,8 @@ def entry_text(entry: CatalogueEntry) -> str:
     facts = {"Loss" if entry.kind == "method" else "Written": entry.formula, "Source": entry.paper}
     facts |= {"Layers": ", ".join(entry.layers)}
     fact_lines = "\n".join(_hang(f"  {word:<8}", text, 10) for word, text in facts.items() if text)
-    shown = (entry.formula, entry.summary)
-    details = [
-        paragraph
-        for paragraph in entry.details.split("\n\n")
-        if paragraph not in shown and paragraph.rstrip(".…") != entry.summary.rstrip("…")
-    ]
-    return "\n\n".join(filter(None, (head, fact_lines, _keys_table(entry_keys(entry)), *map(_wrap, details))))
+    details = [_wrap(paragraph) for paragraph in entry.details.split("\n\n") if paragraph]
+    return "\n\n".join(filter(None, (head, fact_lines, _keys_table(entry_keys(entry)), *details)))
 
 
 def default_text(value: object) -> str:
@@ -74,7 +69,8 @@ def _kind_text(kind: str) -> str:
 
 
 def _listed_lines(entry: CatalogueEntry, width: int) -> Iterator[str]:
-    summary = f"{entry.summary}; {entry.paper}" if entry.paper else entry.summary
+    authors_and_year = entry.paper.partition(")")[0] + ")"
+    summary = f"{entry.summary}; {authors_and_year}" if entry.paper else entry.summary
     yield _hang(f"  {entry.name:<{width - 2}}", summary, width)
     if keys := ", ".join(key.name for key in entry_keys(entry)):
         yield _hang(" " * width, f"keys: {keys}", width)
