@@ -1,4 +1,4 @@
-"""How Sphinx builds these pages: `make docs` writes docs/_build/html, without a network, and a warning is an error."""
+"""Sphinx configuration. `make docs` writes docs/_build/html without a network; warnings are errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for reference.py and tree.py
 
 import reference
 
-os.environ["COLUMNS"] = str(reference.WIDTH)  # to which argparse wraps its help
+os.environ["COLUMNS"] = str(reference.WIDTH)  # the width of argparse's help
 
 project = "distil-search"
 release = metadata.version(project)
@@ -32,17 +32,17 @@ MARK = re.compile(r"<!-- generated: (.+) -->")
 
 
 def fill(app: Any, page: str, text: list[str]) -> None:
-    """Put what the sources say in the place of the marks of a page."""
-    text[0] = MARK.sub(lambda found: reference.generated(found[1]), text[0])
+    """Replace the marks of a page with text generated from the sources."""
+    text[0] = MARK.sub(lambda mark: reference.generated(mark[1]), text[0])
 
 
 def plain(app: Any, kind: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Our docstrings are plain text with `code`: nothing else in them is markup."""
+    """Escape a docstring: it is plain text, and only `code` is markup."""
     text = re.sub(r"([*|_\\])", r"\\\1", "\n".join(lines))
     lines[:] = re.sub(r"`([^`]+)`", lambda code: f"``{code[1].replace(chr(92), '')}``", text).split("\n")
 
 
 def setup(app: Any) -> None:
-    """What Sphinx calls first."""
+    """Register the two functions with Sphinx."""
     app.connect("source-read", fill)
     app.connect("autodoc-process-docstring", plain)

@@ -1,4 +1,4 @@
-"""`python examples/classify.py EXPORT IMAGE …`: what an exported student sees; onnxruntime, Pillow, NumPy, no more."""
+"""`python examples/classify.py EXPORT IMAGE …`: classify images with onnxruntime, Pillow and NumPy only."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ for file in files:
     image = ImageOps.fit(upright, (width, height), Image.Resampling.BILINEAR)
     pixels = numpy.asarray(image).reshape(height, width, channels).transpose(2, 0, 1)
     (logits,) = student.run(["logits"], {"images": pixels[None]})
-    chances = numpy.exp(logits[0] - logits[0].max())
-    best = chances.argmax()
-    print(f"{file}: {classes[best]} ({chances[best] / chances.sum():.1%})")
+    scores = numpy.exp(logits[0] - logits[0].max())
+    best = scores.argmax()
+    print(f"{file}: {classes[best]} ({scores[best] / scores.sum():.1%})")

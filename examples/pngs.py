@@ -1,4 +1,4 @@
-"""`python examples/pngs.py DIR`: 5,000 handwritten digits as PNG files, a folder for each class, to try things on."""
+"""`python examples/pngs.py DIR`: write 5,000 handwritten digits as PNG files, one folder per class."""
 
 from __future__ import annotations
 

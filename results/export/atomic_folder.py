@@ -1,4 +1,4 @@
-"""Atomic creation of a folder, which replaces only an earlier export."""
+"""Atomic creation of a folder, replacing only an earlier export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts of an export: the recipe as a space with one student, and the model card."""
+"""Texts of an export: recipe.yaml and card.md."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def _teacher_cells(teacher: dict[str, Any]) -> list[str]:
 
 def _input_and_output(student: CardData) -> str:
     return (
-        f"Images are {model_files.describe_images(student.shape)} Any batch size. Logits are float32 "
+        f"Images are {model_files.describe_images(student.shape)} Any batch size is accepted. Logits are float32 "
         f"`[batch, {len(student.classes)}]`, in the order of the classes {', '.join(student.classes)}."
     )
 

@@ -32,7 +32,7 @@ Shape = tuple[int, int, int]
 
 
 class OnnxSpeed(NamedTuple):
-    """Bytes of an ONNX file, and (median ms, number of calls) per batch size."""
+    """Bytes of an ONNX file; (median ms, calls) per batch size."""
 
     bytes: int
     calls: tuple[tuple[float, int], ...]

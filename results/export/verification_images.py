@@ -1,4 +1,4 @@
-"""Images for verifying exports: the test images of the experiment, or random images."""
+"""Images for verifying exports: test images, or random ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from torch import Tensor
 
 from results.records import Row
 from spaces.errors import UserError
-from spaces.parts import Data
 from spaces.recipe import Recipe
 from trainables import data as datasets
 from trainables.data import Dataset, MissingFilesError
@@ -51,7 +50,7 @@ def load_verification_images(environment: Row, recipe: Recipe, root: Path | None
     folders = [Path(value).absolute() for flag, value in pairwise(command) if flag == "--data"]
     folder = root.absolute() if root else next((path for path in folders if path.is_dir()), None)
     try:
-        data = _cut_as_recorded(_load_data(recipe.data, folder), recorded)
+        data = _cut_as_recorded(datasets.load_dataset(recipe.data.name, folder, **recipe.data.knobs), recorded)
     except MissingFilesError as missing:
         if root or "shape" not in recorded:
             raise UserError(
@@ -61,10 +60,6 @@ def load_verification_images(environment: Row, recipe: Recipe, root: Path | None
     images, labels = (torch.from_numpy(array) for array in data.test)
     flags = [*(["--data", str(folder)] if folder else []), *smoke]
     return VerificationImages(images, labels, "", list(data.classes), flags)
-
-
-def _load_data(data: Data, root: Path | None) -> Dataset:
-    return datasets.load_dataset(data.name, root, **data.knobs)
 
 
 def _cut_as_recorded(data: Dataset, recorded: Row) -> Dataset:

@@ -89,7 +89,7 @@ def heatmap(experiment: Experiment, grid: Grid) -> Heatmap:
 
 
 def _row_labels(grid: Grid) -> list[str]:
-    """Return the row labels, with a mark where a row shows only the baseline."""
+    """Return the row labels; a row of baselines is marked."""
     return [
         wording.format_label(value) + " (baseline)" * bool(baseline.any() and baseline.all())
         for value, baseline in zip(grid.row_labels, grid.is_baseline, strict=True)

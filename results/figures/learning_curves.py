@@ -29,7 +29,10 @@ class Curve(NamedTuple):
 
 
 class LearningCurves(NamedTuple):
-    """Curves, each teacher's final validation accuracy in percent, and the limits of the axis."""
+    """Curves, final validation accuracies of the teachers, and axis limits.
+
+    All in percent.
+    """
 
     title: str
     curves: list[Curve]
@@ -106,7 +109,10 @@ def _chosen_and_baseline(
 
 
 def _student_groups(students: pandas.DataFrame, lines: pandas.DataFrame) -> pandas.Series:
-    """Return a group per student; a baseline of another recipe than the chosen one goes by its status."""
+    """Return a group per student.
+
+    A baseline of another recipe than the chosen one goes by its status.
+    """
     groups = students["status"].astype(object)
     pair = _chosen_and_baseline(students, lines)
     if pair is None:
@@ -126,14 +132,14 @@ def _student_curve(group: str, student: pandas.Series, knobs: list[str], epochs:
 
 
 def _mean_curve(group: str, label: str, students: pandas.DataFrame, epochs: pandas.DataFrame) -> Curve:
-    """Return the mean over students, up to the last epoch that all of them have."""
+    """Return the mean over students, up to their last common epoch."""
     scores = epochs[epochs["trial"].isin(students["trial"])].groupby("epoch")["val_accuracy"]
     mean = scores.mean()[scores.count() == len(students)]  # a mean over fewer seeds would jump
     return Curve(group, label, [int(epoch) for epoch in mean.index], [100 * float(value) for value in mean])
 
 
 def _axis_limits(curves: list[Curve], teachers: list[float]) -> tuple[float, float]:
-    """Return the percents between which the curves differ.
+    """Return axis limits in percent for the range of differences.
 
     First epochs, stopped students and the lowest curves may lie outside.
     """

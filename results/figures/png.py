@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from typing import Any
 
 import numpy
@@ -14,6 +15,7 @@ from results.figures.heatmaps import Heatmap
 from results.figures.learning_curves import Curve, LearningCurves
 
 BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#999999"  # Okabe and Ito (2008): distinct for every kind of color vision
+CHARACTERS_PER_INCH = 12  # of a title
 
 
 def draw_heatmap(data: Heatmap) -> bytes:
@@ -26,7 +28,7 @@ def draw_heatmap(data: Heatmap) -> bytes:
     axes.set_xticks(range(columns), data.column_labels)
     axes.set_yticks(range(rows), [label.replace(" (", "\n(") for label in data.row_labels])
     axes.set(xlabel=data.columns, ylabel=data.rows)
-    axes.set_title(data.title, fontsize=10)
+    axes.set_title(_wrapped_title(data.title, figure), fontsize=10)
     for (row, column), value in numpy.ndenumerate(percent):
         _draw_cell(axes, image, row, column, float(value), data)
     figure.colorbar(image, ax=axes, label=data.name)
@@ -68,7 +70,7 @@ def draw_learning_curves(data: LearningCurves) -> bytes:
         axes.axhline(teacher, color="black", linestyle="--", linewidth=1.2, label=f"teacher ({teacher:.2f})")
     axes.plot([], [], color=GRAY, linewidth=1, label="every configuration, mean over seeds")
     axes.set(xlabel="epoch", ylabel="validation accuracy (%)", ylim=(data.low, data.high))
-    axes.set_title(data.title, fontsize=10)
+    axes.set_title(_wrapped_title(data.title, figure), fontsize=10)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, fontsize=9)
@@ -79,6 +81,11 @@ def _draw_highlight(axes: Any, curve: Curve) -> None:
     color = BLUE if curve.group == "chosen" else ORANGE
     label = f"{curve.label} ({curve.percent[-1]:.2f})"
     axes.plot(curve.epochs, curve.percent, color=color, linewidth=2.2, marker="o", markersize=3, label=label)
+
+
+def _wrapped_title(title: str, figure: Figure) -> str:
+    width = int(CHARACTERS_PER_INCH * figure.get_figwidth())
+    return "\n".join(part for line in title.splitlines() for part in textwrap.wrap(line, width))
 
 
 def _png_bytes(figure: Figure) -> bytes:

@@ -1,4 +1,4 @@
-"""The report page of an experiment: one HTML file, readable without a network or a server.
+"""The report page of an experiment as one HTML file.
 
-Each section is a NamedTuple made from rows; page.html and the scripts beside it draw it.
+It needs neither a network nor a server. Each section is a NamedTuple made from rows; page.html and its scripts draw it.
 """

@@ -22,7 +22,7 @@ class StageCost(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """Cost by stage, the total last, and wall time and GPU-hours as text."""
+    """Cost by stage (the total last), wall time and GPU-hours."""
 
     stages: list[StageCost]
     wall: str

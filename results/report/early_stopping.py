@@ -1,4 +1,4 @@
-"""Early stopping: students stopped at each rung, and rank correlations with the final order."""
+"""Effect of early stopping, by rung of the scheduler."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FEWEST_PAIRS = 3  # finished students; a correlation of fewer says nothing
 
 
 class Rung(NamedTuple):
-    """An epoch at which the scheduler compared students.
+    """One comparison of students by the scheduler.
 
     `correlation` is Spearman's, of validation accuracies after this epoch and at the end, over the `n` finished
     students; None with fewer than three.
@@ -77,7 +77,7 @@ def _explored_students(students: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def asha_rungs(experiment: Experiment) -> list[int]:
-    """Return the epochs of ASHA's rungs below the last epoch; empty for other schedulers."""
+    """Return the epochs of ASHA's rungs; empty for other schedulers."""
     search, last = experiment.space.search, experiment.students["planned_epochs"].max()
     return rung_epochs(search.grace_period, search.reduction, last) if search.scheduler == "asha" else []
 

@@ -1,4 +1,4 @@
-"""The head of the report page: progress, main results, protocol and search plan."""
+"""Head of the report page: progress, results, protocol and search plan."""
 
 from __future__ import annotations
 
@@ -107,7 +107,10 @@ def _search_plan(experiment: Experiment) -> str:
 
 
 def _searched_knobs(experiment: Experiment) -> list[SearchedKnob]:
-    """Return one entry per knob; its domain may differ between the options of a choice."""
+    """Return one entry per knob.
+
+    Its domain may differ between the options of a choice.
+    """
     domains: dict[str, list[str]] = {}
     for path, domain in experiment.space.domains:
         domains.setdefault(path, []).append(describe_domain(domain))
@@ -118,6 +121,6 @@ def describe_domain(domain: Domain) -> str:
     """Return the values of a domain in words."""
     if isinstance(domain, Choice):
         return f"one of {', '.join(wording.format_label(label) for label in domain.labels)}"
-    kind = "a whole number from " if domain.integer else ""
-    scale = ", even on a logarithmic scale" if domain.log else ""
+    kind = "an integer from " if domain.integer else ""
+    scale = ", log-uniform" if domain.log else ""
     return f"{kind}{wording.format_label(domain.low)} to {wording.format_label(domain.high)}{scale}"

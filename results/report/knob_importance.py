@@ -1,4 +1,7 @@
-"""Importance of the knobs by fANOVA (Hutter, Hoos and Leyton-Brown 2014), computed by Optuna."""
+"""Importance of the knobs by fANOVA, computed by Optuna.
+
+Hutter, Hoos and Leyton-Brown (2014).
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ def _comparable_explored(experiment: Experiment) -> pandas.DataFrame:
 
 
 def _resampled_shares(students: pandas.DataFrame, names: list[str], experiment: Experiment) -> dict[str, list[float]]:
-    """Return the shares of each knob over bootstrap resamples (Efron 1979) of the students."""
+    """Return the shares of each knob over bootstrap resamples (Efron 1979)."""
     # imported here: only this figure needs Optuna, and its import takes a second
     import optuna  # noqa: TID251
 

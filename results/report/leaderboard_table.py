@@ -38,7 +38,7 @@ class KnobFilter(NamedTuple):
 
 
 class LeaderboardTable(NamedTuple):
-    """The leaderboard; a head is a pair of its text and `higher is better`."""
+    """The leaderboard; heads are pairs (text, higher is better)."""
 
     heads: list[tuple[str, bool]]
     rows: list[LeaderboardRow]

@@ -80,7 +80,7 @@ def report_page(experiment: Experiment, written: datetime | None = None) -> str:
 
 
 def embedded_json(data: Any) -> str:
-    """Return JSON for a script element, which it cannot close."""
+    """Return JSON without the characters to close a script element."""
     text = json.dumps(_json_value(data), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 

@@ -27,9 +27,9 @@ class Axis(NamedTuple):
 
 
 class ParallelCoordinates(NamedTuple):
-    """Axes of the varying knobs, of epochs if they differ, and of validation accuracy.
+    """Axes of varying knobs, epochs and validation accuracy.
 
-    `percent` is the validation accuracy of each student, for its color.
+    Equal epochs have no axis. `percent` is the validation accuracy of each student, for its color.
     """
 
     axes: list[Axis]
@@ -77,7 +77,10 @@ def _choice_axis(title: str, values: pandas.Series, options: list[str]) -> Axis:
 
 
 def _number_axis(title: str, values: Sequence[Any], log: bool) -> Axis:
-    """Return a linear or logarithmic axis; students without the knob lie below its lower end."""
+    """Return a linear or logarithmic axis.
+
+    Students without the knob lie below its lower end.
+    """
     scaled = [None if pandas.isna(value) else math.log10(value) if log else float(value) for value in values]
     numbers = [value for value in scaled if value is not None]
     low, high = min(numbers), max(numbers)

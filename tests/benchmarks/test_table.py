@@ -37,11 +37,11 @@ def results(accuracy: float = 0.97) -> dict:
     loops = {f"{loop}, {size} images": students for loop in ("notebook", "plain Ray") for size in ("60,000", "5,000")}
     names = [f"{size} images, 2 workers" for size in ("60,000", "5,000")]
     names += ["60 students of seconds", "1,000 trivial students"]
-    about = {"date": "today", "device": "a processor", "cores": 2, "precision": "float32", "bare": 200 * 2**20}
-    about |= {"rates": {"float32": 80e9, "bfloat16": 5e9}, "passes": {"2": 1.0, "8": 1.0}}
+    machine = {"date": "today", "device": "a processor", "cores": 2, "precision": "float32", "bare": 200 * 2**20}
+    machine |= {"rates": {"float32": 80e9, "bfloat16": 5e9}, "passes": {"2": 1.0, "8": 1.0}}
     loops["notebook, 60,000 images"] = {**students, "teacher": {"seconds": 80.0}}
-    about["assignment"] = {"students": 41, "epochs": 480, "wall": 1400.0, "teacher_seconds": 600.0}
-    return about | loops | dict.fromkeys(names, search)
+    machine["assignment"] = {"students": 41, "epochs": 480, "wall": 1400.0, "teacher_seconds": 600.0}
+    return machine | loops | dict.fromkeys(names, search)
 
 
 def test_of_two_students_at_once_each_counts_half():

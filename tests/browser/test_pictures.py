@@ -1,4 +1,7 @@
-"""The pictures of the documentation: of a synthetic experiment, or into docs/ of the one that KD_PICTURES names."""
+"""Screenshots of the documentation.
+
+They show a synthetic experiment; with KD_PICTURES=RUN they show that run and are written to docs/.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,20 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from results import records
+from results import paths
 
 pytestmark = pytest.mark.slow
-WANTED = os.environ.get("KD_PICTURES")
+RUN = os.environ.get("KD_PICTURES")
 
 
 @pytest.fixture
 def run(request) -> Path:
-    return Path(WANTED).resolve() if WANTED else request.getfixturevalue("finished")
+    return Path(RUN).resolve() if RUN else request.getfixturevalue("finished")
 
 
 @pytest.fixture
 def pictures(tmp_path) -> Path:
-    return Path(__file__).parents[2] / "docs" if WANTED else tmp_path
+    return Path(__file__).parents[2] / "docs" if RUN else tmp_path
 
 
 def colors(picture: Path) -> int:
@@ -30,7 +33,7 @@ def colors(picture: Path) -> int:
 
 
 def test_report(look, run, pictures):
-    screen = look(records.report_file(run), width=1200, height=1330)
+    screen = look(paths.report_file(run), width=1200, height=1330)
     screen.scroll()
     page = screen.page
     page.evaluate("document.querySelector('#table, #curves').scrollIntoView()")
@@ -39,7 +42,7 @@ def test_report(look, run, pictures):
 
 
 def test_tensorboard(look, serve, run, pictures):
-    page = look(f"{serve(records.tensorboard_folder(run))}/#hparams", width=1740, height=900).page
+    page = look(f"{serve(paths.tensorboard_folder(run))}/#hparams", width=1740, height=900).page
     page.get_by_text("explore", exact=True).nth(3).wait_for(timeout=60_000)
     page.screenshot(path=pictures / "tensorboard.png")
     assert colors(pictures / "tensorboard.png") > 50

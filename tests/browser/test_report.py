@@ -1,4 +1,4 @@
-"""report.html in a real browser: what a person would do with it."""
+"""report.html in a browser, used by mouse and keyboard."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def screen(look, finished):
-    found = look(finished / "report.html")
-    found.scroll()
-    return found
+    opened = look(finished / "report.html")
+    opened.scroll()
+    return opened
 
 
 def column(page, number: int) -> list[str]:
-    """The texts of a column of the leaderboard, of the lines shown."""
+    """Return the visible texts of a column of the leaderboard."""
     return page.locator(f"#board tbody tr:not([hidden]) td:nth-child({number})").all_inner_texts()
 
 
-def test_it_opens_from_disk_without_a_complaint_and_asks_for_nothing(screen):
-    assert screen.complaints == []
+def test_it_opens_from_disk_without_messages_or_requests(screen):
+    assert screen.messages == []
     assert all(re.match(r"(file|data|blob):", address) for address in screen.requests)
     plots = screen.page.locator(".plot .main-svg").evaluate_all(
         "all => new Set(all.map(e => e.closest('.plot').id)).size"
@@ -30,7 +30,7 @@ def test_it_opens_from_disk_without_a_complaint_and_asks_for_nothing(screen):
     assert plots == screen.page.locator(".plot").count() == 7
 
 
-def test_a_head_sorts_its_column_either_way_by_mouse_and_keyboard(screen):
+def test_heads_sort_in_both_directions_by_mouse_and_keyboard(screen):
     page = screen.page
     head = page.get_by_role("columnheader", name="test %")
     head.get_by_role("button").click()
@@ -43,7 +43,7 @@ def test_a_head_sorts_its_column_either_way_by_mouse_and_keyboard(screen):
     assert page.locator("#board th:not([aria-sort=none])").count() == 1
 
 
-def test_numbers_are_sorted_as_numbers_and_what_is_missing_comes_last(screen):
+def test_numbers_are_sorted_as_numbers_and_missing_values_are_last(screen):
     page = screen.page
     page.get_by_role("columnheader", name="temperature").get_by_role("button").click()
     texts = column(page, 4)
@@ -55,7 +55,7 @@ def test_filters_by_status_stage_and_knob(screen):
     assert len(column(page, 1)) == 26
     page.get_by_label("Status", exact=True).select_option("failed")
     assert [column(page, 3), column(page, 4)] == [["0.2"], ["1"]]
-    assert page.locator("#shown").inner_text() == "1 of 26 lines shown"
+    assert page.locator("#shown").inner_text() == "1 of 26 rows shown"
     page.get_by_label("Status", exact=True).select_option("all")
     page.get_by_label("Stage", exact=True).select_option("baseline")
     assert column(page, 2) == ["baseline"]
@@ -65,19 +65,19 @@ def test_filters_by_status_stage_and_knob(screen):
     assert column(page, 3) == ["0.5"] * 6
 
 
-def test_pointing_at_a_cell_shows_n_and_deviation(screen):
+def test_a_tooltip_shows_n_and_deviation(screen):
     page = screen.page
-    page.locator("#heat").scroll_into_view_if_needed()
-    area = page.locator("#heat .nsewdrag").bounding_box()
+    page.locator("#heatmap").scroll_into_view_if_needed()
+    area = page.locator("#heatmap .nsewdrag").bounding_box()
     page.mouse.move(area["x"] + area["width"] * 5.5 / 6, area["y"] + area["height"] * 1.5 / 5)
-    tip = page.locator("#heat .hoverlayer .hovertext")
+    tip = page.locator("#heatmap .hoverlayer .hovertext")
     tip.wait_for()
     assert re.search(r"alpha 0\.2, temperature 64\D*\d\d\.\d\d ± \d\.\d\d % \(n = 3\)", tip.text_content())
 
 
 def test_the_metric_can_be_switched(screen):
     page = screen.page
-    texts = "#heat .annotation-text"
+    texts = "#heatmap .annotation-text"
     before = page.locator(texts).all_text_contents()
     page.get_by_label("Show", exact=True).select_option("validation accuracy (%)")
     after = page.locator(texts).all_text_contents()
@@ -87,7 +87,7 @@ def test_the_metric_can_be_switched(screen):
     assert table.locator("caption").inner_text() == "validation accuracy (%)"
     cells = [re.sub(r"\s", "", text) for text in table.locator("td").all_inner_texts()]
     assert cells == [re.sub(r"\s", "", text) for text in after]
-    assert screen.complaints == []
+    assert screen.messages == []
 
 
 def test_every_control_can_be_reached_by_keyboard_and_has_a_name(screen):
@@ -102,7 +102,7 @@ def test_every_control_can_be_reached_by_keyboard_and_has_a_name(screen):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_it_fits_and_its_texts_stand_out(look, finished, scheme, width):
+def test_it_fits_the_window_with_enough_contrast(look, finished, scheme, width):
     screen = look(finished / "report.html", width=width, scheme=scheme)
     screen.scroll()
     assert screen.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -110,7 +110,7 @@ def test_it_fits_and_its_texts_stand_out(look, finished, scheme, width):
         assert screen.page.evaluate(CONTRAST, name) >= 4.5, name
     for name in ("finished", "chosen"):
         assert screen.page.evaluate(CONTRAST, name) >= 3, name
-    assert screen.complaints == []
+    assert screen.messages == []
 
 
 # WCAG 2.2: contrast of a color with the paper
@@ -124,7 +124,7 @@ CONTRAST = """name => {
 }"""
 
 
-def test_what_nobody_came_to_is_drawn_when_it_is_wanted(look, finished):
+def test_figures_out_of_view_are_drawn_on_demand(look, finished):
     screen = look(finished / "report.html", height=300)
     screen.page.wait_for_function("performance.getEntriesByName('usable').length")
     drawn = screen.page.locator(".plot[data-drawn]")
@@ -132,23 +132,23 @@ def test_what_nobody_came_to_is_drawn_when_it_is_wanted(look, finished):
     screen.page.get_by_label("Show", exact=True).evaluate(
         "e => { e.value = '1'; e.dispatchEvent(new Event('input')); }"
     )
-    assert drawn.count() == 1 and screen.page.locator("#heat .annotation-text").count() == 30
+    assert drawn.count() == 1 and screen.page.locator("#heatmap .annotation-text").count() == 30
     screen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert drawn.count() == screen.page.locator(".plot:has(.main-svg)").count() == 7
-    assert screen.complaints == []
+    assert screen.messages == []
 
 
-def test_on_paper_it_is_light_also_where_the_screen_is_dark(look, finished):
+def test_print_is_light_on_a_dark_screen(look, finished):
     screen = look(finished / "report.html", scheme="dark")
     screen.scroll()
     assert screen.page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
     screen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert screen.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert screen.page.locator("#heat").evaluate("e => e.layout.paper_bgcolor") == "#ffffff"
+    assert screen.page.locator("#heatmap").evaluate("e => e.layout.paper_bgcolor") == "#ffffff"
     screen.page.emulate_media(media="print")
     screen.page.set_viewport_size({"width": 700, "height": 1000})  # A4 between its margins
     assert screen.page.evaluate("document.documentElement.scrollWidth") <= 700
     screen.page.emulate_media(media="screen")
     screen.page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert screen.page.locator("#heat").evaluate("e => e.layout.paper_bgcolor") != "#ffffff"
-    screen.page.wait_for_function("document.getElementById('heat')._fullLayout.width === 660")
+    assert screen.page.locator("#heatmap").evaluate("e => e.layout.paper_bgcolor") != "#ffffff"
+    screen.page.wait_for_function("document.getElementById('heatmap')._fullLayout.width === 660")

@@ -1,4 +1,4 @@
-"""The table of other projects' losses: each line, taken at its word, has the gradient that the page says it has."""
+"""The table of other projects' losses: each row has the gradient stated on the page."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ WRITTEN = {"·": "*", "−": "-", "T²": "T**2", "CE(soft)": "soft"}
 
 
 def formula(text: str) -> CodeType:
-    """A formula as it stands on the page, to be evaluated."""
+    """Compile a formula of the page."""
     for sign, python in WRITTEN.items():
         text = text.replace(sign, python)
     return compile(text, text, "eval")
 
 
 def gradient(loss) -> torch.Tensor:
-    """Of a loss by the student's logits."""
+    """Return the gradient of a loss with respect to the student's logits."""
     student = torch.randn(IMAGES, CLASSES, generator=torch.Generator().manual_seed(0)).requires_grad_()
     loss(student).backward()
     assert student.grad is not None
@@ -38,7 +38,7 @@ def gradient(loss) -> torch.Tensor:
 
 
 @pytest.fixture
-def taught() -> torch.Tensor:
+def teacher_logits() -> torch.Tensor:
     return 3 * torch.randn(IMAGES, CLASSES, generator=torch.Generator().manual_seed(1))
 
 
@@ -47,13 +47,13 @@ LABELS = torch.arange(IMAGES) % CLASSES
 
 @pytest.mark.parametrize("temperature", [1.0, 2.5, 10.0])
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line[0][:30])
-def test_a_line_is_ours_at_another_alpha(line, temperature, taught):
+def test_a_row_is_our_loss_at_another_alpha(line, temperature, teacher_logits):
     _, written, a, b = (line[0], *map(formula, line[1:]))
     numbers = NUMBERS | {"T": temperature}
     hard, soft = eval(a, {}, numbers), eval(b, {}, numbers)
 
     def theirs(student):
-        targets = softmax(taught / temperature, 1)
+        targets = softmax(teacher_logits / temperature, 1)
         terms = {
             "CE": cross_entropy(student, LABELS),
             "KL": kl_div(log_softmax(student / temperature, 1), targets, reduction="batchmean"),
@@ -63,12 +63,12 @@ def test_a_line_is_ours_at_another_alpha(line, temperature, taught):
 
     def ours(student):
         alpha = soft / (hard + soft)
-        return hinton(Output(student), Output(taught), LABELS, alpha=alpha, temperature=temperature).mean()
+        return hinton(Output(student), Output(teacher_logits), LABELS, alpha=alpha, temperature=temperature).mean()
 
     torch.testing.assert_close(gradient(theirs), (hard + soft) * gradient(ours))
 
 
-def test_the_table_has_the_projects():
+def test_the_table_has_ten_projects():
     assert len(LINES) == 10 and all(len(line) == 4 for line in LINES)
 
 

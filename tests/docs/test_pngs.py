@@ -1,4 +1,4 @@
-"""The folder of images for readers who have none: every embedded digit, unchanged, in the folder of its class."""
+"""examples/pngs.py writes every embedded digit, unchanged, into the folder of its class."""
 
 from __future__ import annotations
 

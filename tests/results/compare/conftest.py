@@ -15,15 +15,15 @@ def grid(synthetic, tmp_path) -> Callable[..., Path]:
     """Write a finished grid of three seeds; `environment` replaces recorded values."""
 
     def write(name: str, environment: dict | None = None, seeds=(0, 1, 2), alphas=(0, 0.5, 1), **how) -> Path:
-        made = synthetic.Build(tmp_path / name, synthetic.space(alphas=alphas, name=name), **how)
+        builder = synthetic.Build(tmp_path / name, synthetic.space(alphas=alphas, name=name), **how)
         for seed in seeds:
-            made.student("baseline", {}, seed)
+            builder.student("baseline", {}, seed)
             for alpha in alphas[1:]:
                 for temperature in (1, 4, 16):
-                    made.student("explore", {"method.alpha": alpha, "method.temperature": temperature}, seed)
-        made.done()
-        records.save_environment(made.folder, records.read_environment(made.folder) | (environment or {}))
-        return made.folder
+                    builder.student("explore", {"method.alpha": alpha, "method.temperature": temperature}, seed)
+        builder.done()
+        records.save_environment(builder.folder, records.read_environment(builder.folder) | (environment or {}))
+        return builder.folder
 
     return write
 

@@ -29,8 +29,8 @@ def test_all_configurations_are_ranked_in_one_order(grid):
 
 
 def test_losses_are_ranked_from_the_lowest(synthetic, tmp_path):
-    made = synthetic.write_grid(tmp_path / "run", rest="search: {metric: val_loss}\n")
-    ranked = board.rank_experiments(load(made.done()))
+    builder = synthetic.write_grid(tmp_path / "run", rest="search: {metric: val_loss}\n")
+    ranked = board.rank_experiments(load(builder.done()))
     assert ranked["val_loss"][ranked["rank"].notna()].is_monotonic_increasing
 
 

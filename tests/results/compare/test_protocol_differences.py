@@ -44,9 +44,9 @@ def test_another_budget_is_refused(grid, part, how):
 
 
 def test_another_metric_is_refused(synthetic, grid, tmp_path):
-    other = synthetic.write_grid(tmp_path / "other", rest="search: {metric: val_loss}\n").done()
+    by_loss = synthetic.write_grid(tmp_path / "other", rest="search: {metric: val_loss}\n").done()
     with pytest.raises(UserError, match="they differ in chosen by"):
-        compare([grid("first"), other])
+        compare([grid("first"), by_loss])
 
 
 def test_all_differences_are_named_at_once(grid):

@@ -59,9 +59,9 @@ def test_validation_notes_warn_of_selection_bias(full):
 
 
 def test_missing_cells_are_empty(build):
-    made = build(seeds=(0,))
-    made.student("explore", {"method.alpha": 0.2, "method.temperature": 4}, 0)
-    data = maps_of(made.done())[0]
+    builder = build(seeds=(0,))
+    builder.student("explore", {"method.alpha": 0.2, "method.temperature": 4}, 0)
+    data = maps_of(builder.done())[0]
     row = data.row_labels.index("0.2")
     assert data.percent[row][0] is None and data.texts[row][0] == "–"
     assert data.tips[row][0] == "alpha 0.2, temperature 1\nno finished student"

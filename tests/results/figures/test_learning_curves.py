@@ -74,9 +74,9 @@ def test_configuration_curves_are_means_over_seeds(full):
 
 
 def test_a_mean_ends_with_its_shortest_seed(build):
-    made = build(seeds=(0,))
-    made.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 1, "stopped", epochs=2)
-    curves = means_of(made.folder).curves
+    builder = build(seeds=(0,))
+    builder.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 1, "stopped", epochs=2)
+    curves = means_of(builder.folder).curves
     assert sorted(len(curve.epochs) for curve in curves if curve.group == "configuration") == [2, 4, 4, 4, 4, 4, 4]
 
 

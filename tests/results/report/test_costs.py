@@ -17,10 +17,10 @@ def test_costs_by_stage_and_in_total(confirmed):
 
 
 def test_a_cached_teacher_costs_nothing(build):
-    made = build()
-    teacher = {**next(iter(records.read_teachers(made.folder).values())), "cached": True}
-    records.save_teacher(made.folder, teacher)
-    stages = {stage.name: stage for stage in experiment_costs(load_experiment(made.folder)).stages}
+    builder = build()
+    teacher = {**next(iter(records.read_teachers(builder.folder).values())), "cached": True}
+    records.save_teacher(builder.folder, teacher)
+    stages = {stage.name: stage for stage in experiment_costs(load_experiment(builder.folder)).stages}
     assert stages["teacher"][2:] == ("0 trained, 1 from the cache", 0, 0.0)
 
 

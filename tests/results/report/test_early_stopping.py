@@ -40,10 +40,10 @@ def test_the_correlation_is_spearman_s_with_ties():
 
 
 def test_a_rung_with_fewer_than_three_finished_students_has_no_correlation(empty):
-    made = empty()
+    builder = empty()
     for index, end in enumerate(["finished", "finished", "stopped"]):
-        made.student("explore", {"method.alpha": 0.5, "method.temperature": [1, 4, 16][index]}, 0, end, 4 - index)
-    assert [(rung.epoch, rung.correlation, rung.n) for rung in of(made.done()).rungs] == [(2, None, 2)]
+        builder.student("explore", {"method.alpha": 0.5, "method.temperature": [1, 4, 16][index]}, 0, end, 4 - index)
+    assert [(rung.epoch, rung.correlation, rung.n) for rung in of(builder.done()).rungs] == [(2, None, 2)]
 
 
 def test_only_asha_has_rungs(mixed, full):

@@ -67,9 +67,9 @@ def test_the_plan_names_search_stopping_and_confirmation(mixed):
     [
         (domain.Choice((1, 2), ("a", 0.5)), "one of a, 0.5"),
         (domain.Range(0, 1.5), "0 to 1.5"),
-        (domain.Range(1e-4, 0.01, log=True), "0.0001 to 0.01, even on a logarithmic scale"),
-        (domain.Range(1, 9, integer=True), "a whole number from 1 to 9"),
-        (domain.Range(1, 9, log=True, integer=True), "a whole number from 1 to 9, even on a logarithmic scale"),
+        (domain.Range(1e-4, 0.01, log=True), "0.0001 to 0.01, log-uniform"),
+        (domain.Range(1, 9, integer=True), "an integer from 1 to 9"),
+        (domain.Range(1, 9, log=True, integer=True), "an integer from 1 to 9, log-uniform"),
     ],
 )
 def test_domains_in_words(data, words):

@@ -84,11 +84,11 @@ def test_a_page_before_the_first_student(empty):
 
 
 def test_names_and_reasons_are_escaped(build):
-    made = build()
-    trial = made.student("explore", {"method.alpha": NASTY, "method.temperature": 1}, 0, end=None)
-    made.row(trial, kind="end", status="failed", reason=NASTY)
-    records.save_environment(made.folder, {**records.read_environment(made.folder), "command": NASTY})
-    html = of(made.done())
+    builder = build()
+    trial = builder.student("explore", {"method.alpha": NASTY, "method.temperature": 1}, 0, end=None)
+    builder.row(trial, kind="end", status="failed", reason=NASTY)
+    records.save_environment(builder.folder, {**records.read_environment(builder.folder), "command": NASTY})
+    html = of(builder.done())
     plain = Reader(of(build(seeds=(0, 1, 2, 3)).done()))
     parts = Reader(html)
     assert parts.tags.count("script") == plain.tags.count("script") and "b" not in parts.tags
