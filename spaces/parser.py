@@ -76,7 +76,7 @@ def _extra_keys_message(kind: str, extra: list[str]) -> str:
         return f"{kind} {advice}"
     if kind in ("uniform", "int"):
         return f"unknown key {extra[0]} beside {kind}{did_you_mean(extra[0], [LOG_KEY])}"
-    return f"{kind} stands alone; found {', '.join(extra)} beside it"
+    return f"{kind} takes no other key; found {', '.join(extra)}"
 
 
 def _walk(node: Node) -> Iterator[Node]:

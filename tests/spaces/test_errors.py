@@ -62,7 +62,7 @@ ONE = [
     ("train: {lr: {loguniform: [0, 1]}}", "1: train.lr: a log range from 0; expected both ends above 0"),
     ("train: {lr: {uniform: [0, .inf]}}", "1: train.lr.uniform.1: found .inf, a number that is not finite"),
     ("train: {lr: {unifrm: [0, 1]}}", "1: train.lr: unknown key unifrm; did you mean uniform?"),
-    ("train: {lr: {choice: [0.1], default: 0.1}}", "1: train.lr: choice stands alone; found default beside it"),
+    ("train: {lr: {choice: [0.1], default: 0.1}}", "1: train.lr: choice takes no other key; found default"),
     ("train: {lr: {choice: [0.1], log: true}}", "1: train.lr: choice takes no log; only ranges do"),
     ("train: {lr: {loguniform: [1, 2], log: true}}", "1: train.lr: loguniform takes no log; it is logarithmic already"),
     ("train: {lr: {uniform: [0, 1], log: true}}", "1: train.lr: a log range from 0; expected both ends above 0"),

@@ -69,5 +69,3 @@ def test_new_option_must_not_rename_old_ones(space: Callable[[str], Space]) -> N
     assert changed_keys(space(text), space(text.replace("[3]", "[4]"))) == ["student.model.hidden"]
     renamed = text.replace("{name: cnn}", "{name: cnn}, {name: mlp}")
     assert changed_keys(space(text), space(renamed)) == ["student.model"]
-        "student.model"
-    ]
