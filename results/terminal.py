@@ -47,7 +47,8 @@ def _print_leaderboard(experiment: Experiment, console: Console) -> None:
     """Print the leaderboard without the columns beyond the width."""
     shown, numbers = top_lines(experiment.leaderboard(), TERMINAL_LINES), shown_numbers(experiment)
     names = [*knob_columns(experiment.students), *diagnosis_columns(experiment.students)]
-    droppable = [*(name for name in DROPPED_FIRST if name in numbers), *reversed(names)]
+    droppable = [name for name in DROPPED_FIRST if name in numbers and name != experiment.metric]
+    droppable += reversed(names)
     dropped = 0
     table = _rich_table("Leaderboard", leaderboard_texts(shown, numbers))
     while dropped < len(droppable) and not _fits_width(table, console):

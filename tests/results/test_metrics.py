@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import optuna
 import pandas
 import pytest
+from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from results import paths, records
@@ -18,6 +20,7 @@ from results.number_columns import OTHER_HEADS, format_number, number_head
 from results.rebuild import rebuild_results
 from results.report.page import report_data
 from results.students import EPOCH_COLUMNS, STUDENT_COLUMNS, read_epochs
+from results.terminal import print_results
 from results.trackers.mlflow import EPOCH_METRICS, FINAL_METRICS
 from spaces.metrics import METRIC_FIELDS, TEST_FIELDS, VAL_FIELDS
 from spaces.recipe import Recipe
@@ -116,6 +119,16 @@ def test_a_searched_metric_ranks_in_its_direction(empty, name):
     experiment = load_experiment(build.done())
     best = max if VAL_FIELDS[name].metric.direction == "max" else min
     assert build_leaderboard(experiment.students, name)[name].iloc[0] == best(0.2, 0.8)
+
+
+def test_a_narrow_terminal_keeps_the_searched_metric(empty):
+    build = empty("search: {metric: val_brier}\n")
+    trial = build.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 0, None, 0)
+    build.row(trial, kind="epoch", epoch=1, **STUDENT)
+    build.row(trial, kind="end", status="finished", reason=None, **STUDENT)
+    file = io.StringIO()
+    print_results(load_experiment(build.done()), Console(file=file, width=90))
+    assert "validation Brier" in file.getvalue() and "ECE" not in file.getvalue()
 
 
 def test_rows_of_earlier_versions_show_no_empty_metric(full):
