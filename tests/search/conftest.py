@@ -1,4 +1,4 @@
-"""Spaces on the digits that train in a second, rows written by hand, and caches of the tests' own."""
+"""Small spaces on the digits, rows written by hand, and separate caches."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from results import records
-from search.students.spec import StudentSpec, opening
-from spaces.space import Space, load
+from search.students.spec import StudentSpec, first_row
+from spaces.space import Space, load_space
 from trainables import data as datasets
 from trainables.data import Dataset
-from trainables.validate import judge
+from trainables.validate import recipe_problems
 
 TINY: dict[str, Any] = {
     "data": {"name": "digits"},
@@ -27,27 +27,27 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory) -> Path:
-    """A folder for all processes of this test run."""
+    """Return a folder for all processes of this test run."""
     root = tmp_path_factory.getbasetemp()
     return root.parent if root.name.startswith("popen-") else root  # pytest-xdist gives each process its own
 
 
 @pytest.fixture(scope="session")
 def places(tmp_path_factory) -> Path:
-    """A folder for the caches of this process's tests, which look at what is new in them."""
+    """Return a folder for the caches of this process."""
     return tmp_path_factory.getbasetemp()
 
 
 @pytest.fixture(autouse=True)
 def own_places(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Teachers are cached among the tests, and nobody's data sets are found."""
+    """Cache teachers in the test folder, and hide the data sets of this machine."""
     monkeypatch.setenv("KD_CACHE", str(places / "teachers"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(places / "nothing"))
     monkeypatch.delenv("KD_DATA", raising=False)
 
 
 def write_space(path: Path, **parts: Any) -> Path:
-    """A space file: the tiny one with these parts in place of its own, None removes one."""
+    """Write the tiny space with some parts replaced; None removes a part."""
     tree = {name: part for name, part in {**TINY, **parts}.items() if part is not None}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(tree, sort_keys=False))
@@ -61,27 +61,27 @@ def write() -> Callable[..., Path]:
 
 @pytest.fixture
 def space(tmp_path: Path) -> Callable[..., Space]:
-    """A loaded space: the tiny one with these parts in place of its own."""
-    return lambda **parts: load(write_space(tmp_path / "tiny.yaml", **parts), judge)
+    """Return a function that loads the tiny space with some parts replaced."""
+    return lambda **parts: load_space(write_space(tmp_path / "tiny.yaml", **parts), recipe_problems)
 
 
 @pytest.fixture(scope="session")
 def digits() -> Dataset:
-    return datasets.load("digits")
+    return datasets.load_dataset("digits")
 
 
 @pytest.fixture
 def trained(tmp_path: Path) -> Callable[..., StudentSpec]:
-    """Writes the rows of a student as if it had been trained: one validation accuracy per epoch, and how it ended."""
+    """Return a function that writes the rows of a student: one validation accuracy per epoch, and its status."""
     clock = iter(range(1_000_000))
 
     def rows(
         student: StudentSpec, accuracies: Sequence[float], status: str | None = "finished", **more: Any
     ) -> StudentSpec:
         def append(row: dict[str, Any]) -> None:
-            records.append(tmp_path / "run", student.key, {**row, "time": float(next(clock))})
+            records.append_row(tmp_path / "run", student.key, {**row, "time": float(next(clock))})
 
-        append({**opening(student), "teacher": None, "parameters": 610, "macs": 592})
+        append({**first_row(student), "teacher": None, "parameters": 610, "macs": 592})
         for epoch, accuracy in enumerate(accuracies, 1):
             scores = {"train_loss": 1.0, "val_loss": 1 - accuracy, "val_accuracy": accuracy}
             append({"kind": "epoch", "epoch": epoch, **scores, "lr": 0.001, "seconds": 0.1})
@@ -94,5 +94,5 @@ def trained(tmp_path: Path) -> Callable[..., StudentSpec]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The experiment folder that `trained` writes to."""
+    """Return the experiment folder of `trained`."""
     return tmp_path / "run"

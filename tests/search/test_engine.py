@@ -1,4 +1,4 @@
-"""Which explored students are worth confirming: rows written by hand."""
+"""Winners of a stage, and students that Ray dropped; rows are written by hand."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ METHOD = {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": 4}
 
 @pytest.fixture
 def explored(space, trained, folder):
-    """Students by alpha with the accuracies of their last epochs, one per seed; returns the best alphas."""
+    """Write students by alpha, with one accuracy per seed; return the best alphas."""
 
     def ranked(results: dict[float, list[float]], top: int = 2, metric: str = "val_accuracy", status: str = "finished"):
-        wanted = space(method=METHOD, search={**SEARCH, "metric": metric})
+        searched = space(method=METHOD, search={**SEARCH, "metric": metric})
         for alpha, accuracies in results.items():
             for seed, accuracy in enumerate(accuracies):
-                trained(student_spec(wanted, "explore", {"method.alpha": alpha}, seed, 0), [0.99, accuracy], status)
-        return [values["method.alpha"] for values in best_values(wanted, folder, "explore", top)]
+                trained(student_spec(searched, "explore", {"method.alpha": alpha}, seed, 0), [0.99, accuracy], status)
+        return [values["method.alpha"] for values in best_values(searched, folder, "explore", top)]
 
     return ranked
 
 
-def test_the_best_are_those_with_the_best_last_epoch(explored):
+def test_students_are_ranked_by_their_last_epoch(explored):
     assert explored({0.2: [0.5], 0.4: [0.9], 0.6: [0.7]}) == [0.4, 0.6]
 
 
@@ -39,7 +39,7 @@ def test_a_loss_is_better_when_it_is_lower(explored):
     assert explored({0.2: [0.5], 0.4: [0.9], 0.6: [0.7]}, metric="val_loss") == [0.4, 0.6]  # losses: 1 − accuracy
 
 
-def test_seeds_are_averaged_and_those_with_fewer_are_not_compared(explored):
+def test_seeds_are_averaged_and_values_with_missing_seeds_left_out(explored):
     assert explored({0.2: [0.5, 0.7], 0.4: [0.9, 0.1], 0.6: [0.95]}) == [0.2, 0.4]
 
 
@@ -49,39 +49,42 @@ def test_only_finished_students_are_compared(explored, status):
     assert explored({0.4: [0.5]}) == [0.4]
 
 
-def test_the_baseline_is_not_confirmed_for_itself(space, trained, folder):
-    wanted = space(method=METHOD, search=SEARCH)
-    trained(student_spec(wanted, "baseline", {"method.alpha": 0.5}, 0, 0), [0.9])
-    assert best_values(wanted, folder, "explore", 1) == []
+def test_a_baseline_is_never_a_winner(space, trained, folder):
+    searched = space(method=METHOD, search=SEARCH)
+    trained(student_spec(searched, "baseline", {"method.alpha": 0.5}, 0, 0), [0.9])
+    assert best_values(searched, folder, "explore", 1) == []
 
 
-def test_stages_are_ranked_by_themselves(space, trained, folder):
-    wanted = space(method=METHOD, search=SEARCH)
+def test_stages_are_ranked_separately(space, trained, folder):
+    searched = space(method=METHOD, search=SEARCH)
     for stage, seed, results in (("explore", 0, {0.2: 0.9, 0.4: 0.8}), ("confirm", 5, {0.2: 0.6, 0.4: 0.7})):
         for alpha, accuracy in results.items():
-            trained(student_spec(wanted, stage, {"method.alpha": alpha}, seed, 0), [accuracy])
-    assert best_values(wanted, folder, "explore", 1) == [{"method.alpha": 0.2}]
-    assert best_values(wanted, folder, "confirm", 1) == [{"method.alpha": 0.4}]
+            trained(student_spec(searched, stage, {"method.alpha": alpha}, seed, 0), [accuracy])
+    assert best_values(searched, folder, "explore", 1) == [{"method.alpha": 0.2}]
+    assert best_values(searched, folder, "confirm", 1) == [{"method.alpha": 0.4}]
 
 
-def test_students_of_a_smaller_budget_are_not_compared(space, trained, folder):
-    wanted = space(method=METHOD, search=SEARCH, train={"epochs": {"choice": [1, 2]}})
+def test_students_with_fewer_epochs_are_not_compared(space, trained, folder):
+    searched = space(method=METHOD, search=SEARCH, train={"epochs": {"choice": [1, 2]}})
     for epochs, accuracies in ((1, [0.9]), (2, [0.1, 0.5])):
-        trained(student_spec(wanted, "explore", {"method.alpha": 0.5, "train.epochs": epochs}, 0, 0), accuracies)
-    assert best_values(wanted, folder, "explore", 2) == [{"method.alpha": 0.5, "train.epochs": 2}]
+        trained(student_spec(searched, "explore", {"method.alpha": 0.5, "train.epochs": epochs}, 0, 0), accuracies)
+    assert best_values(searched, folder, "explore", 2) == [{"method.alpha": 0.5, "train.epochs": 2}]
 
 
 @pytest.fixture
 def tune(space, trained, folder, monkeypatch):
-    """In place of Tune, what each of its runs trains to the end; returns what it was given, and a stage to be run."""
-    given, wanted = [], space(method={**METHOD, "alpha": {"choice": [0.5, 1]}}, seeds=[0, 1, 2])
-    students = [student_spec(wanted, "explore", {"method.alpha": 0.5}, seed, 0) for seed in wanted.seeds]
+    """Replace Ray Tune: each run finishes the listed seeds.
 
-    def run(*trains: list[int]):
+    Returns packs, students, and a function that runs a stage.
+    """
+    packs, searched = [], space(method={**METHOD, "alpha": {"choice": [0.5, 1]}}, seeds=[0, 1, 2])
+    students = [student_spec(searched, "explore", {"method.alpha": 0.5}, seed, 0) for seed in searched.seeds]
+
+    def run_stage(*trains: list[int]):
         runs = iter(trains)
 
-        def train(experiment, config, parameters, referee=None):
-            given.append(parameters["pack"]["grid_search"])
+        def train(experiment, config, parameters, scheduler=None):
+            packs.append(parameters["pack"]["grid_search"])
             for seed in next(runs):
                 trained(students[seed], [0.5])
 
@@ -90,45 +93,45 @@ def tune(space, trained, folder, monkeypatch):
         monkeypatch.setattr(engine, "cluster_workers", lambda _: 1)
         display = SimpleNamespace(begin_stage=lambda *_: None)
         engine._train_stage(
-            SimpleNamespace(space=wanted, data=None, folder=folder, display=display), "explore", students
+            SimpleNamespace(space=searched, data=None, folder=folder, display=display), "explore", students
         )
 
-    monkeypatch.setattr(engine, "group_into_packs", lambda *_: [Pack((each,)) for each in students])
-    return given, students, run
+    monkeypatch.setattr(engine, "group_into_packs", lambda *_: [Pack((student,)) for student in students])
+    return packs, students, run_stage
 
 
-def test_whom_tune_leaves_without_an_end_is_trained_again(tune):
-    given, students, run = tune
-    run([0, 2], [1])
-    assert given == [[Pack((each,)) for each in students], [Pack((students[1],))]]
+def test_a_dropped_student_is_retried(tune):
+    packs, students, run_stage = tune
+    run_stage([0, 2], [1])
+    assert packs == [[Pack((student,)) for student in students], [Pack((students[1],))]]
 
 
-def test_whom_it_leaves_twice_is_told_and_nothing_is_done(tune):
-    """As where Tune was told to end early: neither is this search over, nor may a winner be confirmed."""
-    _, _, run = tune
+def test_a_student_dropped_twice_is_an_error(tune):
+    """As after an early end of Tune: the search is not complete, and no winner may be confirmed."""
+    _, _, run_stage = tune
     with pytest.raises(RayLostError, match="Ray left students untrained: 1"):
-        run([0], [2])
+        run_stage([0], [2])
 
 
-def test_nobody_is_trained_again_without_need(tune):
-    given, _, run = tune
-    run([0, 1, 2])
-    assert len(given) == 1
+def test_nothing_is_retried_without_need(tune):
+    packs, _, run_stage = tune
+    run_stage([0, 1, 2])
+    assert len(packs) == 1
 
 
 @pytest.mark.parametrize("confirm", [None, {"top": 1, "seeds": [7]}])
-def test_where_nobody_trained_to_the_end_it_is_said(space, trained, folder, monkeypatch, confirm):
-    wanted = space(method=METHOD, search=SEARCH, confirm=confirm)
+def test_a_stage_without_finished_students_prints_a_line(space, trained, folder, monkeypatch, confirm):
+    searched = space(method=METHOD, search=SEARCH, confirm=confirm)
     console = Console(file=StringIO(), width=40)
     monkeypatch.setattr(engine, "_explore_adaptively", lambda *_: None)
-    monkeypatch.setattr(engine, "_train_stage", lambda _, stage, students: told.append((stage, len(students))))
-    told: list[tuple[str, int]] = []
-    experiment = SimpleNamespace(space=wanted, folder=folder, display=SimpleNamespace(console=console))
-    trained(student_spec(wanted, "explore", {"method.alpha": 0.5}, 0, 0), [0.5], "diverged")
+    monkeypatch.setattr(engine, "_train_stage", lambda _, stage, students: stages.append((stage, len(students))))
+    stages: list[tuple[str, int]] = []
+    experiment = SimpleNamespace(space=searched, folder=folder, display=SimpleNamespace(console=console))
+    trained(student_spec(searched, "explore", {"method.alpha": 0.5}, 0, 0), [0.5], "diverged")
     engine.run_stages(experiment, 0)
     assert console.file.getvalue().count("explore: no student trained to its end") == 1
-    assert not any(n for _, n in told)
-    trained(student_spec(wanted, "explore", {"method.alpha": 0.7}, 0, 0), [0.5])
+    assert not any(n for _, n in stages)
+    trained(student_spec(searched, "explore", {"method.alpha": 0.7}, 0, 0), [0.5])
     engine.run_stages(experiment, 0)
     assert "explore" not in console.file.getvalue().partition("baseline")[2]
-    assert ("confirm" if confirm else "baseline", 1) in told
+    assert ("confirm" if confirm else "baseline", 1) in stages

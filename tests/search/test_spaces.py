@@ -1,4 +1,4 @@
-"""Every shipped space, found wherever it lies: it checks, and it goes the whole way in small."""
+"""Every shipped space passes --check and --smoke-test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPACES = sorted((ROOT / "spaces").rglob("*.yaml"))
 
 
 def search(space: Path, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-    """`python -m search.run` with caches of its own and no data root."""
+    """Run `python -m search.run` with its own caches and no data root."""
     environment = {**os.environ, "KD_CACHE": str(folder / "cache"), "XDG_CACHE_HOME": str(folder / "cache")}
     environment.pop("KD_DATA", None)
     command = [sys.executable, "-m", "search.run", str(space), *flags]
@@ -28,7 +28,7 @@ def search(space: Path, folder: Path, *flags: str) -> subprocess.CompletedProces
 
 @pytest.fixture(autouse=True)
 def handler():
-    """The command line answers SIGTERM, also in this process."""
+    """The command line sets a SIGTERM handler, also in this process."""
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
@@ -36,14 +36,14 @@ def handler():
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda path: path.stem)
 def test_checks(space, tmp_path, monkeypatch, capsys):
-    """In this process, for the imports of another take longer than the check; the fewest, smallest steps are timed."""
+    """In this process, to save the imports; the fewest and smallest steps are timed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("search.plan.estimate.TIMING_SECONDS", 0.0)
     monkeypatch.setattr("search.plan.estimate.MAX_STEP_MACS", 10**7)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # the other is busy with other tests
-    code, said = main([str(space), "--check"]), capsys.readouterr()
-    assert code == 0, said.err
-    assert "epochs" in said.out or "a valid space, but" in said.out  # where its data is absent it says how to get it
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # other tests use the other one
+    code, output = main([str(space), "--check"]), capsys.readouterr()
+    assert code == 0, output.err
+    assert "epochs" in output.out or "a valid space, but" in output.out  # without its data
     assert not (tmp_path / "runs").exists()
 
 
@@ -61,10 +61,10 @@ SHOWN = {"mnist_hinton", "mnist_search", "mnist_fitnets"}  # the README's comman
 @pytest.mark.parametrize("space", [path for path in SPACES if path.stem not in SHOWN], ids=lambda path: path.stem)
 def test_smoke(space, tmp_path):
     if space.stem in LARGE and not torch.cuda.is_available():
-        pytest.skip("its networks want a GPU")
+        pytest.skip("its networks need a GPU")
     began = time.monotonic()
     done = search(space, tmp_path, "--smoke-test")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert time.monotonic() - began < 200  # a minute where the machine has nothing else to do
+    assert time.monotonic() - began < 200  # a minute on an idle machine
     folder = tmp_path / "runs" / f"{space.stem}.smoke"
     assert (folder / "leaderboard.md").is_file() and (folder / "students.csv").is_file()

@@ -1,4 +1,4 @@
-"""Every scheduler, asked by a referee about students of tables instead of training."""
+"""Every scheduler through its adapter; tables of accuracies stand in for training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ METRICS = pytest.mark.parametrize("metric", ["val_accuracy", "val_loss"])
 
 
 class Trial:
-    """As much of a Ray trial as a referee sees: its name differs in every run."""
+    """Stand-in for a Ray trial; its id differs in every run."""
 
     runs = 0
 
@@ -32,53 +32,53 @@ class Trial:
 
 
 class Race:
-    """Students under one scheduler, of one run; remembers what was decided."""
+    """Students of one run under one scheduler; records the decisions."""
 
     controller = SimpleNamespace(get_live_trials=lambda: [SimpleNamespace(status="PENDING")])
 
-    def __init__(self, referee: PerStudentScheduler, metric: str = "val_accuracy"):
-        self.referee, self.metric = referee, metric
+    def __init__(self, scheduler_adapter: PerStudentScheduler, metric: str = "val_accuracy"):
+        self.scheduler_adapter, self.metric = scheduler_adapter, metric
         self.trials: dict[str, Trial] = {}
         self.stopped: set[str] = set()
 
     def result(self, key: str, epoch: int, value: float) -> str | None:
-        """The decision about a student, or None where it has been stopped before."""
+        """Return the decision on a student, None if it was stopped before."""
         if key in self.stopped:
             return None
         if key not in self.trials:
             self.trials[key] = Trial(key)
-            self.referee.on_trial_add(self.controller, self.trials[key])
+            self.scheduler_adapter.on_trial_add(self.controller, self.trials[key])
         result = {"rows": [{"trial": key, "epoch": epoch, self.metric: value}]}
-        decision = self.referee.on_trial_result(self.controller, self.trials[key], result)
+        decision = self.scheduler_adapter.on_trial_result(self.controller, self.trials[key], result)
         if decision == TrialScheduler.STOP:
             self.stopped.add(key)
-            self.referee.on_trial_complete(self.controller, self.trials[key], result)
+            self.scheduler_adapter.on_trial_complete(self.controller, self.trials[key], result)
         return decision
 
 
-def judged(name: str, search: Search, epochs: int) -> PerStudentScheduler:
+def adapter_for(name: str, search: Search, epochs: int) -> PerStudentScheduler:
     return PerStudentScheduler(SCHEDULERS[name](search, epochs))
 
 
 @pytest.fixture(params=SCHEDULERS)
 def scheduler(request):
-    return lambda search, epochs: judged(request.param, search, epochs)
+    return lambda search, epochs: adapter_for(request.param, search, epochs)
 
 
 @METRICS
-def test_a_scheduler_lets_students_go_on_or_stops_them(scheduler, metric):
+def test_a_scheduler_continues_or_stops(scheduler, metric):
     race = Race(scheduler(Search(metric=metric), 9), metric)
     for epoch in range(1, 10):
         for student in range(6):
             decision = race.result(f"s{student}", epoch, 0.1 * student)
-            # never PAUSE: Ray would start a paused student anew
+            # never PAUSE: Ray would restart a paused student
             assert decision in (TrialScheduler.CONTINUE, TrialScheduler.STOP, None)
 
 
 @METRICS
 @pytest.mark.parametrize("name", ["asha", "median"])
 def test_the_worst_is_stopped_and_the_best_is_not(name, metric):
-    race = Race(judged(name, Search(metric=metric), 9), metric)
+    race = Race(adapter_for(name, Search(metric=metric), 9), metric)
     sign = 1 if metric == "val_accuracy" else -1
     for epoch in range(1, 9):
         for place, student in enumerate(("best", "good", "fair", "poor", "worst")):
@@ -86,7 +86,7 @@ def test_the_worst_is_stopped_and_the_best_is_not(name, metric):
     assert "worst" in race.stopped and "best" not in race.stopped
 
 
-def test_a_student_that_ends_before_its_first_epoch_does_no_harm(scheduler):
+def test_a_student_may_end_before_its_first_epoch(scheduler):
     chosen = scheduler(Search(), 9)
     race = Race(chosen)
     diverged = Trial("diverged")
@@ -105,7 +105,7 @@ def test_grace_and_budget_may_be_equal_or_crossed(scheduler):
         assert race.result("a", 1, 0.5) == race.result("a", 2, 0.5) == TrialScheduler.CONTINUE
 
 
-# A run: the accuracies of some students, and in which order they finish their epochs.
+# A run: accuracies of some students, and the order in which they finish epochs.
 EPOCHS = 9
 ACCURACY = st.integers(0, 20).map(lambda n: n / 20)
 TABLE = st.lists(st.lists(ACCURACY, min_size=EPOCHS, max_size=EPOCHS), min_size=1, max_size=8)
@@ -113,14 +113,14 @@ ORDER = st.lists(st.integers(0, 7), max_size=60)
 
 
 def arrivals(table: list[list[float]], order: list[int]) -> list[tuple[str, int, float]]:
-    """The results in their order: the n-th time a student is named it finishes its n-th epoch."""
+    """Return the results in order: the n-th occurrence of an index is its n-th epoch."""
     done = dict.fromkeys(range(len(table)), 0)
-    found = []
+    arrived = []
     for index in order:
         if index in done and done[index] < EPOCHS:
-            found.append((f"s{index}", done[index] + 1, table[index][done[index]]))
+            arrived.append((f"s{index}", done[index] + 1, table[index][done[index]]))
             done[index] += 1
-    return found
+    return arrived
 
 
 def rungs(halving: SuccessiveHalving) -> dict[int, dict[str, float]]:
@@ -128,7 +128,7 @@ def rungs(halving: SuccessiveHalving) -> dict[int, dict[str, float]]:
 
 
 @given(TABLE, ORDER, st.integers(1, 4), st.integers(2, 4))
-def test_a_rung_holds_what_students_reached_in_exactly_its_epoch(table, order, grace, reduction):
+def test_a_rung_holds_results_of_exactly_its_epoch(table, order, grace, reduction):
     halving = SuccessiveHalving(Search(grace_period=grace, reduction=reduction), EPOCHS)
     race = Race(PerStudentScheduler(halving))
     for student, epoch, value in arrivals(table, order):
@@ -139,8 +139,8 @@ def test_a_rung_holds_what_students_reached_in_exactly_its_epoch(table, order, g
 
 
 @given(TABLE, ORDER, st.sets(st.integers(0, 59)))
-def test_a_result_that_never_arrived_is_not_made_up_from_a_later_one(table, order, lost):
-    """A worker may die between writing a row and telling Ray of it."""
+def test_a_missing_result_is_not_replaced_by_a_later_one(table, order, lost):
+    """A worker may die between writing a row and reporting it."""
     halving = SuccessiveHalving(Search(reduction=3), EPOCHS)
     race = Race(PerStudentScheduler(halving))
     for index, (student, epoch, value) in enumerate(arrivals(table, order)):
@@ -152,7 +152,7 @@ def test_a_result_that_never_arrived_is_not_made_up_from_a_later_one(table, orde
 
 @given(TABLE, ORDER)
 def test_the_last_epoch_ends_a_student(table, order):
-    race = Race(judged("asha", Search(), EPOCHS))
+    race = Race(adapter_for("asha", Search(), EPOCHS))
     for student, epoch, value in arrivals(table, order):
         race.result(student, epoch, value)
         assert epoch < EPOCHS or student in race.stopped
@@ -160,89 +160,89 @@ def test_the_last_epoch_ends_a_student(table, order):
 
 @settings(deadline=None)
 @given(TABLE, ORDER, st.integers(0, 60), st.sampled_from(sorted(SCHEDULERS)))
-def test_a_scheduler_shown_the_rows_of_an_earlier_run_decides_as_if_it_had_been_one_run(table, order, cut, name):
-    """First an undisturbed run; then one cut off after `cut` results and gone on with by new Ray trials."""
+def test_a_replayed_scheduler_decides_as_in_one_run(table, order, cut, name):
+    """First an undisturbed run; then one cut off after `cut` results and resumed with new Ray trials."""
     search = Search(reduction=2)
-    race = Race(judged(name, search, EPOCHS))
-    told = [(*result, decision) for result in arrivals(table, order) if (decision := race.result(*result))]
-    resumed = judged(name, search, EPOCHS)
-    resumed.replay(histories(told[:cut]))
-    again = Race(resumed)
-    assert [again.result(*result[:3]) for result in told[cut:]] == [result[3] for result in told[cut:]]
+    race = Race(adapter_for(name, search, EPOCHS))
+    results = [(*result, decision) for result in arrivals(table, order) if (decision := race.result(*result))]
+    resumed = adapter_for(name, search, EPOCHS)
+    resumed.replay(histories(results[:cut]))
+    resumed_race = Race(resumed)
+    assert [resumed_race.result(*result[:3]) for result in results[cut:]] == [result[3] for result in results[cut:]]
 
 
 @settings(deadline=None)
 @given(TABLE, st.sampled_from(sorted(SCHEDULERS)), st.integers(1, 8))
-def test_students_of_packs_are_judged_as_those_alone(table, name, width):
-    """All are after the same epoch, in the same order; in the end nobody of a pack is left, and Ray stops it."""
+def test_students_in_packs_are_stopped_like_single_ones(table, name, width):
+    """All are at the same epoch, in the same order; a pack is stopped with its last student."""
     search = Search(reduction=2)
-    alone, referee = Race(judged(name, search, EPOCHS)), judged(name, search, EPOCHS)
+    single, scheduler_adapter = Race(adapter_for(name, search, EPOCHS)), adapter_for(name, search, EPOCHS)
     names = [f"s{place}" for place in range(len(table))]
     packs = [names[i : i + width] for i in range(0, len(names), width)]
     trials = [Trial(*pack) for pack in packs]
     for trial in trials:
-        referee.on_trial_add(Race.controller, trial)
+        scheduler_adapter.on_trial_add(Race.controller, trial)
     for epoch in range(1, EPOCHS + 1):
         for pack, trial in zip(packs, trials, strict=True):
             rows = []
-            for each in pack:
-                value = table[int(each[1:])][epoch - 1]
-                alone.result(each, epoch, value)
-                if each not in referee.stopped:
-                    rows.append({"trial": each, "epoch": epoch, "val_accuracy": value})
-            decision = referee.on_trial_result(Race.controller, trial, {"rows": rows})
-            assert (decision == TrialScheduler.STOP) == (set(pack) <= referee.stopped)
-        assert referee.stopped == alone.stopped
+            for key in pack:
+                value = table[int(key[1:])][epoch - 1]
+                single.result(key, epoch, value)
+                if key not in scheduler_adapter.stopped:
+                    rows.append({"trial": key, "epoch": epoch, "val_accuracy": value})
+            decision = scheduler_adapter.on_trial_result(Race.controller, trial, {"rows": rows})
+            assert (decision == TrialScheduler.STOP) == (set(pack) <= scheduler_adapter.stopped)
+        assert scheduler_adapter.stopped == single.stopped
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_whose_verdict_was_lost_with_its_driver_is_judged_anew(name):
-    """The driver died between the verdict and the end: the student is proposed again and trains on."""
-    race = Race(judged(name, Search(), EPOCHS))
-    told = [(f"s{place}", epoch, place / 10, "") for epoch in (1, 2, 3) for place in (4, 3, 2, 1, 0)]
-    for student, epoch, value, _ in told:
+def test_a_stop_lost_with_the_driver_is_decided_again(name):
+    """The driver died between the decision and the final row: the student is proposed again and continues."""
+    race = Race(adapter_for(name, Search(), EPOCHS))
+    results = [(f"s{place}", epoch, place / 10, "") for epoch in (1, 2, 3) for place in (4, 3, 2, 1, 0)]
+    for student, epoch, value, _ in results:
         race.result(student, epoch, value)
     assert ("s0" in race.stopped) == (name != "none")
-    resumed = judged(name, Search(), EPOCHS)
-    resumed.replay(histories(told))
+    resumed = adapter_for(name, Search(), EPOCHS)
+    resumed.replay(histories(results))
     assert Race(resumed).result("s4", 4, 0.9) == TrialScheduler.CONTINUE
     assert Race(resumed).result("s0", 4, 0.0) in (TrialScheduler.CONTINUE, TrialScheduler.STOP)
 
 
 @settings(deadline=None)
 @given(TABLE, st.randoms(use_true_random=False), st.sampled_from(sorted(SCHEDULERS)))
-def test_rows_may_be_shown_in_another_order_than_they_were_judged(table, random, name):
-    """Of two packs whose rows were written at the same time either was heard first."""
-    told = [(f"s{place}", epoch, value, "") for place, row in enumerate(table) for epoch, value in enumerate(row, 1)]
-    random.shuffle(told)
-    told.sort(key=lambda result: result[1])
-    judged(name, Search(reduction=2), EPOCHS).replay(histories(told))
+def test_rows_may_be_replayed_in_another_order(table, random, name):
+    """Of two packs with simultaneous rows, either may have been reported first."""
+    results = [(f"s{place}", epoch, value, "") for place, row in enumerate(table) for epoch, value in enumerate(row, 1)]
+    random.shuffle(results)
+    results.sort(key=lambda result: result[1])
+    adapter_for(name, Search(reduction=2), EPOCHS).replay(histories(results))
 
 
-def test_an_epoch_that_is_told_again_is_shown_once():
-    """A worker died after its report: the student trains on, or its end is told once more."""
+def test_an_epoch_reported_twice_is_shown_once():
+    """A worker died after its report: its student continues, or its last epoch is reported again."""
     shown = []
-    referee = judged("none", Search(), EPOCHS)
-    referee.scheduler.on_trial_result = lambda _, name, row: shown.append((name.trial_id, row["epoch"]))
-    race = Race(referee)
+    scheduler_adapter = adapter_for("none", Search(), EPOCHS)
+    scheduler_adapter.scheduler.on_trial_result = lambda _, name, row: shown.append((name.trial_id, row["epoch"]))
+    race = Race(scheduler_adapter)
     for epoch in (1, 2, 2, 3, 3):
         race.result("a", epoch, 0.5)
     assert shown == [("a", 1), ("a", 2), ("a", 3)]
 
 
-def histories(told: list[tuple[str, int, float, str]]) -> list[History]:
-    """The rows that a run leaves behind."""
+def histories(results: list[tuple[str, int, float, str]]) -> list[History]:
+    """Return the histories of a run."""
     rows: dict[str, list[dict[str, Any]]] = {}
-    for time, (student, epoch, value, _) in enumerate(told):
+    for time, (student, epoch, value, _) in enumerate(results):
         rows.setdefault(student, []).append({"epoch": epoch, "val_accuracy": value, "time": float(time)})
     return [History({"trial": student}, epochs, {}) for student, epochs in rows.items()]
 
 
 def test_a_resumed_student_is_recorded_once():
     halving = SuccessiveHalving(Search(), EPOCHS)
-    referee = PerStudentScheduler(halving)
-    referee.replay(histories([("a", 1, 0.5, ""), ("b", 1, 0.6, "")]))
-    race = Race(referee)  # the checkpoint of `a` was damaged: it begins anew, under another name
+    scheduler_adapter = PerStudentScheduler(halving)
+    scheduler_adapter.replay(histories([("a", 1, 0.5, ""), ("b", 1, 0.6, "")]))
+    race = Race(scheduler_adapter)  # the checkpoint of `a` was damaged: it restarts in a new Ray trial
     race.result("a", 1, 0.5)
     race.result("a", 2, 0.55)
     race.result("a", 3, 0.7)

@@ -51,18 +51,18 @@ def search(space, folder):
 def propose(suggestions: StudentSearcher, prefix: str = "ray") -> list[Any]:
     """Return all remaining proposals; none gets a result."""
     students = []
-    while (config := suggestions.suggest(f"{prefix}-{len(found)}")) != Searcher.FINISHED:
+    while (config := suggestions.suggest(f"{prefix}-{len(students)}")) != Searcher.FINISHED:
         students += config["pack"].students
     return students
 
 
-def test_several_are_proposed_at_once_and_given_out_in_packs(search, trained, sampler):
+def test_students_are_proposed_in_batches_and_packs(search, trained, sampler):
     suggestions = search(algorithm=sampler, batch=4)
     packs = []
-    while (config := suggestions.suggest(f"ray-{len(given)}")) != Searcher.FINISHED:
+    while (config := suggestions.suggest(f"ray-{len(packs)}")) != Searcher.FINISHED:
         packs.append(config["pack"].students)
         if len(suggestions.optuna_trials) <= 4:
-            assert len(suggestions.optuna_trials) == 4  # all of them before the first is given out
+            assert len(suggestions.optuna_trials) == 4  # all of a batch before its first pack is trained
     assert len({student.key for pack in packs for student in pack}) == 6 == sum(map(len, packs))
     assert suggestions.proposed == [student for pack in packs for student in pack]
     for place, pack in enumerate(packs):
@@ -72,7 +72,7 @@ def test_several_are_proposed_at_once_and_given_out_in_packs(search, trained, sa
     assert [trial.state for trial in suggestions.study.trials] == [TrialState.COMPLETE] * 6
 
 
-def test_an_exhausted_space_is_given_up_once(search, monkeypatch):
+def test_an_exhausted_space_ends_the_search_once(search, monkeypatch):
     monkeypatch.setattr("search.algorithms.searcher.MAX_REJECTED", 50)
     suggestions = search(FEW, trials=50, batch=16)
     assert len(propose(suggestions)) == 1 + 2 * 2
@@ -81,7 +81,7 @@ def test_an_exhausted_space_is_given_up_once(search, monkeypatch):
     assert suggestions.suggest("one more") == Searcher.FINISHED and len(suggestions.study.trials) == trials_before
 
 
-def test_after_the_deadline_new_students_of_a_batch_wait_in_vain(search, trained, monkeypatch):
+def test_waiting_new_students_are_dropped_after_the_deadline(search, trained, monkeypatch):
     started = [trained(student, [0.1], None) for student in propose(search(batch=4))[:2]]
     late = search(batch=4)
     late.pack = lambda students: [Pack((student,)) for student in students]
@@ -90,7 +90,7 @@ def test_after_the_deadline_new_students_of_a_batch_wait_in_vain(search, trained
     assert [student.key for student in propose(late, "late")] == [started[1].key]
 
 
-def test_who_ended_before_its_pack_was_lost_counts(search, trained):
+def test_results_of_a_lost_pack_count(search, trained):
     suggestions = search(method=RANGES | {"temperature": {"uniform": [1, 4]}}, batch=3)
     done, stopped, lost = suggestions.suggest("ray-0")["pack"].students
     trained(done, [0.1, 0.2, 0.3])
@@ -110,7 +110,7 @@ def test_a_search_proposes_as_many_different_students_as_it_has_trials(search, s
     assert all(student.suggested == student.values and student.stage == "explore" for student in students)
 
 
-def test_what_is_left_is_proposed_unfinished_students_first_with_the_same_values(search, trained, sampler):
+def test_unfinished_students_come_first_with_the_same_values(search, trained, sampler):
     first = propose(search(algorithm=sampler))[:4]
     for student, (accuracies, status) in zip(
         first, [([0.1, 0.2, 0.3], "finished"), ([0.1], None), ([], "failed"), ([0.1], "stopped")], strict=True
@@ -131,7 +131,7 @@ def test_a_finished_search_proposes_nothing_and_more_trials_extend_it(search, tr
     assert len(propose(search(trials=8))) == 2
 
 
-def test_the_study_knows_how_students_of_an_earlier_run_ended(search, trained):
+def test_the_study_holds_the_results_of_an_earlier_run(search, trained):
     ends = {"finished": [0.1, 0.2, 0.3], "stopped": [0.1], "diverged": [0.4, 0.3]}
     first = propose(search())
     for student, (status, accuracies) in zip(first, ends.items(), strict=False):
@@ -147,7 +147,7 @@ def test_the_study_knows_how_students_of_an_earlier_run_ended(search, trained):
     assert [trial.params for trial in trials] == [student.suggested for student in first[:3]]
 
 
-def test_a_student_that_was_lost_says_nothing_of_its_knobs(search):
+def test_a_dropped_student_is_failed_in_the_study(search):
     suggestions = search()
     suggestions.suggest("ray-0")
     suggestions.on_trial_complete("ray-0", error=True)
@@ -165,7 +165,7 @@ def test_a_student_that_was_lost_says_nothing_of_its_knobs(search):
         ([0.1], "failed", TrialState.FAIL, None),
     ],
 )
-def test_the_study_learns_how_a_student_ends(search, trained, accuracies, status, state, value):
+def test_the_study_gets_the_result_of_a_student(search, trained, accuracies, status, state, value):
     suggestions = search()
     proposed = suggestions.suggest("ray-0")["pack"].students[0]
     trained(proposed, accuracies, status)
@@ -196,7 +196,7 @@ def test_students_that_are_too_large_are_not_proposed(search, sampler):
     assert all(student.values["method.temperature"] < 8 for student in students)
 
 
-def test_nothing_new_is_proposed_after_the_deadline_but_what_was_begun_is_finished(search, trained):
+def test_after_the_deadline_only_started_students_are_proposed(search, trained):
     started = trained(propose(search())[0], [0.1], None)
     late = search(deadline=time.time() - 1)
     assert [student.key for student in propose(late)] == [started.key]
@@ -227,7 +227,7 @@ def test_a_resumed_sampler_depends_on_the_seed_and_on_the_number_of_students(sea
     assert all(a != b for a, b in combinations(resumed, 2))
 
 
-def test_tpe_learns_from_the_rows_of_an_earlier_run(search, trained):
+def test_tpe_uses_the_rows_of_an_earlier_run(search, trained):
     """Students near alpha 1 were the best of twenty: twenty more are on average nearer to 1 than random ones."""
     for student in propose(search(trials=20)):
         trained(student, [student.values["method.alpha"]] * 3)
@@ -246,7 +246,7 @@ def test_logarithmic_integers_are_resumed(search, trained, sampler):
     assert set(distributions) == {IntDistribution(1, 64, log=True)}
 
 
-def test_knobs_of_a_method_are_remembered_with_it(search, trained):
+def test_knobs_of_a_method_stay_with_it_in_the_study(search, trained):
     either = {"choice": [{**RANGES, "name": "hinton"}, {"name": "none"}]}
     for student in propose(search(either)):
         trained(student, [0.1, 0.2, 0.3])

@@ -12,15 +12,15 @@ from spaces.training import Augment
 from trainables.data import Dataset
 from trainables.distillation_data import RequestedOutputs
 
-HELD = (1097 + 300) * 64  # bytes of the digits' images
+IMAGE_BYTES = (1097 + 300) * 64  # bytes of the digits' images
 NETWORK = (64 * 16 + 16 + 16 * 10 + 10) * 4
 LAYERS = 64 + 64 + 64 + 16 + 16 + 16 + 10  # image, flatten, dropout, linear, relu, dropout, logits
 
 
 def recipe(**parts: Any) -> Recipe:
     student = {"model": {"name": "mlp", "hidden": [16]}}
-    alone = {"teacher": None, "method": {"name": "none"}}
-    return Recipe.model_validate({"data": {"name": "digits"}, "student": student, **alone} | parts)
+    baseline = {"teacher": None, "method": {"name": "none"}}
+    return Recipe.model_validate({"data": {"name": "digits"}, "student": student, **baseline} | parts)
 
 
 @pytest.mark.parametrize(
@@ -33,22 +33,22 @@ def recipe(**parts: Any) -> Recipe:
     ],
 )
 def test_network_gradients_and_moments_beside_images_and_a_batch(digits: Dataset, train: Any, tensors: int) -> None:
-    found = training_bytes(recipe(train={"batch_size": 512, **train}), digits)
-    assert found == HELD + tensors * NETWORK + 512 * (LAYERS + 2 * 64) * 4
+    size = training_bytes(recipe(train={"batch_size": 512, **train}), digits)
+    assert size == IMAGE_BYTES + tensors * NETWORK + 512 * (LAYERS + 2 * 64) * 4
 
 
 def test_scoring_counts_where_batches_are_small(digits: Dataset) -> None:
-    assert training_bytes(recipe(train={"batch_size": 1}), digits) == HELD + 4 * NETWORK + 300 * 2 * 64 * 4
+    assert training_bytes(recipe(train={"batch_size": 1}), digits) == IMAGE_BYTES + 4 * NETWORK + 300 * 2 * 64 * 4
 
 
 def test_a_student_holds_its_teachers_answers(digits: Dataset) -> None:
     teacher = {"model": {"name": "mlp", "hidden": [8]}}
-    taught = recipe(teacher=teacher, method={"name": "hinton", "alpha": 0.5, "temperature": 4})
+    distilled = recipe(teacher=teacher, method={"name": "hinton", "alpha": 0.5, "temperature": 4})
     logits = 1797 * 10 * 4
     assert (
-        training_bytes(taught, digits) - training_bytes(recipe(), digits)
+        training_bytes(distilled, digits) - training_bytes(recipe(), digits)
         == logits
-        == outputs_bytes(taught.network, digits, RequestedOutputs())
+        == outputs_bytes(distilled.network, digits, RequestedOutputs())
     )
 
 

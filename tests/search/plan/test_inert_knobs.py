@@ -1,4 +1,4 @@
-"""The dead-knob test finds what does not reach the training, and says why where it is known."""
+"""Inert knobs are found, with the reason if it is known."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MLP = {"name": "mlp", "hidden": [8]}
 
 @pytest.fixture
 def space(tmp_path: Path) -> Callable[..., Space]:
-    """A loaded space with these parts in place of its own; any knob may be searched by a range."""
+    """Return a function that loads a space with these parts; ranges are allowed."""
 
     def loaded(**parts: Any) -> Space:
         tree = {"data": {"name": "digits"}, "teacher": {"model": MLP}, "student": {"model": MLP}, "method": HINTON}
@@ -34,15 +34,15 @@ def space(tmp_path: Path) -> Callable[..., Space]:
     return loaded
 
 
-def test_a_student_without_knobs_is_tried_as_well(space: Callable[..., Space], digits: Dataset) -> None:
+def test_a_student_without_knobs_is_tried(space: Callable[..., Space], digits: Dataset) -> None:
     wrong = space(method={**HINTON, "name": "routed"}, search={"algorithm": "grid"})
     with pytest.raises(UserError, match="method: routed cannot train this student: 'students'"):
         list(knob_effects(wrong, digits))
 
 
 def only(space: Space, data: Dataset) -> KnobEffect:
-    (found,) = knob_effects(space, data)
-    return found
+    (effects,) = knob_effects(space, data)
+    return effects
 
 
 @pytest.mark.parametrize(
@@ -63,26 +63,26 @@ def only(space: Space, data: Dataset) -> KnobEffect:
         ("method", "temperature", {"loguniform": [1, 64]}),
     ],
 )
-def test_a_knob_that_works_is_alive(space, digits: Dataset, part: str, knob: str, domain: Any) -> None:
+def test_a_knob_has_an_effect(space, digits: Dataset, part: str, knob: str, domain: Any) -> None:
     base = {"train": {"batch_size": 32}, "method": HINTON}[part]
-    found = only(space(**{part: {**base, knob: domain}}), digits)
-    assert (found.path, found.effective, found.reason) == (f"{part}.{knob}", True, "")
+    effects = only(space(**{part: {**base, knob: domain}}), digits)
+    assert (effects.path, effects.effective, effects.reason) == (f"{part}.{knob}", True, "")
 
 
 @pytest.mark.parametrize("amount", ["crop", "rotate", "shear", "color", "views", "seed"])
-def test_each_number_of_a_policy_is_alive(space, digits: Dataset, amount: str) -> None:
-    whole = amount in ("crop", "views", "seed")
-    policy = {"flip": "vertical", amount: {"choice": [1, 2] if whole else [0.2, 0.5]}}
+def test_each_number_of_a_policy_has_an_effect(space, digits: Dataset, amount: str) -> None:
+    integer = amount in ("crop", "views", "seed")
+    policy = {"flip": "vertical", amount: {"choice": [1, 2] if integer else [0.2, 0.5]}}
     if amount == "rotate":
         policy["rotate"] = {"choice": [0.0, 20.0]}
     assert only(space(train={"batch_size": 32, "augment": policy}), digits).effective
 
 
-def test_a_network_and_a_whole_method_are_alive(space, digits: Dataset) -> None:
+def test_networks_and_methods_have_an_effect(space, digits: Dataset) -> None:
     student = {"model": {"name": "mlp", "hidden": {"choice": [[8], [16]]}}}
     method = {"choice": [{"name": "none"}, {**HINTON, "temperature": {"uniform": [1, 4]}}]}
-    found = knob_effects(space(student=student, method=method), digits)
-    assert [(each.path, each.effective) for each in found] == [
+    effects = knob_effects(space(student=student, method=method), digits)
+    assert [(effect.path, effect.effective) for effect in effects] == [
         ("student.model.hidden", True),
         ("method", True),
         ("method.temperature", True),
@@ -96,7 +96,7 @@ def test_temperature_at_alpha_0_is_explained(space, digits: Dataset) -> None:
     assert temperature == KnobEffect("method.temperature", True, ("1", "4"), BASELINE_AT_ZERO)
 
 
-def test_a_knob_that_never_counts_is_found_with_its_reason(space, digits: Dataset) -> None:
+def test_an_inert_knob_has_a_reason(space, digits: Dataset) -> None:
     method = {"name": "hinton", "alpha": 0, "temperature": {"choice": [1, 4]}}
     assert only(space(method=method), digits) == KnobEffect("method.temperature", False, ("1", "4"), BASELINE_AT_ZERO)
     late = only(space(train={"batch_size": 32, "max_norm": {"uniform": [100, 200]}}), digits)
@@ -105,7 +105,7 @@ def test_a_knob_that_never_counts_is_found_with_its_reason(space, digits: Datase
     assert even.effective or "balanced over the classes" in even.reason
 
 
-def test_a_tuned_value_that_never_reaches_the_loss_is_found(space, digits: Dataset, monkeypatch) -> None:
+def test_an_unused_argument_of_a_method_is_inert(space, digits: Dataset, monkeypatch) -> None:
     def careless(student, teacher, labels, *, alpha: float, temperature: float):
         return (1 + alpha) * cross_entropy(student.logits, labels, reduction="none")
 
@@ -116,7 +116,7 @@ def test_a_tuned_value_that_never_reaches_the_loss_is_found(space, digits: Datas
     assert temperature == KnobEffect("method.temperature", False, ("1", "4"), "")
 
 
-def test_a_method_that_fails_is_said_before_the_gpu_hours(space, digits: Dataset, monkeypatch) -> None:
+def test_a_failing_method_is_an_error(space, digits: Dataset, monkeypatch) -> None:
     def broken(student, teacher, labels, *, alpha: float, temperature: float):
         raise ValueError("no such thing")
 
@@ -126,7 +126,7 @@ def test_a_method_that_fails_is_said_before_the_gpu_hours(space, digits: Dataset
         list(knob_effects(space(method=method), digits))
 
 
-def test_a_divergence_counts_as_a_difference(space, digits: Dataset) -> None:
+def test_divergence_is_an_effect(space, digits: Dataset) -> None:
     train = {"batch_size": 32, "optimizer": "sgd", "lr": {"choice": [1e-3, 1e38]}}
     assert only(space(train=train), digits).effective
 
@@ -136,7 +136,7 @@ def test_epochs_data_and_teachers_are_not_tried(space, digits: Dataset) -> None:
     assert list(knob_effects(space(train={"epochs": {"choice": [1, 2]}}, teacher=teacher), digits)) == []
 
 
-def test_a_rehearsal_answers_whatever_is_asked_and_always_the_same(space, digits: Dataset) -> None:
+def test_dummy_outputs_are_complete_and_reproducible(space, digits: Dataset) -> None:
     small = digits.take(20, 10, 10)
     hint = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu1", "regressor": "linear"}
     recipe = space(method=hint, train={"shift": {"choice": [1]}}).fill({"train.shift": 1}, 0)

@@ -1,4 +1,4 @@
-"""What a person sees: plain lines in a file, one live bar in a terminal."""
+"""Progress display: plain lines in a file, one live bar in a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from search.students.spec import StudentSpec, student_spec
-from search.trials import progress_display as displays
+from search.trials import progress_display
 from search.trials.progress_display import ProgressDisplay, student_label
 
 KNOBS = {"method.alpha": 0.5, "method.temperature": 4}
@@ -23,14 +23,14 @@ def console(request) -> Console:
 @pytest.fixture
 def students(space) -> list[StudentSpec]:
     tiny = space()
-    pupils = [student_spec(tiny, "explore", KNOBS, seed, 0) for seed in range(4)]
-    return [*pupils, student_spec(tiny, "baseline", KNOBS, 0, 0)]
+    explored = [student_spec(tiny, "explore", KNOBS, seed, 0) for seed in range(4)]
+    return [*explored, student_spec(tiny, "baseline", KNOBS, 0, 0)]
 
 
 @pytest.fixture
-def seen(console, students, monkeypatch):
-    """Everything a whole search shows; plain lines about epochs come without waiting."""
-    monkeypatch.setattr(displays, "PRINT_INTERVAL_SECONDS", -1.0)
+def shown_text(console, students, monkeypatch):
+    """Run a whole search on the display; plain lines about epochs are printed without an interval."""
+    monkeypatch.setattr(progress_display, "PRINT_INTERVAL_SECONDS", -1.0)
 
     def shown(metric: str = "val_accuracy", mode: str = "max") -> tuple[ProgressDisplay, str]:
         with ProgressDisplay(console, metric, mode) as display:
@@ -41,21 +41,21 @@ def seen(console, students, monkeypatch):
 
 
 def run(display: ProgressDisplay, students: list[StudentSpec]) -> None:
-    """Two epochs of a teacher, then students of three epochs with every kind of end."""
+    """Show two epochs of a teacher, then students of three epochs with every status."""
     display.begin_stage("teacher mlp", 2)
     for epoch in (1, 2):
         display.teacher_epoch("teacher mlp", epoch, 2, 0.5)
     display.begin_stage("explore", 15, 5, 0)
     ends = [("finished", 0.5), ("stopped", 0.9), ("diverged", None), ("failed", None), ("finished", 0.25)]
-    for each, (status, value) in zip(students, ends, strict=True):
+    for student, (status, value) in zip(students, ends, strict=True):
         done = 3 if status == "finished" else 1
         for epoch in range(1, done + 1):
-            display.student_epoch(each, {"epoch": epoch})
-        display.student_ended(each, status, value, "out of [memory]" if status == "failed" else None, 3 - done)
+            display.student_epoch(student, {"epoch": epoch})
+        display.student_ended(student, status, value, "out of [memory]" if status == "failed" else None, 3 - done)
 
 
-def test_everything_that_happens_can_be_shown(seen, console):
-    display, text = seen()
+def test_all_events_are_shown(shown_text, console):
+    display, text = shown_text()
     assert display.counts == {"finished": 2, "stopped": 1, "diverged": 1, "failed": 1}
     assert not display.running
     task = display.progress.tasks[0]
@@ -64,14 +64,14 @@ def test_everything_that_happens_can_be_shown(seen, console):
     assert ("\x1b[" in text) == console.is_terminal
 
 
-def test_a_failed_student_gets_one_line(seen):
-    _, text = seen()
+def test_a_failed_student_gets_one_line(shown_text):
+    _, text = shown_text()
     assert len([line for line in text.splitlines() if "out of [memory]" in line]) == 1
 
 
 @pytest.mark.parametrize("console", ["file"], indirect=True)
-def test_a_file_gets_plain_lines(seen):
-    _, text = seen()
+def test_a_file_gets_plain_lines(shown_text):
+    _, text = shown_text()
     lines = text.splitlines()
     assert "explore: 5 students, 15 epochs" in lines
     assert "  teacher mlp: epoch 2/2, validation 50.00%" in lines
@@ -80,20 +80,20 @@ def test_a_file_gets_plain_lines(seen):
 
 
 @pytest.mark.parametrize("console", ["file"], indirect=True)
-def test_what_is_left_is_told_from_the_epochs_of_this_run(console, students, monkeypatch):
-    monkeypatch.setattr(displays, "PRINT_INTERVAL_SECONDS", -1.0)
-    monkeypatch.setattr(displays, "monotonic", lambda: 0.0)
+def test_the_time_left_is_estimated_from_this_run(console, students, monkeypatch):
+    monkeypatch.setattr(progress_display, "PRINT_INTERVAL_SECONDS", -1.0)
+    monkeypatch.setattr(progress_display, "monotonic", lambda: 0.0)
     display = ProgressDisplay(console, "val_accuracy", "max")
     display.begin_stage("explore", 100, 5, resumed=90)
-    monkeypatch.setattr(displays, "monotonic", lambda: 20.0)
+    monkeypatch.setattr(progress_display, "monotonic", lambda: 20.0)
     display.student_epoch(students[0], {"epoch": 1})
     assert "91/100 epochs, 0:03:00 left" in console.file.getvalue()
 
 
 @pytest.mark.parametrize("console", ["file"], indirect=True)
-def test_plain_lines_are_few(seen, monkeypatch):
-    monkeypatch.setattr(displays, "PRINT_INTERVAL_SECONDS", 1000.0)
-    assert len(seen()[1].splitlines()) == 3  # two stages and the failure
+def test_plain_lines_are_few(shown_text, monkeypatch):
+    monkeypatch.setattr(progress_display, "PRINT_INTERVAL_SECONDS", 1000.0)
+    assert len(shown_text()[1].splitlines()) == 3  # two stages and the failure
 
 
 @pytest.mark.parametrize("console", ["terminal"], indirect=True)
@@ -108,12 +108,12 @@ def test_a_terminal_gets_one_bar(console, students):
 
 
 @pytest.mark.parametrize(("metric", "mode", "best"), [("val_accuracy", "max", 0.5), ("val_loss", "min", 0.25)])
-def test_the_best_is_the_best_of_the_finished(seen, metric, mode, best):
-    display, _ = seen(metric, mode)
+def test_the_best_student_is_a_finished_one(shown_text, metric, mode, best):
+    display, _ = shown_text(metric, mode)
     assert display.best is not None and display.best[0] == best
 
 
-def test_a_resumed_stage_counts_what_was_done(console):
+def test_a_resumed_stage_counts_earlier_epochs(console):
     with ProgressDisplay(console, "val_accuracy", "max") as display:
         display.begin_stage("explore", 15, 2, 9)
         assert (display.progress.tasks[0].completed, display.progress.tasks[0].total) == (9, 15)
@@ -121,12 +121,12 @@ def test_a_resumed_stage_counts_what_was_done(console):
         assert "explore: 2 students, 6 epochs" in console.file.getvalue()
 
 
-def test_nothing_to_do_is_no_mistake(console):
+def test_an_empty_stage_is_allowed(console):
     with ProgressDisplay(console, "val_accuracy", "max") as display:
         display.begin_stage("explore", 0, 0, 0)
 
 
-def test_a_student_in_a_few_words(space):
+def test_label_of_a_student(space):
     ranged = space(train={"lr": {"loguniform": [1e-4, 1]}}, search={"algorithm": "random", "trials": 2})
     values = {"train.lr": 0.0012345, **KNOBS}
     assert (

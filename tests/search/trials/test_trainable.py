@@ -1,4 +1,4 @@
-"""One student inside a Ray trial, here without Ray: where it goes on, and what its rows say."""
+"""The trainable without Ray: rows, checkpoints, retries and packs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ checkpoint_save = checkpoint.save_checkpoint
 
 
 class Died(BaseException):
-    """What a SIGKILL would be, if it could be caught."""
+    """Stand-in for a SIGKILL."""
 
 
 @pytest.fixture
-def alone(space, digits, folder, monkeypatch):
-    """Trains the baseline of the tiny space, three epochs; returns its name."""
+def train_single(space, digits, folder, monkeypatch):
+    """Return a function that trains the baseline for three epochs and returns its key."""
     monkeypatch.setattr(trainable.tune, "report", lambda row: None)
     baseline = student_spec(space(), "baseline", {"method.alpha": 0, "method.temperature": 1}, 0, 0)
 
@@ -40,17 +40,21 @@ def kinds(folder, name):
     return [row["epoch"] if row["kind"] == "epoch" else row["kind"] for row in records.read_rows(folder, name)]
 
 
-def test_rows_of_a_student_from_beginning_to_end(alone, folder):
-    name = alone()
+def test_rows_of_a_student(train_single, folder):
+    name = train_single()
     assert kinds(folder, name) == ["student", 1, 2, 3, "end"]
     assert records.read_rows(folder, name)[-1]["status"] == "finished"
     assert paths.weights_file(folder, name).is_file() and not paths.checkpoint_file(folder, name).exists()
 
 
 @pytest.mark.parametrize(
-    ("dying", "place", "rows"),
+    ("dies", "target", "rows"),
     [
-        (lambda told: told["rows"][0]["epoch"] == 2, "trainable.tune.report", ["student", 1, 2, "student", 3, "end"]),
+        (
+            lambda reported: reported["rows"][0]["epoch"] == 2,
+            "trainable.tune.report",
+            ["student", 1, 2, "student", 3, "end"],
+        ),
         (
             lambda path, state: state.epoch == 2,
             "student_rows.checkpoint.save_checkpoint",
@@ -60,45 +64,43 @@ def test_rows_of_a_student_from_beginning_to_end(alone, folder):
     ],
     ids=["after an epoch", "between its row and its checkpoint", "while it is scored"],
 )
-def test_a_student_that_died_goes_on_from_its_last_epoch_to_the_same_end(
-    alone, folder, tmp_path, monkeypatch, dying, place, rows
+def test_a_student_resumes_after_its_worker_died_with_the_same_result(
+    train_single, folder, tmp_path, monkeypatch, dies, target, rows
 ):
     def die(*arguments):
-        if dying(*arguments):
+        if dies(*arguments):
             raise Died
-        return checkpoint_save(*arguments) if place.endswith("save_checkpoint") else None
+        return checkpoint_save(*arguments) if target.endswith("save_checkpoint") else None
 
     with monkeypatch.context() as killed, pytest.raises(Died):
-        killed.setattr(f"search.trials.{place}", die)
-        alone()
-    name = alone()
+        killed.setattr(f"search.trials.{target}", die)
+        train_single()
+    name = train_single()
     assert kinds(folder, name) == rows
-    broken = history(folder, name)
+    interrupted = history(folder, name)
     paths.trial_folder(folder, name).rename(tmp_path / "kept")
-    alone()
-    whole = history(folder, name)
-    assert broken is not None and whole is not None
+    train_single()
+    unbroken = history(folder, name)
+    assert interrupted is not None and unbroken is not None
     scores = ("train_loss", "val_loss", "val_accuracy", "lr")
-    assert [[row[key] for key in scores] for row in broken.epochs] == [
-        [row[key] for key in scores] for row in whole.epochs
+    assert [[row[key] for key in scores] for row in interrupted.epochs] == [
+        [row[key] for key in scores] for row in unbroken.epochs
     ]
     measured = {"time": 0, "latency_ms": 0}
-    assert {**broken.end, **measured} == {**whole.end, **measured}
+    assert {**interrupted.end, **measured} == {**unbroken.end, **measured}
     assert (tmp_path / "kept" / "student.safetensors").read_bytes() == paths.weights_file(folder, name).read_bytes()
 
 
-def test_a_damaged_checkpoint_costs_its_own_epochs_and_nothing_else(alone, folder):
-    name = alone()
+def test_a_damaged_checkpoint_costs_only_its_epochs(train_single, folder):
+    name = train_single()
     paths.rows_file(folder, name).unlink()
     paths.checkpoint_file(folder, name).write_bytes(b"damaged")
-    alone()
+    train_single()
     assert kinds(folder, name) == ["student", 1, 2, 3, "end"]
 
 
 @pytest.mark.parametrize(("epochs", "rows", "start"), [(2, 2, None), (3, 2, 2), (3, 1, None), (3, 0, None)])
-def test_a_checkpoint_counts_within_the_budget_and_with_the_rows_of_its_epochs(
-    space, trained, folder, epochs, rows, start
-):
+def test_a_checkpoint_needs_rows_and_epochs_left(space, trained, folder, epochs, rows, start):
     recipe = space(train={"epochs": epochs})
     baseline = student_spec(recipe, "baseline", {"method.alpha": 0, "method.temperature": 1}, 0, 0)
     assert student_rows.resume_state(baseline, folder) is None
@@ -108,87 +110,89 @@ def test_a_checkpoint_counts_within_the_budget_and_with_the_rows_of_its_epochs(
     assert (state and state.epoch) == start
 
 
-def test_who_failed_goes_on_from_its_last_epoch(alone, folder, monkeypatch):
+def test_a_failed_student_resumes_from_its_last_epoch(train_single, folder, monkeypatch):
     with monkeypatch.context() as failing:
-        failing.setattr(trainable.tune, "report", lambda told: 1 / 0 if told["rows"][0]["epoch"] == 2 else None)
-        name = alone()
+        failing.setattr(trainable.tune, "report", lambda reported: 1 / 0 if reported["rows"][0]["epoch"] == 2 else None)
+        name = train_single()
     assert kinds(folder, name) == ["student", 1, 2, "end"] and paths.checkpoint_file(folder, name).exists()
-    alone()
+    train_single()
     assert kinds(folder, name) == ["student", 1, 2, "end", "student", 3, "end"]
     assert not paths.checkpoint_file(folder, name).exists()
 
 
-@pytest.mark.parametrize(("message", "said"), [("a\nb", "a"), ("", ""), ("  x [batch] ", "x [batch]")])
-def test_a_failure_is_a_row_that_says_in_one_line_what_and_where(alone, folder, monkeypatch, message, said):
+@pytest.mark.parametrize(("message", "text"), [("a\nb", "a"), ("", ""), ("  x [batch] ", "x [batch]")])
+def test_an_error_becomes_one_line_in_the_final_row(train_single, folder, monkeypatch, message, text):
     def fail(*_, **__):
         raise ValueError(message)
 
     monkeypatch.setattr(trainable, "fit", fail)
-    end = records.read_rows(folder, alone())[-1]
+    end = records.read_rows(folder, train_single())[-1]
     assert (end["kind"], end["status"]) == ("end", "failed")
-    assert end["reason"].startswith(f"ValueError: {said} (test_trainable.py:") and "\n" not in end["reason"]
+    assert end["reason"].startswith(f"ValueError: {text} (test_trainable.py:") and "\n" not in end["reason"]
 
 
 @pytest.fixture
-def pack(space, digits, folder, monkeypatch):
-    """Trains four students that are alike; returns their names and what was reported of each."""
-    told: list[str] = []
+def train_pack(space, digits, folder, monkeypatch):
+    """Return a function that trains a pack of four and returns their keys and the reported keys."""
+    reported: list[str] = []
 
     def report(result):
-        told.extend(row["trial"] for row in result["rows"])
+        reported.extend(row["trial"] for row in result["rows"])
 
     monkeypatch.setattr(trainable.tune, "report", report)
     values = {"method.alpha": 0, "method.temperature": 1}
     students = tuple(student_spec(space(seeds=[0, 1, 2, 3]), "baseline", values, seed, 0) for seed in range(4))
 
     def train():
-        told.clear()
+        reported.clear()
         train_trial({"pack": Pack(students)}, data=digits, teacher_outputs={}, plugins={}, folder=folder, threads=1)
-        return [each.key for each in students], list(told)
+        return [student.key for student in students], list(reported)
 
     return train
 
 
-def test_each_of_a_pack_has_the_rows_of_one_alone(alone, pack, folder):
-    names, told = pack()
-    assert sorted(told) == sorted(names * 3)
+def test_students_of_a_pack_have_the_rows_of_single_ones(train_single, train_pack, folder):
+    names, reported = train_pack()
+    assert sorted(reported) == sorted(names * 3)
     for name in names:
         assert kinds(folder, name) == ["student", 1, 2, 3, "end"]
         assert paths.weights_file(folder, name).is_file() and not paths.checkpoint_file(folder, name).exists()
     together = history(folder, names[0])
     paths.rows_file(folder, names[0]).unlink()
-    assert alone() == names[0]
+    assert train_single() == names[0]
     by_itself = history(folder, names[0])
     assert together is not None and by_itself is not None
-    for row, other in zip(together.epochs, by_itself.epochs, strict=True):
-        assert row.keys() == other.keys()
-        assert row["val_loss"] == pytest.approx(other["val_loss"], rel=1e-4)
+    for row, single_row in zip(together.epochs, by_itself.epochs, strict=True):
+        assert row.keys() == single_row.keys()
+        assert row["val_loss"] == pytest.approx(single_row["val_loss"], rel=1e-4)
 
 
-def test_those_that_take_turns_are_what_each_is_alone_to_the_bit(alone, space, digits, folder, monkeypatch):
-    told = []
+def test_students_trained_in_turn_equal_single_ones_bit_for_bit(train_single, space, digits, folder, monkeypatch):
+    reported = []
     monkeypatch.setattr(
-        trainable.tune, "report", lambda result: told.extend((row["trial"], row["epoch"]) for row in result["rows"])
+        trainable.tune, "report", lambda result: reported.extend((row["trial"], row["epoch"]) for row in result["rows"])
     )
     values = {"method.alpha": 0, "method.temperature": 1}
     students = tuple(student_spec(space(seeds=[0, 1]), "baseline", values, seed, 0) for seed in (1, 0))
     train_trial(
         {"pack": Pack(students, stacked=False)}, data=digits, teacher_outputs={}, plugins={}, folder=folder, threads=1
     )
-    assert told == [(each.key, epoch) for each in students for epoch in (1, 2, 3)]
-    first, second = (history(folder, each.key) for each in students)
+    assert reported == [(student.key, epoch) for student in students for epoch in (1, 2, 3)]
+    first, second = (history(folder, student.key) for student in students)
     assert first is not None and second is not None and second.start["time"] > first.end["time"]
     paths.rows_file(folder, students[1].key).unlink()
     monkeypatch.setattr(trainable.tune, "report", lambda row: None)
-    assert alone() == students[1].key  # which had somebody before it
+    assert train_single() == students[1].key  # the second in its trial
     by_itself = history(folder, students[1].key)
     assert by_itself is not None
     assert [row["val_loss"] for row in second.epochs] == [row["val_loss"] for row in by_itself.epochs]
     assert second.end["test_loss"] == by_itself.end["test_loss"]
 
 
-@pytest.mark.parametrize(("as_one", "opens_second"), [(True, 2), (False, 3)])  # in turn, the first ends before
-def test_who_cannot_be_built_fails_and_the_others_go_on(as_one, opens_second, space, digits, folder, monkeypatch):
+@pytest.mark.parametrize(("stacked", "opens_second"), [(True, 2), (False, 3)])  # in turn, the first ends before
+def test_a_network_that_cannot_be_built_fails_only_its_student(
+    stacked, opens_second, space, digits, folder, monkeypatch
+):
     calls, real = itertools.count(1), student_rows.build_network
 
     def build(*arguments):
@@ -200,13 +204,15 @@ def test_who_cannot_be_built_fails_and_the_others_go_on(as_one, opens_second, sp
     monkeypatch.setattr(trainable.tune, "report", lambda row: None)
     values = {"method.alpha": 0, "method.temperature": 1}
     students = tuple(student_spec(space(seeds=[0, 1]), "baseline", values, seed, 0) for seed in (0, 1))
-    train_trial({"pack": Pack(students, as_one)}, data=digits, teacher_outputs={}, plugins={}, folder=folder, threads=1)
-    first, second = (records.read_rows(folder, each.key)[-1] for each in students)
+    train_trial(
+        {"pack": Pack(students, stacked)}, data=digits, teacher_outputs={}, plugins={}, folder=folder, threads=1
+    )
+    first, second = (records.read_rows(folder, student.key)[-1] for student in students)
     assert first["status"] == "finished"
     assert second["status"] == "failed" and "made up" in second["reason"]
 
 
-def test_a_pack_that_died_goes_on_with_whoever_is_not_done(pack, folder, monkeypatch):
+def test_a_pack_resumes_with_its_unfinished_students(train_pack, folder, monkeypatch):
     saved: list[int] = []
 
     def die(path, state):
@@ -217,49 +223,47 @@ def test_a_pack_that_died_goes_on_with_whoever_is_not_done(pack, folder, monkeyp
 
     with monkeypatch.context() as killed, pytest.raises(Died):
         killed.setattr("search.trials.student_rows.checkpoint.save_checkpoint", die)
-        pack()
-    names, _ = pack()
+        train_pack()
+    names, _ = train_pack()
     assert [kinds(folder, name) for name in names] == [
         ["student", 1, 2, "student", 3, "end"],
         ["student", 1, 2, "student", 3, "end"],
         ["student", 1, 2, "student", 2, 3, "end"],
         ["student", 1, "student", 2, 3, "end"],
     ]
-    assert pack() == (names, names)  # all are done, which is told once more
+    assert train_pack() == (names, names)  # finished students are reported again
 
 
 @pytest.mark.parametrize(
     ("error", "sizes"), [(torch.OutOfMemoryError("CUDA out of memory"), [4, 2, 2]), (ValueError("no rule"), [4])]
 )
-def test_a_pack_that_fails_is_halved_for_want_of_memory_and_else_trained_alone(pack, folder, monkeypatch, error, sizes):
+def test_a_pack_is_halved_without_memory_and_split_after_other_errors(train_pack, folder, monkeypatch, error, sizes):
     tried: list[int] = []
     real = trainable.fit_pack
 
-    def limited(recipes, lesson, **more):
+    def limited(recipes, distillation_data, **options):
         tried.append(len(recipes))
         if len(recipes) > 2 or isinstance(error, ValueError):
             raise error
-        return real(recipes, lesson, **more)
+        return real(recipes, distillation_data, **options)
 
     monkeypatch.setattr(trainable, "fit_pack", limited)
-    names, told = pack()
+    names, reported = train_pack()
     assert tried == sizes
     assert [kinds(folder, name) for name in names] == [["student", 1, 2, 3, "end"]] * 4
-    assert sorted(told) == sorted(names * 3)
+    assert sorted(reported) == sorted(names * 3)
 
 
 @pytest.mark.parametrize(
     ("proposed", "together"), [(True, True), (True, False), (False, True)], ids=["as one", "each alone", "of a grid"]
 )
-def test_a_proposal_that_the_driver_ends_leaves_its_pack_and_stays_out_of_it(
-    proposed, together, space, digits, folder, monkeypatch
-):
-    """Nobody ends a student of a grid early: what looks so was interrupted, and trains on."""
+def test_a_stopped_proposal_leaves_its_pack_for_good(proposed, together, space, digits, folder, monkeypatch):
+    """A grid stops no student: a stopped row is of an interruption, and the student continues."""
     if not together:
         monkeypatch.setattr(trainable, "fit_pack", lambda *_, **__: 1 / 0)
     values = {"method.alpha": 0, "method.temperature": 1}
-    found = [student_spec(space(seeds=[0, 1, 2]), "baseline", values, seed, 0) for seed in (0, 1, 2)]
-    students = tuple(replace(each, suggested=values if proposed else None) for each in found)
+    specs = [student_spec(space(seeds=[0, 1, 2]), "baseline", values, seed, 0) for seed in (0, 1, 2)]
+    students = tuple(replace(student, suggested=values if proposed else None) for student in specs)
 
     def report(result):
         for row in result["rows"]:
@@ -270,47 +274,47 @@ def test_a_proposal_that_the_driver_ends_leaves_its_pack_and_stays_out_of_it(
     monkeypatch.setattr(trainable.tune, "report", report)
     for _ in range(2):  # and when its worker has died
         train_trial({"pack": Pack(students)}, data=digits, teacher_outputs={}, plugins={}, folder=folder, threads=1)
-        seen = [kinds(folder, each.key) for each in students]
-        assert seen[0] == seen[2] == ["student", 1, 2, 3, "end"]
-        assert seen[1] == (["student", 1, "end"] if proposed else ["student", 1, "end", 2, 3, "end"])
+        row_kinds = [kinds(folder, student.key) for student in students]
+        assert row_kinds[0] == row_kinds[2] == ["student", 1, 2, 3, "end"]
+        assert row_kinds[1] == (["student", 1, "end"] if proposed else ["student", 1, "end", 2, 3, "end"])
 
 
-def test_a_pack_that_falls_apart_says_why(pack, monkeypatch):
-    said: list[str] = []
+def test_a_split_pack_reports_the_reason(train_pack, monkeypatch):
+    message: list[str] = []
     real = trainable.fit_pack
 
-    def limited(recipes, lesson, **more):
+    def limited(recipes, distillation_data, **options):
         if len(recipes) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         if len(recipes) > 1:
             raise ValueError("no rule")
-        return real(recipes, lesson, **more)
+        return real(recipes, distillation_data, **options)
 
     monkeypatch.setattr(trainable, "fit_pack", limited)
-    monkeypatch.setattr(trainable.tune, "report", lambda result: said.append(result.get("message")))
-    pack()
-    reasons = [reason for reason in said if reason]
+    monkeypatch.setattr(trainable.tune, "report", lambda result: message.append(result.get("message")))
+    train_pack()
+    reasons = [reason for reason in message if reason]
     assert reasons[0] == "memory does not suffice for all; now in halves"
     assert [reason.split("; ")[1] for reason in reasons[1:]] == ["now each is trained alone"] * 2
     assert all(reason.startswith("ValueError: no rule (test_trainable.py:") for reason in reasons[1:])
 
 
-def test_who_diverges_in_a_pack_is_the_only_one(pack, space, digits, folder, monkeypatch):
+def test_only_the_diverged_student_of_a_pack_ends(train_pack, space, digits, folder, monkeypatch):
     values = {"method.alpha": 0, "method.temperature": 1}
-    wanted = space(train={"epochs": 3, "batch_size": 64, "optimizer": "sgd", "lr": {"choice": [0.01, 1e12]}})
-    mixed = [student_spec(wanted, "baseline", values | {"train.lr": rate}, 0, 0) for rate in ("0.01", "1e12")]
+    searched = space(train={"epochs": 3, "batch_size": 64, "optimizer": "sgd", "lr": {"choice": [0.01, 1e12]}})
+    mixed = [student_spec(searched, "baseline", values | {"train.lr": rate}, 0, 0) for rate in ("0.01", "1e12")]
     train_trial({"pack": Pack(tuple(mixed))}, data=digits, teacher_outputs={}, plugins={}, folder=folder, threads=1)
-    ends = [records.read_rows(folder, each.key)[-1] for each in mixed]
+    ends = [records.read_rows(folder, student.key)[-1] for student in mixed]
     assert [end["status"] for end in ends] == ["finished", "diverged"]
     assert "in epoch 1" in ends[1]["reason"]
 
 
-def test_a_student_that_ended_before_ray_heard_of_it_is_not_trained_again(alone, folder, monkeypatch):
-    """Its node died in between: Ray tries it again, and is told of its last epoch."""
-    name, told = alone(), []
+def test_an_ended_student_is_reported_again_and_not_trained_again(train_single, folder, monkeypatch):
+    """Its node died before the report: Ray retries it and gets its last epoch."""
+    name, reported = train_single(), []
     before, left = records.read_rows(folder, name), paths.checkpoint_file(folder, name)
-    left.touch()  # as where it died before it could remove it
-    monkeypatch.setattr(trainable.tune, "report", told.append)
-    alone()
+    left.touch()  # as if its worker died before removing it
+    monkeypatch.setattr(trainable.tune, "report", reported.append)
+    train_single()
     assert records.read_rows(folder, name) == before and not left.exists()
-    assert [[row["epoch"] for row in result["rows"]] for result in told] == [[3]]
+    assert [[row["epoch"] for row in result["rows"]] for result in reported] == [[3]]
