@@ -25,7 +25,7 @@ from mutations import mutate
 
 from results import paths, records, students
 from results.rebuild import rebuild_results
-from results.trackers.optuna_journal import Journal
+from results.trackers.optuna_journal import JournalTracker
 from search.algorithms import SCHEDULERS
 from search.algorithms.per_student import PerStudentScheduler
 from search.algorithms.searcher import StudentSearcher
@@ -290,7 +290,7 @@ def test_corrupted_rows_give_results(experiment: Path, tally) -> None:
 
 def journal(folder: Path) -> None:
     paths.journal_file(folder).unlink(missing_ok=True)
-    Journal(folder, load_space(paths.space_file(folder))).tell_all(students.histories(folder))
+    JournalTracker(folder, load_space(paths.space_file(folder))).update_all(students.histories(folder))
 
 
 @pytest.mark.slow
