@@ -1,6 +1,6 @@
-"""`COMMAND | python docs/insert.py FILE.md NAME`: put what a command printed between the marks NAME of a Markdown file.
+"""`COMMAND | python docs/insert.py NAME FILE.md …`: put a command's output between the marks NAME of one of the files.
 
-So no number in the README is typed by hand: `make readme` runs the commands.
+`make readme` uses it, so no number in README.md or docs/ is typed by hand.
 """
 
 from __future__ import annotations
@@ -11,13 +11,24 @@ from pathlib import Path
 
 
 def insert(page: str, name: str, content: str) -> str:
-    """The page with the lines between `<!-- name -->` and `<!-- /name -->` replaced; ValueError without such marks."""
+    """Return the page with the lines between `<!-- name -->` and `<!-- /name -->` replaced.
+
+    Raises ValueError if the page has no such marks.
+    """
     marks = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
     if not marks.search(page):
         raise ValueError(f"no lines <!-- {name} --> and <!-- /{name} -->")
-    return marks.sub(lambda found: f"{found[1]}{content.strip()}\n{found[2]}", page)
+    return marks.sub(lambda match: f"{match[1]}{content.strip()}\n{match[2]}", page)
+
+
+def page_with_marks(pages: list[Path], name: str) -> Path:
+    """Return the first page with the opening mark; raise ValueError if none has it."""
+    for page in pages:
+        if f"<!-- {name} -->" in page.read_text(encoding="utf-8"):
+            return page
+    raise ValueError(f"no page of {', '.join(map(str, pages))} has the mark <!-- {name} -->")
 
 
 if __name__ == "__main__":
-    path = Path(sys.argv[1])
-    path.write_text(insert(path.read_text(), sys.argv[2], sys.stdin.read()))
+    target = page_with_marks([Path(file) for file in sys.argv[2:]], sys.argv[1])
+    target.write_text(insert(target.read_text(encoding="utf-8"), sys.argv[1], sys.stdin.read()), encoding="utf-8")

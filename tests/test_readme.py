@@ -1,4 +1,4 @@
-"""The README as a newcomer uses it: its commands run as printed, its tree is the tree."""
+"""The README as printed: its commands run, its links exist, and it stays short."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ README = (ROOT / "README.md").read_text()
 
 
 def commands() -> list[list[str]]:
-    """The lines of all shell blocks, without their comments."""
+    """Return the lines of all shell blocks, without comments."""
     lines = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL)).splitlines()
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
 def in_small(words: list[str]) -> list[str]:
-    """A command of this interpreter; a search that is printed whole is run as its smoke test, into the same folder."""
+    """Return a command for this interpreter; a full search becomes its smoke test in the same folder."""
     words = [*words]
     if words[:3] == ["python", "-m", "search.run"] and not {"--check", "--smoke-test"} & set(words):
         words += ["--smoke-test", "--out", f"runs/{Path(words[3]).stem}"]
@@ -55,16 +55,16 @@ def test_every_command_runs_as_printed(tmp_path):
 
 
 def served(words: list[str], folder: Path) -> None:
-    """Start TensorBoard as printed, on a free port, and wait until it lists the students' runs."""
+    """Start TensorBoard as printed, on a free port, and wait until it lists runs."""
     with subprocess.Popen(
         [*in_small(words), "--port", "0", "--host", "127.0.0.1"], cwd=folder, stderr=subprocess.PIPE, text=True
     ) as server:
         try:
             assert server.stderr is not None
-            address = next(found[0] for line in server.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+            address = next(match[0] for line in server.stderr if (match := re.search(r"http://127\.0\.0\.1:\d+", line)))
             for _ in range(60):
-                with urllib.request.urlopen(f"{address}/data/runs", timeout=10) as answer:
-                    if answer.read() not in (b"[]", b"[]\n"):
+                with urllib.request.urlopen(f"{address}/data/runs", timeout=10) as response:
+                    if response.read() not in (b"[]", b"[]\n"):
                         return
                 time.sleep(0.5)
             pytest.fail("TensorBoard lists no run")
@@ -77,12 +77,22 @@ def test_make_targets_exist():
     assert {words[1] for words in commands() if words[0] == "make"} <= set(targets)
 
 
-def test_the_tree_is_the_tree():
-    printed = re.search(r"<!-- tree -->\n(.*?)\n<!-- /tree -->", README, re.DOTALL)
-    tree = subprocess.run(
-        [sys.executable, ROOT / "docs" / "tree.py"], capture_output=True, text=True, check=True
-    ).stdout
-    assert printed is not None and printed[1] == tree.strip(), "run `make readme-tree`"
+def test_it_is_short_and_fits_a_page():
+    assert len(README.splitlines()) <= 150 and len(README.encode()) <= 12 * 1024
+    blocks = "\n".join(re.findall(r"```\w*\n(.*?)```", README, re.DOTALL)).splitlines()
+    assert [line for line in blocks if len(line) > 98] == []  # 854 pixels on GitHub
+    rows = [line for line in README.splitlines() if line.startswith("|")]
+    assert [row for row in rows if row.count("|") > 9] == []
+
+
+def test_no_block_is_empty():
+    marks = re.findall(r"<!-- (\w+) -->\n(.*?)<!-- /\1 -->", README, re.DOTALL)
+    assert marks and [name for name, content in marks if not content.strip()] == []
+
+
+def test_the_smallest_space_is_the_shipped_one():
+    shipped = (ROOT / "spaces" / "quickstart.yaml").read_text()
+    assert shipped[shipped.index("data:") :] in README
 
 
 def test_every_linked_file_exists():
