@@ -53,7 +53,9 @@ def test_a_sentence_in_the_protocol_has_one_full_stop(build):
 def test_findings_are_sentences_and_tests_are_folded(full):
     text = page(full)
     words, tests = text.split("<details>\n<summary>How this was tested</summary>\n")
-    assert re.search(r"- .*Temperature matters \(p < 0\.001\)\. .*No interaction of alpha and temperature found\.", words)
+    assert re.search(
+        r"- .*Temperature matters \(p < 0\.001\)\. .*No interaction of alpha and temperature found\.", words
+    )
     assert re.search(r"− baseline = \+\d\.\d\d points, paired over 3 seeds, 95 % CI \[\+.*\]\.", words)
     assert re.search(r"Bold: the cell chosen on validation \(alpha [\d.]+, temperature \d+\)", words)
     assert "`=`: the highest mean, and the cells not detectably below it." in words
