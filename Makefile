@@ -12,7 +12,7 @@ install: .venv/installed
 	touch $@
 
 run: install
-	$(BIN)/python -m search.run spaces/mnist_hinton.yaml
+	$(BIN)/python -m search.run spaces/quickstart.yaml
 
 lint: install
 	$(BIN)/ruff check .
@@ -76,10 +76,11 @@ readme: install readme-quickstart
 	 $(BIN)/python -m results.compare.overview --keep runs/$$space > /dev/null || exit; done
 	$(MAKE) $(MEASURED:%=readme-%) $(IMAGES:%=readme-%)
 
-# The README's smallest space, its table, and the table of six results; seconds, without the experiments above.
+# The README's smallest space, its output and table, and the table of six results; two minutes, without the experiments above.
 readme-quickstart: install
 	(echo '```yaml'; sed -n '/^data:/,$$p' spaces/quickstart.yaml; echo '```') | $(INSERT) space README.md
-	$(BIN)/python -m search.run spaces/quickstart.yaml > /dev/null
+	(echo '```text'; $(BIN)/python -m search.run spaces/quickstart.yaml | \
+	 grep -E '^(quickstart:|  (teachers|students|estimate) |Temperature |Best cell)' | fold -s -w 96; echo '```') | $(INSERT) run README.md
 	grep -E '^\|' runs/quickstart/table.md | $(INSERT) quickstart README.md
 	$(BIN)/python -m results.compare.overview --only $(AT_A_GLANCE) | $(INSERT) results README.md
 
