@@ -138,7 +138,7 @@ def test_a_half_written_line_does_not_spoil_the_next(tmp_path):
     assert records.read_rows(tmp_path, "a") == ROWS[:2] and records.damaged_lines(tmp_path, "a") == [2]
 
 
-def test_a_full_disk_is_told_by_the_file_and_the_bytes_that_it_needs(tmp_path, monkeypatch):
+def test_a_full_disk_names_the_file_and_the_bytes_needed(tmp_path, monkeypatch):
     records.append_row(tmp_path, "a", ROWS[0])
     monkeypatch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     for write in (

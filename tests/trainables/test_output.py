@@ -17,7 +17,7 @@ def test_an_output_has_no_features_unless_asked() -> None:
     assert dict(Output(torch.zeros(1, 2)).features) == {}
 
 
-def test_only_an_ensemble_has_several_voices() -> None:
+def test_only_an_ensemble_has_several_members() -> None:
     single = Output(torch.rand(4, 3), {"relu1": torch.rand(4, 5)})
     assert member_outputs(single) == [single]
     members = torch.rand(4, 2, 3, dtype=torch.bfloat16)
