@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from spaces.recipe import Recipe
-from trainables.knobs import TeacherWeight, marked_knobs
+from trainables.knobs import TeacherWeight, knob_schema, marked_knobs
 from trainables.methods import METHODS, knobs_with_defaults
 
 
@@ -23,6 +23,17 @@ def canonical_recipe(recipe: Recipe) -> Recipe:
 
 
 def teacher_weight_paths(methods: Iterable[str]) -> list[str]:
-    """Return the dotted paths of the teacher weights of these methods."""
-    names = (name for method in methods for name in marked_knobs(METHODS[method], TeacherWeight))
-    return list(dict.fromkeys(f"method.{name}" for name in names))
+    """Return the dotted paths of the teacher weights of these methods.
+
+    A knob counts only if each of the methods that has it marks it. Otherwise a baseline would be shown at value 0 of
+    another method's knob of the same name.
+    """
+    functions = [METHODS[method] for method in methods]
+    marked = [name for function in functions for name in marked_knobs(function, TeacherWeight)]
+    unmarked = {
+        name
+        for function in functions
+        for name in knob_schema(function).model_fields
+        if name not in marked_knobs(function, TeacherWeight)
+    }
+    return [f"method.{name}" for name in dict.fromkeys(marked) if name not in unmarked]

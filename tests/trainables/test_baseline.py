@@ -78,6 +78,13 @@ def test_other_students_stay(recipe: Make, method: dict[str, Any]) -> None:
 
 
 def test_paths_of_several_methods() -> None:
-    methods = ["none", "hinton", "exponent", "weighted", "doubly_weighted", "fitnets"]
+    methods = ["none", "hinton", "weighted", "doubly_weighted", "fitnets"]
     assert teacher_weight_paths(methods) == ["method.alpha", "method.weight", "method.near", "method.far"]
     assert teacher_weight_paths(["none", "exponent"]) == []
+
+
+def test_a_name_that_one_method_uses_otherwise_is_no_teacher_weight() -> None:
+    """A baseline at `alpha` 0 must not be averaged with a student of another method whose `alpha` is an exponent."""
+    assert teacher_weight_paths(["hinton"]) == ["method.alpha"]
+    assert teacher_weight_paths(["hinton", "exponent"]) == []
+    assert teacher_weight_paths(["exponent", "weighted", "none"]) == ["method.weight"]
