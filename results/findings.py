@@ -93,9 +93,12 @@ def _effect_tests(grid: Grid, effects: list[Effect], rows: str, columns: str) ->
         return []
     seeds = "seeds of student and teacher" if grid.students["teacher_seed"].nunique() > 1 else "seeds"
     without = " The baseline is left out: without a teacher the other knob does nothing." * bool(grid.is_baseline.any())
-    method = f"Effects: analysis of variance of cells × {seeds}, pooled residual, p Holm-corrected, level 5 %.{without}"
+    method = f"analysis of variance of cells × {seeds} with pooled error variance, Holm-corrected p, level 5 %"
     names = {"rows": rows, "columns": columns, "interaction": f"interaction of {rows} and {columns}"}
-    return [method, *(f"{wording.capitalize(names[effect.name])}: {effect_numbers(effect)}." for effect in effects)]
+    return [
+        f"Effects: {method}.{without}",
+        *(f"{wording.capitalize(names[effect.name])}: {effect_numbers(effect)}." for effect in effects),
+    ]
 
 
 def effect_numbers(effect: Effect) -> str:
@@ -106,12 +109,12 @@ def effect_numbers(effect: Effect) -> str:
 def _gain_tests(gain: Difference | None) -> list[str]:
     if gain is None or numpy.isnan(gain.low):
         return []
-    noise = f"pooled residual of cells × seeds, the baseline a cell, {gain.freedom} degrees of freedom"
-    return [f"Difference from the baseline: Student's t, {noise}."]
+    noise = f"variance pooled over all cells (the baseline is one) and seeds, {gain.freedom} degrees of freedom"
+    return [f"Difference from the baseline: Student's t; {noise}."]
 
 
 def _tie_tests(grid: Grid) -> list[str]:
     if not grid.is_tied.any():
         return []
-    test = "pooled residual of cells × seeds, one-sided t, Bonferroni-corrected, level 5 %"
+    test = "one-sided t with the same pooled error variance, Bonferroni-corrected, level 5 %"
     return [f"Cells marked `=`: {test}. The cell chosen on validation need not be among them."]

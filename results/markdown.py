@@ -23,12 +23,12 @@ def leaderboard_page(experiment: Experiment) -> str:
     shown = top_lines(lines, SHOWN_CONFIGURATIONS)
     hidden = len(lines) - len(shown)
     notes = [
-        f"Ranked by {experiment.metric} (mean over seeds), among configurations of the same stage, epochs and n only. "
-        + deviation_note(experiment.students),
+        f"Ranked by {experiment.metric} (mean over seeds). Only configurations of the same stage, epochs and n are "
+        "ranked against each other. " + deviation_note(experiment.students),
         "n counts finished students; those not counted are in the last column.",
         *metric_notes(experiment, numbers),
     ]
-    notes += [f"{hidden} more configurations are in leaderboard.csv."] * (hidden > 0)
+    notes += [f"{hidden} more in leaderboard.csv."] * (hidden > 0)
     title = f"{experiment.space.name}: leaderboard"
     return _page(title, protocol_lines(experiment), leaderboard_texts(shown, numbers), _bullets(notes))
 

@@ -1,6 +1,7 @@
 """Rows and records of an experiment folder, read and written nowhere else.
 
-trials/<id>/epochs.jsonl has one flat JSON object a line: a "student", its "epoch"s, an "end". "crc" is its checksum.
+trials/<id>/epochs.jsonl has one flat JSON object per line, a row. Its "kind" is "student" (the first row), "epoch",
+"end" or "damaged" (a marker of repair). "crc" is its checksum. `trial` is the student's key, not a Ray trial.
 environment.json is the protocol. teachers/<key>.json are the records of the teachers.
 """
 

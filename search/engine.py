@@ -125,7 +125,7 @@ def _retry_dropped(
     """
     _run_packs(context, [Pack((student,)) for student in _without_end(context.folder, students)], scheduler)
     if dropped := len(_without_end(context.folder, students)):
-        raise RayLostError(f"Ray left students untrained: {dropped}")
+        raise RayLostError(f"Ray dropped {dropped} students twice")
 
 
 def _without_end(folder: Path, students: Iterable[StudentSpec]) -> list[StudentSpec]:
@@ -153,7 +153,7 @@ def _explore_adaptively(context: SearchContext, deadline: float) -> None:
         run_trials(context, tune.TuneConfig(num_samples=samples, search_alg=searcher), {}, scheduler)
         _retry_dropped(context, searcher.proposed, scheduler)
         if not suggested_histories(folder):
-            raise space.error("search.limit", f"none of {MAX_REJECTED} proposals was within it")
+            raise space.error("search.limit", f"none of {MAX_REJECTED} proposals was within it; raise it")
 
 
 def _ensure_teachers(context: SearchContext, students: Iterable[StudentSpec]) -> None:

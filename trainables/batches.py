@@ -23,7 +23,7 @@ from trainables.seeding import seeded_generator
 class TrainingTensors(NamedTuple):
     """Training images and the teacher's outputs for them on the device.
 
-    Activations that are not in `teacher_features` are computed in each batch: those of `live_layers`, by `teacher`.
+    `teacher` computes the activations of `live_layers` in each batch. All others are in `teacher_features`.
     """
 
     images: Tensor  # uint8 [n, channels, height, width]
@@ -114,7 +114,8 @@ def epoch_batches(
 def steps_per_epoch(train: Train, images: int) -> int:
     """Return the number of full batches, at least 1.
 
-    A last smaller batch is dropped, because its images would have a larger weight.
+    A smaller last batch is dropped, because its images would have a larger weight. With fewer images than
+    `batch_size`, all of them are one batch.
     """
     return max(1, images // train.batch_size)
 

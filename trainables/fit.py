@@ -123,7 +123,8 @@ def fit(
 def optimizer_resets(recipe: Recipe) -> set[int]:
     """Return the epochs with a new optimizer.
 
-    They follow a first stage and a first phase, so that moments of another loss or of other layers have no effect.
+    Epoch 1, and the epoch after a method's first stage and after `head_first`: the optimizer's moments would belong to
+    another loss or to other layers.
     """
     head_first = recipe.train.head_first
     return {method_requirements(recipe.method).first_stage_epochs + 1, head_first.epochs + 1 if head_first else 1}

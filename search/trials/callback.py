@@ -67,7 +67,8 @@ class StudentCallback(Callback):
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """End the students of a trial without retries left.
 
-        If Ray gives up earlier, or after a pack, students keep no final row; the engine retries them one by one.
+        With retries left, or in a pack of several students, no final row is written. The engine then retries each
+        unfinished student in a trial of its own.
         """
         pack: Pack = trial.config["pack"]
         if trial.num_failures <= MAX_RETRIES:

@@ -112,7 +112,8 @@ def resume_state(student: StudentSpec, folder: Path) -> TrainingState | None:
 def has_ended(student: StudentSpec, past: History | None) -> bool:
     """Return True if a student needs no more training.
 
-    A failed student is retried. Only a proposed student can be stopped; a stopped row of another is of an interruption.
+    A failed student is retried. A stopped student is done if a searcher proposed it. For a student of a grid, `stopped`
+    means that the run was interrupted; it is trained again.
     """
     status = student_status(past)
     return status in DONE_STATUSES or (status == "stopped" and student.suggested is not None)

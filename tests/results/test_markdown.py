@@ -62,7 +62,7 @@ def test_findings_are_sentences_and_tests_are_folded(full):
     assert "over the students' seeds under one teacher" in words
     assert re.search(r"- Temperature: F\(2, 10\) = \d+\.\d\d, p < 0\.001\.", tests)
     assert "Interaction of alpha and temperature: F(2, 10) = " in tests and "Holm-corrected" in tests
-    assert "pooled residual of cells × seeds, the baseline a cell, 12 degrees of freedom" in tests
+    assert "pooled over all cells (the baseline is one) and seeds, 12 degrees of freedom" in tests
     assert "one-sided t, Bonferroni-corrected" in tests and tests.rstrip().endswith("</details>")
 
 

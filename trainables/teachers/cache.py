@@ -1,4 +1,4 @@
-"""Files of cached teachers. The package's docstring lists them."""
+"""Files of cached teachers, one folder each; `trainables/teachers/__init__.py` lists them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from trainables.weights.published import file_sha256
 
 # Raise it when a change to the training code or the cache's files makes older caches invalid.
 TRAINING_VERSION = 5
-# Raise a network's version when only its own teachers become invalid.
+# Raise a network's version when only its own teachers become invalid (`ensemble` is the network of that name).
 NETWORK_VERSIONS = {"ensemble": 1}
 
 
