@@ -63,7 +63,7 @@ def test_findings_are_sentences_and_tests_are_folded(full):
     assert re.search(r"- Temperature: F\(2, 10\) = \d+\.\d\d, p < 0\.001\.", tests)
     assert "Interaction of alpha and temperature: F(2, 10) = " in tests and "Holm-corrected" in tests
     assert "pooled over all cells (the baseline is one) and seeds, 12 degrees of freedom" in tests
-    assert "one-sided t, Bonferroni-corrected" in tests and tests.rstrip().endswith("</details>")
+    assert "one-sided t with the same pooled error variance, Bonferroni-corrected" in tests and tests.rstrip().endswith("</details>")
 
 
 def test_one_seed_has_no_deviation(single):
@@ -89,7 +89,7 @@ def test_several_teacher_seeds_are_named(build):
 
 def test_many_configurations_are_cut_and_counted(build):
     text = markdown.leaderboard_page(load_experiment(build(seeds=(0,), temperatures=tuple(range(1, 21))).done()))
-    assert "10 more configurations are in leaderboard.csv." in text
+    assert "10 more in leaderboard.csv." in text
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(lines) == 2 + 30 + 2
 

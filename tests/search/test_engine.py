@@ -109,7 +109,7 @@ def test_a_dropped_student_is_retried(tune):
 def test_a_student_dropped_twice_is_an_error(tune):
     """As after an early end of Tune: the search is not complete, and no winner may be confirmed."""
     _, _, run_stage = tune
-    with pytest.raises(RayLostError, match="Ray left students untrained: 1"):
+    with pytest.raises(RayLostError, match="Ray dropped 1 students twice"):
         run_stage([0], [2])
 
 

@@ -64,8 +64,8 @@ def test_an_interrupt_while_ray_is_dead_stays_an_interrupt(raylet, addresses):
 
 
 def test_dropped_students_are_reported_by_the_same_error(addresses):
-    with pytest.raises(RayLostError, match="left students untrained"), ray_watched(addresses):
-        raise RayLostError("Ray left students untrained: 2")
+    with pytest.raises(RayLostError, match="dropped 2 students"), ray_watched(addresses):
+        raise RayLostError("Ray dropped 2 students twice")
 
 
 def test_a_normal_end_is_no_loss(raylet, addresses):

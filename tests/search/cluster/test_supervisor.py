@@ -76,9 +76,9 @@ def test_restarts_are_bounded_and_the_dead_process_is_named():
 
 
 def test_dropped_students_restart_the_search():
-    code, lines, runs = complete(f"if {FIRST_RUN}: raise RayLostError('Ray left students untrained: 2')")
+    code, lines, runs = complete(f"if {FIRST_RUN}: raise RayLostError('Ray dropped 2 students twice')")
     assert (code, runs) == (0, [FIRST, RESUMED])
-    assert any(line.startswith("Ray left students untrained: 2. Restarting Ray;") for line in lines)
+    assert any(line.startswith("Ray dropped 2 students twice. Restarting Ray;") for line in lines)
 
 
 def test_a_search_on_a_cluster_is_not_restarted():
