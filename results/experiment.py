@@ -8,12 +8,13 @@ from typing import NamedTuple
 import pandas
 
 from results import paths, records, students
-from results.grids import Grid, make_grid
+from results.grids import Grid, Label, make_grid
 from results.leaderboard import build_leaderboard
 from results.paths import Folder
 from results.records import Row
 from spaces import space
-from spaces.metrics import VAL_FIELDS
+from spaces.domain import Choice
+from spaces.metrics import VAL_FIELDS, Shown
 
 UNEQUAL_CLASS_RATIO = 1.5  # training images of the largest class over those of the smallest
 
@@ -45,12 +46,21 @@ class Experiment(NamedTuple):
         """
         imbalance = self.environment.get("data", {}).get("imbalance")
         by_size = isinstance(imbalance, int | float) and imbalance >= UNEQUAL_CLASS_RATIO
-        return by_size or "unequal" in VAL_FIELDS[self.metric].metric.shown
+        return by_size or VAL_FIELDS[self.metric].metric.shown in (Shown.UNEQUAL_CLASSES, Shown.TWO_UNEQUAL_CLASSES)
 
     @property
     def running(self) -> bool:
         """True while the search is at work, or if it was interrupted."""
         return "wall_seconds" not in self.environment or "running" in set(self.students["status"])
+
+    @property
+    def choice_labels(self) -> dict[str, list[Label]]:
+        """Labels of each searched choice, in the order of the space."""
+        labels: dict[str, list[Label]] = {}
+        for path, domain in self.space.domains:
+            if isinstance(domain, Choice):
+                labels.setdefault(path, []).extend(domain.labels)
+        return labels
 
     def leaderboard(self) -> pandas.DataFrame:
         """Return the leaderboard, ranked by the metric of the space."""
@@ -64,7 +74,7 @@ class Experiment(NamedTuple):
         axes = self.space.table
         if axes is None:
             return None
-        grid = make_grid(self.students, x=axes.columns, y=axes.rows, chosen_by=self.metric)
+        grid = make_grid(self.students, x=axes.columns, y=axes.rows, chosen_by=self.metric, options=self.choice_labels)
         return grid if grid.n.any() else None
 
 

@@ -12,6 +12,7 @@ from results.grids import Grid
 from results.protocol import deviation_note
 from results.stats import Difference, Effect
 from results.students import knob_columns
+from spaces.domain import Choice
 
 TESTS_TITLE = "How this was tested"
 
@@ -22,6 +23,18 @@ class GridText(NamedTuple):
     legend: list[str]
     findings: list[str]
     tests: list[str]
+
+
+def missing_table_note(experiment: Experiment) -> str | None:
+    """Return a note on the table key for a search of two choices.
+
+    None if the space has a table.
+    """
+    space = experiment.space
+    if space.table or len(space.knobs) != 2 or any(not isinstance(domain, Choice) for _, domain in space.domains):
+        return None
+    rows, columns = space.knobs
+    return f"No table: add `table: {{rows: {rows}, columns: {columns}}}` to the space."
 
 
 def grid_text(experiment: Experiment, grid: Grid) -> GridText:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy
@@ -44,19 +44,25 @@ class Grid(NamedTuple):
 
 
 def make_grid(
-    students: pandas.DataFrame, x: str, y: str, metric: str = "test_accuracy", chosen_by: str = "val_accuracy"
+    students: pandas.DataFrame,
+    x: str,
+    y: str,
+    metric: str = "test_accuracy",
+    chosen_by: str = "val_accuracy",
+    options: Mapping[str, Sequence[Label]] | None = None,
 ) -> Grid:
     """Return the finished explored students as a table of columns `x` and rows `y`.
 
     Other knobs are held at the best configuration on validation. If a teacher weight is a row or column, all cells of
     its 0 show the baseline: it is the same training, and the other knobs of the method do nothing there.
+    `options` has the labels of each choice, in the order of texts (see `sorted_labels`).
     Raises UserError for an unknown knob.
     """
     for name in (x, y):
         if name not in knob_columns(students):
             raise UserError(f"{name}: not a knob of this experiment{did_you_mean(name, knob_columns(students))}")
     chosen, fixed = _students_of_grid(students, x, y, chosen_by)
-    row_labels, column_labels = sorted_labels(chosen[y]), sorted_labels(chosen[x])
+    row_labels, column_labels = (sorted_labels(chosen[name], (options or {}).get(name, ())) for name in (y, x))
     cells = [[_cell_students(chosen, {x: column, y: row}) for column in column_labels] for row in row_labels]
     shape = (len(row_labels), len(column_labels))
 
@@ -121,11 +127,15 @@ def matching_baselines(students: pandas.DataFrame, values: Row) -> pandas.DataFr
     return baselines
 
 
-def sorted_labels(values: pandas.Series) -> list[Label]:
-    """Return the distinct labels, numbers by size, then text in its order."""
+def sorted_labels(values: pandas.Series, options: Sequence[Label] = ()) -> list[Label]:
+    """Return the distinct labels, numbers by size, then texts.
+
+    Texts have the order of `options`; those not in it are last, by first appearance.
+    """
     labels = list(dict.fromkeys(value for value in values if not pandas.isna(value)))
     numbers = [label for label in labels if isinstance(label, int | float) and not isinstance(label, bool)]
-    return sorted(numbers) + [label for label in labels if label not in numbers]
+    texts, order = [label for label in labels if label not in numbers], list(options)
+    return sorted(numbers) + sorted(texts, key=lambda text: order.index(text) if text in order else len(order))
 
 
 def _cell_students(students: pandas.DataFrame, labels: dict[str, Label]) -> pandas.DataFrame:

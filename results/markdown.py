@@ -6,7 +6,7 @@ import re
 
 from results import wording
 from results.experiment import Experiment
-from results.findings import TESTS_TITLE, grid_text
+from results.findings import TESTS_TITLE, grid_text, missing_table_note
 from results.grids import Grid
 from results.number_columns import metric_notes, shown_numbers
 from results.protocol import deviation_note, protocol_lines
@@ -29,6 +29,7 @@ def leaderboard_page(experiment: Experiment) -> str:
         *metric_notes(experiment, numbers),
     ]
     notes += [f"{hidden} more in leaderboard.csv."] * (hidden > 0)
+    notes += filter(None, [missing_table_note(experiment)])
     title = f"{experiment.space.name}: leaderboard"
     return _page(title, protocol_lines(experiment), leaderboard_texts(shown, numbers), _bullets(notes))
 

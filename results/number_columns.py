@@ -13,9 +13,7 @@ from results import wording
 from results.experiment import Experiment
 from results.leaderboard import INTEGER_NUMBERS
 from results.students import DIAGNOSIS_PREFIX
-from spaces.metrics import METRIC_FIELDS, MetricField
-
-Shown = str
+from spaces.metrics import METRIC_FIELDS, MetricField, Shown
 
 OTHER_HEADS = {
     "n": "n",
@@ -33,12 +31,13 @@ def _metric_names(*shown: Shown) -> tuple[str, ...]:
     return tuple(name for name, field in METRIC_FIELDS.items() if field.metric.shown in shown)
 
 
-UNEQUAL_CLASS_NUMBERS = _metric_names("unequal classes", "two unequal classes")
-OPTIONAL_NUMBERS = _metric_names("room")
-SHORT_NUMBERS = (*_metric_names("always"), *OTHER_HEADS)
+MAIN_METRICS = _metric_names(Shown.ALWAYS)
+UNEQUAL_CLASS_NUMBERS = _metric_names(Shown.UNEQUAL_CLASSES, Shown.TWO_UNEQUAL_CLASSES)
+OPTIONAL_NUMBERS = _metric_names(Shown.IF_ROOM)
+SHORT_NUMBERS = (*MAIN_METRICS, *OTHER_HEADS)
 _LAST = ("train_seconds", "left_out")
 ALL_NUMBERS = (
-    *_metric_names("always"),
+    *MAIN_METRICS,
     *UNEQUAL_CLASS_NUMBERS,
     *(name for name in OTHER_HEADS if name not in _LAST),
     *OPTIONAL_NUMBERS,
@@ -78,9 +77,9 @@ def unequal_class_numbers(runs: Sequence[Experiment]) -> list[str]:
     shown: set[str] = set()
     for run in runs:
         if run.has_unequal_classes:
-            shown.update(_metric_names("unequal classes"))
+            shown.update(_metric_names(Shown.UNEQUAL_CLASSES))
             if len(class_names(run)) == 2:
-                shown.update(_metric_names("two unequal classes"))
+                shown.update(_metric_names(Shown.TWO_UNEQUAL_CLASSES))
     return [name for name in UNEQUAL_CLASS_NUMBERS if name in shown]
 
 
@@ -93,7 +92,7 @@ def metric_notes(experiment: Experiment, numbers: Sequence[str]) -> list[str]:
     """Return explanations of the less common metrics."""
     classes = class_names(experiment)
     metrics = {METRIC_FIELDS[name].metric.name: METRIC_FIELDS[name].metric for name in numbers if name in METRIC_FIELDS}
-    notes = {name: metric.description for name, metric in metrics.items() if metric.shown != "always"}
+    notes = {name: metric.description for name, metric in metrics.items() if metric.shown is not Shown.ALWAYS}
     if len(classes) == 2 and "auc" in notes:
         notes["auc"] = f"{notes['auc'].rstrip('.')}, of class {classes[1]} against {classes[0]}."
     elif "auc" in notes:

@@ -40,6 +40,8 @@ FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "teacher_weights": (list,),
     "lines": (list,),
 }
+# `stopped`: by the scheduler, or a student of a grid when its search was interrupted. `diverged`: by a loss that is not
+# finite. `failed`: by an error, and retried by the next run. A student without a final row is running.
 STATUSES = ("finished", "stopped", "diverged", "failed")
 LATEST_TIME_SECONDS = 2.0**37  # in the year 6325; later times have no date
 LARGEST_INTEGER = 2**53  # JSON readers round larger integers

@@ -35,6 +35,7 @@ class History(NamedTuple):
     """Rows of one student.
 
     `start` is its first row, `epochs` has one per finished epoch, `end` is its last one (empty while it is running).
+    `end["status"]` is one of `records.STATUSES`.
     """
 
     start: Row

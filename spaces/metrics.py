@@ -2,7 +2,7 @@
 
 Row fields, columns, curves and search objectives are derived from it.
 
-To add a metric, write a function of logits [n, classes] and labels [n], and a line in METRICS. The row fields of a
+To add a metric, write a function of logits [n, classes] and labels [n], and a record in METRICS. The row fields of a
 metric are its name after the split, such as `val_loss` and `test_loss`. This package imports no torch: the functions
 call methods of the tensors that they get.
 """
@@ -10,6 +10,7 @@ call methods of the tensors that they get.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
@@ -20,13 +21,23 @@ ECE_BINS = 15
 SPLIT_NAMES: dict[Split, str] = {"val": "validation", "test": "test"}
 
 
+class Shown(Enum):
+    """Condition for a metric in Markdown, card, report and terminal.
+
+    Accuracy can mislead if the classes are of unequal size, or if the search is on F1 or AUC.
+    """
+
+    ALWAYS = "always"
+    UNEQUAL_CLASSES = "if accuracy can mislead"
+    TWO_UNEQUAL_CLASSES = "if accuracy can mislead and there are two classes"
+    IF_ROOM = "dropped first on a narrow terminal"
+
+
 class Metric(NamedTuple):
     """One metric of logits and labels.
 
     `unit` says how tables show it: fractions in percent, losses in nats, other numbers as they are.
-    `shown` says when Markdown, report and terminal show it: always; if accuracy can mislead, as classes are of unequal
-    size or the search is on F1 or AUC; the same for two classes only; or if there is room. CSV files, TensorBoard, the
-    journal and MLflow always have it.
+    CSV files, TensorBoard, the journal and MLflow have it whatever `shown` is.
     """
 
     name: str
@@ -37,7 +48,7 @@ class Metric(NamedTuple):
     description: str
     splits: tuple[Split, ...] = ("val", "test")
     searchable: bool = False
-    shown: Literal["always", "unequal classes", "two unequal classes", "room"] = "room"
+    shown: Shown = Shown.IF_ROOM
 
 
 class MetricField(NamedTuple):
@@ -158,41 +169,70 @@ def agreement(logits: Tensor, teacher_logits: Tensor) -> float:
 
 METRICS = (
     Metric(
-        *("loss", "NLL", "nats", "min", negative_log_likelihood),
-        "NLL is the negative log-likelihood: the mean cross-entropy, in nats.",
+        name="loss",
+        head="NLL",
+        unit="nats",
+        direction="min",
+        compute=negative_log_likelihood,
+        description="NLL is the negative log-likelihood: the mean cross-entropy, in nats.",
         searchable=True,
     ),
     Metric(
-        *("accuracy", "", "fraction", "max", accuracy),
-        "Accuracy is the fraction of images classified correctly.",
+        name="accuracy",
+        head="",  # its columns are "test %" and "validation %"
+        unit="fraction",
+        direction="max",
+        compute=accuracy,
+        description="Accuracy is the fraction of images classified correctly.",
         searchable=True,
-        shown="always",
+        shown=Shown.ALWAYS,
     ),
     Metric(
-        *("macro_f1", "macro F1", "fraction", "max", macro_f1),
-        "Macro F1 is the mean of F1 over the classes.",
+        name="macro_f1",
+        head="macro F1",
+        unit="fraction",
+        direction="max",
+        compute=macro_f1,
+        description="Macro F1 is the mean of F1 over the classes.",
         searchable=True,
-        shown="unequal classes",
+        shown=Shown.UNEQUAL_CLASSES,
     ),
     Metric(
-        *("auc", "AUC", "fraction", "max", roc_auc),
-        "AUC is the area under the ROC curve, from probabilities.",
+        name="auc",
+        head="AUC",
+        unit="fraction",
+        direction="max",
+        compute=roc_auc,
+        description="AUC is the area under the ROC curve, from probabilities.",
         searchable=True,
-        shown="unequal classes",
+        shown=Shown.UNEQUAL_CLASSES,
     ),
     Metric(
-        *("f1", "F1", "fraction", "max", positive_f1),
-        "F1 is that of the second of two classes.",
+        name="f1",
+        head="F1",
+        unit="fraction",
+        direction="max",
+        compute=positive_f1,
+        description="F1 is that of the second of two classes.",
         splits=("test",),
-        shown="two unequal classes",
+        shown=Shown.TWO_UNEQUAL_CLASSES,
     ),
     Metric(
-        *("ece", "ECE", "fraction", "min", expected_calibration_error),
-        f"ECE is the expected calibration error over {ECE_BINS} bins of the predicted class's probability.",
+        name="ece",
+        head="ECE",
+        unit="fraction",
+        direction="min",
+        compute=expected_calibration_error,
+        description=f"ECE is the expected calibration error over {ECE_BINS} bins of the predicted class's probability.",
     ),
     Metric(
-        *("brier", "Brier", "plain", "min", brier_score),
-        "Brier is the squared distance of the probabilities and the one-hot label, summed over the classes.",
+        name="brier",
+        head="Brier",
+        unit="plain",
+        direction="min",
+        compute=brier_score,
+        description="Brier is the squared distance of the probabilities and the one-hot label, "
+        "summed over the classes.",
         searchable=True,
     ),
 )

@@ -38,6 +38,8 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 
 MILESTONE_FACTOR = 0.1  # of the learning rate, at each milestone
 
+# Factor of the learning rate by progress after the warm-up: 0 at its first step, below 1 at the last one.
+# To add a schedule, add its name to the Literal in spaces/training.py, too.
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda progress: 1.0,
     "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,

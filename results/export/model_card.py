@@ -8,17 +8,22 @@ from typing import Any, NamedTuple
 
 import pandas
 
-from results import grids, leaderboard, markdown, number_columns, wording
+from results import grids, leaderboard, markdown, number_columns
 from results.experiment import Experiment
 from results.export import model_files, onnx_speed
 from results.export.onnx_speed import OnnxSpeed
 from results.protocol import deviation_note, protocol_lines
 from results.students import knob_columns
 from spaces import document
+from spaces.metrics import VAL_FIELDS
 from spaces.parts import Model, NamedPart
 from spaces.recipe import Recipe
 
-HEADS = ["", "test %", "validation %", "n", "parameters", "MACs", "agreement with teacher %"]
+# the test metrics first
+CARD_NUMBERS = (
+    *sorted(number_columns.MAIN_METRICS, key=lambda name: name in VAL_FIELDS),
+    *("n", "parameters", "macs", "agreement"),
+)
 
 LOAD = """\
 ```python
@@ -121,16 +126,19 @@ def _results(experiment: Experiment, student: CardData) -> str:
     peers = leaderboard.matching_students(finished, dict(row[["stage", *names]]))
     baselines = grids.matching_baselines(experiment.students, dict(row[names]))
     paired = baselines[baselines["seed"].isin(peers["seed"])]
-    extra = [*number_columns.unequal_class_numbers([experiment]), *number_columns.measured_numbers(experiment)]
+    numbers = [
+        *CARD_NUMBERS,
+        *number_columns.unequal_class_numbers([experiment]),
+        *number_columns.measured_numbers(experiment),
+    ]
     groups = {
         "this student": row.to_frame().T,
         "its configuration, all seeds": peers,
         "baseline: the same without a teacher": paired if len(paired) else baselines,
     }
-    lines = [[*_group_cells(name, group), *_mean_cells(group, extra)] for name, group in groups.items()]
     if row["teacher_key"] in experiment.teachers:
-        teacher = experiment.teachers[row["teacher_key"]]
-        lines.append([*_teacher_cells(teacher), *_mean_cells(pandas.DataFrame([teacher]), extra)])
+        groups["teacher"] = pandas.DataFrame([experiment.teachers[row["teacher_key"]]])
+    lines = [[name, *(_mean_text(group, number) for number in numbers)] for name, group in groups.items()]
     notes = [
         *protocol_lines(experiment),
         deviation_note(experiment.students),
@@ -138,28 +146,19 @@ def _results(experiment: Experiment, student: CardData) -> str:
         " Expect the result of the configuration, not of this student, from another training.",
         student.verified,
     ]
-    table = markdown.table_lines([[*HEADS, *map(number_columns.number_head, extra)], *lines])
+    table = markdown.table_lines([["", *map(number_columns.number_head, numbers)], *lines])
     return "\n".join([*table, "", *(f"- {note}" for note in notes)])
 
 
-def _group_cells(name: str, group: pandas.DataFrame) -> list[str]:
-    if not len(group):
-        return [name, "–", "–", "0", "–", "–", "–"]
-    test, first = group["test_accuracy"].astype(float), group.iloc[0]
-    sizes = [f"{first['parameters']:,}", f"{first['macs']:,}"]
-    val, agreement = _mean_cells(group, ["val_accuracy", "agreement"])
-    return [name, wording.format_percent(test.mean(), test.std()), val, str(len(group)), *sizes, agreement]
-
-
-def _mean_cells(group: pandas.DataFrame, names: Sequence[str]) -> list[str]:
-    """Return means in percent, dashes for missing columns."""
-    means = (group[name].astype(float).mean() if name in group else float("nan") for name in names)
-    return [number_columns.format_number(name, mean) for name, mean in zip(names, means, strict=True)]
-
-
-def _teacher_cells(teacher: dict[str, Any]) -> list[str]:
-    scores = [wording.format_percent(teacher.get(f"{part}_accuracy", float("nan"))) for part in ("test", "val")]
-    return ["teacher", *scores, "1", *(f"{teacher[size]:,}" for size in ("parameters", "macs")), "–"]
+def _mean_text(group: pandas.DataFrame, number: str) -> str:
+    """Return the mean over a group, a dash for a missing column."""
+    if number == "n":
+        return str(len(group))
+    if number not in group:
+        return number_columns.format_number(number, float("nan"))
+    values = group[number].astype(float)
+    deviation = values.std() if number == "test_accuracy" else float("nan")
+    return number_columns.format_number(number, values.mean(), deviation)
 
 
 def _input_and_output(student: CardData) -> str:

@@ -60,7 +60,9 @@ def heatmaps(experiment: Experiment) -> list[Heatmap]:
         scored = experiment.students.dropna(subset=[metric])  # a baseline has no agreement with a teacher
         if not (scored["status"] == "finished").any():
             continue
-        grid = grids.make_grid(scored, x=table.columns, y=table.rows, metric=metric, chosen_by=experiment.metric)
+        grid = grids.make_grid(
+            scored, table.columns, table.rows, metric, chosen_by=experiment.metric, options=experiment.choice_labels
+        )
         maps += [heatmap(experiment, grid)] * bool(grid.n.any())
     return maps
 

@@ -10,6 +10,7 @@ import pandas
 
 from results import grids, wording
 from results.experiment import Experiment
+from results.grids import Label
 from results.students import knob_columns
 from spaces.domain import Choice
 
@@ -58,19 +59,16 @@ def _knob_axis(name: str, values: pandas.Series, experiment: Experiment) -> Axis
     title = wording.short_name(name, experiment.space.knobs)
     domains = [domain for path, domain in experiment.space.domains if path == name]
     if all(isinstance(domain, Choice) for domain in domains) or any(isinstance(value, str) for value in values):
-        options = [label for domain in domains if isinstance(domain, Choice) for label in domain.labels]
-        return _choice_axis(title, values, [wording.format_label(label) for label in options])
+        return _choice_axis(title, values, experiment.choice_labels.get(name, []))
     return _number_axis(title, list(values), all(domain.log for domain in domains))
 
 
-def _choice_axis(title: str, values: pandas.Series, options: list[str]) -> Axis:
+def _choice_axis(title: str, values: pandas.Series, options: Sequence[Label]) -> Axis:
     """Return an axis with evenly spaced options.
 
-    Words are in the order of the space. Students without the knob have the first position.
+    Texts are in the order of the space. Students without the knob have the first position.
     """
-    labels = [wording.format_label(value) for value in grids.sorted_labels(values)]
-    if any(isinstance(value, str) for value in values):
-        labels.sort(key=lambda label: options.index(label) if label in options else len(options))
+    labels = [wording.format_label(value) for value in grids.sorted_labels(values, options)]
     labels = ["–"] * bool(values.isna().any()) + labels
     positions = [float(labels.index(wording.format_label(value))) for value in values]
     return Axis(title, positions, [float(index) for index in range(len(labels))], labels)

@@ -23,7 +23,12 @@ class Tracker(Protocol):
     """Shows the students of one search elsewhere."""
 
     def update(self, student: History) -> None:
-        """Show the present rows of one student."""
+        """Show the present rows of one student.
+
+        Called in the driver after every epoch of a student and after its end. The same rows can come several times,
+        also after the end, and must not be shown twice. A retried student repeats its last epochs and may be without
+        an end again.
+        """
 
     def close(self, students: Sequence[History], *, done: bool) -> None:
         """Show the present rows of all students and the end of the run.
@@ -38,7 +43,8 @@ class TrackerModule(Protocol):
     def start_tracker(self, folder: Path, space: Space, option: Any, students: Sequence[History]) -> Tracker:
         """Start tracking a search with these earlier students.
 
-        `option` is the value under `track`. Raises UserError if the tracker cannot be reached.
+        A resumed search has some; show them as by `update`. `option` is the value under `track`. A relative path in it
+        is relative to the working directory of the search command. Raises UserError if the tracker cannot be reached.
         """
 
 

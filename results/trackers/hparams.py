@@ -9,7 +9,7 @@ from typing import Any
 from tensorboard.compat.proto import summary_pb2
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 
-from spaces.metrics import METRIC_FIELDS
+from spaces.metrics import METRIC_FIELDS, Shown
 
 HPARAM_FIELDS: dict[str, list | None] = {
     "stage": ["explore", "confirm", "baseline"],
@@ -31,7 +31,7 @@ def hparam_type(values: list | None) -> type:
 def columns_summary(domains: Mapping[str, list | None], types: Mapping[str, type]) -> summary_pb2.Summary:
     """Return the message of all columns: knobs and metrics."""
     infos = [_column_info(name, domains[name], types[name]) for name in domains]
-    shown = [field for field in METRIC_FIELDS.values() if field.metric.shown == "always"]
+    shown = [field for field in METRIC_FIELDS.values() if field.metric.shown is Shown.ALWAYS]
     metrics = [
         summary_v2.Metric(field.tag, display_name=field.head.replace("%", field.metric.name)).as_proto()
         for field in shown

@@ -8,6 +8,8 @@ import pytest
 
 import results
 from results import grids, stats
+from results.experiment import load_experiment
+from results.figures.heatmaps import heatmaps
 from spaces.errors import UserError
 
 ALPHA, HEAT = "method.alpha", "method.temperature"
@@ -167,6 +169,20 @@ def test_a_knob_that_is_none_is_a_clear_error(full):
 def test_labels_are_numbers_by_size_then_words():
     values = pandas.Series(["mlp", 4, 0.5, "cnn", 4, None, 1], dtype=object)
     assert grids.sorted_labels(values) == [0.5, 1, 4, "mlp", "cnn"]
+    assert grids.sorted_labels(values, ["vit", 4, 1, "cnn", 0.5]) == [0.5, 1, 4, "cnn", "mlp"]
+
+
+def test_texts_are_in_the_order_of_the_space(tmp_path, synthetic):
+    text = synthetic.space(alphas=(1, 0.5), rest=f"table: {{rows: {ALPHA}, columns: train.schedule}}\n")
+    schedule = "schedule: {choice: [linear, constant, cosine]}"
+    build = synthetic.Build(tmp_path, text.replace("lr: 0.001", schedule))
+    for schedule, alpha in itertools.product(("cosine", "linear", "constant"), (1, 0.5)):
+        build.student("explore", {ALPHA: alpha, HEAT: 4, "train.schedule": schedule}, 0)
+    experiment = load_experiment(build.done())
+    grid = experiment.grid()
+    assert grid is not None and grid.row_labels == [0.5, 1]
+    assert grid.column_labels == ["linear", "constant", "cosine"]
+    assert {tuple(shown.column_labels) for shown in heatmaps(experiment)} == {("linear", "constant", "cosine")}
 
 
 def test_ties_agree_with_the_statistics(full):

@@ -63,7 +63,8 @@ def test_findings_are_sentences_and_tests_are_folded(full):
     assert re.search(r"- Temperature: F\(2, 10\) = \d+\.\d\d, p < 0\.001\.", tests)
     assert "Interaction of alpha and temperature: F(2, 10) = " in tests and "Holm-corrected" in tests
     assert "pooled over all cells (the baseline is one) and seeds, 12 degrees of freedom" in tests
-    assert "one-sided t with the same pooled error variance, Bonferroni-corrected" in tests and tests.rstrip().endswith("</details>")
+    assert "one-sided t with the same pooled error variance, Bonferroni-corrected" in tests
+    assert tests.rstrip().endswith("</details>")
 
 
 def test_one_seed_has_no_deviation(single):
@@ -92,6 +93,16 @@ def test_many_configurations_are_cut_and_counted(build):
     assert "10 more in leaderboard.csv." in text
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(lines) == 2 + 30 + 2
+
+
+def test_two_choices_without_a_table_are_pointed_to_the_key(tableless, full):
+    note = "No table: add `table: {rows: method.alpha, columns: method.temperature}` to the space."
+    assert f"- {note}\n" in markdown.leaderboard_page(load_experiment(tableless))
+    assert "No table" not in markdown.leaderboard_page(load_experiment(full))
+
+
+def test_a_search_over_ranges_is_not_pointed_to_a_table(mixed):
+    assert "No table" not in markdown.leaderboard_page(load_experiment(mixed))
 
 
 def test_left_out_students_are_listed(broken):

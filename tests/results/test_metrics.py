@@ -16,7 +16,7 @@ from results.experiment import Experiment, load_experiment
 from results.export.model_card import CardData, student_card
 from results.leaderboard import build_leaderboard
 from results.markdown import leaderboard_page
-from results.number_columns import OTHER_HEADS, format_number, number_head
+from results.number_columns import MAIN_METRICS, OPTIONAL_NUMBERS, OTHER_HEADS, format_number, number_head
 from results.rebuild import rebuild_results
 from results.report.page import report_data
 from results.students import EPOCH_COLUMNS, STUDENT_COLUMNS, read_epochs
@@ -126,9 +126,11 @@ def test_a_narrow_terminal_keeps_the_searched_metric(empty):
     trial = build.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 0, None, 0)
     build.row(trial, kind="epoch", epoch=1, **STUDENT)
     build.row(trial, kind="end", status="finished", reason=None, **STUDENT)
-    file = io.StringIO()
-    print_results(load_experiment(build.done()), Console(file=file, width=90))
-    assert "validation Brier" in file.getvalue() and "ECE" not in file.getvalue()
+    kept, file = {*MAIN_METRICS, "val_brier"}, io.StringIO()
+    width = 45 + sum(len(number_head(name)) + 3 for name in kept)  # with space for half of the other columns
+    print_results(load_experiment(build.done()), Console(file=file, width=width))
+    assert all(number_head(name) in file.getvalue() for name in kept)
+    assert not any(number_head(name) in file.getvalue() for name in {*OPTIONAL_NUMBERS} - kept)
 
 
 def test_rows_of_earlier_versions_show_no_empty_metric(full):

@@ -3,9 +3,10 @@
 A method is a pure function (student, teacher, labels, *, knobs) -> loss per example [batch]. `student` and `teacher`
 are of type `Output`: logits [batch, classes] and the activations of observed layers. `labels` are [batch]. A knob of
 type `TeacherWeight`, usually `alpha`, weighs the teacher's term: at 0 the loss is that of the baseline. A method with
-an argument `progress` gets the epoch.
+an argument `progress` gets the epoch. No gradient may reach the teacher: detach its tensors.
 
-To add a method: one file with a function, declared by `declare`, and one line in METHODS.
+To add a method: one file with a function, declared by `declare`, and one line in METHODS. The laws of all methods are
+in tests/trainables/methods/test_laws.py; test one with `pytest tests/trainables/methods -k NAME`.
 """
 
 from __future__ import annotations

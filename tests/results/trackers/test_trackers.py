@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Sequence
@@ -11,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from results import paths, trackers
+from results import paths, records, trackers
 from results.students import History, histories, history
 from results.trackers import TrackerEntry, TrackerGroup, check_trackers, start_trackers
 from spaces.errors import UserError
 from spaces.space import load_space
 
 VALUES = {"method.alpha": 0.5, "method.temperature": 4}
+OPTIONS = {"mlflow": "'sqlite:///{tmp_path}/mlflow.db'"}  # other trackers start without an option
 
 
 class ListTracker:
@@ -45,6 +47,32 @@ def test_a_failing_tracker_is_dropped(tmp_path):
     group.close(tmp_path, done=True)
     assert good.events == ["a", "b", ([], True)] and bad.events == []
     assert lines == ["tracker bad stopped: the server is gone. Run the command again to bring it up to date."]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow calls deprecated functions of SQLAlchemy
+@pytest.mark.parametrize(
+    "name",  # MLflow takes seconds to create a store
+    [pytest.param(name, marks=[pytest.mark.slow] * bool(entry.package)) for name, entry in trackers.TRACKERS.items()],
+)
+def test_a_registered_tracker_shows_the_same_rows_twice(empty, tmp_path, name):
+    entry, option = trackers.TRACKERS[name], OPTIONS.get(name, "")
+    if entry.package:
+        pytest.importorskip(entry.package)
+    build = empty(f"track: {{{name}: {option.format(tmp_path=tmp_path)}}}\n")
+    space = load_space(paths.space_file(build.folder))
+    check_trackers(space)
+    build.student("explore", VALUES, 0)
+    trial = build.student("explore", VALUES, 1, end=None, epochs=2)
+    module = importlib.import_module(entry.module)
+    tracker = module.start_tracker(build.folder, space, (space.track or {})[name], list(histories(build.folder)))
+    for _ in range(2):
+        tracker.update(history(build.folder, trial))
+    ends = [build.student("explore", VALUES, 2 + seed, end=status) for seed, status in enumerate(records.STATUSES)]
+    for student in [*ends, *ends]:
+        tracker.update(history(build.folder, student))
+    build.epoch(trial, 2, 0.9)  # a repeated epoch
+    tracker.update(history(build.folder, trial))
+    tracker.close(list(histories(build.folder)), done=False)
 
 
 class FileTracker:

@@ -149,7 +149,8 @@ def test_no_gradient_reaches_the_teacher(
     for tensor in (case.student.logits, *case.student.features.values()):
         tensor.requires_grad_()
     loss(name, case, epoch, **knobs(name)).sum().backward()
-    assert all(tensor.grad is None for tensor in tensors)
+    message = "a gradient reaches the teacher; detach its tensors"
+    assert all(tensor.grad is None for tensor in tensors), message
 
 
 @over_methods(WITH_TEACHER)
