@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from spaces.errors import LocatedProblem, UserError, did_you_mean, file_error
+from spaces.errors import LocatedProblem, UserError, closest_match, did_you_mean, file_error
+from spaces.syntax_errors import colon_hint, syntax_problem
 from spaces.yaml_dialect import CONVERTERS, TAG_PREFIX, Dumper, Loader
 
 MAX_BYTES = 64 * 1024
@@ -42,7 +43,7 @@ def read_document(path: str | Path) -> Document:
     try:
         node = Loader(text).get_single_node()
     except yaml.YAMLError as error:
-        raise file_error(file, [_syntax_problem(error, text)]) from None
+        raise file_error(file, [syntax_problem(error, text)]) from None
     if not isinstance(node, yaml.MappingNode):
         raise UserError(f"{file}:1: {'found no mapping' if node else 'the file is empty'}; expected keys like train:")
     draft = _DocumentDraft({"": 1}, [])
@@ -74,8 +75,8 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        beside = sorted(str(file) for file in path.parent.glob("*.yaml")) if not path.exists() else []
-        raise UserError(f"{path}: {error.strerror}{did_you_mean(str(path), beside)}") from None
+        hint = "" if path.exists() else _similar_file(path)
+        raise UserError(f"{path}: {error.strerror}{hint}") from None
     if len(raw) > MAX_BYTES:
         raise UserError(f"{path}:1: more than {MAX_BYTES // 1024} KB, the most for a space")
     try:
@@ -85,16 +86,16 @@ def _read_text(path: Path) -> str:
         raise UserError(f"{path}:{number}: not UTF-8 text") from None
 
 
-def _syntax_problem(error: yaml.YAMLError, text: str) -> LocatedProblem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    # An unprintable character is found before parsing, so it has a position but no mark.
-    number = mark.line + 1 if mark else text.count("\n", 0, getattr(error, "position", 0)) + 1
-    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
-    if "\\t" in problem:
-        problem = "found a tab; indent with spaces"
-    if "single document" in str(getattr(error, "context", "")):
-        problem = "found a second document (---); expected one"
-    return LocatedProblem(number, "", problem)
+def _similar_file(path: Path) -> str:
+    """Return a suggestion among the files in the same folder and the shipped spaces."""
+    beside, here = sorted(path.parent.glob("*.yaml")), Path.cwd()
+    shipped = [
+        file.relative_to(here) if file.is_relative_to(here) else file
+        for file in sorted(Path(__file__).resolve().parent.glob("*.yaml"))
+    ]
+    names = {file.stem: str(file) for file in [*shipped, *beside]}
+    match = closest_match(path.stem, names)
+    return f"; did you mean {names[match]}?" if match else did_you_mean(str(path), map(str, beside))
 
 
 def _read_value(node: yaml.Node, path: str, draft: _DocumentDraft) -> YamlValue:
@@ -119,9 +120,9 @@ def _read_mapping(node: yaml.MappingNode, path: str, draft: _DocumentDraft) -> T
     for key, value in node.value:
         number = key.start_mark.line + 1
         if key.tag != TAG_PREFIX + "str" or not key.value or "." in key.value:
-            draft.problems.append(
-                LocatedProblem(number, path, "found a key that is no text or has a dot; expected a plain name")
-            )
+            hint = colon_hint(key.value) if key.tag == TAG_PREFIX + "str" else ""
+            message = f"found a key that is no text or has a dot; {hint or 'expected a plain name'}"
+            draft.problems.append(LocatedProblem(number, path, message))
             continue
         inner = f"{path}.{key.value}" if path else key.value
         if key.value in tree:

@@ -84,7 +84,7 @@ def _all_problems(template: Node, validate: RecipeValidator | None) -> Iterator[
 
 def _corrected_path(path: str, message: str) -> str:
     """Return the correct path of a misspelled key, or an empty string."""
-    word = re.search(r"did you mean (\w+)\?$", message)
+    word = re.search(r"(?:did you mean|missing after) (\w+):?\?$", message)
     return join_path(path.rpartition(".")[0], word[1]) if word else ""
 
 

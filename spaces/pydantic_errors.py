@@ -9,9 +9,11 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from spaces.errors import Problem, closest_match, did_you_mean
+from spaces.document import dump_yaml
+from spaces.errors import Problem, closest_match
 from spaces.label import describe_value
 from spaces.recipe import Recipe, Teacher
+from spaces.unknown_key import find_misspelled, unknown_key
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -29,41 +31,68 @@ _EXPECTED = {
     "finite_number": "a finite number",
     "string_pattern_mismatch": "a name that a folder can have",
 }
+_SCALAR_TYPES = {"int_type": (int,), "float_type": (int, float), "bool_type": (bool,), "string_type": (str,)}
 
 
 def validation_problems(
-    error: ValidationError, model: type[BaseModel], other_keys: Iterable[str] = ()
+    error: ValidationError, model: type[BaseModel], other_keys: Iterable[str] = (), searchable: bool = True
 ) -> Iterator[Problem]:
     """Yield the problems of a tree after failed validation.
 
-    `other_keys` are further keys allowed beside the fields of the model; suggestions include them.
+    `other_keys` are further keys allowed beside the fields of the model; suggestions include them. `searchable` allows
+    the advice to write a list as a choice.
     """
     for details in error.errors(include_url=False):
         loc = details["loc"]
         if details["type"] == "missing" and (misspelled := _misspelled_key(details["input"], str(loc[-1]))):
-            yield _dotted_path((*loc[:-1], misspelled)), f"unknown key; did you mean {loc[-1]}?"
+            yield _dotted_path((*loc[:-1], misspelled)), unknown_key(misspelled, [str(loc[-1])])
         elif details["type"] == "conflict":
             yield _dotted_path((*loc, details.get("ctx", {})["path"])), details["msg"]
         elif not (details["type"] == "extra_forbidden" and _is_misspelled_required_key(error, details)):
-            yield _dotted_path(loc), _error_message(details, model, other_keys)
+            # No domain can stand in data or in a list.
+            fixed = loc[:1] == ("data",) or any(isinstance(part, int) for part in loc)
+            hint = _choice_hint(details) if searchable and not fixed else ""
+            yield _dotted_path(loc), _error_message(details, model, other_keys) + hint
 
 
 def _error_message(details: ErrorDetails, model: type[BaseModel], other_keys: Iterable[str]) -> str:
-    kind, context = details["type"], details.get("ctx", {})
+    kind, context, value = details["type"], details.get("ctx", {}), details["input"]
     if kind == "extra_forbidden":
-        keys = (*_key_names(model, details["loc"][:-1]), *other_keys)
-        return f"unknown key{did_you_mean(str(details['loc'][-1]), keys)}"
+        return unknown_key(str(details["loc"][-1]), (*_key_names(model, details["loc"][:-1]), *other_keys))
     if kind == "missing":
         return "missing"
     if kind == "literal_error":
         words = re.findall("'([^']*)'", context["expected"])
-        match = closest_match(details["input"], words) if isinstance(details["input"], str) else None
+        match = closest_match(value, words) if isinstance(value, str) else None
         suggestion = f"; did you mean {match}?" if match else ""
-        return f"found {describe_value(details['input'])}, expected {' or '.join(words)}{suggestion}"
+        return f"found {describe_value(value)}, expected {' or '.join(words)}{suggestion}"
     if kind in _EXPECTED:
         least = {1: "one", 2: "two"}.get(context.get("min_length", 1), context.get("min_length"))
-        return f"found {describe_value(details['input'])}, expected {_EXPECTED[kind].format(**context, least=least)}"
+        expected = _EXPECTED[kind].format(**context, least=least)
+        if kind == "list_type":
+            expected += _list_example(value, details["loc"])
+        return f"found {describe_value(value)}, expected {expected}"
     return details["msg"]
+
+
+def _list_example(value: object, loc: tuple[int | str, ...]) -> str:
+    if loc[-1] == "seeds":
+        return f" such as {[10, 11, 12] if 'confirm' in loc else [0, 1, 2]}"
+    is_scalar = isinstance(value, int | float | str) and not isinstance(value, bool)
+    return f" such as [{value}]" if is_scalar and len(str(value)) <= 40 else ""
+
+
+def _choice_hint(details: ErrorDetails) -> str:
+    """Return the advice to write several values as a choice, empty if a list of them would be no choice."""
+    kind, values = details["type"], details["input"]
+    if not isinstance(values, list) or len(values) < 2:
+        return ""
+    if kind == "literal_error":
+        valid = all(repr(item) in details["ctx"]["expected"] for item in values)
+    else:
+        valid = kind in _SCALAR_TYPES and all(type(item) in _SCALAR_TYPES[kind] for item in values)
+    text = dump_yaml({"choice": values}).strip()
+    return f"; to search it, write {{{text}}}" if valid and len(text) <= 80 else ""
 
 
 def _is_misspelled_required_key(error: ValidationError, details: ErrorDetails) -> bool:
@@ -77,7 +106,8 @@ def _is_misspelled_required_key(error: ValidationError, details: ErrorDetails) -
 
 
 def _misspelled_key(mapping: object, key: str) -> str | None:
-    return closest_match(key, [str(word) for word in mapping]) if isinstance(mapping, dict) else None
+    words = [str(word) for word in mapping] if isinstance(mapping, dict) else []
+    return find_misspelled(key, words)
 
 
 def _key_names(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from spaces.document import Document, Tree, find_line
 from spaces.domain import Node
-from spaces.errors import LocatedProblem, Problem, did_you_mean
+from spaces.errors import LocatedProblem, Problem
 from spaces.fallback import FALLBACK_KEY, locate_in_fallback, merge_fallback, without_fallback
 from spaces.label import describe_value
 from spaces.parser import TemplateParser
@@ -16,11 +16,19 @@ from spaces.parts import StrictModel
 from spaces.probe import RecipeValidator, probe_problems
 from spaces.pydantic_errors import validation_problems
 from spaces.section_rules import section_problems
-from spaces.sections import Sections, TeacherSeeds
+from spaces.sections import Resources, Search, Sections, TeacherSeeds
 from spaces.template import Values, source_path
+from spaces.training import Train
+from spaces.unknown_key import unknown_key
 
 RECIPE_KEYS = ("data", "teacher", "student", "method", "train")
 SPACE_KEYS = (*RECIPE_KEYS, *Sections.model_fields)
+# Keys that are often written at the top of the file by mistake.
+SECTION_KEYS = {
+    "train": list(Train.model_fields),
+    "search": list(Search.model_fields),
+    "resources": list(Resources.model_fields),
+}
 
 AnyModel = TypeVar("AnyModel", bound=StrictModel)
 
@@ -41,9 +49,8 @@ def parse_space(
     `name` is the default name of the space. `validate(recipe)` yields further problems of a recipe.
     """
     tree, lines = {"name": name, **without_fallback(document).tree}, document.lines
-    unknown = [
-        (key, f"unknown key{did_you_mean(key, (*SPACE_KEYS, FALLBACK_KEY))}") for key in tree if key not in SPACE_KEYS
-    ]
+    keys = (*SPACE_KEYS, FALLBACK_KEY)
+    unknown = [(key, unknown_key(key, keys, SECTION_KEYS)) for key in tree if key not in SPACE_KEYS]
     section_tree = {key: item for key, item in tree.items() if key in Sections.model_fields}
     sections, invalid_sections = _validate(Sections, section_tree)
     recipe_tree = {key: item for key, item in tree.items() if key in RECIPE_KEYS}
@@ -98,7 +105,7 @@ def _validate(model: type[AnyModel], tree: Tree) -> tuple[AnyModel, list[Problem
         # The remaining keys are validated too, so that all problems are reported at once.
         rest: Tree = {"name": "space"} if "name" in invalid else {}
         rest |= {key: item for key, item in tree.items() if key not in invalid}
-        return model.model_validate(rest), list(validation_problems(error, model))
+        return model.model_validate(rest), list(validation_problems(error, model, searchable=False))
 
 
 def _take_teacher_seeds(recipe_tree: Tree) -> Tree:

@@ -67,14 +67,15 @@ def marked_knobs(function: Callable[..., Any], marked_type: Any) -> tuple[str, .
 
 
 def knob_problems(
-    function: Callable[..., Any], knobs: dict[str, Any], other_keys: Iterable[str] = ()
+    function: Callable[..., Any], knobs: dict[str, Any], other_keys: Iterable[str] = (), searchable: bool = True
 ) -> list[tuple[str, str]]:
     """Return the problems of these knobs as pairs (dotted path, message).
 
     `other_keys` may stand beside the knobs, for example `name`; they are suggested for a misspelled key.
+    `searchable` allows the advice to write a list as a choice.
     """
     try:
         knob_schema(function).model_validate(knobs)
     except ValidationError as error:
-        return list(validation_problems(error, knob_schema(function), other_keys))
+        return list(validation_problems(error, knob_schema(function), other_keys, searchable))
     return []

@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
-from spaces.errors import Problem, UserError, closest_match, did_you_mean
+from spaces.errors import Problem, UserError, did_you_mean
 from spaces.parts import Method, NamedPart
 from spaces.recipe import Recipe, Teacher
 from spaces.training import Train
+from spaces.unknown_key import find_misspelled, unknown_key
 from trainables.cost import network_cost
 from trainables.data import DATASETS, Dataset
 from trainables.device import to_tensor
@@ -58,12 +59,11 @@ def _part_problems(
     if part.name not in functions:
         yield f"{path}.name", f"{part.name} is no {kind}{did_you_mean(part.name, functions)}"
         return
-    if "name" not in part.model_fields_set and (
-        typos := [knob for knob in part.knobs if closest_match(knob, ["name"])]
-    ):
-        yield f"{path}.{typos[0]}", "unknown key; did you mean name?"
+    if "name" not in part.model_fields_set and (misspelled := find_misspelled("name", part.knobs)):
+        yield f"{path}.{misspelled}", unknown_key(misspelled, ["name"])
         return
-    for knob, message in knob_problems(functions[part.name], part.knobs, type(part).model_fields):
+    searchable = path != "data" and ".ensemble." not in path
+    for knob, message in knob_problems(functions[part.name], part.knobs, type(part).model_fields, searchable):
         yield f"{path}.{knob}", message
 
 
@@ -96,6 +96,7 @@ def data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
     yield from phase_problems(recipe, data)
     yield from initial_weight_problems(recipe, data)
     yield from _omit_problems(recipe, data)
+    yield from _batch_size_problems(recipe, data)
     yield from _class_weight_problems(recipe, data)
 
 
@@ -128,6 +129,13 @@ def _omit_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
             correct_biases(build_network(recipe.network, data.shape, classes), images, labels, omit.classes)
         except ValueError as error:
             yield "train.omit.correct_bias", str(error).removeprefix("train.omit.correct_bias: ")
+
+
+def _batch_size_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
+    """Yield a batch size in the file above the number of training images; the default may be larger."""
+    images, batch_size = len(data.train.labels), recipe.train.batch_size
+    if "batch_size" in recipe.train.model_fields_set and batch_size > images:
+        yield "train.batch_size", f"found {batch_size:,}, expected at most the {images:,} training images"
 
 
 def _class_weight_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import spaces
 from spaces.document import dump_yaml, find_line, read_document
 from spaces.errors import UserError
 
@@ -44,6 +45,7 @@ def test_lines(tmp_path: Path) -> None:
     assert find_line(lines, "nowhere") == 1
 
 
+SHIPPED = Path(spaces.__file__).resolve().parent
 BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefghij"))
 
 
@@ -64,7 +66,8 @@ BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" fo
         ("a.b: 1\n", 1, "a key that is no text or has a dot"),
         ("a: 1\n? [1, 2]\n: 3\n", 2, "a key that is no text"),
         ("a: 1\n\tb: 2\n", 2, "tab"),
-        ("a: [1, 2\nb: 3\n", 2, "expected"),
+        ("a: {b 0.5, c: 1}\n", 1, "a: found a key that is no text or has a dot; is a colon missing after b?"),
+        ("a: 1\nnull: 2\n", 2, "has a dot; expected a plain name"),
         ("a: .inf\n", 1, "a: found .inf, a number that is not finite"),
         ("a: [1, -.INF]\n", 1, "a.1: found -.INF"),
         ("a: .nan\n", 1, "not finite"),
@@ -111,8 +114,21 @@ def test_missing_file(tmp_path: Path) -> None:
     (tmp_path / "mnist_hinton.yaml").write_text("seeds: [0]\n")
     with pytest.raises(UserError, match=r"did you mean .*mnist_hinton\.yaml\?"):
         read_document(tmp_path / "mnist_hintn.yaml")
+    with pytest.raises(UserError, match=r"did you mean .*mnist_hinton\.yaml\?"):
+        read_document(tmp_path / "mnist_hinton")
     with pytest.raises(UserError, match="directory"):
         read_document(tmp_path)
+
+
+def test_missing_file_named_like_a_shipped_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(SHIPPED.parent)
+    with pytest.raises(UserError) as caught:
+        read_document("mnist_hinton")
+    assert str(caught.value) == "mnist_hinton: No such file or directory; did you mean spaces/mnist_hinton.yaml?"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as caught:
+        read_document("mnist_hinton")
+    assert str(caught.value).endswith(f"did you mean {SHIPPED / 'mnist_hinton.yaml'}?")
 
 
 leaves = (

@@ -93,7 +93,9 @@ ONE = [
     ("seeds: []", "1: seeds: found [], expected at least one"),
     ("seeds: [0, 1, 0]", "1: seeds: seed 0 occurs twice; expected different seeds"),
     ("seeds: [-1]", "1: seeds.0: found -1, expected at least 0"),
-    ("seeds: 3", "1: seeds: found 3, expected a list"),
+    ("seeds: 3", "1: seeds: found 3, expected a list such as [0, 1, 2]"),
+    ("confirm: {seeds: 3}", "1: confirm.seeds: found 3, expected a list such as [10, 11, 12]"),
+    ("train: {layers: head}", '1: train.layers: found the text "head", expected a list such as [head]'),
     ("teacher: {seeds: [1, 1]}", "1: teacher.seeds: seed 1 occurs twice"),
     ("name: ../x", '1: name: found the text "../x", expected a name that a folder can have'),
     (

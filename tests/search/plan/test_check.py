@@ -140,3 +140,15 @@ def test_an_area_under_the_curve_needs_two_classes(space, digits):
         check_networks(space(search={"algorithm": "grid", "metric": metric}), digits)
     with pytest.raises(UserError, match=r"search.metric: val_auc, but the validation images are all of one class"):
         check_networks(space(search={"algorithm": "grid", "metric": "val_auc"}), digits._replace(val=val))
+
+
+@pytest.mark.parametrize("part", ["train", "teacher.train"])
+def test_a_batch_is_at_most_the_training_images(space, digits, part):
+    few = digits.take(60, 20, 20)
+    train = {"epochs": 3, "batch_size": {"choice": [32, 2048]}}
+    parts = {"train": train} if part == "train" else {"teacher": {"train": train}, "train": {"epochs": 3}}
+    with pytest.raises(UserError, match=rf"tiny.yaml:\d+: {part}.batch_size: found 2,048, expected at most the 1,"):
+        check_networks(space(**parts), digits)
+    check_networks(space(train={"epochs": 3}), few)  # the default is reduced to the images
+    with pytest.raises(UserError, match="found 64, expected at most the 60 training images"):
+        check_networks(space(), few)
