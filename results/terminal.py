@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -21,16 +22,25 @@ from results.text_tables import grid_texts, leaderboard_texts, top_lines
 from results.wording import short_name
 
 TERMINAL_LINES = 10
+PIPE_WIDTH = 160
 
 
 def results_console() -> Console:
-    """Return a console on stdout, 160 columns wide in a pipe."""
-    return Console(width=None if sys.stdout.isatty() else 160)
+    """Return a console on stdout.
+
+    In a pipe it is $COLUMNS wide, or 160.
+    """
+    return Console(width=None if sys.stdout.isatty() else _chosen_width() or PIPE_WIDTH)
+
+
+def _chosen_width() -> int | None:
+    columns = os.environ.get("COLUMNS", "")
+    return (int(columns) or None) if columns.isdecimal() else None
 
 
 def print_results(experiment: Experiment, console: Console) -> None:
     """Print protocol, leaderboard, table and findings."""
-    soft = not console.is_terminal  # a pipe has no lines to break
+    soft = not console.is_terminal and not _chosen_width()  # a pipe has no lines to break
     for line in protocol_lines(experiment):
         console.print(Text(line.replace("**", "")), soft_wrap=soft)
     _print_leaderboard(experiment, console)

@@ -46,6 +46,7 @@ class RunSettings(NamedTuple):
     precision: str  # where the space says auto
     resume_command: str
     insecure_cluster: bool = False
+    planned_epoch_seconds: float | None = None  # of all workers together
 
 
 def train_and_report(settings: RunSettings, console: Console) -> int:
@@ -82,7 +83,8 @@ def _train_students(settings: RunSettings, console: Console) -> int:
     records.write_file(paths.space_file(folder), space.dump())
     record = RunRecord(folder, environment | {"auto_precision": settings.precision})
     trackers = start_trackers(space, folder, lambda line: _print_plain(console, line))
-    display = ProgressDisplay(console, space.search.metric, METRIC_MODES[space.search.metric])
+    metric = space.search.metric
+    display = ProgressDisplay(console, metric, METRIC_MODES[metric], settings.planned_epoch_seconds)
     local = settings.address is None
     context = SearchContext(space, settings.data, settings.grid, folder, settings.plugins, display, trackers, {}, local)
     complete = False
@@ -103,7 +105,7 @@ def _train_students(settings: RunSettings, console: Console) -> int:
 def _run_stages_on_ray(context: SearchContext, settings: RunSettings, deadline: float) -> None:
     plan = RestartPlan(str(settings.folder), settings.resume_command, restart=settings.address is None)
     connection = connected_to_ray(settings.address, settings.folder, settings.data, settings.insecure_cluster)
-    with restart_plan(plan), connection, context.display:
+    with restart_plan(plan), context.display, connection:
         space = context.space.with_gpus(node_resources())
         check_resources(space, node_resources())
         records.write_file(paths.space_file(settings.folder), space.dump())

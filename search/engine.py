@@ -104,8 +104,9 @@ def _train_stage(context: SearchContext, stage: str, students: Sequence[StudentS
     unfinished = unfinished_students(context.folder, students)
     epochs, resumed = _count_epochs(context.folder, students)
     _ensure_teachers(context, unfinished)
-    context.display.begin_stage(stage, epochs, len(unfinished), resumed)
-    packs = group_into_packs(context.space, context.data, unfinished, cluster_workers(context.space))
+    workers = cluster_workers(context.space)
+    packs = group_into_packs(context.space, context.data, unfinished, workers)
+    context.display.begin_stage(stage, epochs, len(unfinished), resumed, min(workers, len(packs)))
     _run_packs(context, packs)
     _retry_dropped(context, unfinished)
 
@@ -149,7 +150,7 @@ def _explore_adaptively(context: SearchContext, deadline: float) -> None:
     samples = searcher.remaining + len(searcher.unfinished)
     if samples > 0:
         _ensure_teachers(context, students_per_teacher(space))
-        context.display.begin_stage("explore", samples * longest, samples)
+        context.display.begin_stage("explore", samples * longest, samples, 0, min(workers, samples))
         run_trials(context, tune.TuneConfig(num_samples=samples, search_alg=searcher), {}, scheduler)
         _retry_dropped(context, searcher.proposed, scheduler)
         if not suggested_histories(folder):

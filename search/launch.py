@@ -68,11 +68,14 @@ def run(
     if address is None:
         check_resources(loaded, _local_nodes())
     grid = grid_students(loaded, dataset)
-    print_plan(loaded, dataset, grid, folder, console, in_full=check, import_seconds=import_seconds)
+    plan = print_plan(loaded, dataset, grid, folder, console, in_full=check, import_seconds=import_seconds)
     if check:
         return 0
     command = resume_command(space, data, out, address, smoke_test, plugins, insecure_cluster)
-    settings = RunSettings(loaded, dataset, grid, folder, sources, address, precision, command, insecure_cluster)
+    settings = RunSettings(
+        *(loaded, dataset, grid, folder, sources, address, precision, command, insecure_cluster),
+        planned_epoch_seconds=plan.epoch_seconds,
+    )
     return train_and_report(settings, console)
 
 

@@ -44,6 +44,11 @@ class Plan(NamedTuple):
     megabytes: float  # weights on disk
     teacher_seconds: float  # included in `seconds`
 
+    @property
+    def epoch_seconds(self) -> float:
+        """Seconds per epoch of students, all workers together."""
+        return (self.seconds - self.teacher_seconds) / max(1, self.epochs)
+
 
 class Pace(NamedTuple):
     """Seconds of an epoch with its validation, and of one image."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from trainables.distillation_data import requested_outputs
 from trainables.methods import method_formula
 
 BYTES_PER_MB = 2**20
+LINE_WIDTH = 80
 
 
 class StagePreview(NamedTuple):
@@ -67,11 +69,21 @@ def preview_lines(space: Space, data: Dataset, plan: Plan, workers: int) -> Iter
     yield from _stage_table(list(stage_previews(space, data, plan, workers)), at_once)
     yield from _view_lines(space, data)
     if pack_size > 1:
-        yield f"  packs     up to {pack_size:,} students at a time are stacked into one network and trained together"
+        yield from wrap_row("packs", f"up to {pack_size:,} students are stacked into one network and trained together")
     methods = [space.fill(values, 0).method.name for values in space.probes()]
     for name in dict.fromkeys(methods):
-        yield f"  loss      {name}: {method_formula(name)}"
+        yield from wrap_row("loss", f"{name}: {method_formula(name)}")
     yield from _knob_lines(list(inert_knobs.knob_effects(space, data)))
+
+
+def wrap_row(head: str, text: str) -> list[str]:
+    """Return a row in lines of at most 80 columns.
+
+    Words joined by a no-break space stay on one line.
+    """
+    wrapper = textwrap.TextWrapper(LINE_WIDTH, f"  {head:<10}", " " * 12)
+    wrapper.break_long_words = wrapper.break_on_hyphens = False
+    return [line.replace("\u00a0", " ") for line in wrapper.wrap(text)]
 
 
 def _stage_table(stages: list[StagePreview], at_once: int) -> Iterator[str]:
@@ -80,10 +92,8 @@ def _stage_table(stages: list[StagePreview], at_once: int) -> Iterator[str]:
         sizes = "".join(f"{max(1, round(size / BYTES_PER_MB)):>6,} MB" for size in (stage.memory, stage.disk))
         duration = f"about {wording.format_duration(stage.seconds)}"
         yield f"  {stage.name:<10}{stage.trained:>8,}{stage.epochs:>8,}  {duration:<16}{sizes}"
-    yield (
-        f"            memory: tensors of {at_once} trained at the same time, plus about 400 MB of libraries in each "
-        "process; disk: weights and teacher outputs"
-    )
+    yield f"            memory: tensors of {at_once} trained at a time; libraries: 400 MB a process"
+    yield "            disk: weights and teacher outputs"
 
 
 def _view_lines(space: Space, data: Dataset) -> Iterator[str]:
@@ -93,15 +103,19 @@ def _view_lines(space: Space, data: Dataset) -> Iterator[str]:
         views = sum(map(augment.view_count, outputs.policies))
         size = max(1, round(sum(footprint.views_bytes(policy, data) for policy in outputs.policies) / BYTES_PER_MB))
         images = f"{views:,} of each of {len(data.train.labels):,} images"
-        yield f"  views     {images}: a teacher's logits for them take {size:,} MB"
+        yield from wrap_row("views", f"{images}: a teacher's logits for them take {size:,} MB")
 
 
 def _knob_lines(effects: list[inert_knobs.KnobEffect]) -> Iterator[str]:
     effective = [effect for effect in effects if effect.effective]
     if effective:
-        yield f"  knobs     each of these changes the trained weights: {', '.join(knob.path for knob in effective)}"
-    yield from (f"            {knob.path}: not everywhere: {knob.reason}" for knob in effective if knob.reason)
+        paths = ", ".join(knob.path for knob in effective)
+        yield from wrap_row("knobs", f"each changes the trained weights: {paths}")
+    for knob in effective:
+        if knob.reason:
+            yield from wrap_row("", f"{knob.path}: not everywhere: {knob.reason}")
     for knob in effects:
         if not knob.effective:
             reason = f": {knob.reason}" if knob.reason else ""
-            yield f"  inert     {knob.path}: {knob.values[0]} and {knob.values[1]} give the same weights{reason}"
+            text = f"{knob.path}: {knob.values[0]} and {knob.values[1]} give the same weights{reason}"
+            yield from wrap_row("inert", text)

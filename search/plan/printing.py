@@ -15,6 +15,8 @@ from search.students.spec import StudentSpec
 from spaces.space import Space
 from trainables.data import Dataset
 
+STAGE_NOTES = {"explore": "searched", "baseline": "labels only", "confirm": "the best, new seeds"}
+
 
 def print_plan(
     space: Space,
@@ -25,25 +27,28 @@ def print_plan(
     *,
     in_full: bool,
     import_seconds: float,
-) -> None:
-    """Print numbers of students and epochs, estimated time and disk space.
+) -> estimate.Plan:
+    """Print and return students, epochs, estimated time and disk space.
 
     The estimates are for this machine. `in_full` adds the loss, the searched knobs and one line per stage.
     """
     workers = local_workers(space)
     plan = estimate.estimate_plan(space, data, grid, workers, import_seconds)
-    stages = ", ".join(f"{n} {stage}" for stage, n in plan.students.items() if n)
+    stages = ", ".join(f"{n:,}\u00a0{stage} ({STAGE_NOTES[stage]})" for stage, n in plan.students.items() if n)
     at_most = "" if space.search.algorithm == "grid" else "at most "
     time = wording.format_duration(plan.seconds)
     sizes = " / ".join(f"{n:,}" for n in data.sizes.values())
-    console.print(
-        f"[bold]{escape(space.name)}[/]: {data.name}, {sizes} images to train on / validate / test\n"
-        f"  teachers  {plan.teachers}\n"
-        f"  students  {at_most}{sum(plan.students.values())} ({stages}), {at_most}{plan.epochs:,} epochs\n"
-        f"  estimate  about {time} on this machine, {plan.megabytes:,.0f} MB of weights\n"
-        f"  folder    {escape(str(folder))}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    for line in preview.preview_lines(space, data, plan, workers) if in_full else ():
+    megabytes = f"{plan.megabytes:,.0f} MB" if plan.megabytes >= 0.5 else "less than 1 MB"
+    head = f"[bold]{escape(space.name)}[/]: {data.name}, {sizes} images to train on / validate / test"
+    console.print(head, highlight=False, soft_wrap=True)
+    lines = [
+        f"  teachers  {plan.teachers}",
+        *preview.wrap_row("students", f"{at_most}{sum(plan.students.values()):,}: {stages}"),
+        f"  epochs    {at_most}{plan.epochs:,}",
+        f"  estimate  about {time} on this machine, {megabytes} of weights",
+        f"  folder    {folder}",
+        *(preview.preview_lines(space, data, plan, workers) if in_full else ()),
+    ]
+    for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return plan

@@ -18,7 +18,8 @@ from results import paths, records
 from results.students import history
 from results.trackers import TrackerGroup
 from search.students.spec import Pack, StudentSpec, first_row, student_status
-from search.trials.progress_display import ProgressDisplay, student_label
+from search.trials.live_lines import student_label
+from search.trials.progress_display import ProgressDisplay
 from spaces.space import Space
 
 MAX_RETRIES = 3  # of a student, or of a teacher, after its worker process died

@@ -1,6 +1,6 @@
 """Progress of a search on the console.
 
-A terminal shows one live bar; a file gets plain lines.
+A terminal shows a live bar and a line of details; a file gets plain lines.
 """
 
 from __future__ import annotations
@@ -12,65 +12,80 @@ from time import monotonic
 from typing import Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 from search.students.spec import StudentSpec
+from search.trials.live_lines import BestStudent, StageProgress, details_text, live_lines, student_label
+from search.trials.time_left import EpochClock
 
 PRINT_INTERVAL_SECONDS = 15.0  # between plain lines about epochs
 
 
 class ProgressDisplay:
-    """Show epochs and students of all stages; a context manager."""
+    """Show epochs and students of all stages; a context manager.
 
-    def __init__(self, console: Console, metric: str, mode: str):
+    `planned_epoch_seconds` is the plan's estimate for the students, all workers together.
+    """
+
+    def __init__(self, console: Console, metric: str, mode: str, planned_epoch_seconds: float | None = None):
         self.console, self.metric, self.sign = console, metric, 1 if mode == "max" else -1
+        self.planned_epoch_seconds = planned_epoch_seconds
         self.counts: Counter[str] = Counter()  # ended students, by status
         self.running: set[str] = set()
-        self.best: tuple[float, str] | None = None
-        self.began = self.last_printed = monotonic()
-        self.resumed = 0  # epochs of the stage that an earlier run trained
-        columns = (
-            TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), TaskProgressColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} epochs"), TimeElapsedColumn(), TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False), TextColumn("{task.fields[status]}", markup=False),
-        )  # fmt: skip
-        self.progress = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
-        self.task = self.progress.add_task("", total=0, status="")
+        self.best: BestStudent | None = None
+        self.last_printed = monotonic()
+        self.clock = EpochClock()
+        self.stage = StageProgress("starting Ray", 0, 0, monotonic(), None)
+        self.message = ""  # instead of the counts
+        self.live = Live(console=console, transient=True, get_renderable=self.render)
 
     def __enter__(self) -> ProgressDisplay:
-        self.progress.start()
+        if self.console.is_terminal:
+            self.live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+        self.live.stop()
 
-    def begin_stage(self, name: str, epochs: int, students: int = 0, resumed: int = 0) -> None:
+    def render(self) -> Table:
+        """Return the live lines."""
+        width = self.console.width
+        return live_lines(self.stage, details_text(self._details(), self.best, width), width)
+
+    def begin_wait(self, name: str) -> None:
+        """Show the name of a wait, without a bar."""
+        self.message, self.stage = "", StageProgress(name, 0, 0, monotonic(), None)
+
+    def begin_stage(self, name: str, epochs: int, students: int = 0, resumed: int = 0, workers: int = 0) -> None:
         """Start a stage.
 
         `resumed` of its epochs were trained by an earlier run.
         """
         self.counts.clear()
         self.running.clear()
-        self.began, self.resumed = monotonic(), resumed
-        self.progress.reset(self.task, description=name, total=epochs, completed=resumed, status=self._status_text())
+        self.clock = EpochClock(self.planned_epoch_seconds if students else None)
+        self.message = f"starting {workers} worker{'s' * (workers != 1)}" if workers else ""
+        self.stage = StageProgress(name, resumed, epochs, monotonic(), None)
+        self._update(resumed)
         if not self.console.is_terminal:
             self.console.print(f"{name}: {students} students, {epochs - resumed} epochs" if students else f"{name} …")
 
     def teacher_epoch(self, name: str, epoch: int, epochs: int, accuracy: float) -> None:
         """Show an epoch of a teacher."""
-        self.progress.update(self.task, completed=epoch, status=f"validation {accuracy:.2%}")
-        self._print_line(f"  {name}: epoch {epoch}/{epochs}, validation {accuracy:.2%}")
+        self.message = f"validation {100 * accuracy:.2f} %"
+        self.clock.report(name)
+        self._update(epoch)
+        self._print_line(f"  {name}: epoch {epoch}/{epochs}, {self.message}", always=epoch == epochs)
 
     def student_epoch(self, student: StudentSpec, row: Mapping[str, Any]) -> None:
         """Show an epoch of a student."""
         self.running.add(student.key)
-        self.progress.update(self.task, advance=1, status=self._status_text())
-        task = self.progress.tasks[0]
-        epochs_left = (task.total or 0) - task.completed
-        rate = (task.completed - self.resumed) / max(monotonic() - self.began, 1e-9)
-        time_left = f"{timedelta(seconds=round(epochs_left / rate))} left" if rate else ""
-        self._print_line(f"  {task.completed:.0f}/{task.total:.0f} epochs, {time_left}, {self._status_text()}")
+        self.message = ""
+        self.clock.report(student.key)
+        self._update(self.stage.completed + 1)
+        self._print_stage()
 
     def student_ended(
         self, student: StudentSpec, status: str, value: float | None, reason: str | None, missing: int
@@ -81,34 +96,33 @@ class ProgressDisplay:
         """
         self.counts[status] += 1
         self.running.discard(student.key)
-        total = self.progress.tasks[0].total or 0
-        if missing:
-            self.progress.update(self.task, total=total - missing)
-        if status == "finished" and value is not None and (not self.best or self.sign * (value - self.best[0]) > 0):
-            self.best = value, student_label(student)
+        self.clock.end_first_round()
+        if status == "finished" and value is not None and (not self.best or self.sign * (value - self.best.value) > 0):
+            self.best = BestStudent(self.metric, value, student_label(student), student.stage == "baseline")
         if reason:
             line = escape(f"{student_label(student)}: {reason}")  # [batch, 10] is not markup
             self.console.print(f"[red]{status}[/red] {line}", highlight=False, soft_wrap=True)
-        self.progress.update(self.task, status=self._status_text())
+        self._update(self.stage.completed, missing)
+        if self.stage.completed >= self.stage.total and not self.running:
+            self._print_stage(always=True)
 
-    def _status_text(self) -> str:
-        status = [f"{len(self.running)} running", *(f"{n} {status}" for status, n in self.counts.items())]
-        if self.best:
-            status.append(f"best {self.metric} {self.best[0]:.4f} ({self.best[1]})")
-        return ", ".join(status)
+    def _update(self, completed: int, missing: int = 0) -> None:
+        total = self.stage.total - missing
+        seconds = self.clock.seconds_left(max(0, total - completed), len(self.running))
+        self.stage = self.stage._replace(completed=completed, total=total, seconds_left=seconds)
 
-    def _print_line(self, line: str) -> None:
-        if not self.console.is_terminal and monotonic() - self.last_printed > PRINT_INTERVAL_SECONDS:
+    def _details(self) -> str:
+        running = [f"{len(self.running)} running"] if self.running else []
+        counts = [f"{n} {status}" for status, n in list(self.counts.items())]
+        return self.message or ", ".join([*running, *counts])
+
+    def _print_stage(self, *, always: bool = False) -> None:
+        stage, seconds = self.stage, self.stage.seconds_left
+        left = f", left {timedelta(seconds=round(seconds))}" if seconds else ""
+        details = details_text(self._details(), self.best)
+        self._print_line(f"  {stage.completed}/{stage.total} epochs{left}, {details}", always=always)
+
+    def _print_line(self, line: str, *, always: bool = False) -> None:
+        if not self.console.is_terminal and (always or monotonic() - self.last_printed > PRINT_INTERVAL_SECONDS):
             self.last_printed = monotonic()
             self.console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def student_label(student: StudentSpec) -> str:
-    """Return the knobs of a student without their paths, and its seed."""
-    knobs = [f"{path.rsplit('.', 1)[-1]} {_short_value(value)}" for path, value in student.values.items()]
-    baseline = ["baseline"] if student.stage == "baseline" else []
-    return ", ".join([*baseline, *knobs, f"seed {student.recipe.seed}"])
-
-
-def _short_value(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -54,6 +54,7 @@ def obtain_teacher(
                 context.display.teacher_epoch(name, item.epoch, epochs, item.val_accuracy)
             elif isinstance(item, OutputsStarted):
                 line = f"teacher {item.model}: computing its logits for {item.images:,} views of the training images"
+                context.display.begin_wait(f"teacher {item.model}: computing its logits")
                 context.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
     except ray.exceptions.RayTaskError as error:
         raise _teacher_error(name, error.cause) from None
@@ -81,6 +82,7 @@ def _teacher_events(context: SearchContext, student: StudentSpec, requested: Req
     if requested == LOGITS_ONLY and (result := _load_quietly(student.recipe, context.data)):
         yield result
         return
+    context.display.begin_wait("starting the teacher's worker")
     cpus, gpus = _teacher_cpus(context), _teacher_gpus(context)
     task = _train_on_ray.options(num_cpus=cpus, num_gpus=gpus, num_returns="streaming", max_retries=0)
     for retry in range(1, MAX_RETRIES + 2):

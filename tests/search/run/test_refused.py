@@ -59,7 +59,8 @@ def test_a_broken_file_is_one_line_exit_code_2_and_no_traceback(tmp_path):
 def test_a_check_prints_the_plan_and_writes_nothing(command, write, tmp_path):
     code, output, error = command(write(tmp_path / "x.yaml"), "--out", tmp_path / "run", "--check")
     assert (code, error) == (0, "")
-    assert "students  3 (2 explore, 1 baseline), 9 epochs" in output and "teachers  1" in output
+    assert "students  3: 2 explore (searched), 1 baseline (labels only)\n  epochs    9\n" in output
+    assert "teachers  1\n" in output
     assert "estimate" in output and "MB" in output
     assert (
         "  loss      hinton: alpha · T²" in output

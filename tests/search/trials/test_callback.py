@@ -78,11 +78,11 @@ def test_a_student_trained_in_turn_ends_with_its_last_epoch_and_only_once(callba
         trained(student, [0.5] * 3)
         callback.on_trial_result(1, [], ray_trial(pair), {"rows": [reported_row(student, 3)]})
     assert callback.display.counts == {"finished": 2} and not callback.display.running
-    updates, epochs = list(callback.trackers.updates), callback.display.progress.tasks[0].completed
+    updates, epochs = list(callback.trackers.updates), callback.display.stage.completed
     callback.on_trial_result(1, [], ray_trial(pair), {"rows": [reported_row(pair[0], 3)]})  # a retry
     callback.on_trial_complete(1, [], ray_trial(pair))
     assert callback.display.counts == {"finished": 2} and not callback.display.running
-    assert callback.trackers.updates == updates and callback.display.progress.tasks[0].completed == epochs
+    assert callback.trackers.updates == updates and callback.display.stage.completed == epochs
 
 
 def test_a_dead_worker_of_a_pack_fails_no_student(callback, pair, trained, folder, capsys):

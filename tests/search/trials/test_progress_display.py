@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from search.students.spec import StudentSpec, student_spec
-from search.trials import progress_display
-from search.trials.progress_display import ProgressDisplay, student_label
+from search.trials import progress_display, time_left
+from search.trials.progress_display import ProgressDisplay
 
 KNOBS = {"method.alpha": 0.5, "method.temperature": 4}
 
@@ -58,8 +58,7 @@ def test_all_events_are_shown(shown_text, console):
     display, text = shown_text()
     assert display.counts == {"finished": 2, "stopped": 1, "diverged": 1, "failed": 1}
     assert not display.running
-    task = display.progress.tasks[0]
-    assert task.completed == task.total == 9
+    assert display.stage.completed == display.stage.total == 9
     assert "out of [memory]" in text and "alpha 0.5, temperature 4, seed 3" in text
     assert ("\x1b[" in text) == console.is_terminal
 
@@ -74,62 +73,77 @@ def test_a_file_gets_plain_lines(shown_text):
     _, text = shown_text()
     lines = text.splitlines()
     assert "explore: 5 students, 15 epochs" in lines
-    assert "  teacher mlp: epoch 2/2, validation 50.00%" in lines
-    assert "  1/15 epochs" in text and "best val_accuracy 0.5000 (alpha 0.5, temperature 4, seed 0)" in text
+    assert "  teacher mlp: epoch 2/2, validation 50.00 %" in lines
+    assert "  1/15 epochs" in text and "best validation 50.00 % (single seed: alpha 0.5, temperature 4, seed 0)" in text
     assert "\x1b" not in text and "\r" not in text
 
 
 @pytest.mark.parametrize("console", ["file"], indirect=True)
 def test_the_time_left_is_estimated_from_this_run(console, students, monkeypatch):
     monkeypatch.setattr(progress_display, "PRINT_INTERVAL_SECONDS", -1.0)
-    monkeypatch.setattr(progress_display, "monotonic", lambda: 0.0)
     display = ProgressDisplay(console, "val_accuracy", "max")
     display.begin_stage("explore", 100, 5, resumed=90)
-    monkeypatch.setattr(progress_display, "monotonic", lambda: 20.0)
-    display.student_epoch(students[0], {"epoch": 1})
-    assert "91/100 epochs, 0:03:00 left" in console.file.getvalue()
+    for seconds in (0.0, 20.0):
+        monkeypatch.setattr(time_left, "monotonic", lambda now=seconds: now)
+        display.student_epoch(students[0], {"epoch": 1})
+    assert console.file.getvalue().splitlines()[1:] == [
+        "  91/100 epochs, 1 running",
+        "  92/100 epochs, left 0:02:40, 1 running",
+    ]
 
 
 @pytest.mark.parametrize("console", ["file"], indirect=True)
 def test_plain_lines_are_few(shown_text, monkeypatch):
     monkeypatch.setattr(progress_display, "PRINT_INTERVAL_SECONDS", 1000.0)
-    assert len(shown_text()[1].splitlines()) == 3  # two stages and the failure
+    assert shown_text()[1].splitlines() == [
+        "teacher mlp …",
+        "  teacher mlp: epoch 2/2, validation 50.00 %",
+        "explore: 5 students, 15 epochs",
+        "failed alpha 0.5, temperature 4, seed 3: out of [memory]",
+        "  9/9 epochs, 2 finished, 1 stopped, 1 diverged, 1 failed, "
+        "best validation 50.00 % (single seed: alpha 0.5, temperature 4, seed 0)",
+    ]
 
 
 @pytest.mark.parametrize("console", ["terminal"], indirect=True)
 def test_a_terminal_gets_one_bar(console, students):
     with ProgressDisplay(console, "val_accuracy", "max") as display:
         run(display, students)
-        display.progress.refresh()
+        display.live.refresh()
         assert isinstance(console.file, StringIO)
         text = console.file.getvalue()
-    assert "9/9 epochs" in text and "2 finished" in text and "best val_accuracy 0.5000" in text
+    assert "9/9 epochs" in text and "2 finished" in text and "best validation 50.00 %" in text
     assert "explore: 5 students" not in text
 
 
 @pytest.mark.parametrize(("metric", "mode", "best"), [("val_accuracy", "max", 0.5), ("val_loss", "min", 0.25)])
 def test_the_best_student_is_a_finished_one(shown_text, metric, mode, best):
     display, _ = shown_text(metric, mode)
-    assert display.best is not None and display.best[0] == best
+    assert display.best is not None and display.best.value == best
 
 
 def test_a_resumed_stage_counts_earlier_epochs(console):
     with ProgressDisplay(console, "val_accuracy", "max") as display:
         display.begin_stage("explore", 15, 2, 9)
-        assert (display.progress.tasks[0].completed, display.progress.tasks[0].total) == (9, 15)
+        assert (display.stage.completed, display.stage.total) == (9, 15)
     if not console.is_terminal:
         assert "explore: 2 students, 6 epochs" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("console", ["terminal"], indirect=True)
+def test_a_terminal_shows_what_is_waited_for(console, students):
+    assert isinstance(console.file, StringIO)
+    with ProgressDisplay(console, "val_accuracy", "max", planned_epoch_seconds=2.0) as display:
+        display.live.refresh()
+        assert "starting Ray …" in console.file.getvalue()
+        display.begin_stage("explore", 15, 5, workers=2)
+        display.live.refresh()
+        text = console.file.getvalue()
+        assert "starting 2 workers" in text and "0/15 epochs, elapsed 0:00:00, left 0:00:30" in text
+        display.student_epoch(students[0], {"epoch": 1})
+        assert "1 running" in display._details()
 
 
 def test_an_empty_stage_is_allowed(console):
     with ProgressDisplay(console, "val_accuracy", "max") as display:
         display.begin_stage("explore", 0, 0, 0)
-
-
-def test_label_of_a_student(space):
-    ranged = space(train={"lr": {"loguniform": [1e-4, 1]}}, search={"algorithm": "random", "trials": 2})
-    values = {"train.lr": 0.0012345, **KNOBS}
-    assert (
-        student_label(student_spec(ranged, "explore", values, 2, 0)) == "lr 0.00123, alpha 0.5, temperature 4, seed 2"
-    )
-    assert student_label(student_spec(ranged, "baseline", values, 2, 0)) == "baseline, lr 0.00123, seed 2"
