@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from search.students.spec import student_spec
-from search.trials.live_lines import BestStudent, StageProgress, details_text, metric_text, live_lines, student_label
+from search.trials.live_lines import BestStudent, StageProgress, details_text, live_lines, metric_text, student_label
 
 KNOBS = {"method.alpha": 0.5, "method.temperature": 4}
 BEST = BestStudent("val_accuracy", 0.4967, "alpha 0.5, temperature 4, seed 0", False)
