@@ -22,8 +22,8 @@ def syntax_problem(error: yaml.YAMLError, text: str) -> LocatedProblem:
     lines = text.splitlines() or [""]
     # An unprintable character is found before parsing, so it has a position but no mark.
     fallback = text.count("\n", 0, getattr(error, "position", 0))
-    found = _mark_line(error, "problem_mark", _mark_line(error, "context_mark", fallback))
-    number, message = _explain(error, lines, found, _mark_line(error, "context_mark", found))
+    stop = _mark_line(error, "problem_mark", _mark_line(error, "context_mark", fallback))
+    number, message = _explain(error, lines, stop, _mark_line(error, "context_mark", stop))
     return LocatedProblem(min(number, len(lines) - 1) + 1, "", message)
 
 
@@ -45,37 +45,37 @@ def _mark_line(error: yaml.YAMLError, name: str, default: int) -> int:
     return mark.line if mark else default
 
 
-def _explain(error: yaml.YAMLError, lines: list[str], found: int, start: int) -> tuple[int, str]:
+def _explain(error: yaml.YAMLError, lines: list[str], stop: int, start: int) -> tuple[int, str]:
     """Return line and message; `found` is where the parser stopped, `start` where it began, from 0."""
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
     context = str(getattr(error, "context", ""))
     if "simple key" in context and "expected ':'" in problem:
         return start, _join("found no key with a colon", colon_hint(lines[start]))
     if problem.startswith("mapping values are not allowed") or "found '<block mapping start>'" in problem:
-        return _explain_mapping_value(lines, found)
+        return _explain_mapping_value(lines, stop)
     if "flow" in context and problem.startswith("expected ','"):
-        return _explain_flow(problem, context, lines, found, start)
+        return _explain_flow(problem, context, lines, stop, start)
     if "<block end>" in problem and re.search(r"found '[]}]'", problem):
-        hint = colon_hint(lines[found]) if re.match(r"\s*(- +)?\w+\s+[\[{]", lines[found]) else ""
-        return found, _join(f"found {problem[-3:]} without its opening bracket", hint)
-    number = start if "quoted scalar" in context else found
+        hint = colon_hint(lines[stop]) if re.match(r"\s*(- +)?\w+\s+[\[{]", lines[stop]) else ""
+        return stop, _join(f"found {problem[-3:]} without its opening bracket", hint)
+    number = start if "quoted scalar" in context else stop
     return number, next((message for words, message in MESSAGES.items() if words in f"{problem} {context}"), problem)
 
 
-def _explain_mapping_value(lines: list[str], found: int) -> tuple[int, str]:
-    before = next((number for number in range(found - 1, -1, -1) if _content(lines[number])), None)
+def _explain_mapping_value(lines: list[str], stop: int) -> tuple[int, str]:
+    before = next((number for number in range(stop - 1, -1, -1) if _content(lines[number])), None)
     if before is not None and not re.search(r":(\s|$)", _content(lines[before])):
         return before, _join("found no key with a colon", colon_hint(lines[before]))
-    return found, "found a second key in one line, or a wrong indentation"
+    return stop, "found a second key in one line, or a wrong indentation"
 
 
-def _explain_flow(problem: str, context: str, lines: list[str], found: int, start: int) -> tuple[int, str]:
+def _explain_flow(problem: str, context: str, lines: list[str], stop: int, start: int) -> tuple[int, str]:
     bracket = FLOW_START["sequence" if "sequence" in context else "mapping"]
-    at_end = found >= len(lines) or "<stream end>" in problem
-    if at_end or (found > start and _indent(lines[found]) <= _indent(lines[start])):
+    at_end = stop >= len(lines) or "<stream end>" in problem
+    if at_end or (stop > start and _indent(lines[stop]) <= _indent(lines[start])):
         return start, f"a bracket {bracket} is not closed"
-    word = re.search(r"([A-Za-z_]\w*)\s+[\[{]", lines[found]) if re.search(r"got '[\[{]'", problem) else None
-    return found, _join(problem, colon_hint(word[0]) if word else "")
+    word = re.search(r"([A-Za-z_]\w*)\s+[\[{]", lines[stop]) if re.search(r"got '[\[{]'", problem) else None
+    return stop, _join(problem, colon_hint(word[0]) if word else "")
 
 
 def _join(message: str, hint: str) -> str:

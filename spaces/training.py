@@ -73,8 +73,7 @@ class Train(StrictModel):
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="Nesterov momentum of sgd")
     schedule: Literal["constant", "cosine", "linear", "step"] = Field(
         default="constant",
-        description="Decay of the learning rate; step divides it by 10 at each milestone, cosine and linear would "
-        "reach 0 one step after the last",
+        description="Decay of the learning rate: by 10 at each milestone (step), or towards 0 (cosine, linear)",
     )
     milestones: Annotated[list[Count], Field(min_length=1)] | None = Field(
         default=None, description="Epochs after which schedule: step divides the learning rate by 10"

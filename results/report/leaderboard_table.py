@@ -38,13 +38,17 @@ class KnobFilter(NamedTuple):
 
 
 class LeaderboardTable(NamedTuple):
-    """The leaderboard; heads are pairs (text, higher is better)."""
+    """The leaderboard; heads are pairs (text, higher is better).
+
+    `optional_columns`, counted from 1, are left out on paper.
+    """
 
     heads: list[tuple[str, bool]]
     rows: list[LeaderboardRow]
     stages: list[str]
     statuses: list[str]
     filters: list[KnobFilter]
+    optional_columns: list[int]
 
 
 def leaderboard_table(
@@ -67,6 +71,7 @@ def leaderboard_table(
         stages=list(dict.fromkeys(row.stage for row in rows)),
         statuses=list(dict.fromkeys(status for row in rows for status in row.statuses)),
         filters=[_knob_filter(knob, columns.index(knob), lines, knobs) for knob in knobs],
+        optional_columns=[place for place, name in enumerate(columns, 1) if name in number_columns.OPTIONAL_NUMBERS],
     )
 
 

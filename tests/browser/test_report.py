@@ -82,8 +82,8 @@ def test_the_metric_can_be_switched(screen):
     page.get_by_label("Show", exact=True).select_option("validation accuracy (%)")
     after = page.locator(texts).all_text_contents()
     assert len(before) == len(after) == 30 and before != after
-    page.locator(".metric:not([hidden]) summary").click()
-    table = page.locator(".metric:not([hidden]) table")
+    page.locator(".metric:not([hidden]) summary", has_text="Show as a table").click()
+    table = page.locator(".metric:not([hidden]) details:has-text('Show as a table') table")
     assert table.locator("caption").inner_text() == "validation accuracy (%)"
     cells = [re.sub(r"\s", "", text) for text in table.locator("td").all_inner_texts()]
     assert cells == [re.sub(r"\s", "", text) for text in after]
