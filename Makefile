@@ -80,7 +80,7 @@ readme: install readme-quickstart
 readme-quickstart: install
 	(echo '```yaml'; sed -n '/^data:/,$$p' spaces/quickstart.yaml; echo '```') | $(INSERT) space README.md
 	(echo '```text'; $(BIN)/python -m search.run spaces/quickstart.yaml | \
-	 grep -E '^(quickstart:|  (teachers|students|epochs|estimate) |Temperature |Best cell)' | fold -s -w 96; echo '```') | $(INSERT) run README.md
+	 grep -E '^(quickstart:|  (teachers|students|epochs) |Temperature |Best cell)' | fold -s -w 96; echo '```') | $(INSERT) run README.md
 	grep -E '^\|' runs/quickstart/table.md | $(INSERT) quickstart README.md
 	$(BIN)/python -m results.compare.overview --only $(AT_A_GLANCE) | $(INSERT) results README.md
 
