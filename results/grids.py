@@ -1,4 +1,7 @@
-"""Tables of two knobs: mean, deviation and n per cell, the best cell, and ties with the highest mean."""
+"""Tables of two knobs: mean, deviation and n per cell, the best cell, and ties with the highest mean.
+
+Decision: "Ties are relative to the highest cell, the bold cell is chosen by validation" (docs/decisions.md).
+"""
 
 from __future__ import annotations
 

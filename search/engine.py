@@ -3,6 +3,8 @@
 A stage trains the students that have no final row yet. So the same call resumes an interrupted search, and a search is
 complete when every student has a final row, not when Ray Tune returns. RayLostError means that Ray died or dropped
 students; the supervisor process (search/cluster/supervisor.py) then runs the search again.
+
+Decision: "A stage is over when every student has a final row, not when Tune returns" (docs/decisions.md).
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A view of an image depends on the policy, the view number and the image number only, not on the batch or the worker.
 The number of views is finite, so a teacher's logits for all of them can be computed once and cached.
+
+Decision: "Every random change of an image is a numbered view" (docs/decisions.md).
 """
 
 from __future__ import annotations

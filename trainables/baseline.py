@@ -3,6 +3,8 @@
 A method marks the knob that weighs its teacher by the type `TeacherWeight`. Where all marked knobs of a recipe are 0,
 the teacher changes nothing: the student is the baseline, trained once whatever its other knobs are. A method without a
 marked knob always uses its teacher.
+
+Decision: "The baseline is a recipe with method `none`" (docs/decisions.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Channels-last memory layout, for faster convolutions."""
+"""Channels-last memory layout, for faster convolutions.
+
+Decision: "Gradients of flattened maps use channels-last layout" (docs/decisions.md).
+"""
 
 from __future__ import annotations
 

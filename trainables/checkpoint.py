@@ -1,4 +1,7 @@
-"""Checkpoints: the state of one training as a safetensors file."""
+"""Checkpoints: the state of one training as a safetensors file.
+
+Decision: "Checkpoints are our own safetensors files, not Ray's" (docs/decisions.md).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Device and precision of a training."""
+"""Device and precision of a training.
+
+Decision: "Precision is read from processor flags, never timed" (docs/decisions.md).
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Random streams of a training, derived from its seed only.
 
 They depend neither on the worker nor on earlier trainings.
+
+Decision: "All randomness of an epoch derives from seed, purpose and epoch" (docs/decisions.md).
 """
 
 from __future__ import annotations

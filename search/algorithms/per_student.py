@@ -3,6 +3,8 @@
 Ray can only stop whole trials. PerStudentScheduler reports every student of a trial to the wrapped scheduler under the
 student's own key and collects the stopped keys in `stopped`; the rest of stopping one student of a pack is described in
 search/trials/callback.py. Keys, unlike Ray's trial ids, are the same in a resumed search.
+
+Decision: "In an adaptive search a pack is a batch of proposals" (docs/decisions.md).
 """
 
 from __future__ import annotations

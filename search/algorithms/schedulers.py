@@ -3,6 +3,8 @@
 Each is a function of (search section, epochs of the longest training) that returns a Ray scheduler. It sees students,
 not the Ray trials that they share (per_student.py), and after a restart all their earlier epochs again. Ray's classes
 are changed where a resumed search would differ from an uninterrupted one.
+
+Decision: "ASHA and median stopping are subclasses that count students, not Ray trials" (docs/decisions.md).
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ one of them is dead. Then it runs the command that resumes, at most RESTARTS tim
 
 A search that is started from Python (`from search import run`) has no supervisor: Ray exits its process, and the same
 call resumes it.
+
+Decision: "A search runs as a child process of a process without Ray" (docs/decisions.md).
 """
 
 from __future__ import annotations

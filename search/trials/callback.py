@@ -3,6 +3,8 @@
 Ray can only stop whole trials. To stop one student of a pack, the scheduler adds it to `stopped`
 (search/algorithms/per_student.py), this callback writes its final row, and its worker reads that row before the next
 epoch (search/trials/trainable.py). This relies on Ray asking the scheduler before it runs callbacks.
+
+Decision: "The driver writes the final row of a stopped student" (docs/decisions.md).
 """
 
 from __future__ import annotations

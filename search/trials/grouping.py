@@ -2,6 +2,8 @@
 
 On a GPU, students with equal pack keys are stacked into one network (trainables/packs). Otherwise short trainings take
 turns in one trial, because starting and ending a trial costs Ray about 0.25 s.
+
+Decision: "Short students of a grid share one Ray trial" (docs/decisions.md).
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 A student has a first row, one row per epoch, and a final row with its status. They are appended to
 trials/KEY/epochs.jsonl (results/records.py). An epoch's row is written before its checkpoint, so a worker that dies
 between the two trains that epoch again, and no row is missing.
+
+Decision: "The last epoch is scored and its final row written before it is reported" (docs/decisions.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Ray Tune for one stage, with listed or proposed packs."""
+"""Ray Tune for one stage, with listed or proposed packs.
+
+Decision: "Tune is never restored" (docs/decisions.md).
+"""
 
 from __future__ import annotations
 

@@ -41,3 +41,10 @@ def test_a_named_file_exists(file: str) -> None:
 
 def test_the_walk_is_long_enough_to_be_one() -> None:
     assert len(FUNCTIONS) >= 25 and len(FILES) >= 10
+
+
+def test_links_from_modules_to_decisions_exist() -> None:
+    headings = re.findall(r"^### (.*)$", (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8"), re.MULTILINE)
+    sources = [path for name in ("spaces", "trainables", "search", "results") for path in (ROOT / name).rglob("*.py")]
+    links = [link for path in sources for link in re.findall(r'Decision: "([^"]+)"', path.read_text(encoding="utf-8"))]
+    assert len(links) >= 15 and set(links) <= set(headings)

@@ -7,6 +7,8 @@ an argument `progress` gets the epoch. No gradient may reach the teacher: detach
 
 To add a method: one file with a function, declared by `declare`, and one line in METHODS. The laws of all methods are
 in tests/trainables/methods/test_laws.py; test one with `pytest tests/trainables/methods -k NAME`.
+
+Decision: "A method's signature declares what it needs" (docs/decisions.md).
 """
 
 from __future__ import annotations

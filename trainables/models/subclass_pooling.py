@@ -1,6 +1,8 @@
 """Networks with several subclasses per class.
 
 After Müller, Kornblith & Hinton (2020).
+
+Decision: "Subclasses are pooled inside the network" (docs/decisions.md).
 """
 
 from __future__ import annotations

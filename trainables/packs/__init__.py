@@ -9,4 +9,6 @@ Each student is the one that `trainables.fit.fit` would train alone, up to round
 - fit_pack: the training loop, and removal of students that stopped or diverged
 - pack_epoch: one epoch
 - stacked_students, stacked_optimizer: weights and optimizer state, [students, ...]
+
+Decision: "A pack is a set of students that differ in numbers only" (docs/decisions.md).
 """

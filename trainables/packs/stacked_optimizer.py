@@ -1,4 +1,7 @@
-"""One optimizer for a pack, with rates and decays per student."""
+"""One optimizer for a pack, with rates and decays per student.
+
+Decision: "A pack's optimizer is torch's own" (docs/decisions.md).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Outputs of a teacher: logits, and views and layers on request."""
+"""Outputs of a teacher: logits, and views and layers on request.
+
+Decision: "Layers of up to 2,048 values per image are cached, larger ones recomputed" (docs/decisions.md).
+"""
 
 from __future__ import annotations
 
