@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from importlib import metadata
@@ -12,8 +11,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))  # for reference.py and tree.py
 
 import reference
-
-os.environ["COLUMNS"] = str(reference.WIDTH)  # the width of argparse's help
 
 project = "distil-search"
 release = metadata.version(project)

@@ -7,12 +7,14 @@ They come from the schema, the docstrings and the help of the commands. conf.py 
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import textwrap
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
+from unittest import mock
 
 import tree
 
@@ -119,7 +121,8 @@ def command_help() -> str:
 
 def _help_text(name: str) -> str:
     module, arguments = COMMANDS[name]
-    with redirect_stdout(StringIO()) as output, suppress(SystemExit):
+    width = mock.patch.dict(os.environ, COLUMNS=str(WIDTH))  # which argparse wraps to
+    with width, redirect_stdout(StringIO()) as output, suppress(SystemExit):
         importlib.import_module(module).main([*arguments, "--help"])
     return output.getvalue().strip()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -110,7 +111,8 @@ def test_writing_rows_needs_no_pandas():
 def test_the_command_in_an_interpreter_of_its_own(full, tmp_path):
     folder = copy(full, tmp_path)
     command = [sys.executable, "-W", "error", "-m", "results", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}  # which wraps lines
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.rstrip().endswith(f"logs: {folder}")
     assert "Temperature matters (p < 0.001)." in done.stdout and done.stderr == ""
     assert paths.heatmap_file(folder).exists()

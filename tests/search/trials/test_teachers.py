@@ -45,7 +45,9 @@ def test_records_behind_a_teacher_are_saved_unless_students_use_that_teacher(set
 def test_computing_views_prints_a_line(set_events, folder):
     set_events(OutputsStarted("mlp", 1_375_000), TeacherResult(OUTPUTS, {"key": "first", "behind": []}))
     console = Console(file=StringIO(), width=20)
-    context = SimpleNamespace(folder=folder, teacher_outputs={}, display=SimpleNamespace(console=console))
+    context = SimpleNamespace(
+        folder=folder, teacher_outputs={}, display=SimpleNamespace(console=console, begin_wait=lambda text: None)
+    )
     teachers.obtain_teacher(context, SimpleNamespace(values={}), RequestedOutputs(policies=(2,)))
     line = "teacher mlp: computing its logits for 1,375,000 views of the training images\n"
     assert console.file.getvalue() == line
@@ -84,7 +86,8 @@ def make_teacher(monkeypatch, tmp_path, digits, space):
     def make(**parts):
         built = space(**parts)
         recipe = built.fill(next(iter(built.probes())), 0)
-        context = SimpleNamespace(data=digits, plugins={}, space=built, single_machine=True)
+        display = SimpleNamespace(begin_wait=lambda text: None)
+        context = SimpleNamespace(data=digits, plugins={}, space=built, single_machine=True, display=display)
         student = SimpleNamespace(recipe=recipe)
         return recipe, lambda requested=LOGITS_ONLY: list(teachers._teacher_events(context, student, requested))
 
