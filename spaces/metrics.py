@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from importlib import import_module
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 Tensor = Any  # torch.Tensor
 Split = Literal["val", "test"]
@@ -237,12 +237,10 @@ METRICS = (
     ),
 )
 
-VAL_FIELDS = {
-    field.name: field for field in (MetricField("val", metric) for metric in METRICS if "val" in metric.splits)
-}
-TEST_FIELDS = {
-    field.name: field for field in (MetricField("test", metric) for metric in METRICS if "test" in metric.splits)
-}
+VAL_FIELDS, TEST_FIELDS = (
+    {field.name: field for field in (MetricField(split, metric) for metric in METRICS if split in metric.splits)}
+    for split in get_args(Split)
+)
 METRIC_FIELDS = VAL_FIELDS | TEST_FIELDS
 SEARCH_METRICS = tuple(name for name, field in VAL_FIELDS.items() if field.metric.searchable)
 
