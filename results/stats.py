@@ -142,11 +142,17 @@ def p_below_best(values: Numbers, cells: Sequence[Hashable], blocks: Sequence, b
 
 
 def paired_difference(
-    values: Numbers, cells: Sequence[Hashable], blocks: Sequence, ours: Hashable, reference: Hashable
+    values: Numbers,
+    cells: Sequence[Hashable],
+    blocks: Sequence,
+    ours: Hashable,
+    reference: Hashable,
+    candidates: int = 1,
 ) -> Difference | None:
     """Return the mean of cell `ours` − cell `reference` with its 95 % interval.
 
-    The interval is Student's, from the noise pooled over all `cells`. None if the two cells share no block.
+    The interval is Student's, from the noise pooled over all `cells`, Bonferroni-corrected if `ours` was chosen from
+    several `candidates`. None if the two cells share no block.
     """
     seen = [{block for cell, block in zip(cells, blocks, strict=True) if cell == name} for name in (ours, reference)]
     n = len(seen[0] & seen[1])
@@ -154,7 +160,8 @@ def paired_difference(
         return None
     model = _cell_model(values, cells, blocks)
     mean, deviation = _estimate(model, _contrast(model, ours, reference))
-    half = float(special.stdtrit(model.freedom, 1 - LEVEL / 2)) * deviation if model.freedom > 0 else float("nan")
+    quantile = float(special.stdtrit(model.freedom, 1 - LEVEL / 2 / candidates)) if model.freedom > 0 else float("nan")
+    half = quantile * deviation
     return Difference(mean, mean - half, mean + half, n, model.freedom)
 
 

@@ -42,6 +42,11 @@ def format_percent(mean: float, std: float = float("nan")) -> str:
     return f"{100 * mean:.2f}" if pandas.isna(std) else f"{100 * mean:.2f} ± {100 * std:.2f}"
 
 
+def format_points(difference: float) -> str:
+    """Return a difference of fractions as `+1.04` points."""
+    return f"{100 * difference:+.2f}".replace("-", "−")
+
+
 def format_cells(table: Grid) -> list[list[str]]:
     """Return the cells of a table as `= 98.70 ± 0.05 (3)`.
 

@@ -1,0 +1,112 @@
+"""Gain of the chosen configuration over the student alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas
+
+from results import stats
+from results.experiment import Experiment
+from results.leaderboard import group_configurations, matching_students, sort_key
+from results.students import knob_columns
+from spaces.metrics import TEST_FIELDS, VAL_FIELDS
+
+ACCURACY = "test_accuracy"
+TRAINING = "train."  # start of the paths of training knobs
+_METHOD = ("method.", "teacher.")  # starts of the paths of knobs that a baseline lacks
+
+
+class Gain(NamedTuple):
+    """The chosen configuration beside its baseline.
+
+    `metric` is a field on the test set, all numbers are fractions. `difference` is None without a common seed.
+    `candidates` is the number of configurations from which the chosen one was taken. `baselines` are the students of
+    the reference, the best by validation of `baseline_settings` ones. `teacher` is NaN without a teacher.
+    """
+
+    chosen: pandas.Series
+    metric: str
+    difference: stats.Difference | None
+    candidates: int
+    students: pandas.DataFrame
+    baselines: pandas.DataFrame
+    baseline_settings: int
+    teacher: float
+
+
+def experiment_gain(experiment: Experiment) -> Gain | None:
+    """Return the gain of the chosen configuration, None without a ranked one.
+
+    The chosen configuration is the first of the leaderboard. If it comes from several candidates, its interval is
+    corrected for their number: what chooses must not score.
+    """
+    lines, finished = experiment.leaderboard(), experiment.students[experiment.students["status"] == "finished"]
+    ranked = lines[lines["rank"].notna()]
+    if ranked.empty:
+        return None
+    chosen, columns = ranked.iloc[0], ["stage", *knob_columns(experiment.students)]
+    configurations = [matching_students(finished, dict(line)) for _, line in ranked[columns].iterrows()]
+    candidates = max(1, int((lines["stage"] == chosen["stage"]).sum()))
+    settings = _baseline_settings(finished, configurations[0], experiment.metric)
+    metric = gain_metric(experiment)
+    return Gain(
+        chosen=chosen,
+        metric=metric,
+        difference=_paired(configurations, settings, metric, candidates),
+        candidates=candidates,
+        students=configurations[0],
+        baselines=settings[0] if settings else finished.iloc[:0],
+        baseline_settings=len(settings),
+        teacher=_teacher_score(experiment, configurations[0], metric),
+    )
+
+
+def gain_metric(experiment: Experiment) -> str:
+    """Return the test field of the search's metric.
+
+    It is accuracy for a search on a loss.
+    """
+    metric = VAL_FIELDS[experiment.metric].metric
+    field = f"test_{metric.name}"
+    is_score = metric.unit == "fraction" and metric.direction == "max" and field in TEST_FIELDS
+    return field if is_score and experiment.students[field].notna().any() else ACCURACY
+
+
+def _baseline_settings(finished: pandas.DataFrame, chosen: pandas.DataFrame, metric: str) -> list[pandas.DataFrame]:
+    """Return the comparable baselines, one group per training setting.
+
+    They have the network, epochs and seeds of the chosen configuration. Those with most seeds come first, then the
+    best by validation, so that the first one was chosen as the configuration was.
+    """
+    first = chosen.iloc[0]
+    baselines = finished[(finished["stage"] == "baseline") & finished["seed"].isin(chosen["seed"])]
+    baselines = baselines[baselines["epochs"] == first["epochs"]]
+    for knob in knob_columns(finished):
+        if knob != "method" and not knob.startswith((*_METHOD, TRAINING)):
+            baselines = baselines[baselines[knob].isna() | (baselines[knob] == first[knob])]
+    groups = [group for group in group_configurations(baselines) if group[metric].notna().any()]
+    return sorted(groups, key=lambda group: (-group["seed"].nunique(), sort_key(group, metric).mean()))
+
+
+def _paired(
+    configurations: list[pandas.DataFrame], settings: list[pandas.DataFrame], metric: str, candidates: int
+) -> stats.Difference | None:
+    """Return chosen − baseline, with the noise pooled over all ranked cells."""
+    if not settings:
+        return None
+    cells = pandas.concat([group.assign(cell=place) for place, group in enumerate([*configurations, *settings])])
+    # means over teachers, as a baseline, which has no teacher, is paired with all of them at once
+    means = cells.dropna(subset=[metric]).groupby(["cell", "seed"], sort=False)[metric].mean()
+    names, seeds = (list(means.index.get_level_values(level)) for level in (0, 1))
+    reference = len(configurations)
+    if not {0, reference} <= set(names):
+        return None
+    return stats.paired_difference(list(means), names, seeds, 0, reference, candidates)
+
+
+def _teacher_score(experiment: Experiment, chosen: pandas.DataFrame, metric: str) -> float:
+    """Return the mean score of the teachers of the chosen configuration."""
+    records = [experiment.teachers[key] for key in set(chosen["teacher_key"]) if key in experiment.teachers]
+    scores = pandas.Series([record.get(metric) for record in records], dtype=float)
+    return float(scores.mean())
