@@ -30,8 +30,8 @@ def build_leaderboard(
     """Return one line per configuration and stage.
 
     Numbers are means over the finished students, accuracies are fractions. Only comparable configurations have a rank:
-    those of the confirm stage if there is one, with the full number of seeds and the same number of epochs. The ranked
-    come first, then baseline, teacher and the rest.
+    those of the confirm stage if there is one, with the full number of seeds. The ranked come first,
+    then baseline, teacher and the rest.
     """
     knobs, diagnoses = knob_columns(students), diagnosis_columns(students)
     groups = group_configurations(_comparable_students(students))
@@ -118,7 +118,6 @@ def _rank_lines(lines: pandas.DataFrame, metric: str) -> pandas.Series:
     finished = lines[lines["n"] > 0]
     stage = "confirm" if (finished["stage"] == "confirm").any() else "explore"
     peers = finished[finished["stage"] == stage]
-    peers = peers[peers["epochs"] == peers["epochs"].max()]
     peers = peers[peers["n"] == peers["n"].max()]
     return sort_key(peers, metric).rank(method="min").reindex(lines.index).astype("Int64")
 

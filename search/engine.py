@@ -56,6 +56,10 @@ def run_stages(context: SearchContext, deadline: float) -> None:
         if not space.confirm:
             _train_baselines(context, "explore", space.seeds)
     if space.confirm and (winners := _stage_winners(context, "explore", space.confirm.top)):
+        if len(winners) < space.confirm.top:
+            _print_stage_line(
+                context, f"confirm: {len(winners)} of {space.confirm.top}; no more students finished explore"
+            )
         students = students_for_seeds(space, winners, "confirm", space.confirm.seeds)
         _train_stage(context, "confirm", [student for student in students if student.stage == "confirm"])
         _train_baselines(context, "confirm", space.confirm.seeds)
@@ -78,20 +82,24 @@ def _stage_winners(context: SearchContext, stage: str, top: int) -> list[dict[st
     """
     winners = best_values(context.space, context.folder, stage, top)
     if not winners:
-        line = f"{stage}: no student trained to its end, so none is confirmed and none has a baseline"
-        context.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        _print_stage_line(
+            context, f"{stage}: no student trained to its end, so none is confirmed and none has a baseline"
+        )
     return winners
+
+
+def _print_stage_line(context: SearchContext, line: str) -> None:
+    context.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def best_values(space: Space, folder: Path, stage: str, top: int) -> list[dict[str, Any]]:
     """Return the values with the best mean metric over seeds.
 
-    Only finished students of the stage with the full number of epochs count, and only values finished for every seed.
+    Only finished students of the stage count, each by its own last epoch, and only values finished for every seed.
     """
-    scores, values, longest = defaultdict(list), {}, longest_training(space)
+    scores, values = defaultdict(list), {}
     for past in histories(folder):
-        full_length = past.start["planned_epochs"] == longest
-        if past.start["stage"] == stage and student_status(past) == "finished" and full_length:
+        if past.start["stage"] == stage and student_status(past) == "finished":
             label = json.dumps(past.start["values"], sort_keys=True)
             values[label] = past.start["values"]
             scores[label].append(past.epochs[-1][space.search.metric])
@@ -155,8 +163,14 @@ def _explore_adaptively(context: SearchContext, deadline: float) -> None:
         context.display.begin_stage("explore", samples * longest, samples, 0, min(workers, samples))
         run_trials(context, tune.TuneConfig(num_samples=samples, search_alg=searcher), {}, scheduler)
         _retry_dropped(context, searcher.proposed, scheduler)
-        if not suggested_histories(folder):
+        students = len(suggested_histories(folder))
+        if searcher.exhausted and not students:
             raise space.error("search.limit", f"none of {MAX_REJECTED} proposals was within it; raise it")
+        if searcher.exhausted:
+            reason = f"{MAX_REJECTED} proposals in a row were known or above the limit"
+            _print_stage_line(
+                context, f"explore: space exhausted after {students} of {space.search.trials} trials; {reason}"
+            )
 
 
 def _ensure_teachers(context: SearchContext, students: Iterable[StudentSpec]) -> None:

@@ -125,20 +125,24 @@ def parse_choice(raw_options: object, options: tuple[Node, ...], key: str) -> Ch
 
 
 def _option_labels(raw_options: list[Node], key: str) -> list[Label]:
-    names = [_option_name(option, key) if isinstance(option, dict) else None for option in raw_options]
+    """Return the labels of the options.
+
+    A repeated name gets a number from its second option on, so that an option added later renames none. A mapping
+    without a name is numbered by its place.
+    """
     labels: list[Label] = []
-    for number, (option, name) in enumerate(zip(raw_options, names, strict=True), 1):
-        if name is not None:
-            unique = names.count(name) == 1 and isinstance(option.get("name"), str)
-            labels.append(name if unique else f"{name}-{number}")
-        else:
+    counts: dict[str, int] = {}
+    for number, option in enumerate(raw_options, 1):
+        if not isinstance(option, dict):
             labels.append(compact_json(option) if isinstance(option, list) else option)
+            continue
+        name = option.get("name")
+        if isinstance(name, str):
+            counts[name] = counts.get(name, 0) + 1
+            labels.append(name if counts[name] == 1 else f"{name}-{counts[name]}")
+        else:
+            labels.append(f"{key}-{number}")
     return labels
-
-
-def _option_name(option: dict[str, Node], key: str) -> str:
-    name = option.get("name")
-    return name if isinstance(name, str) else key
 
 
 def parse_range(kind: str, ends: object, log: object = False) -> Range:

@@ -15,29 +15,20 @@ from typing import Any
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import FixedTrial, Trial, TrialState, create_trial
+from optuna.trial import Trial, TrialState, create_trial
 from ray.tune.search import Searcher
 
 from results.students import History, history
 from search.algorithms import SAMPLERS
 from search.algorithms.modes import METRIC_MODES
+from search.algorithms.study_parameters import StudyParameters
 from search.students.spec import Pack, StudentSpec, student_spec, student_status, suggested_histories
-from spaces.domain import Choice, Domain
 from spaces.recipe import Recipe
 from spaces.space import Space
 from trainables.seeding import derive_seed
 
 STUDY_DIRECTIONS = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
 MAX_REJECTED = 1000  # proposals in a row that are too large or not new; then the space counts as exhausted
-
-
-def suggest_value(trial: Trial | FixedTrial, path: str, domain: Domain) -> Any:
-    """Return an Optuna trial's label for one domain."""
-    if isinstance(domain, Choice):
-        return trial.suggest_categorical(path, list(domain.labels))
-    if domain.integer:
-        return trial.suggest_int(path, int(domain.low), int(domain.high), log=domain.log)
-    return trial.suggest_float(path, domain.low, domain.high, log=domain.log)
 
 
 class StudentSearcher(Searcher):
@@ -59,6 +50,8 @@ class StudentSearcher(Searcher):
         super().__init__()
         self.space, self.folder, self.within_limit, self.deadline = space, folder, within_limit, deadline
         self.pack, self.batch_size = pack, batch_size
+        self.parameters = StudyParameters(space)
+        self.exhausted = False  # no new student within the limit was found
         self.optuna_trials: dict[str, Trial] = {}  # of proposed students, by key
         self.waiting_packs: list[Pack] = []
         self.running_packs: dict[str, Pack] = {}  # by Ray trial id
@@ -94,7 +87,7 @@ class StudentSearcher(Searcher):
     def _next_student(self) -> StudentSpec | None:
         """Return an unfinished or a new student, or None."""
         if self.unfinished:
-            self.study.enqueue_trial(self.unfinished.pop(0))
+            self.study.enqueue_trial(self.parameters.of_values(self.unfinished.pop(0))[0])
             trial, student = self._sample_student()
         else:
             sampled = self._new_student() if self.remaining > 0 and time.time() < self.deadline else None
@@ -117,11 +110,12 @@ class StudentSearcher(Searcher):
             if student.key not in self.proposed_keys and self.within_limit(student.recipe):
                 return trial, student
             self.study.tell(trial, state=TrialState.PRUNED)
+        self.exhausted = True
         return None
 
     def _sample_student(self) -> tuple[Trial, StudentSpec]:
         trial = self.study.ask()
-        values = self.space.sample_values(lambda path, domain: suggest_value(trial, path, domain))
+        values = self.parameters.sample(trial)
         student = student_spec(self.space, "explore", values, self.space.seeds[0], self.space.teacher_seeds[0])
         return trial, replace(student, suggested=values)
 
@@ -153,19 +147,18 @@ class StudentSearcher(Searcher):
         if student_status(past) in (None, "failed"):
             return False
         state, value = self._optuna_result(past)
-        labels = past.start["suggested"]
-        fixed = FixedTrial(labels)
         metrics = {row["epoch"]: row[self.space.search.metric] for row in past.epochs}
         with suppress(ValueError):  # labels outside the present domains are left out
-            self.space.sample_values(lambda path, domain: suggest_value(fixed, path, domain))
-            trial = create_trial(
-                state=state,
-                value=value,
-                intermediate_values=metrics,
-                params=labels,
-                distributions=fixed.distributions,
+            params, distributions = self.parameters.of_values(past.start["suggested"])
+            self.study.add_trial(
+                create_trial(
+                    state=state,
+                    value=value,
+                    intermediate_values=metrics,
+                    params=params,
+                    distributions=distributions,
+                )
             )
-            self.study.add_trial(trial)
         return True
 
     def save(self, checkpoint_path: str) -> None:

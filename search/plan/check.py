@@ -64,9 +64,12 @@ def _check_adaptive(space: Space) -> None:
 def _check_stopping(space: Space) -> None:
     """Check the keys of the scheduler.
 
-    It must read them, and the grace period must be shorter than the training.
+    It must read them, the grace period must be shorter than the training, and all trainings equally long.
     """
     search, epochs = space.search, longest_training(space)
+    if search.scheduler != "none" and "train.epochs" in space.knobs:
+        reason = f"scheduler {search.scheduler} compares trainings of equal length; use scheduler: none"
+        raise space.error("train.epochs", f"found a domain, expected one number: {reason}")
     for key in ("grace_period", "reduction"):
         schedulers = [name for name in SCHEDULERS if key in keys_read_by(name, search, epochs)]
         if key in search.model_fields_set and search.scheduler not in schedulers:

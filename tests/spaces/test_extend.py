@@ -67,5 +67,8 @@ def test_new_option_must_not_rename_old_ones(space: Callable[[str], Space]) -> N
     text = "student: {model: {choice: [{name: mlp, hidden: [3]}, {name: cnn}]}}"
     assert changed_keys(space(text), space(text.replace("{name: cnn}", "{name: cnn}, {name: other}"))) == []
     assert changed_keys(space(text), space(text.replace("[3]", "[4]"))) == ["student.model.hidden"]
-    renamed = text.replace("{name: cnn}", "{name: cnn}, {name: mlp}")
-    assert changed_keys(space(text), space(renamed)) == ["student.model"]
+    same_name = text.replace("{name: cnn}", "{name: cnn}, {name: mlp, hidden: [5]}")
+    assert changed_keys(space(text), space(same_name)) == []
+    assert changed_keys(space(same_name), space(text)) == ["student.model"]
+    before_it = text.replace("{name: mlp", "{name: mlp, hidden: [5]}, {name: mlp")
+    assert changed_keys(space(text), space(before_it)) == ["student.model.hidden"]

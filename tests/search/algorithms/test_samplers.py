@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from search.algorithms import SAMPLERS
-from search.algorithms.searcher import suggest_value
+from search.algorithms.study_parameters import StudyParameters
 from spaces.sections import Search
 
 EVERYTHING = {
@@ -45,10 +45,10 @@ def proposals(space: Any, algorithm: str, seed: int, trials: int, value=lambda v
     """Return the proposals of a sampler, each with an immediate result."""
     sampler = SAMPLERS[algorithm](Search(algorithm=algorithm, trials=trials), seed)
     study = optuna.create_study(sampler=sampler, direction="maximize")
-    proposed = []
+    proposed, parameters = [], StudyParameters(space)
     for _ in range(trials):
         trial = study.ask()
-        proposed.append(space.sample_values(lambda path, domain, trial=trial: suggest_value(trial, path, domain)))
+        proposed.append(parameters.sample(trial))
         study.tell(trial, value(proposed[-1]))
     return proposed
 

@@ -113,9 +113,11 @@ def test_keys_of_the_scheduler_are_allowed(space, search):
     check_space(space(search={"algorithm": "tpe", "trials": 3, **search}, method=ALPHA))
 
 
-def test_the_longest_student_may_still_be_stopped(space):
+def test_searched_epochs_are_refused_with_early_stopping(space):
     mixed = {"epochs": {"choice": [1, 5]}, "batch_size": 64}
-    check_space(space(search={"algorithm": "tpe", "trials": 3, "scheduler": "asha", "grace_period": 2}, train=mixed))
+    check_space(space(search={"algorithm": "tpe", "trials": 3}, train=mixed))
+    with pytest.raises(UserError, match=r"train\.epochs: found a domain, expected one number: scheduler asha compares"):
+        check_space(space(search={"algorithm": "tpe", "trials": 3, "scheduler": "asha"}, train=mixed))
 
 
 def test_a_choice_of_teachers_is_allowed(space):
