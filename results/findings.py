@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy
-
 from results import grids, wording
 from results.experiment import Experiment
 from results.grids import Grid
 from results.protocol import deviation_note
-from results.stats import Difference, Effect
+from results.stats import Effect
 from results.students import knob_columns
 from spaces.domain import Choice
 
@@ -41,13 +39,12 @@ def grid_text(experiment: Experiment, grid: Grid) -> GridText:
     """Return the sentences under a table."""
     knobs = knob_columns(experiment.students)
     rows, columns = wording.short_name(grid.rows, knobs), wording.short_name(grid.columns, knobs)
-    effects, gain = grids.grid_effects(grid), grids.gain_over_baseline(grid, experiment.students)
-    effects = sorted(effects, key=lambda effect: (not effect.detected, effect.name == "interaction"))
+    effects = sorted(grids.grid_effects(grid), key=lambda effect: (not effect.detected, effect.name == "interaction"))
     findings = [" ".join(effect_finding(effect, rows, columns) for effect in effects)] if effects else []
     return GridText(
         legend=_legend(experiment, grid, rows, columns),
-        findings=findings + _baseline_findings(grid, gain, rows, columns),
-        tests=_effect_tests(grid, effects, rows, columns) + _gain_tests(gain) + _tie_tests(grid),
+        findings=findings + _baseline_findings(grid),
+        tests=_effect_tests(grid, effects, rows, columns) + _tie_tests(grid),
     )
 
 
@@ -84,21 +81,8 @@ def effect_finding(effect: Effect, rows: str, columns: str) -> str:
     )
 
 
-def _baseline_findings(grid: Grid, gain: Difference | None, rows: str, columns: str) -> list[str]:
-    if (grid.is_best & grid.is_baseline).any():
-        return ["No cell is above the baseline on validation."]
-    if gain is None:
-        return []
-    return [f"Best cell ({_best_cell(grid, rows, columns)}) − baseline = {difference_finding(gain)}."]
-
-
-def difference_finding(difference: Difference) -> str:
-    """Return `+0.80 points, paired over 3 seeds, 95 % CI [+0.61, +0.99]`."""
-    mean = f"{100 * difference.mean:+.2f} points"
-    if numpy.isnan(difference.low):
-        return f"{mean}, over one seed: without an interval"
-    low, high = 100 * difference.low, 100 * difference.high
-    return f"{mean}, paired over {difference.n} seeds, 95 % CI [{low:+.2f}, {high:+.2f}]"
+def _baseline_findings(grid: Grid) -> list[str]:
+    return ["No cell is above the baseline on validation."] if (grid.is_best & grid.is_baseline).any() else []
 
 
 def _effect_tests(grid: Grid, effects: list[Effect], rows: str, columns: str) -> list[str]:
@@ -119,15 +103,8 @@ def effect_numbers(effect: Effect) -> str:
     return f"F({effect.freedom}, {effect.residual_freedom}) = {effect.f:.2f}, {wording.format_p(effect.p)}"
 
 
-def _gain_tests(gain: Difference | None) -> list[str]:
-    if gain is None or numpy.isnan(gain.low):
-        return []
-    noise = f"variance pooled over all cells (the baseline is one) and seeds, {gain.freedom} degrees of freedom"
-    return [f"Difference from the baseline: Student's t; {noise}."]
-
-
 def _tie_tests(grid: Grid) -> list[str]:
     if not grid.is_tied.any():
         return []
-    test = "one-sided t with the same pooled error variance, Bonferroni-corrected, level 5 %"
+    test = "one-sided t with the pooled error variance, Bonferroni-corrected, level 5 %"
     return [f"Cells marked `=`: {test}. The cell chosen on validation need not be among them."]

@@ -46,20 +46,27 @@ def experiment_gain(experiment: Experiment) -> Gain | None:
     if ranked.empty:
         return None
     chosen, columns = ranked.iloc[0], ["stage", *knob_columns(experiment.students)]
-    configurations = [matching_students(finished, dict(line)) for _, line in ranked[columns].iterrows()]
+    winners = matching_students(finished, dict(chosen[columns]))
+    peers = group_configurations(finished[finished["stage"] == chosen["stage"]].drop(index=winners.index))
+    configurations = [winners, *(group for group in peers if _is_comparable(group, chosen))]
     candidates = max(1, int((lines["stage"] == chosen["stage"]).sum()))
-    settings = _baseline_settings(finished, configurations[0], experiment.metric)
+    settings = _baseline_settings(finished, winners, experiment.metric)
     metric = gain_metric(experiment)
     return Gain(
         chosen=chosen,
         metric=metric,
         difference=_paired(configurations, settings, metric, candidates),
         candidates=candidates,
-        students=configurations[0],
+        students=winners,
         baselines=settings[0] if settings else finished.iloc[:0],
         baseline_settings=len(settings),
-        teacher=_teacher_score(experiment, configurations[0], metric),
+        teacher=_teacher_score(experiment, winners, metric),
     )
+
+
+def _is_comparable(group: pandas.DataFrame, chosen: pandas.Series) -> bool:
+    """True for as many students and epochs as the chosen configuration."""
+    return len(group) == chosen["n"] and group["epochs"].max() == chosen["epochs"]
 
 
 def gain_metric(experiment: Experiment) -> str:

@@ -18,7 +18,6 @@ from results.students import knob_columns
 from spaces.errors import UserError, did_you_mean
 
 Label = Any
-BASELINE = ("baseline",)  # name of its cell; other cells are named by their labels
 
 
 class Grid(NamedTuple):
@@ -214,22 +213,3 @@ def best_labels(grid: Grid) -> tuple[Label, Label]:
     """Return the labels of the best cell, row and column."""
     row, column = numpy.argwhere(grid.is_best)[0]
     return grid.row_labels[row], grid.column_labels[column]
-
-
-def gain_over_baseline(grid: Grid, students: pandas.DataFrame) -> stats.Difference | None:
-    """Return the best cell minus the baseline, None without either.
-
-    The two are paired over the students' seeds. The noise is pooled over all cells and the baseline: three pairs
-    alone would leave two degrees of freedom.
-    """
-    if not (grid.is_best & ~grid.is_baseline).any():
-        return None
-    best = dict(zip((grid.rows, grid.columns), best_labels(grid), strict=True))
-    baselines = matching_baselines(students, grid.fixed | best)
-    distilled = grid.students.drop(index=baselines.index, errors="ignore")
-    both = pandas.concat([distilled, baselines])
-    names = [*cell_names(distilled, (grid.rows, grid.columns)), *[BASELINE] * len(baselines)]
-    # means over teachers, as a baseline, which has no teacher, is paired with all of them at once
-    means = both[grid.metric].groupby([pandas.Series(names, both.index), both["seed"]], sort=False).mean()
-    cells, seeds = (list(means.index.get_level_values(level)) for level in (0, 1))
-    return stats.paired_difference(list(means), cells, seeds, best_labels(grid), BASELINE)

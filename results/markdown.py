@@ -12,6 +12,7 @@ from results.number_columns import metric_notes, shown_numbers
 from results.protocol import deviation_note, protocol_lines
 from results.students import knob_columns
 from results.text_tables import grid_texts, leaderboard_texts, top_lines
+from results.verdict import Verdict, experiment_verdict
 
 SHOWN_CONFIGURATIONS = 30
 ESCAPED_BAR = r"\|"
@@ -30,8 +31,9 @@ def leaderboard_page(experiment: Experiment) -> str:
     ]
     notes += [f"{hidden} more in leaderboard.csv."] * (hidden > 0)
     notes += filter(None, [missing_table_note(experiment)])
-    title = f"{experiment.space.name}: leaderboard"
-    return _page(title, protocol_lines(experiment), leaderboard_texts(shown, numbers), _bullets(notes))
+    title, verdict = f"{experiment.space.name}: leaderboard", experiment_verdict(experiment)
+    below = _bullets(notes) + _folded(TESTS_TITLE, verdict.tests)
+    return _page(title, verdict, protocol_lines(experiment), leaderboard_texts(shown, numbers), below)
 
 
 def grid_page(experiment: Experiment, grid: Grid) -> str:
@@ -47,11 +49,18 @@ def grid_page(experiment: Experiment, grid: Grid) -> str:
         for (name, *cells), marks in zip(lines, grid.is_best, strict=True)
     ]
     below = _bullets([*text.legend, *text.findings])
-    return _page(title, above, [heads, *marked], below + _folded(TESTS_TITLE, text.tests))
+    verdict = experiment_verdict(experiment)
+    return _page(title, verdict, above, [heads, *marked], below + _folded(TESTS_TITLE, verdict.tests + text.tests))
 
 
-def _page(title: str, above: list[str], table: list[list[str]], below: list[str]) -> str:
-    return "\n".join([f"# {_escape_html(title)}", "", *_bullets(above), *table_lines(table), "", *below])
+def _page(title: str, verdict: Verdict, above: list[str], table: list[list[str]], below: list[str]) -> str:
+    first = [f"# {_escape_html(title)}", "", *verdict_lines(verdict), "Protocol:", "", *_bullets(above)]
+    return "\n".join([*first, *table_lines(table), "", *below])
+
+
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """Return a verdict as lines of Markdown: a quotation, then its details."""
+    return [f"> {_escape_html(verdict.sentence)}", "", *_bullets(verdict.details)]
 
 
 def table_lines(table: list[list[str]]) -> list[str]:

@@ -11,6 +11,13 @@ SELECTION_NOTE = (
     "Configurations are chosen on validation; test metrics are computed once per finished student, and only shown."
 )
 
+UNFINISHED = {  # statuses in words
+    "stopped": "stopped early on purpose",
+    "running": "in training",
+    "diverged": "diverged",
+    "failed": "failed",
+}
+
 
 def protocol_lines(experiment: Experiment) -> list[str]:
     """Return the protocol, one sentence per part."""
@@ -52,8 +59,15 @@ def _wall_time_text(experiment: Experiment) -> str:
 
 
 def _unfinished_text(experiment: Experiment) -> str:
-    finished = (experiment.students["status"] == "finished").sum()
-    return f"**The search is not done: {finished} of {len(experiment.students)} students begun are finished.**"
+    return f"**The search is not done: {student_counts(experiment.students)}.**"
+
+
+def student_counts(students: pandas.DataFrame) -> str:
+    """Return `16 of 25 students finished, 9 stopped early on purpose`."""
+    counts = students["status"].value_counts()
+    parts = [f"{counts.get('finished', 0)} of {len(students)} students finished"]
+    parts += [f"{counts[status]} {words}" for status, words in UNFINISHED.items() if status in counts]
+    return ", ".join(parts)
 
 
 def deviation_note(students: pandas.DataFrame) -> str:

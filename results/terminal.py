@@ -13,12 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from results.experiment import Experiment
-from results.findings import TESTS_TITLE, grid_text
+from results.findings import TESTS_TITLE, grid_text, missing_table_note
 from results.grids import Grid
 from results.number_columns import DROPPED_FIRST, shown_numbers
 from results.protocol import protocol_lines
 from results.students import diagnosis_columns, knob_columns
 from results.text_tables import grid_texts, leaderboard_texts, top_lines
+from results.verdict import experiment_verdict
 from results.wording import short_name
 
 TERMINAL_LINES = 10
@@ -39,18 +40,27 @@ def _chosen_width() -> int | None:
 
 
 def print_results(experiment: Experiment, console: Console) -> None:
-    """Print protocol, leaderboard, table and findings."""
-    soft = not console.is_terminal and not _chosen_width()  # a pipe has no lines to break
-    for line in protocol_lines(experiment):
-        console.print(Text(line.replace("**", "")), soft_wrap=soft)
+    """Print verdict, protocol, leaderboard, table and findings."""
+    verdict, grid = experiment_verdict(experiment), experiment.grid()
+    _print_lines([verdict.sentence], console, style="bold")
+    _print_lines([*verdict.details, ""], console)
+    _print_lines(protocol_lines(experiment), console)
     _print_leaderboard(experiment, console)
-    grid = experiment.grid()
+    tests = verdict.tests
     if grid is not None:
         _print_grid(experiment, grid, console)
         text = grid_text(experiment, grid)
-        for line in [*text.legend, *text.findings, *([f"{TESTS_TITLE}:"] if text.tests else []), *text.tests]:
-            console.print(Text(line.replace("`", "")), soft_wrap=soft)
-    console.print(Text(f"Tables, pictures and TensorBoard logs: {experiment.folder}"))
+        _print_lines([*text.legend, *text.findings], console)
+        tests += text.tests
+    _print_lines([f"{TESTS_TITLE}:", *tests] if tests else [], console)
+    _print_lines([*filter(None, [missing_table_note(experiment)])], console)
+    _print_lines([f"Tables, pictures and TensorBoard logs: {experiment.folder}"], console)
+
+
+def _print_lines(lines: Sequence[str], console: Console, style: str = "") -> None:
+    soft = not console.is_terminal and not _chosen_width()  # a pipe has no lines to break
+    for line in lines:
+        console.print(Text(line.replace("**", "").replace("`", ""), style=style), soft_wrap=soft)
 
 
 def _print_leaderboard(experiment: Experiment, console: Console) -> None:

@@ -37,13 +37,19 @@ class Verdict:
     winner: str = ""
     gap_closed: float | None = None
     baseline: str = ""
+    test: str = ""
     warnings: tuple[str, ...] = ()
 
     @property
-    def lines(self) -> list[str]:
-        """All sentences, the verdict first."""
+    def details(self) -> list[str]:
+        """Further sentences: winner, baseline, warnings."""
         winner = f"Chosen by validation: {self.winner}." if self.winner else ""
-        return [self.sentence, *filter(None, [winner, self.baseline]), *(f"Warning: {text}" for text in self.warnings)]
+        return [*filter(None, [winner, self.baseline]), *(f"Warning: {text}" for text in self.warnings)]
+
+    @property
+    def tests(self) -> list[str]:
+        """Sentences on the statistics, empty without an interval."""
+        return [self.test] if self.test else []
 
 
 def experiment_verdict(experiment: Experiment) -> Verdict:
@@ -66,6 +72,7 @@ def experiment_verdict(experiment: Experiment) -> Verdict:
         winner=wording.format_configuration(dict(gain.chosen), knob_columns(experiment.students)),
         gap_closed=_gap_closed(gain),
         baseline=_baseline_sentence(experiment, gain),
+        test=_test_sentence(gain),
         warnings=warnings,
     )
 
@@ -124,3 +131,14 @@ def _baseline_sentence(experiment: Experiment, gain: Gain) -> str:
         return f"{same}, and the best by validation of {gain.baseline_settings} settings of {names}: {values}."
     values = wording.format_configuration({knob: gain.chosen[knob] for knob in searched}, knobs)
     return f"{same}, and takes over {values}, chosen for the winner: it was not tuned itself."
+
+
+def _test_sentence(gain: Gain) -> str:
+    """Return the statistics of the interval in words."""
+    if gain.difference is None or numpy.isnan(gain.difference.low):
+        return ""
+    correction = f", Bonferroni-corrected for the choice among {gain.candidates} configurations"
+    return (
+        "Gain over the student alone: paired over seeds, Student's t; variance pooled over the ranked configurations "
+        f"and the students alone, {gain.difference.freedom} degrees of freedom{correction * (gain.candidates > 1)}."
+    )

@@ -14,6 +14,7 @@ from results.export import model_files, onnx_speed
 from results.export.onnx_speed import OnnxSpeed
 from results.protocol import deviation_note, protocol_lines
 from results.students import knob_columns
+from results.verdict import experiment_verdict
 from spaces import document
 from spaces.metrics import VAL_FIELDS
 from spaces.parts import Model, NamedPart
@@ -147,7 +148,8 @@ def _results(experiment: Experiment, student: CardData) -> str:
         student.verified,
     ]
     table = markdown.table_lines([["", *map(number_columns.number_head, numbers)], *lines])
-    return "\n".join([*table, "", *(f"- {note}" for note in notes)])
+    verdict = markdown.verdict_lines(experiment_verdict(experiment))
+    return "\n".join([*verdict, *table, "", *(f"- {note}" for note in notes)])
 
 
 def _mean_text(group: pandas.DataFrame, number: str) -> str:

@@ -70,21 +70,10 @@ def test_effects_leave_the_baseline_out_and_have_its_freedom(full):
     assert effects["columns"].detected and not effects["interaction"].detected
 
 
-def test_the_gain_is_paired_over_seeds(full):
-    students = results.read(full)
-    grid = table(full)
-    gain = grids.gain_over_baseline(grid, students)
-    assert gain is not None and (gain.n, gain.freedom) == (3, 12)
-    assert 0.015 < gain.low < gain.mean < gain.high < 0.03
-    assert gain.mean == pytest.approx(grid.mean[grid.is_best][0] - grid.mean[0, 0])
-
-
 def test_one_seed_tells_nothing_apart(single):
     grid = table(single)
     assert numpy.isnan(grid.std).all() and not grid.is_tied.any() and grid.is_best.sum() == 1
     assert grids.grid_effects(grid) == []
-    gain = grids.gain_over_baseline(grid, results.read(single))
-    assert gain is not None and (gain.n, gain.freedom) == (1, 0) and numpy.isnan(gain.low)
 
 
 def test_cells_without_all_seeds_are_not_the_best(build):
@@ -110,7 +99,6 @@ def test_a_running_table_has_holes(running):
 def test_no_finished_student_is_an_empty_table(empty):
     grid = table(empty().folder)
     assert grid.n.size == 0 and grids.grid_effects(grid) == []
-    assert grids.gain_over_baseline(grid, results.read(empty().folder)) is None
 
 
 def test_other_knobs_are_held_at_the_best_configuration(empty):
@@ -133,21 +121,6 @@ def test_varied_teachers_are_blocks_of_their_own(empty):
     assert grid.n.tolist() == [[2, 2], [4, 4], [4, 4]]
     assert len(set(grids.seed_blocks(grid.students))) == 4
     assert grids.grid_effects(grid)[0].residual_freedom == 9
-    gain = grids.gain_over_baseline(grid, results.read(built.folder))
-    assert gain is not None and (gain.n, gain.freedom) == (2, 4)
-    assert gain.mean == pytest.approx(grid.mean[grid.is_best][0] - grid.mean[0, 0])
-
-
-def test_the_baseline_of_a_table_without_alpha_is_a_cell_too(empty):
-    built = empty()
-    for rate, heat, seed in itertools.product((0.1, 0.2), (1, 4), (0, 1, 2)):
-        built.student("explore", {"train.lr": rate, HEAT: heat}, seed)
-    for rate, seed in itertools.product((0.1, 0.2), (0, 1, 2)):
-        built.student("baseline", {"train.lr": rate}, seed)
-    students = results.read(built.folder)
-    grid = grids.make_grid(students, x=HEAT, y="train.lr")
-    gain = grids.gain_over_baseline(grid, students)
-    assert not grid.is_baseline.any() and gain is not None and (gain.n, gain.freedom) == (3, 8)
 
 
 def test_a_better_baseline_is_the_best_cell_of_its_row(empty):
@@ -158,7 +131,6 @@ def test_a_better_baseline_is_the_best_cell_of_its_row(empty):
             built.student("explore", {ALPHA: 0.5, HEAT: heat}, seed, epochs=1)
     grid = table(built.folder)
     assert grid.is_best.tolist() == [[True, True], [False, False]]
-    assert grids.gain_over_baseline(grid, results.read(built.folder)) is None
 
 
 def test_a_knob_that_is_none_is_a_clear_error(full):

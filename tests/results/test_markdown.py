@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import re
 
-import numpy
 import pytest
 
 import results
-from results import findings, grids, markdown, records, stats, wording
+from results import grids, markdown, records, wording
 from results.experiment import load_experiment
 
 
@@ -17,9 +16,11 @@ def page(folder) -> str:
     return markdown.grid_page(loaded, grid)
 
 
-def test_both_pages_begin_with_the_protocol(full):
+def test_both_pages_begin_with_the_verdict_and_the_protocol(full):
     for text in (page(full), markdown.leaderboard_page(load_experiment(full))):
         above = text.split("|")[0]
+        assert above.splitlines()[2].startswith("> Distillation: +")
+        assert "- Chosen by validation: alpha " in above and "- The student alone has the same network" in above
         assert "mnist5k" in above and "3,000 / 500 / 1,500 images" in above and "split: stratified, seed 0" in above
         assert "alpha · T² · KL(teacher" in above and "Seeds: 0, 1, 2 (explore)" in above and "Epochs: 4" in above
         assert "float32" in above and "a processor" in above and "2026-01-02" in above and "torch 2.13.0" in above
@@ -56,14 +57,13 @@ def test_findings_are_sentences_and_tests_are_folded(full):
     assert re.search(
         r"- .*Temperature matters \(p < 0\.001\)\. .*No interaction of alpha and temperature found\.", words
     )
-    assert re.search(r"− baseline = \+\d\.\d\d points, paired over 3 seeds, 95 % CI \[\+.*\]\.", words)
     assert re.search(r"Bold: the cell chosen on validation \(alpha [\d.]+, temperature \d+\)", words)
     assert "`=`: the highest mean, and the cells not detectably below it." in words
     assert "over the students' seeds under one teacher" in words
     assert re.search(r"- Temperature: F\(2, 10\) = \d+\.\d\d, p < 0\.001\.", tests)
     assert "Interaction of alpha and temperature: F(2, 10) = " in tests and "Holm-corrected" in tests
-    assert "pooled over all cells (the baseline is one) and seeds, 12 degrees of freedom" in tests
-    assert "one-sided t with the same pooled error variance, Bonferroni-corrected" in tests
+    assert "Gain over the student alone: paired over seeds" in tests and "12 degrees of freedom" in tests
+    assert "one-sided t with the pooled error variance, Bonferroni-corrected" in tests
     assert tests.rstrip().endswith("</details>")
 
 
@@ -75,7 +75,7 @@ def test_one_seed_has_no_deviation(single):
 
 
 def test_a_running_experiment_is_marked(running):
-    assert "The search is not done: 14 of 16 students begun are finished." in page(running)
+    assert "The search is not done: 14 of 16 students finished, 2 in training." in page(running)
 
 
 def test_several_teacher_seeds_are_named(build):
@@ -122,6 +122,4 @@ def test_words():
     assert wording.short_name("method.alpha", ["method.alpha", "train.lr"]) == "alpha"
     assert wording.short_name("train.lr", ["teacher.train.lr", "train.lr"]) == "train.lr"
     assert [wording.format_duration(seconds) for seconds in (4.2, 200, 7500)] == ["4.2 s", "3 min 20 s", "2 h 5 min"]
-    assert findings.difference_finding(stats.Difference(-0.001, numpy.nan, numpy.nan, 1, 0)).startswith(
-        "-0.10 points, over one seed"
-    )
+    assert [wording.format_points(value) for value in (0.0104, -0.001)] == ["+1.04", "−0.10"]

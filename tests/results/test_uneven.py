@@ -12,6 +12,7 @@ from results.compare import joint_leaderboard, side_by_side
 from results.experiment import Experiment, load_experiment
 from results.export.model_card import CardData, _results
 from results.report.page import report_data
+from results.verdict import experiment_verdict
 from spaces.recipe import Recipe
 
 FINAL_METRICS = {"test_macro_f1": 0.7, "test_auc": 0.8, "test_f1": 0.6}
@@ -106,5 +107,6 @@ def test_they_are_on_the_card(scored: Path) -> None:
     recipe = Recipe.model_validate({"student": {"model": {"name": "mlp", "hidden": [4]}}})
     text = _results(experiment, CardData(1, recipe, row, (1, 8, 8), ["HP", "SSA"], [], [], "", {}))
     assert all(f"| {head} |" in text for head in SHOWN)
+    assert text.startswith(f"> {experiment_verdict(experiment).sentence}\n")
     [line] = [line for line in text.splitlines() if line.startswith("| this student")]
     assert "| 50.00 | 90.00 | 70.00 | 80.00 | 60.00 |" in line

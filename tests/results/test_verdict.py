@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+
 import pytest
+from rich.console import Console
 
 from results.experiment import load_experiment
+from results.gain import experiment_gain
+from results.protocol import student_counts
+from results.terminal import print_results
 from results.verdict import Verdict, experiment_verdict
 
 ALPHA, HEAT = "method.alpha", "method.temperature"
@@ -107,3 +114,29 @@ def test_a_teacher_below_its_student_is_named(build):
 def test_the_end_of_a_range_is_named(full):
     edges = [text for text in verdict(full).warnings if text.startswith("The winner has the highest")]
     assert edges == ["The winner has the highest temperature searched, 16: search beyond it."]
+
+
+def test_the_gain_is_paired_over_seeds_and_averaged_over_teachers(empty):
+    built = empty()
+    for teacher, seed, alpha, heat in itertools.product((0, 1), (0, 1), (0.5, 1), (1, 4)):
+        built.student("explore", {ALPHA: alpha, HEAT: heat}, seed, teacher_seed=teacher)
+    for seed in (0, 1):
+        built.student("baseline", {}, seed)
+    gain = experiment_gain(load_experiment(built.done()))
+    assert gain is not None and gain.difference is not None
+    assert (gain.difference.n, gain.difference.freedom) == (2, 4)
+    means = [group["test_accuracy"].mean() for group in (gain.students, gain.baselines)]
+    assert gain.difference.mean == pytest.approx(means[0] - means[1])
+
+
+def test_a_progress_line_separates_stopped_and_failed(broken):
+    expected = "21 of 24 students finished, 1 stopped early on purpose, 1 diverged, 1 failed"
+    assert student_counts(load_experiment(broken).students) == expected
+
+
+def test_the_terminal_begins_with_the_verdict(tableless):
+    experiment, console = load_experiment(tableless), Console(width=200, record=True, file=io.StringIO())
+    print_results(experiment, console)
+    text = console.export_text().splitlines()
+    assert text[0] == experiment_verdict(experiment).sentence
+    assert "No table: add table: {rows: method.alpha, columns: method.temperature} to the space." in text
