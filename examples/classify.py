@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy
 import onnxruntime
-from PIL import Image, ImageOps
 
 folder, *files = map(Path, sys.argv[1:])
+sys.path.insert(0, str(folder))
+from read_image import read_image  # noqa: E402 (the exported reader of images)
+
 student = onnxruntime.InferenceSession(folder / "student.onnx", providers=["CPUExecutionProvider"])
-classes = json.loads(student.get_modelmeta().custom_metadata_map["classes"])
+metadata = student.get_modelmeta().custom_metadata_map
 _, channels, height, width = student.get_inputs()[0].shape
 for file in files:
-    upright = ImageOps.exif_transpose(Image.open(file)).convert("L" if channels == 1 else "RGB")
-    image = ImageOps.fit(upright, (width, height), Image.Resampling.BILINEAR)
-    pixels = numpy.asarray(image).reshape(height, width, channels).transpose(2, 0, 1)
-    (logits,) = student.run(["logits"], {"images": pixels[None]})
+    image = read_image(file, height, width, channels, int(metadata["depth"]))
+    (logits,) = student.run(["logits"], {"images": image[None]})
     scores = numpy.exp(logits[0] - logits[0].max())
     best = scores.argmax()
-    print(f"{file}: {classes[best]} ({scores[best] / scores.sum():.1%})")
+    print(f"{file}: {json.loads(metadata['classes'])[best]} ({scores[best] / scores.sum():.1%})")

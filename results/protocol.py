@@ -25,9 +25,11 @@ def protocol_lines(experiment: Experiment) -> list[str]:
     data, versions = environment.get("data", {}), environment.get("versions", {})
     sizes = " / ".join(f"{data.get(part, '?'):,}" for part in ("train", "val", "test")) if "train" in data else "?"
     epochs = ", ".join(str(int(count)) for count in sorted(students["planned_epochs"].dropna().unique()))
+    notes = [f"Images: {note}." for note in data.get("notes", ())]
     lines = [
         f"Data: {data.get('name', '?')} ({_without_full_stop(data.get('source', '?'))}); {sizes} images for training / "
         f"validation / test; split: {_without_full_stop(data.get('split', '?'))}.",
+        *notes,
         f"Loss: {environment.get('loss', '?')}",
         f"{_seeds_text(students)} Epochs: {epochs or '?'}; the last epoch counts. "
         f"Precision: {environment.get('precision', '?')}.",

@@ -79,6 +79,8 @@ def environment_record(space: Space, data: Dataset, command: str, plugins: dict[
             "shape": list(data.shape),
             "source": data.source,
             "split": data.split,
+            "depth": data.depth,
+            "notes": list(data.notes),
         },
         "loss": "; ".join(method_formula(name) for name in space.methods),
         "teacher_weights": teacher_weight_paths(space.methods),

@@ -20,7 +20,18 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 # Packages that a package may import besides the standard library and itself; search may import everything.
 ALLOWED = {
     "spaces": {"pydantic", "pydantic_core", "yaml"},
-    "trainables": {"spaces", "torch", "numpy", "pydantic", "safetensors", "filelock", "torchvision", "sklearn", "PIL"},
+    "trainables": {
+        "spaces",
+        "torch",
+        "numpy",
+        "pydantic",
+        "safetensors",
+        "filelock",
+        "torchvision",
+        "sklearn",
+        "PIL",
+        "pillow_heif",
+    },
     "results": {"spaces", "rich", "pandas", "numpy", "scipy", "matplotlib", "tensorboard", "yaml"},
     "results.trackers": {"spaces", "tensorboard", "optuna", "mlflow"},
     "results.report": {"spaces", "pandas", "numpy", "scipy", "plotly", "jinja2", "optuna"},

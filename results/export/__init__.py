@@ -15,7 +15,7 @@ from results.experiment import Experiment, load_experiment
 from results.export import model_files, onnx_speed
 from results.export.atomic_folder import refuse_other_files, staged_folder
 from results.export.model_card import CardData, recipe_space, student_card
-from results.export.model_files import CARD, NAMES, ONNX, RECIPE, WEIGHTS
+from results.export.model_files import CARD, NAMES, ONNX, READER, RECIPE, WEIGHTS
 from results.export.onnx_speed import OnnxSpeed
 from results.export.verification import verify_export
 from results.export.verification_images import VerificationImages, load_verification_images
@@ -103,7 +103,8 @@ def _write_student(
     folder.mkdir(exist_ok=True)
     metadata = {"recipe": recipe.model_dump_json(), "trial": trial}
     tensor_file.write_tensors(folder / WEIGHTS, dict(model.state_dict()), metadata)
-    (folder / ONNX).write_bytes(model_files.onnx_bytes(model, test.shape, test.classes))
+    (folder / ONNX).write_bytes(model_files.onnx_bytes(model, test.shape, test.classes, test.depth))
+    (folder / READER).write_text(model_files.reader_source(), encoding="utf-8")
     (folder / RECIPE).write_text(recipe_space(recipe, f"{experiment.space.name[:80]}-{trial[:8]}"))
     plugins = experiment.environment.get("plugins", {})
     for name, source in plugins.items():

@@ -14,13 +14,16 @@ from torch import Tensor, nn
 
 from spaces.errors import UserError
 from spaces.recipe import Recipe
+from trainables.data import image_file
+from trainables.data.image_file import FULL_DEPTH
 from trainables.evaluate import EVALUATION_BATCH
 from trainables.models import build_network
 from trainables.output import prepare_images
 from trainables.weights import tensor_file
 
 WEIGHTS, ONNX, RECIPE, CARD = "student.safetensors", "student.onnx", "recipe.yaml", "card.md"
-NAMES = {WEIGHTS, ONNX, RECIPE, CARD}
+READER = "read_image.py"  # copy of trainables/data/image_file.py
+NAMES = {WEIGHTS, ONNX, RECIPE, CARD, READER}
 
 
 class ExportedNetwork(nn.Module):
@@ -52,10 +55,11 @@ def load_student(path: Path, recipe: Recipe, shape: tuple[int, int, int], classe
     return student.eval()
 
 
-def onnx_bytes(model: nn.Module, shape: tuple[int, int, int], classes: Sequence[str]) -> bytes:
+def onnx_bytes(model: nn.Module, shape: tuple[int, int, int], classes: Sequence[str], depth: int = FULL_DEPTH) -> bytes:
     """Return an ONNX file for any batch size, with weights and preprocessing.
 
-    Its metadata describe the images and list the classes as JSON. Raises UserError if torch cannot export the model.
+    Its metadata describe the images, list the classes as JSON, and hold the bit depth for `read_image`. Raises
+    UserError if torch cannot export the model.
     """
     example = torch.zeros(2, *shape, dtype=torch.uint8)
     try:
@@ -79,8 +83,14 @@ def onnx_bytes(model: nn.Module, shape: tuple[int, int, int], classes: Sequence[
     graph = proto.graph
     for part in (proto, graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *graph.value_info):
         del part.metadata_props[:]  # the exporter's notes contain paths of this machine
-    onnx.helper.set_model_props(proto, {"images": describe_images(shape), "classes": json.dumps(list(classes))})
+    metadata = {"images": describe_images(shape), "classes": json.dumps(list(classes)), "depth": str(depth)}
+    onnx.helper.set_model_props(proto, metadata)
     return proto.SerializeToString()
+
+
+def reader_source() -> str:
+    """Return the source of the reader of image files."""
+    return Path(image_file.__file__).read_text(encoding="utf-8")
 
 
 def describe_images(shape: tuple[int, int, int]) -> str:
@@ -89,7 +99,8 @@ def describe_images(shape: tuple[int, int, int]) -> str:
     colors = {1: "gray levels", 3: "red, green and blue"}.get(channels, f"{channels} channels")
     return (
         f"uint8 [batch, {channels}, {height}, {width}]: {colors} from 0 to 255, as decoded. Resize an image of "
-        "another size until it covers this size, then crop its center. The graph divides by 255 itself."
+        "another size until it covers this size, then crop its center, as read_image.py does. The graph divides by 255 "
+        "itself."
     )
 
 

@@ -15,6 +15,7 @@ from spaces.errors import UserError
 from spaces.recipe import Recipe
 from trainables import data as datasets
 from trainables.data import Dataset, MissingFilesError
+from trainables.data.image_file import FULL_DEPTH
 
 RANDOM_IMAGES = 256
 
@@ -30,6 +31,7 @@ class VerificationImages(NamedTuple):
     missing: str
     classes: list[str]
     flags: list[str]
+    depth: int  # bits used by image files of 16 bits
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -56,10 +58,13 @@ def load_verification_images(environment: Row, recipe: Recipe, root: Path | None
             raise UserError(
                 f"{missing}; without its images the student cannot be verified and is not exported"
             ) from None
-        return VerificationImages(_random_images(recorded["shape"]), None, str(missing), recorded["classes"], smoke)
+        depth = recorded.get("depth", FULL_DEPTH)
+        return VerificationImages(
+            _random_images(recorded["shape"]), None, str(missing), recorded["classes"], smoke, depth
+        )
     images, labels = (torch.from_numpy(array) for array in data.test)
     flags = [*(["--data", str(folder)] if folder else []), *smoke]
-    return VerificationImages(images, labels, "", list(data.classes), flags)
+    return VerificationImages(images, labels, "", list(data.classes), flags, data.depth)
 
 
 def _cut_as_recorded(data: Dataset, recorded: Row) -> Dataset:

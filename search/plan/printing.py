@@ -42,6 +42,7 @@ def print_plan(
     head = f"[bold]{escape(space.name)}[/]: {data.name}, {sizes} images to train on / validate / test"
     console.print(head, highlight=False, soft_wrap=True)
     lines = [
+        *(line for note in data.notes for line in preview.wrap_row("images", note)),
         f"  teachers  {plan.teachers}",
         *preview.wrap_row("students", f"{at_most}{sum(plan.students.values()):,}: {stages}"),
         f"  epochs    {at_most}{plan.epochs:,}",

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from trainables.data.image_file import FULL_DEPTH
+
 
 class Split(NamedTuple):
     """Images and labels of one split."""
@@ -37,6 +39,8 @@ class Dataset(NamedTuple):
     source: str  # one sentence: origin, and what was verified
     split: str  # how validation was split off
     name: str
+    depth: int = FULL_DEPTH  # bits used by image files of 16 bits
+    notes: tuple[str, ...] = ()  # sentences on odd files, shown in the plan and the protocol
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -1,50 +1,93 @@
-"""Image files of any format, as arrays of one size."""
+"""Image files of any format, as arrays of one size.
+
+Training, verification and serving read images by this file. It needs NumPy and Pillow only, and pillow-heif for HEIC
+files: an exported folder holds a copy of it, `read_image.py`.
+"""
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from spaces.errors import UserError
-
 # Only these decoders are used: one of Pillow's others starts another program.
-IMAGE_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+IMAGE_FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+IMAGE_SUFFIXES = (
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg",
+    ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",
+)  # fmt: skip
 SIXTEEN_BIT_FORMATS = ("PNG", "PPM")  # formats for which Pillow's mode I means 16 bits
+FULL_DEPTH = 16
 
 
-def read_image(path: Path, side: int, expected: int | None = None) -> np.ndarray:
-    """Read an upright color image, uint8 [3, side, side].
+class UnreadableImageError(ValueError):
+    """Error: an image is damaged, too large, or of an unexpected size."""
 
-    Its shorter side is resized, then its center is cropped. Raises UserError for a file that is damaged, too large for
-    Pillow, or not `expected` pixels wide and high.
+
+def read_image(
+    path: Path, height: int, width: int, channels: int = 3, depth: int = FULL_DEPTH, expected: int | None = None
+) -> np.ndarray:
+    """Read an upright image, uint8 [channels, height, width].
+
+    It is resized until it covers this size, then its center is cropped. `channels` is 3 for color or 1 for gray.
+    `depth` is the number of bits used by images of 16 bits, of which the upper eight are kept. Raises
+    UnreadableImageError for a damaged file, or one that is not `expected` pixels wide and high.
     """
     try:
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
+        with open_image(path) as image:
             if expected and image.size != (expected, expected):
                 size = " by ".join(map(str, image.size))
-                raise UserError(f"{path}: an image of {size} pixels, expected {expected} by {expected}")
-            upright = ImageOps.exif_transpose(_to_eight_bits(image))
+                raise UnreadableImageError(f"an image of {size} pixels, expected {expected} by {expected}")
+            upright = _to_channels(_upright_in_eight_bits(image, depth), channels)
         # `fit` crops before it resizes: a long and narrow image is never enlarged as a whole.
-        square = ImageOps.fit(_to_rgb(upright), (side, side), Image.Resampling.BILINEAR)
-        return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
-    except UserError:
+        fitted = ImageOps.fit(upright, (width, height), Image.Resampling.BILINEAR)
+        return np.ascontiguousarray(np.asarray(fitted).reshape(height, width, channels).transpose(2, 0, 1))
+    except UnreadableImageError:
         raise
     except Exception as error:  # Pillow raises many types for a damaged file
-        raise UserError(f"{path}: not a readable image ({str(error) or type(error).__name__})") from None
+        raise UnreadableImageError(f"not a readable image ({str(error) or type(error).__name__})") from None
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Keep the upper eight of 16 bits."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in SIXTEEN_BIT_FORMATS):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError(f"pixels of mode {image.mode}, expected 8 or 16 bits each")
-    return image
+def open_image(file: Path | BinaryIO) -> Image.Image:
+    """Open an image without reading its pixels."""
+    return Image.open(file, formats=_available_formats())
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def is_sixteen_bit(image: Image.Image) -> bool:
+    """Return True for gray levels of 16 bits.
+
+    Colors of 16 bits are reduced to 8 by Pillow.
+    """
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format in SIXTEEN_BIT_FORMATS)
+
+
+@cache
+def _available_formats() -> tuple[str, ...]:
+    """Return the permitted formats with a decoder on this machine."""
+    if find_spec("pillow_heif"):
+        import pillow_heif  # optional, for HEIC
+
+        pillow_heif.register_heif_opener()
+    Image.init()
+    return tuple(name for name in IMAGE_FORMATS if name in Image.OPEN)
+
+
+def _upright_in_eight_bits(image: Image.Image, depth: int) -> Image.Image:
+    deep = is_sixteen_bit(image)
+    if image.mode in ("I", "F") and not deep:
+        raise UnreadableImageError(f"not a readable image (pixels of mode {image.mode}, expected 8 or 16 bits each)")
+    upright = ImageOps.exif_transpose(image)
+    if not deep:
+        return upright
+    levels = np.asarray(upright) >> (depth - 8)
+    return Image.fromarray(np.minimum(levels, 255).astype(np.uint8))
+
+
+def _to_channels(image: Image.Image, channels: int) -> Image.Image:
     # By way of RGBA, because Pillow warns of palettes with transparency. Transparent pixels keep their color.
-    return (image.convert("RGBA") if "transparency" in image.info else image).convert("RGB")
+    opaque = image.convert("RGBA") if "transparency" in image.info else image
+    return opaque.convert("L" if channels == 1 else "RGB")

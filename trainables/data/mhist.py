@@ -18,7 +18,7 @@ import numpy as np
 from spaces.errors import UserError, did_you_mean
 from trainables.data.dataset import Dataset, Split
 from trainables.data.groups import Groups, group_classes
-from trainables.data.image_cache import decode_images
+from trainables.data.image_cache import ImageLayout, decode_images
 from trainables.data.image_file import IMAGE_SUFFIXES
 from trainables.data.locations import missing_dataset
 from trainables.data.stratified_split import split_off_validation
@@ -64,7 +64,7 @@ def mhist(
         if absent := set(range(len(MHIST_CLASSES))) - {row.label for row in rows if row.partition == partition}:
             raise UserError(f"{table}: no image of {MHIST_CLASSES[min(absent)]} in partition {partition}")
     _check_all_listed(base, {row.image for row in rows})
-    images = decode_images(base, [f"images/{row.image}" for row in rows], size, SIDE_PIXELS)
+    images = decode_images(base, [f"images/{row.image}" for row in rows], ImageLayout(size, expected=SIDE_PIXELS))
     labels, train = np.array([row.label for row in rows], np.int64), Counter(row.partition for row in rows)["train"]
     data = split_off_validation(
         Split(images[:train], labels[:train]),

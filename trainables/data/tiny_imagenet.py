@@ -14,7 +14,7 @@ from spaces.errors import UserError, did_you_mean
 from trainables.data.archive import Archive, unpack_archive
 from trainables.data.dataset import Dataset, Split
 from trainables.data.groups import Groups, group_classes
-from trainables.data.image_cache import decode_images
+from trainables.data.image_cache import ImageLayout, decode_images
 from trainables.data.locations import missing_dataset
 from trainables.data.stratified_split import split_off_validation
 from trainables.data.text_files import is_directory, list_folder, read_tab_rows
@@ -56,7 +56,7 @@ def tiny_imagenet(
     selected = _selected_classes(base, listed, classes)
     train, test = _train_images(base, selected), _test_images(base, listed, selected)
     names = [name for name, _ in (*train, *test)]
-    images = decode_images(base, names, SIDE_PIXELS, SIDE_PIXELS)
+    images = decode_images(base, names, ImageLayout(SIDE_PIXELS, expected=SIDE_PIXELS))
     labels = np.array([label for _, label in (*train, *test)], np.int64)
     data = split_off_validation(
         Split(images[: len(train)], labels[: len(train)]),

@@ -32,9 +32,10 @@ def classify(folder: Path, *files: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def onnx_folder(exported, tmp_path) -> Path:
-    """A folder with the ONNX file only."""
+    """A folder with the ONNX file and the reader of images only."""
     (tmp_path / "elsewhere").mkdir()
-    shutil.copy(exported / "student.onnx", tmp_path / "elsewhere")
+    for name in ("student.onnx", "read_image.py"):
+        shutil.copy(exported / name, tmp_path / "elsewhere")
     return tmp_path / "elsewhere"
 
 
@@ -68,5 +69,5 @@ def test_an_image_of_another_size_and_mode_is_fitted(onnx_folder, tmp_path):
 def test_the_example_is_short_and_imports_nothing_else():
     lines = EXAMPLE.read_text().splitlines()
     imported = {line.split()[1].partition(".")[0] for line in lines if line.startswith(("import", "from"))}
-    assert imported == {"__future__", "json", "sys", "pathlib", "numpy", "onnxruntime", "PIL"}
+    assert imported == {"__future__", "json", "sys", "pathlib", "numpy", "onnxruntime", "read_image"}
     assert len(lines) <= 25

@@ -121,9 +121,9 @@ def emptied(base: Path) -> None:
 
 
 FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
-    "unknown suffix": (lambda b: (b / "d/a.txt").touch(), "d/a.txt", "not a supported image, expected .bmp, .gif"),
+    "unknown suffix": (lambda b: (b / "d/a.txt").touch(), "d/a.txt", "not a supported image, expected .avif, .bmp"),
     "no suffix": (lambda b: (b / "d/0.png").rename(b / "d/0"), "d/0", "not a supported image"),
-    "an empty class": (emptied, "d", "no image, expected files .bmp"),
+    "an empty class": (emptied, "d", "no image, expected files .avif"),
     "one class": (lambda b: [shutil.rmtree(b / "d"), shutil.rmtree(b / "b c")], "", "1 sub-folders, expected at least"),
     "no class": (lambda b: [shutil.rmtree(p) for p in b.iterdir()], "", "0 sub-folders, expected at least two"),
     "a folder too high": (lambda b: (b / "d/e").mkdir(), "d/e", "a folder within a class, expected images"),

@@ -16,10 +16,12 @@ from PIL import Image
 from spaces.errors import UserError
 from trainables.data import image_cache as module
 from trainables.data.array_file import MappedArray
-from trainables.data.image_cache import decode_images
+from trainables.data.image_cache import ImageLayout, decode_images
+from trainables.data.image_file import UnreadableImageError
 
 ROOT = Path(__file__).parents[3]
 PIXELS = np.random.default_rng(5).integers(0, 256, (600, 6, 6, 3), dtype=np.uint8)  # more than one chunk
+SIX = ImageLayout(6)
 NAMES = [f"{n}.png" for n in range(len(PIXELS))]
 
 
@@ -44,7 +46,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     paths: list[Path] = []
     read = module.image_file.read_image
     monkeypatch.setattr(
-        module.image_file, "read_image", lambda path, **knobs: paths.append(path) or read(path, **knobs)
+        module.image_file, "read_image", lambda path, *layout: paths.append(path) or read(path, *layout)
     )
     return paths
 
@@ -58,8 +60,8 @@ def test_images_are_in_the_order_of_their_names(
     base: Path, monkeypatch: pytest.MonkeyPatch, image_cache_folder: Path, small: int
 ) -> None:
     monkeypatch.setattr(module, "MIN_CACHED_BYTES", small)
-    assert (decode_images(base, NAMES, 6) == expected(range(600))).all()
-    assert (decode_images(base, NAMES[::-7], 6) == expected(range(599, -1, -7))).all()
+    assert (decode_images(base, NAMES, SIX) == expected(range(600))).all()
+    assert (decode_images(base, NAMES[::-7], SIX) == expected(range(599, -1, -7))).all()
     assert image_cache_folder.exists() == (small == 0)  # a few images are not cached
 
 
@@ -68,23 +70,23 @@ class TestCached:
     """Images in the cache folder."""
 
     def test_images_are_decoded_once_and_mapped(self, base: Path, reads: list[Path]) -> None:
-        first = decode_images(base, NAMES, 6)
+        first = decode_images(base, NAMES, SIX)
         assert sorted(reads) == sorted(base / name for name in NAMES)
-        second = decode_images(base, NAMES, 6)
+        second = decode_images(base, NAMES, SIX)
         assert len(reads) == 600 and (first == second).all()
         assert type(second) is np.ndarray and isinstance(second.base, MappedArray) and not second.flags.writeable
 
     def test_a_moved_folder_uses_the_same_cache(self, base: Path, reads: list[Path]) -> None:
-        decode_images(base, NAMES, 6)
+        decode_images(base, NAMES, SIX)
         base.rename(base.with_name("elsewhere"))
-        assert (decode_images(base.with_name("elsewhere"), NAMES, 6) == expected(range(600))).all() and len(
+        assert (decode_images(base.with_name("elsewhere"), NAMES, SIX) == expected(range(600))).all() and len(
             reads
         ) == 600
 
     @pytest.mark.parametrize("size", [5, 6])
     def test_other_sizes_are_decoded_again(self, base: Path, reads: list[Path], size: int) -> None:
-        assert decode_images(base, NAMES, size, 6).shape == (600, 3, size, size)
-        decode_images(base, NAMES, size)
+        assert decode_images(base, NAMES, ImageLayout(size, expected=6)).shape == (600, 3, size, size)
+        decode_images(base, NAMES, ImageLayout(size))
         assert len(reads) == 1200
 
     def test_a_replaced_image_is_noticed(self, base: Path) -> None:
@@ -92,16 +94,16 @@ class TestCached:
         for name, pixels in (("a.bmp", PIXELS[0]), ("b.bmp", PIXELS[1])):
             Image.fromarray(pixels).save(base / name)
             os.utime(base / name, ns=(10**18, 10**18))
-        assert (decode_images(base, ["a.bmp"], 6) == expected(range(1))).all()
+        assert (decode_images(base, ["a.bmp"], SIX) == expected(range(1))).all()
         shutil.copy2(base / "b.bmp", base / "a.bmp")
         assert (base / "a.bmp").stat().st_mtime_ns == 10**18
-        assert (decode_images(base, ["a.bmp"], 6) == expected(range(1, 2))).all()
+        assert (decode_images(base, ["a.bmp"], SIX) == expected(range(1, 2))).all()
 
     @pytest.mark.parametrize("damage", ["truncated", "altered", "emptied", "checksum altered", "not an array"])
     def test_a_damaged_cache_is_decoded_again(
         self, base: Path, image_cache_folder: Path, reads: list[Path], caplog: pytest.LogCaptureFixture, damage: str
     ) -> None:
-        decode_images(base, NAMES, 6)
+        decode_images(base, NAMES, SIX)
         (path,) = image_cache_folder.glob("*.npy")
         content = bytearray(path.read_bytes())
         content[200] ^= 1
@@ -113,21 +115,21 @@ class TestCached:
             "not an array": lambda: path.write_bytes(b"PK\x03\x04"),
         }
         changes[damage]()
-        assert (decode_images(base, NAMES, 6) == expected(range(600))).all() and len(reads) == 1200
+        assert (decode_images(base, NAMES, SIX) == expected(range(600))).all() and len(reads) == 1200
         assert caplog.messages == [f"{path}: damaged; it is computed again"]
-        decode_images(base, NAMES, 6)
+        decode_images(base, NAMES, SIX)
         assert len(reads) == 1200
 
     def test_a_damaged_image_leaves_no_cache(self, base: Path, image_cache_folder: Path) -> None:
         (base / "300.png").write_bytes(b"")
         with pytest.raises(UserError, match=f"^{base / '300.png'}: not a readable image"):
-            decode_images(base, NAMES, 6)
+            decode_images(base, NAMES, SIX)
         assert {path.suffix for path in image_cache_folder.iterdir()} == {".lock"}
 
     def test_an_unwritable_cache_is_named(self, base: Path, image_cache_folder: Path) -> None:
         image_cache_folder.write_text("a file where a folder should be")
         with pytest.raises(UserError, match=f"^{image_cache_folder}: cannot write decoded images .* by KD_CACHE=DIR"):
-            decode_images(base, NAMES, 6)
+            decode_images(base, NAMES, SIX)
 
 
 CODE = """
@@ -139,12 +141,12 @@ if limit:
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 module.MIN_CACHED_BYTES, read = 0, module.image_file.read_image
-def logged(path, **knobs):
+def logged(path, *layout):
     with log.open("a") as file:
         file.write("x")
-    return read(path, **knobs)
+    return read(path, *layout)
 module.image_file.read_image = logged
-print(module.decode_images(base, sorted(path.name for path in base.iterdir()), 6).sum())
+print(module.decode_images(base, sorted(path.name for path in base.iterdir()), module.ImageLayout(6)).sum())
 """
 
 
@@ -179,18 +181,18 @@ def test_other_objects_instead_of_a_file_are_named(base: Path, kind: str) -> Non
     }
     make[kind]()
     with pytest.raises(UserError, match=f"^{path}: (cannot be read|not a regular file)"):
-        decode_images(base, ["0.png", "a.png"], 6)
+        decode_images(base, ["0.png", "a.png"], SIX)
 
 
 def test_a_decompression_bomb_is_an_error(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)
     with pytest.raises(UserError, match=f"^{base / '0.png'}: not a readable image \\(Image size \\(36 pixels\\)"):
-        decode_images(base, NAMES, 6)
+        decode_images(base, NAMES, SIX)
 
 
 def test_odd_metadata_is_ignored(base: Path) -> None:
     """Pillow warns of truncated EXIF data, and warnings are errors in these tests."""
     Image.fromarray(PIXELS[0]).save(base / "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05")
-    with pytest.raises(UserError, match="Corrupt EXIF data"):
-        module.image_file.read_image(base / "a.jpg", 6)
-    assert decode_images(base, ["a.jpg"], 6).shape == (1, 3, 6, 6)
+    with pytest.raises(UnreadableImageError, match="Corrupt EXIF data"):
+        module.image_file.read_image(base / "a.jpg", 6, 6)
+    assert decode_images(base, ["a.jpg"], SIX).shape == (1, 3, 6, 6)
