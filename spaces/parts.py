@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from spaces.label import describe_value
@@ -62,6 +70,24 @@ class Data(NamedPart):
     name: str = Field(default="mnist", description="Name of the data set")
 
 
+class Normalization(StrictModel):
+    """Mean and standard deviation of the inputs.
+
+    One number for each channel, or one for all. Images are divided by 255 before.
+    """
+
+    mean: Annotated[list[float], Field(min_length=1)] = Field(description="Mean of each channel, or one for all")
+    std: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = Field(
+        description="Standard deviation of each channel, or one for all"
+    )
+
+    @model_validator(mode="after")
+    def _lengths_agree(self) -> Normalization:
+        if len(self.mean) != len(self.std):
+            raise conflict_error("std", f"found {len(self.std)} numbers, expected {len(self.mean)}, one for each mean")
+        return self
+
+
 class NetworkSpec(NamedPart):
     """Network, or network inside another network."""
 
@@ -71,6 +97,14 @@ class NetworkSpec(NamedPart):
     )
     resize: Count | None = Field(
         default=None, description="Height and width in pixels to which images are resized; unchanged by default"
+    )
+    normalize: Annotated[
+        Literal["none", "imagenet", "cifar"] | Normalization | None,
+        one_error("none, imagenet, cifar, or {mean: [numbers], std: [numbers above 0]}, as many of both"),
+    ] = Field(
+        default=None,
+        description="Mean and standard deviation that normalize the images; by default those of the network's "
+        "published weights, or none",
     )
 
 

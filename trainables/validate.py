@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from spaces.errors import Problem, UserError, did_you_mean
-from spaces.parts import Method, NamedPart
+from spaces.parts import Method, NamedPart, Normalization
 from spaces.recipe import Recipe, Teacher
 from spaces.training import Train
 from spaces.unknown_key import find_misspelled, unknown_key
@@ -95,6 +96,7 @@ def data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
     yield from hint_problems(recipe, data)
     yield from phase_problems(recipe, data)
     yield from initial_weight_problems(recipe, data)
+    yield from _normalization_problems(recipe, data)
     yield from _omit_problems(recipe, data)
     yield from _batch_size_problems(recipe, data)
     yield from _class_weight_problems(recipe, data)
@@ -112,6 +114,19 @@ def _network_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
         network_cost(recipe.network, data)
     except UserError as error:
         yield "student.model", str(error)
+
+
+def _normalization_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
+    """Yield a mean outside the range of divided images."""
+    normalize = recipe.network.normalize
+    if not isinstance(normalize, Normalization) or data.train.images.dtype != np.uint8:
+        return
+    for mean in normalize.mean:
+        if not 0 <= mean <= 1:
+            yield (
+                "student.model.normalize",
+                f"found a mean of {mean:g}, expected 0 to 1: images are divided by 255 before",
+            )
 
 
 def _omit_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:

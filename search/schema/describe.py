@@ -36,6 +36,7 @@ PARTS: dict[str, type] = {
     "train": training.Train,
     "omit": training.Omit,
     "augment": training.Augment,
+    "normalize": parts.Normalization,
     "head_first": training.HeadFirst,
     "search": sections.Search,
     "limit": sections.SizeLimit,

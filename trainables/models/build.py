@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from spaces.parts import Model, NetworkSpec
-from trainables.models.input_layers import add_resizing
+from trainables.models.input_layers import add_normalization, add_resizing
 from trainables.models.subclass_pooling import SubclassPooling, subclass_counts
 from trainables.seeding import derive_seed
 
@@ -38,6 +38,7 @@ def build_nested(model: NetworkSpec, shape: tuple[int, int, int], classes: int) 
     network = MODELS[model.name]((shape[0], side, side) if side else shape, classes, **model.knobs)
     if side:
         add_resizing(network, side)
+    add_normalization(network, model.normalize, shape[0])  # after the resizing: hooks run in this order
     if model.weights is not None:
         network.starts_from = model.weights  # type: ignore[assignment]  # a module takes any attribute
     return network

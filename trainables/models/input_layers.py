@@ -9,34 +9,48 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-Normalize = Literal["none", "imagenet", "cifar"]
+from spaces.parts import Normalization
+
 Stem = Literal["imagenet", "small"]
 
 # Means and standard deviations of red, green and blue, each in [0, 1]: torchvision's of ImageNet, those of published
 # tables of CIFAR-100, and those of networks for images from -1 to 1.
-STATISTICS = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "cifar": ((0.507, 0.487, 0.441), (0.267, 0.256, 0.276)),
-    "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-}
+IMAGENET = Normalization(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
+CIFAR = Normalization(mean=[0.507, 0.487, 0.441], std=[0.267, 0.256, 0.276])
+SYMMETRIC = Normalization(mean=[0.5, 0.5, 0.5], std=[0.5, 0.5, 0.5])
+NAMED_NORMALIZATIONS = {"imagenet": IMAGENET, "cifar": CIFAR, "none": None}
 
 
-def add_normalization(first: nn.Module, statistics: str, channels: int) -> None:
-    """Normalize images before a network's first layer.
+def add_normalization(network: nn.Module, choice: str | Normalization | None, channels: int) -> None:
+    """Normalize the inputs of a network.
 
-    `statistics` is a key of STATISTICS, or "none". Nothing is added to the state dict, so that published weights fit.
-    Images with other than three channels get the averages over the colors.
+    `choice` is a key of NAMED_NORMALIZATIONS, the numbers, or None for those of the published weights, which a builder
+    notes as the attribute `published_normalization`. Nothing is added to the state dict, so that published weights fit.
+    Raises ValueError for another number of channels; images with other than three channels get the averages of a named
+    or published normalization over the colors.
     """
-    if statistics == "none":
-        return
-    for name, values in zip(("mean", "deviation"), STATISTICS[statistics], strict=True):
-        per_channel = torch.tensor(values if channels == 3 else [sum(values) / 3] * channels)
-        first.register_buffer(name, per_channel[:, None, None], persistent=False)
-    first.register_forward_pre_hook(_normalize_inputs)
+    if isinstance(choice, Normalization):
+        mean, std = choice.mean, choice.std
+        if len(mean) not in (1, channels):
+            counts = " or ".join(map(str, sorted({1, channels})))
+            raise ValueError(f"normalize: found {len(mean)} means, expected {counts}, one for each channel")
+    else:
+        published = vars(network).get("published_normalization")
+        numbers = published if choice is None else NAMED_NORMALIZATIONS[choice]
+        if numbers is None:
+            return
+        mean, std = (_per_channel(values, channels) for values in (numbers.mean, numbers.std))
+    for name, values in (("input_mean", mean), ("input_std", std)):
+        network.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+    network.register_forward_pre_hook(_normalize_inputs)
 
 
-def _normalize_inputs(first: nn.Module, inputs: tuple[Tensor]) -> Tensor:
-    return (inputs[0] - first.get_buffer("mean")) / first.get_buffer("deviation")
+def _per_channel(colors: list[float], channels: int) -> list[float]:
+    return colors if channels == len(colors) else [sum(colors) / len(colors)] * channels
+
+
+def _normalize_inputs(network: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+    return (inputs[0] - network.get_buffer("input_mean")) / network.get_buffer("input_std")
 
 
 def add_resizing(network: nn.Module, side: int) -> None:

@@ -8,7 +8,6 @@ from torch import nn
 
 from trainables.declare import declare
 from trainables.knobs import Count
-from trainables.models.input_layers import Normalize, add_normalization
 from trainables.models.weight_init import he_init
 
 # By number of convolutions: channels of those between poolings, and units of the dense layer before the logits.
@@ -28,7 +27,6 @@ def plain_cnn(
     *,
     size: Literal[2, 4, 6, 8, 10] = 2,
     width: Count = 1,
-    normalize: Normalize = "none",
 ) -> nn.Module:
     """Two to ten 3x3 convolutions with batch norm, from the assistants paper.
 
@@ -37,14 +35,13 @@ def plain_cnn(
     Args:
         size: Number of convolutions.
         width: Factor of the channels: 1 for the paper's CIFAR-10, 2 for its CIFAR-100.
-        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
     stages, dense = SIZES[size]
     widths = [[width * channels for channels in stage] for stage in stages]
-    return _conv_stages(shape, classes, widths, dense, normalize)
+    return _conv_stages(shape, classes, widths, dense)
 
 
-def cnn3(shape: tuple[int, int, int], classes: int, *, width: Count = 32, normalize: Normalize = "none") -> nn.Module:
+def cnn3(shape: tuple[int, int, int], classes: int, *, width: Count = 32) -> nn.Module:
     """Three 3x3 convolutions with batch norm and pooling.
 
     A student project of about 2018 distilled from and into such a network; its sizes are unknown. Hint layers: `pool1`,
@@ -52,14 +49,11 @@ def cnn3(shape: tuple[int, int, int], classes: int, *, width: Count = 32, normal
 
     Args:
         width: Channels of the first convolution; the others have twice and four times as many.
-        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
-    return _conv_stages(shape, classes, [[width], [2 * width], [4 * width]], None, normalize)
+    return _conv_stages(shape, classes, [[width], [2 * width], [4 * width]], None)
 
 
-def _conv_stages(
-    shape: tuple[int, int, int], classes: int, stages: list[list[int]], dense: int | None, normalize: Normalize
-) -> nn.Module:
+def _conv_stages(shape: tuple[int, int, int], classes: int, stages: list[list[int]], dense: int | None) -> nn.Module:
     """Build stages of convolutions with 2x2 pooling, and linear layers."""
     inputs, height, width = shape
     model, i = nn.Sequential(), 0
@@ -74,7 +68,6 @@ def _conv_stages(
         height, width = height // 2, width // 2
     if min(height, width) < 1:
         raise ValueError(f"{len(stages)} poolings need at least {2 ** len(stages)} pixels both ways")
-    add_normalization(model.get_submodule("conv1"), normalize, shape[0])
     model.add_module("flatten", nn.Flatten())
     inputs *= height * width
     if dense:

@@ -10,7 +10,6 @@ from torch.nn.functional import pad
 
 from trainables.declare import declare
 from trainables.knobs import Count
-from trainables.models.input_layers import Normalize, add_normalization
 from trainables.models.weight_init import he_init
 
 STAGE_CHANNELS = (16, 32, 64)  # each stage has half the side of the previous one
@@ -26,7 +25,6 @@ def resnet_cifar(
     block: Literal["basic", "bottleneck"] = "basic",
     preactivation: bool = False,
     shortcut: Literal["conv", "pad"] = "conv",
-    normalize: Normalize = "none",
 ) -> nn.Module:
     """Residual networks for small images: ResNet-20, 32, 44, 56, 110 and others.
 
@@ -41,7 +39,6 @@ def resnet_cifar(
         block: Two 3x3 convolutions (basic), or three of 1x1, 3x3 and 1x1 (bottleneck).
         preactivation: Put batch norm and ReLU before each convolution instead of after it.
         shortcut: Shortcut at a change of size: a 1x1 convolution as in published tables, or zeros as in the paper.
-        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
     convs = 2 if block == "basic" else 3
     blocks, rest = divmod(depth - 2, 3 * convs)
@@ -50,7 +47,6 @@ def resnet_cifar(
     channels = 16 if width == 1 else 32
     model = nn.Sequential()
     model.add_module("conv", nn.Conv2d(shape[0], channels, 3, padding=1, bias=False))
-    add_normalization(model.get_submodule("conv"), normalize, shape[0])
     model.add_module("start", nn.Identity() if preactivation else _norm_relu(channels))
     for i, middle in enumerate(STAGE_CHANNELS, 1):
         out = middle * width * (1 if block == "basic" else 4)

@@ -8,17 +8,17 @@ from types import ModuleType
 from torch import nn
 
 from spaces.errors import UserError, did_you_mean
-from trainables.models.input_layers import Normalize, add_normalization
+from spaces.parts import Normalization
 
 
-def timm(shape: tuple[int, int, int], classes: int, *, arch: str, normalize: Normalize = "imagenet") -> nn.Module:
+def timm(shape: tuple[int, int, int], classes: int, *, arch: str) -> nn.Module:
     """Any network of timm, by its name there.
 
+    Images are normalized as timm publishes it for the network, by default.
     The hint layers of ResNet50V2 are its stages. Hint layers: `stages.0`, `stages.1`, `stages.2`, `stages.3`.
 
     Args:
         arch: Name in timm, such as resnetv2_50.
-        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
     library = _import_timm()
     if not library.is_model(arch):
@@ -29,13 +29,14 @@ def timm(shape: tuple[int, int, int], classes: int, *, arch: str, normalize: Nor
         model = library.create_model(arch, pretrained=False, num_classes=classes, in_chans=shape[0], **sized)
     except (AssertionError, TypeError) as error:
         raise ValueError(f"timm's {arch}: {error or type(error).__name__}") from None
-    first = next(module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear))
-    add_normalization(first, normalize, shape[0])
+    config = model.pretrained_cfg
+    model.published_normalization = Normalization(mean=list(config["mean"]), std=list(config["std"]))
     return model
 
 
 def _import_timm() -> ModuleType:
     """Import timm; raise UserError with the install command if it is missing."""
+    importlib.import_module("trainables.models.torchvision_import")  # timm needs torchvision, which may need its help
     try:
         return importlib.import_module("timm")
     except ModuleNotFoundError as error:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from trainables.models.input_layers import Stem, adapt_first_conv, add_normalization
+from trainables.models.input_layers import IMAGENET, Stem, adapt_first_conv
 
 Shape = tuple[int, int, int]  # channels, height, width of an image
 
@@ -38,31 +38,29 @@ LAYER_NAMES = {
 }
 
 
-def build_torchvision_network(
-    name: str, shape: Shape, classes: int, stem: Stem, statistics: str, **options: bool
-) -> nn.Module:
+def build_torchvision_network(name: str, shape: Shape, classes: int, stem: Stem, **options: bool) -> nn.Module:
     """Build a network by its name in torchvision."""
     from trainables.models.torchvision_import import torchvision  # a second to import
 
     model = torchvision.models.get_model(name, weights=None, num_classes=classes, **options)
-    return adapt_inputs(model, name, shape, stem, statistics)
+    return adapt_inputs(model, name, shape, stem)
 
 
-def adapt_inputs(model: nn.Module, name: str, shape: Shape, stem: Stem, statistics: str) -> nn.Module:
+def adapt_inputs(model: nn.Module, name: str, shape: Shape, stem: Stem) -> nn.Module:
     """Adapt a network in place to its images.
 
-    Its attribute `published` is the name of its weights in torchvision.
+    Its attribute `published` is the name of its weights in torchvision, `published_normalization` their normalization.
     """
     net = LAYER_NAMES[name]
     first = _conv_layer(model, net.first)
     adapt_first_conv(first, shape[0], stem)
-    add_normalization(first, statistics, shape[0])
     if stem == "small":
         for pool in net.pools:
             model.set_submodule(pool, nn.Identity())
         for strided in net.strides:
             _conv_layer(model, strided).stride = (1, 1)
     model.published = name  # type: ignore[assignment]  # a module takes any attribute
+    model.published_normalization = IMAGENET  # type: ignore[assignment]
     return model
 
 

@@ -12,91 +12,84 @@ from typing import Literal
 from torch import nn
 
 from trainables.declare import declare
-from trainables.models.input_layers import Normalize, Stem
+from trainables.models.input_layers import SYMMETRIC, Stem
 from trainables.models.torchvision_builder import Shape, adapt_inputs, build_torchvision_network
 from trainables.models.weight_init import he_init
 
 
 @declare(paper="He et al. (2016), table 1")
-def resnet18(shape: Shape, classes: int, *, stem: Stem = "imagenet", normalize: Normalize = "imagenet") -> nn.Module:
+def resnet18(shape: Shape, classes: int, *, stem: Stem = "imagenet") -> nn.Module:
     """ResNet-18, 11.7 million weights with 1000 classes.
 
     Hint layers: `layer1`, `layer2`, `layer3`, `layer4`.
 
     Args:
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
-        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
-    return build_torchvision_network("resnet18", shape, classes, stem, normalize)
+    return build_torchvision_network("resnet18", shape, classes, stem)
 
 
 @declare(paper="He et al. (2016), table 1")
-def resnet34(shape: Shape, classes: int, *, stem: Stem = "imagenet", normalize: Normalize = "imagenet") -> nn.Module:
+def resnet34(shape: Shape, classes: int, *, stem: Stem = "imagenet") -> nn.Module:
     """ResNet-34, 21.8 million weights with 1000 classes.
 
     Hint layers: `layer1`, `layer2`, `layer3`, `layer4`.
 
     Args:
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
-        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
-    return build_torchvision_network("resnet34", shape, classes, stem, normalize)
+    return build_torchvision_network("resnet34", shape, classes, stem)
 
 
 @declare(paper="He et al. (2016), table 1")
-def resnet50(shape: Shape, classes: int, *, stem: Stem = "imagenet", normalize: Normalize = "imagenet") -> nn.Module:
+def resnet50(shape: Shape, classes: int, *, stem: Stem = "imagenet") -> nn.Module:
     """ResNet-50, 25.6 million weights with 1000 classes.
 
     Hint layers: `layer1`, `layer2`, `layer3`, `layer4`.
 
     Args:
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
-        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
-    return build_torchvision_network("resnet50", shape, classes, stem, normalize)
+    return build_torchvision_network("resnet50", shape, classes, stem)
 
 
 @declare(paper="Sandler et al. (2018), table 2")
-def mobilenet_v2(
-    shape: Shape, classes: int, *, stem: Stem = "imagenet", normalize: Normalize = "imagenet"
-) -> nn.Module:
+def mobilenet_v2(shape: Shape, classes: int, *, stem: Stem = "imagenet") -> nn.Module:
     """MobileNetV2, 3.5 million weights with 1000 classes.
 
     Hint layers: `features.3`, `features.6`, `features.13`, `features.18`, the last of each size.
 
     Args:
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
-        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
-    return build_torchvision_network("mobilenet_v2", shape, classes, stem, normalize)
+    return build_torchvision_network("mobilenet_v2", shape, classes, stem)
 
 
 @declare(paper="Huang et al. (2017), table 1")
-def densenet121(shape: Shape, classes: int, *, stem: Stem = "imagenet", normalize: Normalize = "imagenet") -> nn.Module:
+def densenet121(shape: Shape, classes: int, *, stem: Stem = "imagenet") -> nn.Module:
     """DenseNet-121, 8.0 million weights with 1000 classes.
 
     Hint layers: `features.denseblock1`, `features.denseblock2`, `features.denseblock3`, `features.denseblock4`.
 
     Args:
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
-        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
-    return build_torchvision_network("densenet121", shape, classes, stem, normalize)
+    return build_torchvision_network("densenet121", shape, classes, stem)
 
 
 @declare(paper="Szegedy et al. (2015), table 1")
-def googlenet(shape: Shape, classes: int, *, stem: Stem = "imagenet", normalize: Normalize = "imagenet") -> nn.Module:
+def googlenet(shape: Shape, classes: int, *, stem: Stem = "imagenet") -> nn.Module:
     """GoogLeNet with batch norm, 6.6 million weights with 1000 classes.
 
-    Without the auxiliary heads. Its published weights were trained on images from -1 to 1, and `normalize: imagenet`
-    gives it those. Hint layers: `inception3b`, `inception4e`, `inception5b`.
+    Without the auxiliary heads. Its published weights were trained on images from -1 to 1, and get those by default.
+    Hint layers: `inception3b`, `inception4e`, `inception5b`.
 
     Args:
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
-        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
     """
-    statistics = "symmetric" if normalize == "imagenet" else normalize
-    return build_torchvision_network("googlenet", shape, classes, stem, statistics, aux_logits=False, init_weights=True)
+    model = build_torchvision_network("googlenet", shape, classes, stem, aux_logits=False, init_weights=True)
+    model.published_normalization = SYMMETRIC  # type: ignore[assignment]  # a module takes any attribute
+    return model
 
 
 @declare(paper="Simonyan and Zisserman (2015), table 1")
@@ -105,7 +98,6 @@ def vgg16(
     classes: int,
     *,
     stem: Stem = "imagenet",
-    normalize: Normalize = "imagenet",
     batch_norm: bool = False,
 ) -> nn.Module:
     """VGG-16, 138 million weights with 1000 classes.
@@ -116,12 +108,11 @@ def vgg16(
 
     Args:
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
-        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
         batch_norm: Put batch norm after each convolution.
     """
     name = "vgg16_bn" if batch_norm else "vgg16"
     if stem == "imagenet":
-        return build_torchvision_network(name, shape, classes, stem, normalize)
+        return build_torchvision_network(name, shape, classes, stem)
     from trainables.models.torchvision_import import torchvision  # a second to import
 
     vgg = torchvision.models.vgg
@@ -134,7 +125,7 @@ def vgg16(
     for module in parts["features"]:
         if isinstance(module, nn.MaxPool2d):
             module.ceil_mode = True  # keeps at least one pixel of images smaller than 16
-    return adapt_inputs(he_init(nn.Sequential(OrderedDict(parts))), name, shape, stem, normalize)
+    return adapt_inputs(he_init(nn.Sequential(OrderedDict(parts))), name, shape, stem)
 
 
 @declare(paper="Ma et al. (2018), table 5")
@@ -143,7 +134,6 @@ def shufflenet_v2(
     classes: int,
     *,
     stem: Stem = "imagenet",
-    normalize: Normalize = "imagenet",
     width: Literal["0.5", "1.0"] = "1.0",
 ) -> nn.Module:
     """ShuffleNetV2, 1.4 or 2.3 million weights with 1000 classes.
@@ -152,10 +142,9 @@ def shufflenet_v2(
 
     Args:
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
-        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
         width: Factor of the channels; 0.5 has 1.4 million weights, 1.0 has 2.3.
     """
-    return build_torchvision_network(f"shufflenet_v2_x{width.replace('.', '_')}", shape, classes, stem, normalize)
+    return build_torchvision_network(f"shufflenet_v2_x{width.replace('.', '_')}", shape, classes, stem)
 
 
 @declare(paper="Iandola et al. (2016), table 1")
@@ -164,7 +153,6 @@ def squeezenet(
     classes: int,
     *,
     stem: Stem = "imagenet",
-    normalize: Normalize = "imagenet",
     version: Literal["1.0", "1.1"] = "1.0",
 ) -> nn.Module:
     """SqueezeNet, 1.2 million weights with 1000 classes.
@@ -173,7 +161,6 @@ def squeezenet(
 
     Args:
         stem: First layers, for large images (imagenet) or for 64 pixels and fewer (small).
-        normalize: Mean and standard deviation for the images: those of ImageNet, of CIFAR-100, or none.
         version: Version of the architecture.
     """
-    return build_torchvision_network(f"squeezenet{version.replace('.', '_')}", shape, classes, stem, normalize)
+    return build_torchvision_network(f"squeezenet{version.replace('.', '_')}", shape, classes, stem)

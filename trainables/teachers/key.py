@@ -16,7 +16,7 @@ from trainables.weights.published import file_sha256
 # Raise it when a change to the training code or the cache's files makes older caches invalid.
 TRAINING_VERSION = 5
 # Raise a network's version when only its own teachers become invalid (`ensemble` is the network of that name).
-NETWORK_VERSIONS = {"ensemble": 1}
+NETWORK_VERSIONS = {"ensemble": 1, "googlenet": 1, "timm": 1}
 
 
 def teacher_key(recipe: Recipe, data: Dataset) -> str:
