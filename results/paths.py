@@ -1,6 +1,6 @@
 """Paths of all files in an experiment folder.
 
-space.yaml, environment.json, teachers/<key>.json
+space.yaml, environment.json, identity.json, teachers/<key>.json
 trials/<id>/epochs.jsonl, trials/<id>/student.safetensors, trials/<id>/checkpoint.safetensors
 students.csv, leaderboard.csv/.md, table.csv/.md, heatmap.png, curves.png, report.html, tensorboard/, optuna.journal
 """
@@ -21,6 +21,11 @@ def space_file(folder: Folder) -> Path:
 def environment_file(folder: Folder) -> Path:
     """Return environment.json: data, device, versions, precision, loss."""
     return Path(folder) / "environment.json"
+
+
+def identity_file(folder: Folder) -> Path:
+    """Return identity.json: digests of everything that decides the results."""
+    return Path(folder) / "identity.json"
 
 
 def teacher_file(folder: Folder, key: str) -> Path:

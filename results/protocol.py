@@ -6,6 +6,7 @@ import pandas
 
 from results import wording
 from results.experiment import Experiment
+from results.records import Row
 
 SELECTION_NOTE = (
     "Configurations are chosen on validation; test metrics are computed once per finished student, and only shown."
@@ -33,12 +34,28 @@ def protocol_lines(experiment: Experiment) -> list[str]:
         f"Loss: {environment.get('loss', '?')}",
         f"{_seeds_text(students)} Epochs: {epochs or '?'}; the last epoch counts. "
         f"Precision: {environment.get('precision', '?')}.",
-        f"Machine: {environment.get('device', '?')}, {environment.get('cores', '?')} cores; "
-        f"started {environment.get('started', '?')}{_wall_time_text(experiment)}. "
-        f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items()) or '?'}.",
+        f"Machine: {_machine_text(environment)}; "
+        f"started {environment.get('started', '?')}{_wall_time_text(experiment)}. Versions: {_version_text(versions)}.",
+        *_later_runs(environment),
         SELECTION_NOTE,
     ]
     return lines + [_unfinished_text(experiment)] * experiment.running
+
+
+def _machine_text(run: Row) -> str:
+    return f"{run.get('device', '?')}, {run.get('cores', '?')} cores"
+
+
+def _version_text(versions: Row) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items()) or "?"
+
+
+def _later_runs(environment: Row) -> list[str]:
+    """Return one line for each later machine or set of versions."""
+    return [
+        f"Resumed {run['started']} on {_machine_text(run)}, with {_version_text(run['versions'])}."
+        for run in environment.get("runs", [])[1:]
+    ]
 
 
 def _without_full_stop(sentence: str) -> str:

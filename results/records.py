@@ -2,7 +2,8 @@
 
 trials/<id>/epochs.jsonl has one flat JSON object per line, a row. Its "kind" is "student" (the first row), "epoch",
 "end" or "damaged" (a marker of repair). "crc" is its checksum. `trial` is the student's key, not a Ray trial.
-environment.json is the protocol. teachers/<key>.json are the records of the teachers.
+environment.json is the protocol. identity.json holds the digests of data, plugins and files.
+teachers/<key>.json are the records of the teachers.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from results.paths import Folder, environment_file, rows_file, space_file, teacher_file
+from results.paths import Folder, environment_file, identity_file, rows_file, space_file, teacher_file
 from spaces import disk
 from spaces.errors import UserError
 from spaces.metrics import METRIC_FIELDS
@@ -169,6 +170,17 @@ def _read_json_object(path: Path) -> Row:
 def save_environment(folder: Folder, content: Mapping[str, Any]) -> None:
     """Write environment.json."""
     write_file(environment_file(folder), json.dumps(content, indent=2) + "\n")
+
+
+def read_identity(folder: Folder) -> Row:
+    """Return identity.json, empty if there is none."""
+    path = identity_file(folder)
+    return _read_json_object(path) if path.exists() else {}
+
+
+def save_identity(folder: Folder, content: Mapping[str, Any]) -> None:
+    """Write identity.json."""
+    write_file(identity_file(folder), json.dumps(content, indent=2) + "\n")
 
 
 def read_teachers(folder: Folder) -> dict[str, Row]:

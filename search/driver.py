@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
@@ -21,6 +21,7 @@ from search.cluster.signals import signals_ignored
 from search.cluster.supervisor import LOST_EXIT_CODE
 from search.environment import RunRecord, environment_record
 from search.folder import locked_folder
+from search.identity import record_identity
 from search.plan.check import check_resources
 from search.repair import repair_folder
 from search.students.spec import StudentSpec
@@ -45,6 +46,7 @@ class RunSettings(NamedTuple):
     address: str | None  # of a Ray cluster; None: a private Ray on this machine
     precision: str  # where the space says auto
     resume_command: str
+    identity: dict[str, Any]  # see search/identity.py
     insecure_cluster: bool = False
     planned_epoch_seconds: float | None = None  # of all workers together
 
@@ -56,6 +58,7 @@ def train_and_report(settings: RunSettings, console: Console) -> int:
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
     with disk.disk_full_as_user_error(settings.folder), locked_folder(settings.folder):
+        record_identity(settings.folder, settings.identity)
         for message in repair_folder(settings.folder):
             _print_plain(console, message)
         try:

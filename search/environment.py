@@ -18,21 +18,23 @@ from trainables.baseline import teacher_weight_paths
 from trainables.data import Dataset
 from trainables.device import device_for_gpus, device_name
 from trainables.methods import method_formula
-from trainables.weights.initial import initial_weight_digests
 
 VERSIONED_PACKAGES = ("ray", "torch", "torchvision", "optuna", "numpy")
+MACHINE_FIELDS = ("started", "device", "cores", "versions")  # of each run; at the top level those of the first run
 
 
 class RunRecord:
     """environment.json of one run, written at its start and end.
 
     Without `wall_seconds` the experiment is incomplete. `running_since` marks a run that is at work or was killed.
+    `runs` has one entry for each machine, or set of package versions, that the experiment was run with.
     """
 
     def __init__(self, folder: Path, environment: dict[str, Any]) -> None:
         self._folder, self._began, self._earlier = folder, time.time(), earlier_seconds(folder)
-        started = records.read_environment(folder).get("started", environment["started"])  # of the first run
-        self._record = environment | {"started": started, "spent_seconds": self._earlier}
+        first = records.read_environment(folder)
+        self._record = environment | {name: first[name] for name in MACHINE_FIELDS if name in first}
+        self._record |= {"runs": _with_run(first, environment), "spent_seconds": self._earlier}
         records.save_environment(folder, self._record | {"running_since": self._began})
 
     def deadline(self, hours: float | None) -> float:
@@ -47,6 +49,17 @@ class RunRecord:
         seconds = self._earlier + time.time() - self._began
         times = {"spent_seconds": seconds} | ({"wall_seconds": seconds} if complete else {})
         records.save_environment(self._folder, self._record | times)
+
+
+def _with_run(earlier: dict[str, Any], present: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the machines of all runs; one in use again is not repeated."""
+    runs = earlier.get("runs") or [_machine(run) for run in (earlier,) if run]
+    is_new = all(run | {"started": ""} != _machine(present) | {"started": ""} for run in runs)
+    return [*runs, _machine(present)] if is_new else runs
+
+
+def _machine(environment: dict[str, Any]) -> dict[str, Any]:
+    return {name: environment.get(name) for name in MACHINE_FIELDS}
 
 
 def earlier_seconds(folder: Path) -> float:
@@ -86,7 +99,6 @@ def environment_record(space: Space, data: Dataset, command: str, plugins: dict[
         "teacher_weights": teacher_weight_paths(space.methods),
         "precision": probes[0].train.precision,
         "plugins": plugins,
-        "weights": weight_digests(space, data),
     }
 
 
@@ -94,9 +106,3 @@ def class_imbalance(data: Dataset) -> float:
     """Return the ratio of training images, largest to smallest non-empty class."""
     counts = np.unique(data.train.labels, return_counts=True)[1]
     return float(counts.max() / counts.min())
-
-
-def weight_digests(space: Space, data: Dataset) -> list[str]:
-    """Return the SHA-256 digests of the initial weights files of all students."""
-    probes = [space.fill(values, space.seeds[0]) for values in space.probes()]
-    return sorted({digest for recipe in probes for digest in initial_weight_digests(recipe, data)})

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from results import paths, records
-from search.environment import weight_digests
+from results import paths
+from search.identity import START_ANOTHER, identity_differences, recorded_identity
 from spaces.errors import UserError
 from spaces.extend import changed_keys
 from spaces.space import Space, load_recorded_space
-from trainables.data import Dataset
 
 
 def experiment_folder(out: str | Path | None, name: str, smoke_test: bool) -> Path:
@@ -54,21 +54,17 @@ def move_aside(folder: Path) -> Path | None:
     return aside
 
 
-def refuse_changes(space: Space, data: Dataset, folder: Path, plugins: dict[str, str]) -> None:
+def refuse_changes(space: Space, identity: Mapping[str, Any], folder: Path) -> None:
     """Raise UserError if a folder holds a different experiment.
 
-    Added seeds, choices and trials extend an experiment; any other change makes a different one.
+    Added seeds, choices and trials extend an experiment; any other change makes a different one, and so does another
+    identity (`search.identity`).
     """
     if not paths.space_file(folder).is_file():
         return
-    changed = changed_keys(load_recorded_space(paths.space_file(folder)), space)
-    environment = records.read_environment(folder)
-    if environment.get("plugins", plugins) != plugins:
-        changed.append("--plugin")
-    if not set(environment.get("weights", ())) <= set(weight_digests(space, data)):
-        changed.append("the files of student.model.weights")
-    if changed:
-        raise UserError(
-            f"{folder} was run with other values of {', '.join(changed)}; only more seeds, choices or trials extend "
-            "an experiment. Run with --fresh (moves the old folder aside) or --out to keep both."
-        )
+    reasons = list(identity_differences(recorded_identity(folder), identity))
+    if changed := changed_keys(load_recorded_space(paths.space_file(folder)), space):
+        keys = f"it was run with other values of {', '.join(changed)}"
+        reasons = [f"{keys}; only more seeds, choices or trials extend an experiment", *reasons]
+    if reasons:
+        raise UserError(f"{folder}: {'; '.join(reasons)}; {START_ANOTHER}")

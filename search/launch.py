@@ -14,6 +14,7 @@ from results import records, terminal
 from search.command_line import command_parser, resume_command
 from search.driver import INTERRUPTED_EXIT_CODE, RunSettings, train_and_report
 from search.folder import experiment_folder, move_aside, refuse_changes
+from search.identity import experiment_identity
 from search.plan.check import check_resources
 from search.plan.estimate import IMPORT_SECONDS
 from search.plan.printing import print_plan
@@ -63,8 +64,9 @@ def run(
     if fresh and not check:
         _move_old_folder(folder, console)
     loaded, precision = _resolve_hardware(loaded, folder, address)
+    identity = experiment_identity(loaded, dataset, sources)
     if not fresh:
-        refuse_changes(loaded, dataset, folder, sources)
+        refuse_changes(loaded, identity, folder)
     if address is None:
         check_resources(loaded, _local_nodes())
     grid = grid_students(loaded, dataset)
@@ -73,7 +75,7 @@ def run(
         return 0
     command = resume_command(space, data, out, address, smoke_test, plugins, insecure_cluster)
     settings = RunSettings(
-        *(loaded, dataset, grid, folder, sources, address, precision, command, insecure_cluster),
+        *(loaded, dataset, grid, folder, sources, address, precision, command, identity, insecure_cluster),
         planned_epoch_seconds=plan.epoch_seconds,
     )
     return train_and_report(settings, console)

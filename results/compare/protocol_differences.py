@@ -67,8 +67,9 @@ def _distinct_integers(column: pandas.Series) -> str:
 
 
 def _code_versions(environment: Row) -> str:
-    """Return package versions, and a hash of each plugin."""
-    versions, plugins = environment.get("versions", {}), environment.get("plugins", {})
+    """Return package versions of all runs, and plugin hashes."""
+    runs, plugins = environment.get("runs") or [environment], environment.get("plugins", {})
     digests = {name: hashlib.sha256(text.encode()).hexdigest()[:8] for name, text in plugins.items()}
-    code = {name: versions.get(name, "?") for name in VERSIONS} | digests
+    versions = {name: [run.get("versions", {}).get(name, "?") for run in runs] for name in VERSIONS}
+    code = {name: " and ".join(dict.fromkeys(used)) for name, used in versions.items()} | digests
     return ", ".join(f"{name} {version}" for name, version in code.items())

@@ -7,6 +7,7 @@ Every file is reloaded and compared with the trained model before the export fol
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from results.export.model_card import CardData, recipe_space, student_card
 from results.export.model_files import CARD, NAMES, ONNX, READER, RECIPE, WEIGHTS
 from results.export.onnx_speed import OnnxSpeed
 from results.export.verification import verify_export
-from results.export.verification_images import VerificationImages, load_verification_images
+from results.export.verification_images import VerificationImages, load_verification_images, recorded_data
 from results.paths import Folder
 from results.records import Row
 from spaces.errors import UserError
@@ -61,7 +62,9 @@ def write_exports(
         raise UserError(f"{folder}: nothing to export, no configuration is ranked yet (baselines are not exported)")
     rows = {student.start["trial"]: student for student in students.histories(folder)}
     recipes = [_student_recipe(experiment, rows[trial].start) for trial in chosen]
-    test = load_verification_images(experiment.environment, recipes[0], Path(data) if data else None)
+    test = load_verification_images(
+        experiment.environment, recorded_data(experiment), recipes[0], Path(data) if data else None
+    )
     names = [str(rank) for rank in range(1, len(chosen) + 1)] if top > 1 else ["."]
     with staged_folder(target) as draft:
         verified = [
@@ -93,12 +96,21 @@ def _student_recipe(experiment: Experiment, start: Row) -> Recipe:
     return canonical_recipe(experiment.space.fill(values, start["seed"], teacher_seed))
 
 
+def _require_trained_classes(weights: Path, test: VerificationImages) -> None:
+    """Raise UserError if the student was trained with other class names."""
+    trained = model_files.trained_classes(weights)
+    if trained is not None and trained != test.classes:
+        pair = next(pair for pair in zip_longest(trained, test.classes, fillvalue="none") if pair[0] != pair[1])
+        raise UserError(f"{weights}: trained with class {pair[0]} in the place of {pair[1]}; nothing is exported")
+
+
 def _write_student(
     folder: Path, experiment: Experiment, rank: int, recipe: Recipe, rows: students.History, test: VerificationImages
 ) -> str:
     """Write and verify one student; return the verification in one sentence."""
     trial = rows.start["trial"]
     weights = paths.weights_file(experiment.folder, trial)
+    _require_trained_classes(weights, test)
     model = model_files.load_student(weights, recipe, test.shape, len(test.classes))
     folder.mkdir(exist_ok=True)
     metadata = {"recipe": recipe.model_dump_json(), "trial": trial}

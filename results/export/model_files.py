@@ -55,6 +55,15 @@ def load_student(path: Path, recipe: Recipe, shape: tuple[int, int, int], classe
     return student.eval()
 
 
+def trained_classes(path: Path) -> list[str] | None:
+    """Return the class names in a student's weights file.
+
+    None for a student of an earlier version.
+    """
+    classes = tensor_file.read_tensors(path)[1].get("classes")
+    return None if classes is None else json.loads(classes)
+
+
 def onnx_bytes(model: nn.Module, shape: tuple[int, int, int], classes: Sequence[str], depth: int = FULL_DEPTH) -> bytes:
     """Return an ONNX file for any batch size, with weights and preprocessing.
 

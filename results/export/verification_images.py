@@ -10,11 +10,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from results import records
+from results.experiment import Experiment
 from results.records import Row
 from spaces.errors import UserError
 from spaces.recipe import Recipe
 from trainables import data as datasets
 from trainables.data import Dataset, MissingFilesError
+from trainables.data.data_identity import data_differences, data_identity, data_identity_of_environment
 from trainables.data.image_file import FULL_DEPTH
 
 RANDOM_IMAGES = 256
@@ -40,45 +43,49 @@ class VerificationImages(NamedTuple):
         return channels, height, width
 
 
-def load_verification_images(environment: Row, recipe: Recipe, root: Path | None) -> VerificationImages:
+def load_verification_images(environment: Row, recorded: Row, recipe: Recipe, root: Path | None) -> VerificationImages:
     """Return the test images of an experiment.
 
-    They are read from `root`, else from the `--data` folder of the experiment, else from the default folders. If they
-    are missing and `root` is None, random images of the recorded shape are returned. Raises UserError if the images
-    are missing otherwise, or are not those of the experiment.
+    `recorded` is the identity of its data. They are read from `root`, else from the `--data` folder of the
+    experiment, else from the default folders. If they are missing and `root` is None, random images of the recorded
+    shape are returned. Raises UserError if the images are missing otherwise, or are not those of the experiment.
     """
-    recorded, command = environment.get("data", {}), shlex.split(environment.get("command", ""))
+    command = shlex.split(environment.get("command", ""))
     smoke = ["--smoke-test"] * ("--smoke-test" in command)
     folders = [Path(value).absolute() for flag, value in pairwise(command) if flag == "--data"]
     folder = root.absolute() if root else next((path for path in folders if path.is_dir()), None)
     try:
-        data = _cut_as_recorded(datasets.load_dataset(recipe.data.name, folder, **recipe.data.knobs), recorded)
+        data = datasets.load_dataset(recipe.data.name, folder, **recipe.data.knobs)
+        data = _require_recorded(data, recorded, bool(smoke))
     except MissingFilesError as missing:
         if root or "shape" not in recorded:
             raise UserError(
                 f"{missing}; without its images the student cannot be verified and is not exported"
             ) from None
-        depth = recorded.get("depth", FULL_DEPTH)
-        return VerificationImages(
-            _random_images(recorded["shape"]), None, str(missing), recorded["classes"], smoke, depth
-        )
+        images, depth = _random_images(recorded["shape"]), environment.get("data", {}).get("depth", FULL_DEPTH)
+        return VerificationImages(images, None, str(missing), [*recorded["classes"]], smoke, depth)
     images, labels = (torch.from_numpy(array) for array in data.test)
     flags = [*(["--data", str(folder)] if folder else []), *smoke]
     return VerificationImages(images, labels, "", list(data.classes), flags, data.depth)
 
 
-def _cut_as_recorded(data: Dataset, recorded: Row) -> Dataset:
-    """Cut the data to the recorded sizes, as a smoke test does.
+def recorded_data(experiment: Experiment) -> Row:
+    """Return the recorded identity of an experiment's data."""
+    identity = records.read_identity(experiment.folder).get("data")
+    return identity or data_identity_of_environment(experiment.environment.get("data", {}))
 
-    Raises UserError for another data set.
+
+def _require_recorded(data: Dataset, recorded: Row, smoke: bool) -> Dataset:
+    """Return the data, cut to the recorded sizes.
+
+    A smoke test cut them. Raises UserError for other images, labels or classes.
     """
     sizes = {part: recorded.get(part, size) for part, size in data.sizes.items()}
-    cut = data if sizes == data.sizes else data.take(*sizes.values())
-    if cut.sizes != sizes or list(data.classes) != recorded.get("classes", list(data.classes)):
-        present, expected = (" / ".join(f"{n:,}" for n in counts.values()) for counts in (data.sizes, sizes))
-        raise UserError(
-            f"{data.name}: found {present} images, but the experiment used {expected}; choose the folder with --data"
-        )
+    smaller = sizes != data.sizes and all(size <= data.sizes[part] for part, size in sizes.items())
+    cut = data.take(*sizes.values()) if smaller else data
+    if data_differences(recorded, data_identity(cut)):
+        changed = ", ".join(data_differences(recorded, data_identity(cut if smoke else data)))
+        raise UserError(f"{data.name}: not the data of the experiment ({changed}); choose the folder with --data")
     return cut
 
 

@@ -9,6 +9,7 @@ Decision: "The last epoch is scored and its final row written before it is repor
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 from pathlib import Path
@@ -79,7 +80,8 @@ def write_finished(student: StudentSpec, distillation_data: DistillationData, fo
     model.load_state_dict(epoch.state.weights)
     output = predict_output(model.to(device), to_tensor(data.test.images, device))
     labels = to_tensor(data.test.labels, device)
-    tensor_file.write_tensors(paths.weights_file(folder, student.key), epoch.state.weights)
+    classes = {"classes": json.dumps(data.classes)}  # an export names them, whatever the images are called by then
+    tensor_file.write_tensors(paths.weights_file(folder, student.key), epoch.state.weights, classes)
     row: dict[str, Any] = {**compute_metrics(output.logits, labels, "test"), "reason": None}
     teacher = distillation_data.teacher
     row["agreement"] = None if teacher is None else agreement(output.logits, to_tensor(teacher.test, device))

@@ -45,3 +45,22 @@ def test_a_record_adds_up_runs_and_keeps_the_first_start(folder, monkeypatch):
     second.save(complete=True)
     environment = records.read_environment(folder)
     assert (environment["wall_seconds"], environment["spent_seconds"], environment["started"]) == (42, 42, "monday")
+
+
+def test_another_machine_or_version_adds_a_run(folder):
+    """The record of the first run stays: its numbers are in the table."""
+    machine = {"device": "Xeon", "cores": 4, "versions": {"torch": "2.13.0"}}
+    newer = machine | {"versions": {"torch": "2.14.0"}}
+    for started, record in [("monday", machine), ("tuesday", machine), ("friday", newer), ("sunday", machine)]:
+        RunRecord(folder, {"started": started, "command": started, **record}).save(complete=True)
+    environment = records.read_environment(folder)
+    assert (environment["versions"], environment["started"]) == (machine["versions"], "monday")
+    assert environment["command"] == "sunday"
+    assert environment["runs"] == [{"started": "monday", **machine}, {"started": "friday", **newer}]
+
+
+def test_a_record_of_an_earlier_version_is_the_first_run(folder):
+    machine = {"device": "Xeon", "cores": 4, "versions": {"torch": "2.13.0"}}
+    records.save_environment(folder, {"started": "monday", **machine})
+    RunRecord(folder, {"started": "friday", **machine, "cores": 8})
+    assert [run["cores"] for run in records.read_environment(folder)["runs"]] == [4, 8]

@@ -9,6 +9,7 @@ from filelock import FileLock
 
 from results import paths, records
 from search.folder import experiment_folder, locked_folder, move_aside, refuse_changes
+from search.identity import START_ANOTHER, experiment_identity
 from spaces.errors import UserError
 from spaces.space import load_space
 from trainables import data as datasets
@@ -21,16 +22,16 @@ def refusal(write, tmp_path):
     """Return a function: the error for a changed space in the folder of an experiment, or ""."""
     folder = tmp_path / "run"
     search = {"algorithm": "random", "trials": 4}
-    records.write_file(
-        paths.space_file(folder), load_space(write(tmp_path / "x.yaml", search=search, seeds=[0])).dump()
-    )
-    records.save_environment(folder, {"plugins": {"mine.py": "1"}})
+    loaded = load_space(write(tmp_path / "x.yaml", search=search, seeds=[0]))
+    records.write_file(paths.space_file(folder), loaded.dump())
+    records.save_identity(folder, experiment_identity(loaded, DATA, {"mine.py": "1"}))
 
     def refuse(plugins: dict[str, str] | None = None, **parts) -> str:
         changed = {"search": search, "seeds": [0], **parts}
         try:
             space = load_space(write(tmp_path / "y.yaml", name="x", **changed))
-            refuse_changes(space, DATA, folder, {"mine.py": "1"} if plugins is None else plugins)
+            identity = experiment_identity(space, DATA, {"mine.py": "1"} if plugins is None else plugins)
+            refuse_changes(space, identity, folder)
         except UserError as error:
             return str(error)
         return ""
@@ -58,8 +59,6 @@ def test_an_extension_is_accepted(refusal, parts):
         ({"student": {"model": {"name": "mlp", "hidden": [9]}}}, "student.model.hidden"),
         ({"train": {"epochs": 4, "batch_size": 32}}, "train.epochs, train.batch_size"),
         ({"search": {"algorithm": "random", "trials": 3}}, "search.trials"),
-        ({"plugins": {"mine.py": "2"}}, "--plugin"),
-        ({"plugins": {}}, "--plugin"),
     ],
 )
 def test_other_changes_are_refused_and_named(refusal, parts, names):
@@ -68,8 +67,20 @@ def test_other_changes_are_refused_and_named(refusal, parts, names):
     assert "--fresh" in message and "--out" in message
 
 
+@pytest.mark.parametrize(
+    ("plugins", "reason"),
+    [
+        ({"mine.py": "2"}, "--plugin mine.py changed"),
+        ({}, "--plugin mine.py is missing"),
+        ({"mine.py": "1", "b.py": "1"}, "--plugin b.py is new"),
+    ],
+)
+def test_other_plugins_are_refused_and_named(refusal, plugins, reason):
+    assert refusal(plugins=plugins).endswith(f"run: {reason}; {START_ANOTHER}")
+
+
 def test_a_folder_without_an_experiment_accepts_any_space(space, tmp_path):
-    refuse_changes(space(), DATA, tmp_path / "nowhere", {})
+    refuse_changes(space(), {}, tmp_path / "nowhere")
 
 
 def test_moving_aside_deletes_nothing(tmp_path):

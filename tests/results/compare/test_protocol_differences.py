@@ -22,6 +22,7 @@ DIFFERENCES = [
     ("precision", {"precision": "bfloat16"}),
     ("code", {"versions": VERSIONS | {"torch": "2.12.0"}}),
     ("code", {"plugins": {"mine.py": "x = 1"}}),
+    ("code", {"runs": [{"versions": VERSIONS}, {"versions": VERSIONS | {"torch": "2.14.0"}}]}),
 ]
 
 

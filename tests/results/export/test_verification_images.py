@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from results import paths, records
+from results import leaderboard, paths, records, students
 from results.command_line import main
 from results.export import export
 from spaces.errors import UserError
 from trainables import data as datasets
+from trainables.data.data_identity import data_identity
+from trainables.weights import tensor_file
 
 
 def record_mnist(folder: Path, shape: list[int] | None) -> None:
@@ -52,5 +55,38 @@ def test_another_data_set_is_refused(copy):
     environment = records.read_environment(copy)
     environment["data"]["test"] = 401
     records.save_environment(copy, environment)
-    with pytest.raises(UserError, match=r"digits: found 1,097 / 300 / 400 images.*used 1,097 / 300 / 401"):
+    with pytest.raises(UserError, match=r"digits: not the data of the experiment \(1,797 images, were 1,798\)"):
+        export(copy)
+
+
+def best_trial(folder: Path) -> str:
+    (trial,) = leaderboard.best_trials(students.read_students(folder))
+    return trial
+
+
+def test_class_names_are_those_of_training(copy):
+    """Neither a record that another run replaced nor renamed folders give a student other class names."""
+    trial = best_trial(copy)
+    classes = [f"kind {digit}" for digit in range(10)]
+    weights = paths.weights_file(copy, trial)
+    tensor_file.write_tensors(weights, tensor_file.read_tensors(weights)[0], {"classes": json.dumps(classes)})
+    with pytest.raises(UserError, match="trained with class kind 0 in the place of 0; nothing is exported"):
+        export(copy)
+    environment = records.read_environment(copy)
+    environment["data"]["classes"][3] = "three"
+    records.save_environment(copy, environment)
+    with pytest.raises(UserError, match=r"not the data of the experiment \(class three is gone, class 3 is new\)"):
+        export(copy)
+    records.save_identity(copy, {"data": data_identity(datasets.load_dataset("digits"))})
+    with pytest.raises(UserError, match="kind 0 in the place of 0"):
+        export(copy)
+
+
+def test_changed_images_are_refused(copy):
+    data = datasets.load_dataset("digits")
+    labels = data.test.labels.copy()
+    labels[[0, 1]] = labels[[1, 0]]
+    changed = data._replace(test=data.test._replace(labels=labels))
+    records.save_identity(copy, {"data": data_identity(changed)})
+    with pytest.raises(UserError, match="other pixels or labels, in as many images of each class"):
         export(copy)

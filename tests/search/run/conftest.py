@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from results import paths, records, students
 from results.students import histories
+from search.launch import main
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in background jobs
 
@@ -196,3 +197,17 @@ def halfway() -> Callable[[Path], bool]:
 def rows() -> Callable[[Path], dict[str, list[dict[str, Any]]]]:
     """Return all rows of an experiment by student."""
     return lambda folder: {trial: records.read_rows(folder, trial) for trial in records.trial_names(folder)}
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Run the command line in this process; return exit code, standard output and standard error."""
+    monkeypatch.setattr("search.driver.connected_to_ray", None)  # a command that gets this far fails
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    handler = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, handler)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,26 +12,11 @@ import pytest
 from filelock import FileLock
 
 from results import paths, records
-from search.launch import main
 from search.students.spec import student_spec
 from spaces.errors import UserError
 from spaces.space import load_space
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def command(capsys, monkeypatch):
-    """Run the command line in this process; return exit code, standard output and standard error."""
-    monkeypatch.setattr("search.driver.connected_to_ray", None)  # a command that gets this far fails
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    handler = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from search.trials import student_rows, trainable
 from search.trials.trainable import train_trial
 from trainables import checkpoint
 from trainables.fit import TrainingState
+from trainables.weights import tensor_file
 
 checkpoint_save = checkpoint.save_checkpoint
 
@@ -44,7 +46,9 @@ def test_rows_of_a_student(train_single, folder):
     name = train_single()
     assert kinds(folder, name) == ["student", 1, 2, 3, "end"]
     assert records.read_rows(folder, name)[-1]["status"] == "finished"
-    assert paths.weights_file(folder, name).is_file() and not paths.checkpoint_file(folder, name).exists()
+    _, metadata = tensor_file.read_tensors(paths.weights_file(folder, name))
+    assert json.loads(metadata["classes"]) == [*"0123456789"]  # for an export, whatever the data is called by then
+    assert not paths.checkpoint_file(folder, name).exists()
 
 
 @pytest.mark.parametrize(

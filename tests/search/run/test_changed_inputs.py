@@ -1,0 +1,103 @@
+"""Everything that decides a result is recorded once; a run with another input is refused and names it.
+
+The list is docs/explanation/identity.md. Each test changes one entry.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from results import paths, records
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Folder of 84 images in three classes: cats, dogs and emus."""
+    digits, folder = load_digits(), tmp_path / "photos"
+    for label, name in enumerate(("cats", "dogs", "emus")):
+        (folder / name).mkdir(parents=True)
+        for number, image in enumerate(digits.images[digits.target == label][:28]):
+            Image.fromarray((image * 15).astype("uint8")).save(folder / name / f"{number:03}.png")
+    return folder
+
+
+@pytest.fixture
+def begun(command: Command, tmp_path: Path) -> Callable[..., Callable[..., str]]:
+    """Return a function that begins an experiment, and returns one that begins it again.
+
+    The second returns the error message, or "" if the experiment would go on.
+    """
+
+    def begin(space: Path, *flags: object) -> Callable[..., str]:
+        out = tmp_path / "run"
+
+        def again(*more: object) -> str:
+            try:
+                code, _, error = command(space, "--out", out, *flags, *more)
+            except TypeError:  # Ray would start now
+                return ""
+            assert code == 2 and len(error.splitlines()) == 1
+            return error
+
+        assert again() == ""
+        assert again() == ""  # the same inputs are accepted
+        return again
+
+    return begin
+
+
+@pytest.fixture
+def photo_space(write, tmp_path: Path, photos: Path) -> Path:
+    parts = {"data": {"name": "folder", "path": str(photos), "size": 8}, "train": {"epochs": 1, "batch_size": 16}}
+    teacher = {"model": {"name": "mlp", "hidden": [8]}, "train": {"epochs": 1, "batch_size": 16}}
+    return write(tmp_path / "x.yaml", teacher=teacher, **parts)
+
+
+def test_images_added_moved_or_repainted(begun, photo_space, photos):
+    """Case 13: one mean over students of two data sets."""
+    again = begun(photo_space)
+    shutil.copy(photos / "dogs" / "000.png", photos / "dogs" / "100.png")
+    assert "the data changed (85 images, were 84, class dogs has 29 images, had 28); run with --fresh" in again()
+    assert "85 images, were 84" in again("--check")
+    (photos / "dogs" / "100.png").rename(photos / "cats" / "100.png")
+    assert "class cats has 29 images, had 28" in again()
+    (photos / "cats" / "100.png").unlink()
+    assert again() == ""
+    shutil.copy(photos / "dogs" / "000.png", photos / "dogs" / "001.png")
+    assert "the data changed (other pixels or labels, in as many images of each class)" in again()
+    assert records.read_identity(photos.parent / "run")["data"]["classes"] == {"cats": 28, "dogs": 28, "emus": 28}
+
+
+def test_a_class_renamed_or_removed(begun, photo_space, photos):
+    again = begun(photo_space)
+    (photos / "dogs").rename(photos / "wolves")
+    assert "the data changed (class dogs is gone, class wolves is new)" in again()
+    shutil.rmtree(photos / "wolves")
+    assert "the data changed (56 images, were 84, class dogs is gone)" in again()
+    assert again("--fresh") == ""
+
+
+def test_an_experiment_of_an_earlier_version_goes_on_with_its_data(begun, photo_space, photos):
+    """It has no identity.json, but the sizes and classes in environment.json."""
+    again = begun(photo_space)
+    identity = paths.identity_file(photos.parent / "run")
+    recorded = identity.read_text()
+    identity.unlink()
+    (photos / "dogs").rename(photos / "wolves")
+    assert "class dogs is gone, class wolves is new" in again()
+    (photos / "wolves").rename(photos / "dogs")
+    assert again() == "" and identity.read_text() == recorded
+
+
+def test_another_version_of_the_training_code(begun, write, tmp_path, monkeypatch):
+    again = begun(write(tmp_path / "x.yaml"))
+    monkeypatch.setattr("search.identity.TRAINING_VERSION", 99)
+    assert "the training code has version 99, had " in again()

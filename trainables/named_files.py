@@ -1,0 +1,72 @@
+"""Files named by a recipe: weights, and values of a plugin's knobs.
+
+Their content decides a result, so their digests are part of a teacher's key and of an experiment's identity.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from spaces.recipe import Recipe
+from trainables.data import Dataset
+from trainables.data.locations import expand_path
+from trainables.weights.initial import published_weight_files
+from trainables.weights.published import file_sha256
+
+# Sections without file names: the images have a fingerprint of their own.
+SECTIONS_WITHOUT_FILES = {"data", "train", "seed"}
+
+
+def named_file_digests(section: Any) -> dict[str, str]:
+    """Return the SHA-256 of each file named in a section.
+
+    The keys are the texts in the section.     Every string that is the path of a file counts, and of a folder all
+    files in it. The values of `name` do not.
+    """
+    return {
+        str(Path(text, path.relative_to(root))) if path != root else text: file_sha256(path)
+        for text in dict.fromkeys(_texts(section))
+        for root in [expand_path(text)]
+        for path in _files_at(root)
+    }
+
+
+def recipe_file_digests(recipe: Recipe, data: Dataset) -> dict[str, str]:
+    """Return the digest of each file used by student and teachers.
+
+    Published weights are listed by the name of their file. Raises UserError for a file that cannot be read.
+    """
+    digests = named_file_digests(recipe.model_dump())
+    for part in _with_teachers(recipe):
+        digests |= {path.name: file_sha256(path) for path in published_weight_files(part, data)}
+    return digests
+
+
+def _with_teachers(recipe: Recipe) -> Iterator[Recipe]:
+    """Yield a recipe, those of its teachers, of their teachers, …"""
+    yield recipe
+    for teacher in recipe.teacher_recipes():
+        yield from _with_teachers(teacher)
+
+
+def _texts(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key not in SECTIONS_WITHOUT_FILES and key != "name":
+                yield from _texts(value)
+    elif isinstance(node, list | tuple):
+        for item in node:
+            yield from _texts(item)
+    elif isinstance(node, str) and node:
+        yield node
+
+
+def _files_at(path: Path) -> Iterator[Path]:
+    """Yield the file, or the files in the folder, at a path."""
+    if os.path.isfile(path):  # Path.is_file raises for a file in an unreadable folder
+        yield path
+    else:
+        yield from sorted(entry for entry in path.rglob("*") if entry.is_file())
