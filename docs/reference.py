@@ -25,6 +25,7 @@ DOCS = Path(__file__).parent
 WIDTH = 88  # columns of code visible on a page without scrolling
 # By command: the module with its `main`, and arguments before --help.
 COMMANDS: dict[str, tuple[str, list[str]]] = {
+    "distil": ("search.distil", []),
     "search.run": ("search.launch", []),
     "spaces": ("spaces.__main__", []),
     "spaces new": ("spaces.__main__", ["new"]),
@@ -116,7 +117,10 @@ def space_parts() -> str:
 
 def command_help() -> str:
     """Return the help of all commands."""
-    return "\n\n".join(f"## python -m {name}\n\n```text\n{_help_text(name)}\n```" for name in COMMANDS)
+    return "\n\n".join(
+        f"## {name if name == 'distil' else f'python -m {name}'}\n\n```text\n{_help_text(name)}\n```"
+        for name in COMMANDS
+    )
 
 
 def _help_text(name: str) -> str:

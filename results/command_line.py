@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from results.compare import compare
-from results.rebuild import rebuild_results
-from results.terminal import print_results, results_console
+from results import records
+from spaces import disk
+from spaces.argument_parser import CommandParser
 from spaces.errors import exits_on_user_error
 
 COMMANDS = ("rebuild", "compare", "export")
@@ -22,7 +22,7 @@ DESCRIPTION = "Tables, pictures, report, comparison and export of experiments, f
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code, 2 on a user error."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and words[0] not in (*COMMANDS, "-h", "--help"):
+    if words and words[0] not in (*COMMANDS, "-h", "--help", "--version"):
         words.insert(0, "rebuild")
     options = vars(results_parser().parse_args(words))
     match options.pop("command"):
@@ -35,23 +35,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def results_parser() -> argparse.ArgumentParser:
+def results_parser() -> CommandParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(prog="python -m results", usage=USAGE, description=DESCRIPTION)
+    parser = CommandParser(prog="python -m results", usage=USAGE, description=DESCRIPTION)
+    parser.add_version()
     commands = parser.add_subparsers(prog="python -m results", dest="command", required=True, metavar="COMMAND")
-    _add_rebuild(commands)
-    _add_compare(commands)
-    _add_export(commands)
+    add_rebuild(commands, "rebuild")
+    add_compare(commands)
+    add_export(commands)
     return parser
 
 
-def _add_rebuild(commands: argparse._SubParsersAction) -> None:
-    text = "write tables, pictures and report page of an experiment again; the command if none is named"
-    parser = commands.add_parser("rebuild", help=text, description=text)
+def add_rebuild(commands: argparse._SubParsersAction, name: str) -> None:
+    """Add the command for all tables, under this name."""
+    text = "print the tables of an experiment, and write them, the pictures and the report page again"
+    parser = commands.add_parser(name, help=text, description=text)
     parser.add_argument("run", metavar="RUN", help="an experiment folder, such as runs/mnist_hinton")
 
 
-def _add_compare(commands: argparse._SubParsersAction) -> None:
+def add_compare(commands: argparse._SubParsersAction) -> None:
+    """Add the comparison of experiments."""
     text = "print several experiments in one leaderboard, or side by side, as Markdown"
     parser = commands.add_parser("compare", help=text, description=text)
     parser.add_argument("runs", metavar="RUN", nargs="+", help="experiment folders")
@@ -61,7 +64,8 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--csv", metavar="FILE", help="write all configurations as numbers")
 
 
-def _add_export(commands: argparse._SubParsersAction) -> None:
+def add_export(commands: argparse._SubParsersAction) -> None:
+    """Add the export of students."""
     text = "write the best students by validation as safetensors, ONNX, a recipe and a card"
     parser = commands.add_parser("export", help=text, description=text)
     parser.add_argument("folder", metavar="RUN", help="an experiment folder, such as runs/mnist_hinton")
@@ -84,15 +88,30 @@ def _positive_integer(text: str) -> int:
 
 
 def _run_rebuild(run: str) -> None:
-    print_results(rebuild_results(run), results_console())
+    records.require_experiment(run)
+    from results.console import results_console  # here and below: a wrong path is reported without pandas
+    from results.experiment import load_experiment
+    from results.rebuild import rebuild_results
+    from results.terminal import print_results
+
+    if disk.is_writable(run):
+        print_results(rebuild_results(run), results_console())
+    else:
+        print_results(load_experiment(run), results_console())
+        print(f"{run} cannot be written, so its files are left as they are.")
 
 
 def _run_compare(runs: list[str], *, best: bool, every: bool, csv: str | None) -> None:
+    for run in runs:
+        records.require_experiment(run)
+    from results.compare import compare
+
     print(compare(runs, best=best, every=every, csv=csv))
 
 
 def _run_export(folder: str, *, top: int, to: str | None, data: str | None, plugins: list[str]) -> None:
-    from results.export import write_exports  # here: it imports torch
+    records.require_experiment(folder)
+    from results.export import write_exports  # imports torch
 
     students = write_exports(folder, top=top, to=to, data=data, plugins=plugins)
     for student in students:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
-
-import pandas
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from results import paths, records
 from results.paths import Folder
 from results.records import Row
 from spaces import space
 from spaces.metrics import METRIC_FIELDS, TEST_FIELDS, VAL_FIELDS
+
+if TYPE_CHECKING:
+    import pandas
 
 _FIRST_COLUMNS = [
     *("trial", "stage", "status", "seed", "epochs", "val_accuracy", "test_accuracy", "best_epoch", "train_seconds"),
@@ -48,6 +49,8 @@ def read_students(folder: Folder) -> pandas.DataFrame:
 
     Accuracies are fractions. Raises UserError if the folder holds no experiment.
     """
+    import pandas  # here and below: rows are read without it
+
     records.require_experiment(folder)
     knobs = space.load_recorded_space(paths.space_file(folder)).knobs
     rows = [_student_row(student, knobs) for student in histories(folder)]
@@ -56,6 +59,8 @@ def read_students(folder: Folder) -> pandas.DataFrame:
 
 
 def _student_column(rows: list[Row], name: str) -> pandas.Series:
+    import pandas
+
     values = [float("nan") if row.get(name) is None else row[name] for row in rows]
     if name in INTEGER_COLUMNS:
         return pandas.Series(values, dtype="Int64")
@@ -69,6 +74,8 @@ def read_epochs(folder: Folder) -> pandas.DataFrame:
 
     Losses are per image, accuracies are fractions, seconds are of training.
     """
+    import pandas
+
     records.require_experiment(folder)
     rows = [{**epoch, "trial": student.start["trial"]} for student in histories(folder) for epoch in student.epochs]
     return pandas.DataFrame(rows, columns=pandas.Index(EPOCH_COLUMNS))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 
 from rich.box import SIMPLE
@@ -12,6 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from results.console import chosen_width
 from results.experiment import Experiment
 from results.findings import TESTS_TITLE, grid_text, missing_table_note
 from results.grids import Grid
@@ -23,20 +22,6 @@ from results.verdict import experiment_verdict
 from results.wording import short_name
 
 TERMINAL_LINES = 10
-PIPE_WIDTH = 160
-
-
-def results_console() -> Console:
-    """Return a console on stdout.
-
-    In a pipe it is $COLUMNS wide, or 160.
-    """
-    return Console(width=None if sys.stdout.isatty() else _chosen_width() or PIPE_WIDTH)
-
-
-def _chosen_width() -> int | None:
-    columns = os.environ.get("COLUMNS", "")
-    return (int(columns) or None) if columns.isdecimal() else None
 
 
 def print_results(experiment: Experiment, console: Console) -> None:
@@ -58,7 +43,7 @@ def print_results(experiment: Experiment, console: Console) -> None:
 
 
 def _print_lines(lines: Sequence[str], console: Console, style: str = "") -> None:
-    soft = not console.is_terminal and not _chosen_width()  # a pipe has no lines to break
+    soft = not console.is_terminal and not chosen_width()  # a pipe has no lines to break
     for line in lines:
         console.print(Text(line.replace("**", "").replace("`", ""), style=style), soft_wrap=soft)
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from results import paths, records
+from results.console import print_plain
 from results.experiment import Experiment
 from results.terminal import print_results
 from results.trackers import start_trackers
@@ -17,7 +18,7 @@ from search import engine
 from search.algorithms.modes import METRIC_MODES
 from search.cluster.connect import connected_to_ray, node_resources
 from search.cluster.restart_plan import RayLostError, RestartPlan, restart_plan
-from search.cluster.signals import signals_ignored
+from search.cluster.signals import INTERRUPTED_EXIT_CODE, signals_ignored
 from search.cluster.supervisor import LOST_EXIT_CODE
 from search.environment import RunRecord, environment_record
 from search.folder import locked_folder
@@ -32,7 +33,7 @@ from spaces.errors import UserError
 from spaces.space import Space
 from trainables.data import Dataset
 
-FAILED_EXIT_CODE, INTERRUPTED_EXIT_CODE = 3, 130
+FAILED_EXIT_CODE = 3
 
 
 class RunSettings(NamedTuple):
@@ -60,7 +61,7 @@ def train_and_report(settings: RunSettings, console: Console) -> int:
     with disk.disk_full_as_user_error(settings.folder), locked_folder(settings.folder):
         record_identity(settings.folder, settings.identity)
         for message in repair_folder(settings.folder):
-            _print_plain(console, message)
+            print_plain(console, message)
         try:
             code = _train_students(settings, console)
         except UserError:  # for example: Ray does not start
@@ -69,7 +70,7 @@ def train_and_report(settings: RunSettings, console: Console) -> int:
                     _write_results(settings.folder)
             raise
         if code:
-            _print_plain(console, f"\nInterrupted. To go on: {settings.resume_command}")
+            print_plain(console, f"\nInterrupted. To go on: {settings.resume_command}")
         with signals_ignored():
             results = _write_results(settings.folder)
             print_results(results, console)
@@ -85,7 +86,7 @@ def _train_students(settings: RunSettings, console: Console) -> int:
     environment = environment_record(space, settings.data, settings.resume_command, settings.plugins)
     records.write_file(paths.space_file(folder), space.dump())
     record = RunRecord(folder, environment | {"auto_precision": settings.precision})
-    trackers = start_trackers(space, folder, lambda line: _print_plain(console, line))
+    trackers = start_trackers(space, folder, lambda line: print_plain(console, line))
     metric = space.search.metric
     display = ProgressDisplay(console, metric, METRIC_MODES[metric], settings.planned_epoch_seconds)
     local = settings.address is None
@@ -97,7 +98,7 @@ def _train_students(settings: RunSettings, console: Console) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT_CODE
     except RayLostError as error:  # without a supervisor
-        _print_plain(console, f"\n{error}.")
+        print_plain(console, f"\n{error}.")
         return LOST_EXIT_CODE
     finally:
         trackers.close(folder, done=complete)
@@ -120,7 +121,3 @@ def _write_results(folder: Path) -> Experiment:
     from results.rebuild import rebuild_results
 
     return rebuild_results(folder)
-
-
-def _print_plain(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -25,7 +25,7 @@ from search.algorithms.per_student import PerStudentScheduler
 from search.algorithms.searcher import MAX_REJECTED, StudentSearcher
 from search.cluster.restart_plan import RayLostError
 from search.cluster.workers import cluster_workers
-from search.students.candidates import longest_training, students_per_teacher, within_limit
+from search.students.candidates import students_per_teacher, within_limit
 from search.students.spec import (
     DONE_STATUSES,
     Pack,
@@ -145,7 +145,7 @@ def _without_end(folder: Path, students: Iterable[StudentSpec]) -> list[StudentS
 
 def _explore_adaptively(context: SearchContext, deadline: float) -> None:
     """Train proposed students; a scheduler stops some early."""
-    space, folder, longest = context.space, context.folder, longest_training(context.space)
+    space, folder, longest = context.space, context.folder, context.space.longest_training
     workers = cluster_workers(space)
     searcher = StudentSearcher(
         space,

@@ -17,17 +17,6 @@ from spaces.extend import changed_keys
 from spaces.space import Space, load_recorded_space
 
 
-def experiment_folder(out: str | Path | None, name: str, smoke_test: bool) -> Path:
-    """Return the absolute path of --out or runs/NAME.
-
-    Raises UserError for a file.
-    """
-    folder = Path(out or Path("runs") / (name + (".smoke" if smoke_test else ""))).absolute()
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--out {folder}: a file; expected a folder, or a name for a new one")
-    return folder
-
-
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
     """Lock a folder for this run.

@@ -1,31 +1,27 @@
-"""Entry points: `run` for Python, `main` for the command line."""
+"""Entry points: `run` for Python, `main` for the command line.
+
+Mistakes in the command or the space are reported before torch and Ray are imported, which takes seconds. So the modules
+imported at the top of this one do without.
+"""
 
 from __future__ import annotations
 
-import os
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from time import process_time
+from typing import TYPE_CHECKING
 
-import torch
-from rich.console import Console
-
-from results import records, terminal
-from search.command_line import command_parser, resume_command
-from search.driver import INTERRUPTED_EXIT_CODE, RunSettings, train_and_report
-from search.folder import experiment_folder, move_aside, refuse_changes
-from search.identity import experiment_identity
-from search.plan.check import check_resources
-from search.plan.estimate import IMPORT_SECONDS
-from search.plan.printing import print_plan
-from search.prepare import load_space_and_data
-from search.students.candidates import grid_students
+from search.cluster.signals import INTERRUPTED_EXIT_CODE
+from search.command_line import RunOptions, command_parser
+from search.output_folder import experiment_folder, require_writable
+from search.plan.check_space import load_checked_space
 from spaces.errors import exits_on_user_error
-from spaces.space import Space
 from trainables import plugin
-from trainables.data import MissingFilesError, data_root_is_set
-from trainables.device import device_for_gpus, fastest_precision
-from trainables.weights.published import MissingWeightsError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def run(
@@ -39,79 +35,57 @@ def run(
     smoke_test: bool = False,
     fresh: bool = False,
     plugins: Sequence[str | Path] = (),
+    settings: Sequence[str] = (),
     insecure_cluster: bool = False,
     console: Console | None = None,
-    import_seconds: float = IMPORT_SECONDS,
 ) -> int:
     """Search a space file and write its results; return the exit code.
 
-    The arguments are the flags of `python -m search.run --help`. `import_seconds` is the CPU time in which this machine
-    imports torch and Ray, from which the start-up is estimated. Raises UserError for what the user can correct.
+    The arguments are the flags of `python -m search.run --help`. Raises UserError for what the user can correct.
     """
-    console = console or terminal.results_console()
-    data_root = Path(data) if data else None
-    sources = plugin.read_plugins([Path(path) for path in plugins])
-    plugin.register_plugins(sources)
-    try:
-        loaded, dataset = load_space_and_data(Path(space), data_root, download, smoke_test, console)
-    except MissingFilesError as error:
-        if not check or (data_root_is_set(data_root) and not isinstance(error, MissingWeightsError)):
-            raise
-        console.print(f"{space}: a valid space, but {error}", highlight=False, markup=False, soft_wrap=True)
-        return 0
-
-    folder = experiment_folder(out, loaded.name, smoke_test)
-    if fresh and not check:
-        _move_old_folder(folder, console)
-    loaded, precision = _resolve_hardware(loaded, folder, address)
-    identity = experiment_identity(loaded, dataset, sources)
-    if not fresh:
-        refuse_changes(loaded, identity, folder)
-    if address is None:
-        check_resources(loaded, _local_nodes())
-    grid = grid_students(loaded, dataset)
-    plan = print_plan(loaded, dataset, grid, folder, console, in_full=check, import_seconds=import_seconds)
-    if check:
-        return 0
-    command = resume_command(space, data, out, address, smoke_test, plugins, insecure_cluster)
-    settings = RunSettings(
-        *(loaded, dataset, grid, folder, sources, address, precision, command, identity, insecure_cluster),
-        planned_epoch_seconds=plan.epoch_seconds,
+    options = RunOptions(
+        *(space, data, download, out, address, check, smoke_test, fresh),
+        *(tuple(plugins), tuple(settings), insecure_cluster),
     )
-    return train_and_report(settings, console)
+    sources = plugin.read_plugins([Path(path) for path in options.plugins])
+    plugin.register_plugins(sources)
+    loaded = load_checked_space(space, settings)
+    folder = experiment_folder(out, loaded.name, smoke_test)
+    if not check:
+        require_writable(folder)
 
+    from results.console import print_plain, results_console  # here and below: a mistake is reported without them
+    from search.prepare import load_data
+    from trainables.data import MissingFilesError
+    from trainables.data.locations import MissingWeightsError, data_root_is_set
 
-def _move_old_folder(folder: Path, console: Console) -> None:
-    if aside := move_aside(folder):
-        console.print(f"Old folder moved to {aside}", highlight=False, markup=False, soft_wrap=True)
+    console = console or results_console()
+    imports_torch = "torch" not in sys.modules
+    if imports_torch:
+        print_plain(console, f"{space}: a valid space; loading its data, PyTorch and Ray")
+    try:
+        loaded, dataset = load_data(loaded, options, console)
+        began = process_time()
+        from search import session  # imports torch and Ray
 
-
-def _resolve_hardware(space: Space, folder: Path, address: str | None) -> tuple[Space, str]:
-    """Fill in GPUs and precision of a space.
-
-    Return the space and the precision that replaces auto. An experiment keeps the precision of its first run, on any
-    machine. The nodes of a cluster are known when it is joined.
-    """
-    if address is None:
-        space = space.with_gpus(_local_nodes())
-    recorded = records.read_environment(folder).get("auto_precision")
-    precision = recorded or fastest_precision(device_for_gpus(space.resources.gpus))
-    return space.with_precision(precision), precision
-
-
-def _local_nodes() -> list[tuple[float, float]]:
-    """Return CPUs and GPUs of this machine, as one node."""
-    return [(os.cpu_count() or 1, torch.cuda.device_count())]
+        import_seconds = process_time() - began if imports_torch else None
+        return session.check_or_train(loaded, dataset, folder, options, sources, import_seconds, console)
+    except MissingFilesError as error:
+        named_root = data_root_is_set(Path(data) if data else None) and not isinstance(error, MissingWeightsError)
+        if not check or named_root:
+            raise
+        print_plain(console, f"{space}: a valid space, but {error}")
+        return 0
 
 
 @exits_on_user_error
-def main(arguments: Sequence[str] | None = None, import_seconds: float = IMPORT_SECONDS) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code.
 
     0: done, 2: user error, 3: students failed, 4: Ray died, 130: interrupted.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C
     try:
-        return run(**vars(command_parser().parse_args(arguments)), import_seconds=import_seconds)
+        return run(**vars(command_parser().parse_args(arguments)))
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT_CODE

@@ -1,4 +1,4 @@
-"""Load a space and its data."""
+"""Load the data of a space, without torch."""
 
 from __future__ import annotations
 
@@ -10,49 +10,34 @@ from typing import TypeVar
 from rich.console import Console
 from rich.markup import escape
 
-from search.plan.check import check_networks, check_space
+from results.console import print_plain
+from search.command_line import RunOptions
 from spaces.errors import UserError
-from spaces.space import Space, load_space
+from spaces.space import Space
 from trainables import data as datasets
-from trainables.cost import network_cost
 from trainables.data import Dataset
-from trainables.validate import recipe_problems
-from trainables.weights.initial import ensure_published_weights
-
-SMOKE_TEST_IMAGES = (256, 64, 64)  # at most, for training, validation and test
-SMOKE_TEST_MACS = 6 * 10**10  # multiply-accumulates of one pass over the images of a split, at most
-MIN_SMOKE_TEST_IMAGES = 16  # of each split, also for a network with more multiply-accumulates
 
 Loaded = TypeVar("Loaded")
 
 
-def load_space_and_data(
-    path: Path, data_root: Path | None, download: bool, smoke_test: bool, console: Console
-) -> tuple[Space, Dataset]:
-    """Load a space, its data and its published weights.
+def load_data(space: Space, options: RunOptions, console: Console) -> tuple[Space, Dataset]:
+    """Return a space and its data.
 
     Missing data is replaced by the space's `fallback`, unless --data or $KD_DATA names a data root, and in a smoke test
-    by generated images. Raises UserError for every mistake in the space, MissingFilesError for missing data or weights.
+    by generated images. A smoke test gets the small version of the space. Raises UserError for wrong data,
+    MissingFilesError for missing data.
     """
-    space = load_space(path, recipe_problems)
-    check_space(space)
-    load_real = partial(datasets.load_dataset, root=data_root, download=download)
+    data_root = Path(options.data) if options.data else None
+    load_real = partial(datasets.load_dataset, root=data_root, download=options.download)
     try:
         data = _load_data(space, load_real)
     except datasets.MissingFilesError as error:
         fallback_loader = None if datasets.data_root_is_set(data_root) else load_real
-        space, data, reason = _substitute_data(space, error, fallback_loader, smoke_test)
+        space, data, reason = _substitute_data(space, error, fallback_loader, options.smoke_test)
         images = f"{data.name}, {data.sizes['train']:,} training images"
-        console.print(f"[bold yellow]Not the data of {escape(str(path))}, but {images}.[/]", soft_wrap=True)
-        console.print(f"{error}\n{reason}", markup=False, highlight=False, soft_wrap=True)
-    if smoke_test:
-        space = space.shrink()
-    check_networks(space, data)
-    if smoke_test:
-        data = data.take(*smoke_test_sizes(space, data))
-    for values in space.probes():
-        ensure_published_weights(space.fill(values, space.seeds[0]), data, download=download)
-    return space, data
+        console.print(f"[bold yellow]Not the data of {escape(str(options.space))}, but {images}.[/]", soft_wrap=True)
+        print_plain(console, f"{error}\n{reason}")
+    return space.shrink() if options.smoke_test else space, data
 
 
 def _substitute_data(
@@ -84,17 +69,3 @@ def _load_data(space: Space, load_dataset: Callable[..., Loaded]) -> Loaded:
     except UserError as error:
         path, _, message = str(error).partition(": ")
         raise (space.error(path, message) if path.startswith("data.") else error) from None
-
-
-def smoke_test_sizes(space: Space, data: Dataset) -> tuple[int, int, int]:
-    """Return the number of images of each split in a smoke test.
-
-    A large network gets fewer.
-    """
-    students = [space.fill(values, space.seeds[0]) for values in space.probes()]
-    recipes = [recipe for student in students for recipe in (student, *student.teacher_recipes())]
-    networks = {recipe.network.model_dump_json(): recipe.network for recipe in recipes}
-    macs = max(1, *(network_cost(network, data).macs for network in networks.values()))
-    affordable = max(MIN_SMOKE_TEST_IMAGES, SMOKE_TEST_MACS // macs)
-    train, val, test = (min(images, affordable) for images in SMOKE_TEST_IMAGES)
-    return train, val, test

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spaces.argument_parser import CommandParser
 from spaces.catalogue import new_space, show
 from spaces.catalogue.entries import default_part
 from spaces.errors import UserError, exits_on_user_error
@@ -15,8 +16,15 @@ from spaces.errors import UserError, exits_on_user_error
 @exits_on_user_error
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 after a UserError."""
-    parser = argparse.ArgumentParser(prog="python -m spaces", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="list|show|new")
+    parser = CommandParser(prog="python -m spaces", description=__doc__)
+    add_commands(parser)
+    print(_command_output(parser.parse_args(arguments)))
+    return 0
+
+
+def add_commands(parser: CommandParser) -> None:
+    """Add the commands list, show and new."""
+    commands = parser.add_subparsers(dest="spaces_command", required=True, metavar="list|show|new")
     commands.add_parser("list", help="all methods, data sets, models, domains, algorithms and schedulers")
     show_parser = commands.add_parser("show", help="one of them, or a key: formula, paper, and keys with defaults")
     show_parser.add_argument("name", metavar="NAME")
@@ -27,14 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--model", metavar="M", default=default_part("student.model")["name"], help="network of the student"
     )
     new_parser.add_argument("file", metavar="FILE", nargs="?", help="a new file; without it the space is printed")
-    print(_command_output(parser.parse_args(arguments)))
-    return 0
 
 
 def _command_output(options: argparse.Namespace) -> str:
-    if options.command == "list":
+    if options.spaces_command == "list":
         return show.list_text()
-    if options.command == "show":
+    if options.spaces_command == "show":
         return show.show_text(options.name)
     text = new_space.new_space_text(options.file or "FILE.yaml", options.method, options.data, options.model)
     return _write_new_file(Path(options.file), text) if options.file else text.rstrip()

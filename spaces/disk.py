@@ -1,4 +1,4 @@
-"""Atomic writes, and removal of partial files of killed processes."""
+"""Paths of users, atomic writes, and partial files."""
 
 from __future__ import annotations
 
@@ -21,6 +21,30 @@ HOST_NAME = re.sub(r"[^\w-]", "-", socket.gethostname())
 PARTIAL_FILE = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.\w+\.part")
 OLD_PARTIAL_FILE = re.compile(r"\..+\.\d+")  # named by an earlier version
 DAY_SECONDS = 86400.0
+
+
+def expand_path(path: str | Path) -> Path:
+    """Expand ~ in a path; raise UserError for an unknown user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"{path}: no such home folder") from None
+
+
+def is_writable(folder: str | Path) -> bool:
+    """Return True if files can be made in an existing folder."""
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def existing_file(name: str) -> Path:
+    """Return the path of a file, with ~ expanded.
+
+    Raises UserError if it is missing.
+    """
+    path = expand_path(name)
+    if not os.path.isfile(path):  # Path.is_file raises for a file in an unreadable folder
+        raise UserError(f"{path}: no such file")
+    return path
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:

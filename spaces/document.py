@@ -53,6 +53,30 @@ def read_document(path: str | Path) -> Document:
     return Document(file, tree, draft.lines)
 
 
+def parse_value(text: str, path: str) -> tuple[YamlValue, list[LocatedProblem]]:
+    """Return a value written as YAML, and its problems.
+
+    `path` is its place in a document.
+    """
+    draft = _DocumentDraft({}, [])
+    try:
+        node = Loader(text).get_single_node()
+    except yaml.YAMLError as error:
+        return None, [syntax_problem(error, text)]
+    return (None if node is None else _read_value(node, path, draft)), draft.problems
+
+
+def find_space_file(path: str | Path) -> Path:
+    """Return the path of a space.
+
+    A bare name without such a file is the name of a shipped space.
+    """
+    file = Path(path)
+    if file.suffix or file.name != str(path) or file.exists():
+        return file
+    return next((shipped for shipped in _shipped_files() if shipped.stem == file.name), file)
+
+
 def dump_yaml(tree: Tree) -> str:
     """Return a tree as YAML text, keys in the same order."""
     return yaml.dump(tree, Dumper=Dumper, sort_keys=False, default_flow_style=None, width=120)
@@ -88,14 +112,17 @@ def _read_text(path: Path) -> str:
 
 def _similar_file(path: Path) -> str:
     """Return a suggestion among the files in the same folder and the shipped spaces."""
-    beside, here = sorted(path.parent.glob("*.yaml")), Path.cwd()
-    shipped = [
-        file.relative_to(here) if file.is_relative_to(here) else file
-        for file in sorted(Path(__file__).resolve().parent.glob("*.yaml"))
-    ]
-    names = {file.stem: str(file) for file in [*shipped, *beside]}
+    beside = sorted(path.parent.glob("*.yaml"))
+    names = {file.stem: str(file) for file in [*_shipped_files(), *beside]}
     match = closest_match(path.stem, names)
     return f"; did you mean {names[match]}?" if match else did_you_mean(str(path), map(str, beside))
+
+
+def _shipped_files() -> list[Path]:
+    """Return the spaces of this package, relative to the working directory if they are in it."""
+    here = Path.cwd()
+    files = sorted(Path(__file__).resolve().parent.glob("*.yaml"))
+    return [file.relative_to(here) if file.is_relative_to(here) else file for file in files]
 
 
 def _read_value(node: yaml.Node, path: str, draft: _DocumentDraft) -> YamlValue:

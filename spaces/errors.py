@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -10,6 +11,7 @@ from functools import wraps
 from typing import NamedTuple, ParamSpec
 
 MAX_PROBLEMS = 50  # shown of one file
+SET_LINE = 0  # of a value set on the command line (--set), which is in no line of the file
 LONG_WORD = re.compile(r"(\S{300})\S+")  # longer than the name of a file can be
 
 
@@ -36,7 +38,10 @@ P = ParamSpec("P")
 
 
 def exits_on_user_error(main: Callable[P, int]) -> Callable[P, int]:
-    """Decorate a command line to print a UserError and return 2."""
+    """Decorate a command line to print a UserError and return 2.
+
+    The error of a path, such as one in a read-only folder, is printed as one line, too.
+    """
 
     @wraps(main)
     def run(*arguments: P.args, **options: P.kwargs) -> int:
@@ -44,7 +49,11 @@ def exits_on_user_error(main: Callable[P, int]) -> Callable[P, int]:
             return main(*arguments, **options)
         except UserError as error:
             print(error, file=sys.stderr)
-            return 2
+        except OSError as error:
+            if error.filename is None:  # of no path that the user can correct
+                raise
+            print(escape_unprintable(f"{os.fsdecode(error.filename)}: {error.strerror}"), file=sys.stderr)
+        return 2
 
     return run
 
@@ -96,4 +105,4 @@ def file_error(file: str, problems: Iterable[LocatedProblem]) -> UserError:
 def _problem_line(file: str, problem: LocatedProblem) -> str:
     text = f"{problem.path}: {problem.message}" if problem.path else problem.message
     shortened = LONG_WORD.sub(r"\1…", text)
-    return f"{file}:{problem.line}: {shortened}"
+    return f"--set {shortened}" if problem.line == SET_LINE else f"{file}:{problem.line}: {shortened}"

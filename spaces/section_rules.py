@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from spaces.catalogue.entries import catalogue_entries
 from spaces.domain import Choice, Node
 from spaces.errors import Problem, did_you_mean
 from spaces.sections import Sections
@@ -21,6 +22,13 @@ def section_problems(sections: Sections, template: Node, broken: Iterable[str]) 
     for sections_read, rule in _RULES:
         if not broken & sections_read:
             yield from rule(sections, template)
+
+
+def _check_names(sections: Sections, template: Node) -> Iterator[Problem]:
+    for kind in ("algorithm", "scheduler"):
+        name, names = getattr(sections.search, kind), [entry.name for entry in catalogue_entries(kind)]
+        if name not in names:
+            yield f"search.{kind}", f"unknown {kind} {name}{did_you_mean(name, names)}"
 
 
 def _check_search_budget(sections: Sections, template: Node) -> Iterator[Problem]:
@@ -71,6 +79,7 @@ def _check_table_knobs(sections: Sections, template: Node) -> Iterator[Problem]:
 
 # Each rule with the sections that it reads.
 _RULES = (
+    ({"search"}, _check_names),
     ({"search"}, _check_search_budget),
     ({"search"}, _check_grid),
     ({"search", "table"}, _check_table_without_stopping),

@@ -10,10 +10,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from spaces import template
-from spaces.document import Document, Tree, dump_yaml, read_document
+from spaces.document import Document, Tree, dump_yaml, find_space_file, read_document
 from spaces.domain import Domain, Node
 from spaces.errors import LocatedProblem, UserError, did_you_mean, file_error
 from spaces.fallback import FALLBACK_KEY, merge_fallback, without_fallback
+from spaces.overrides import set_values
 from spaces.precision import resolve_precision
 from spaces.probe import RecipeValidator
 from spaces.pydantic_errors import validation_problems
@@ -61,6 +62,11 @@ class Space:
     def methods(self) -> list[str]:
         """Return the names of the methods of all students."""
         return list(dict.fromkeys(self.fill(values, self.seeds[0]).method.name for values in self.probes()))
+
+    @cached_property
+    def longest_training(self) -> int:
+        """Return the largest number of epochs of any student."""
+        return max(self.fill(values, self.seeds[0]).train.epochs for values in self.probes())
 
     def fill(self, values: Values, seed: int, teacher_seed: int = 0) -> Recipe:
         """Return the recipe with these values.
@@ -146,14 +152,16 @@ class Space:
         return _parsed_space(Document(self.file, tree, self.document.lines), self.name)
 
 
-def load_space(path: str | Path, validate: RecipeValidator | None = None) -> Space:
+def load_space(path: str | Path, validate: RecipeValidator | None = None, settings: Sequence[str] = ()) -> Space:
     """Read and validate a space.
 
+    `path` may be the name of a shipped space. `settings` are texts KEY=VALUE that replace values of the file.
     `validate(recipe)` yields further problems of a recipe, as pairs of a dotted path and a message.
     Raises one UserError that lists all problems with file, line and path.
     """
-    document, problems = update_renamed_keys(read_document(path))
-    name = Path(path).stem
+    file = find_space_file(path)
+    document, problems = update_renamed_keys(set_values(read_document(file), settings))
+    name = file.stem
     parsed, found_problems = parse_space(document, name, validate)
     problems += found_problems
     if FALLBACK_KEY in document.tree:

@@ -173,6 +173,10 @@ for name in {modules}:
         ("results", "torch ray optuna search trainables"),
         (
             "search.launch",
+            "torch ray numpy pandas optuna rich matplotlib plotly scipy",
+        ),  # a mistake would wait seconds for them
+        (
+            "search.session",
             "matplotlib plotly scipy.stats sklearn mlxtend mlflow",
         ),  # --check would wait seconds for them
     ],

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Annotated, Any, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, Field
 
+from spaces.errors import Problem
+from spaces.named_parts import knob_model, knob_model_problems
 from spaces.parts import Amount, Count
-from spaces.pydantic_errors import validation_problems
 from trainables.docstrings import argument_descriptions
 
 # Types of knobs, for this project and for plugins.
@@ -54,8 +55,7 @@ def knob_schema(function: Callable[..., Any]) -> type[BaseModel]:
         if parameter.kind is parameter.KEYWORD_ONLY:
             name, default = parameter.name, ... if parameter.default is parameter.empty else parameter.default
             fields[name] = (hints.get(name, Any), Field(default=default, description=descriptions.get(name)))
-    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    return create_model(function.__name__, __config__=config, **fields)
+    return knob_model(function.__name__, fields)
 
 
 @cache
@@ -68,14 +68,6 @@ def marked_knobs(function: Callable[..., Any], marked_type: Any) -> tuple[str, .
 
 def knob_problems(
     function: Callable[..., Any], knobs: dict[str, Any], other_keys: Iterable[str] = (), searchable: bool = True
-) -> list[tuple[str, str]]:
-    """Return the problems of these knobs as pairs (dotted path, message).
-
-    `other_keys` may stand beside the knobs, for example `name`; they are suggested for a misspelled key.
-    `searchable` allows the advice to write a list as a choice.
-    """
-    try:
-        knob_schema(function).model_validate(knobs)
-    except ValidationError as error:
-        return list(validation_problems(error, knob_schema(function), other_keys, searchable))
-    return []
+) -> list[Problem]:
+    """Return the problems of a function's knobs; see knob_model_problems."""
+    return knob_model_problems(knob_schema(function), knobs, other_keys, searchable)

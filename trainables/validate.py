@@ -11,80 +11,33 @@ from typing import Any
 import numpy as np
 import torch
 
-from spaces.errors import Problem, UserError, did_you_mean
-from spaces.parts import Method, NamedPart, Normalization
-from spaces.recipe import Recipe, Teacher
-from spaces.training import Train
-from spaces.unknown_key import find_misspelled, unknown_key
+from spaces.errors import Problem, UserError
+from spaces.named_parts import Signature, SignatureSource, part_problems
+from spaces.parts import Normalization
+from spaces.recipe import Recipe
 from trainables.cost import network_cost
 from trainables.data import DATASETS, Dataset
 from trainables.device import to_tensor
 from trainables.hints import hint_problems
-from trainables.knobs import FirstStage, knob_problems, marked_knobs
-from trainables.methods import METHODS, is_teacher_free
+from trainables.knobs import FirstStage, knob_schema, marked_knobs
+from trainables.methods import METHODS, needs_teacher
 from trainables.models import MODELS, build_network
 from trainables.omitted import correct_biases
 from trainables.phases import phase_problems
-from trainables.weights.initial import find_weights_file, initial_weight_problems
+from trainables.weights.initial import initial_weight_problems
+
+REGISTRIES: dict[str, Mapping[str, Callable[..., Any]]] = {"data": DATASETS, "model": MODELS, "method": METHODS}
 
 
 def recipe_problems(recipe: Recipe) -> Iterator[Problem]:
     """Yield unknown names, and knobs not accepted by their functions."""
-    yield from _part_problems("data", recipe.data, DATASETS, "data set")
-    yield from _part_problems("student.model", recipe.student.model, MODELS, "model")
-    yield from _part_problems("method", recipe.method, METHODS, "method")
-    yield from _stage_problems("method", recipe.method, recipe.train)
-    if recipe.teacher is not None:
-        yield from _teacher_problems("teacher", recipe.teacher)
+    return part_problems(recipe, SignatureSource(lambda kind: list(REGISTRIES[kind]), registered_signature))
 
 
-def _teacher_problems(path: str, teacher: Teacher) -> Iterator[Problem]:
-    """Yield the same for a teacher, its teachers and its members."""
-    yield from _part_problems(f"{path}.model", teacher.model, MODELS, "model")
-    yield from _part_problems(f"{path}.method", teacher.method, METHODS, "method")
-    yield from _stage_problems(f"{path}.method", teacher.method, teacher.train)
-    if teacher.weights:
-        yield from _weights_problems(path, teacher.weights)
-    method_set = "name" in teacher.method.model_fields_set and teacher.method.name in METHODS
-    if method_set and not is_teacher_free(teacher.method) and teacher.teacher is None:
-        yield f"{path}.teacher", f"required by method {teacher.method.name}"
-    if teacher.teacher is not None:
-        yield from _teacher_problems(f"{path}.teacher", teacher.teacher)
-    for index, member in enumerate(teacher.ensemble or ()):
-        yield from _teacher_problems(f"{path}.ensemble.{index}", member)
-
-
-def _part_problems(
-    path: str, part: NamedPart, functions: Mapping[str, Callable[..., Any]], kind: str
-) -> Iterator[Problem]:
-    if part.name not in functions:
-        yield f"{path}.name", f"{part.name} is no {kind}{did_you_mean(part.name, functions)}"
-        return
-    if "name" not in part.model_fields_set and (misspelled := find_misspelled("name", part.knobs)):
-        yield f"{path}.{misspelled}", unknown_key(misspelled, ["name"])
-        return
-    searchable = path != "data" and ".ensemble." not in path
-    for knob, message in knob_problems(functions[part.name], part.knobs, type(part).model_fields, searchable):
-        yield f"{path}.{knob}", message
-
-
-def _stage_problems(path: str, method: Method, train: Train) -> Iterator[Problem]:
-    """Yield a first stage of all epochs."""
-    for knob in marked_knobs(METHODS[method.name], FirstStage) if method.name in METHODS else ():
-        epochs = method.knobs.get(knob)
-        if isinstance(epochs, int) and epochs >= train.epochs:
-            yield (
-                f"{path}.{knob}",
-                f"found {epochs}, expected fewer than the {train.epochs} epochs of training: "
-                "the second stage, which trains on the labels, would have no epochs",
-            )
-
-
-def _weights_problems(path: str, weights: str) -> Iterator[Problem]:
-    try:
-        find_weights_file(weights)
-    except UserError as error:
-        yield f"{path}.weights", str(error).removeprefix("teacher.weights: ")
+def registered_signature(kind: str, name: str) -> Signature:
+    """Return the signature of a registered data set, network or method."""
+    function, is_method = REGISTRIES[kind][name], kind == "method"
+    return Signature(knob_schema(function), marked_knobs(function, FirstStage), is_method and needs_teacher(name))
 
 
 def data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:

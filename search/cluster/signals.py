@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+INTERRUPTED_EXIT_CODE = 130
+
 
 @contextmanager
 def signals_ignored() -> Iterator[Callable[[], object]]:

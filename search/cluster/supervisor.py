@@ -30,8 +30,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
-from rich.console import Console
-
 from search.cluster.heartbeat import dead_process
 from search.cluster.restart_plan import RAY_EXIT_CODE, SUPERVISED, RestartPlan, read_plan, write_plan
 from spaces.errors import UserError
@@ -51,12 +49,11 @@ class DriverEnd(NamedTuple):
     interrupted: bool  # by SIGINT or SIGTERM
 
 
-def supervise(main: Callable[[Sequence[str]], int]) -> int:
+def supervise(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Run a command line in a child process; restart after Ray died.
 
     Returns the exit code of the last child. `main` takes the arguments.
     """
-    arguments = sys.argv[1:]
     if sys.platform != "linux":  # fork is not reliable elsewhere
         return main(arguments)
     restarts = RESTARTS
@@ -138,6 +135,8 @@ def _write_final_tables(plan: RestartPlan) -> int:
 
 
 def _print_line(line: str) -> None:
+    from rich.console import Console  # here: most searches end without such a line
+
     console = Console()
     console.show_cursor()  # which the driver's progress bar may have hidden
     console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -13,7 +13,7 @@ import torch
 
 from search.plan import footprint
 from search.plan.dummy_teacher import dummy_distillation_data
-from search.students.candidates import all_teacher_recipes, longest_training, students_per_teacher
+from search.students.candidates import all_teacher_recipes, students_per_teacher
 from search.students.spec import StudentSpec
 from spaces.recipe import Recipe
 from spaces.space import Space
@@ -72,14 +72,14 @@ def estimate_plan(
     outputs = requested_outputs(space.fill(values, 0) for values in space.probes())
     timed = space.fill(space.probes()[-1], space.seeds[0], space.teacher_seeds[0])
     pace = measure_pace(timed, data, max(1, int(space.resources.cpus)))
-    student_seconds = longest_training(space) * pace.epoch_seconds + len(data.test.labels) * pace.image_seconds
+    student_seconds = space.longest_training * pace.epoch_seconds + len(data.test.labels) * pace.image_seconds
     student_seconds += STUDENT_COST * import_seconds
     teacher_process = bool(new_teachers or (teachers and outputs != LOGITS_ONLY))  # imports once more
     seconds = (STARTUP_COST + teacher_process) * import_seconds + -(-total // workers) * student_seconds
     teacher_seconds = sum(_teacher_seconds(teacher, data, outputs) for teacher in new_teachers)
     networks = (space.fill(values, 0).network for values in space.probes())
     megabytes = total * max(footprint.weights_bytes(network, data) for network in networks) / 2**20
-    epochs = total * longest_training(space)
+    epochs = total * space.longest_training
     return Plan(students, len(teachers), epochs, seconds + teacher_seconds, megabytes, teacher_seconds)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from results import wording
 from search.plan import footprint, inert_knobs
 from search.plan.estimate import Plan
-from search.students.candidates import all_teacher_recipes, longest_training, students_per_teacher
+from search.students.candidates import all_teacher_recipes, students_per_teacher
 from search.trials.grouping import max_pack_size
 from spaces.space import Space
 from trainables import augment
@@ -54,7 +54,7 @@ def stage_previews(space: Space, data: Dataset, plan: Plan, workers: int) -> Ite
     total, seconds = sum(plan.students.values()), plan.seconds - plan.teacher_seconds
     for name, students in plan.students.items():
         if students:
-            epochs = students * longest_training(space)
+            epochs = students * space.longest_training
             stage_memory = memory * min(students, at_once)
             yield StagePreview(name, students, epochs, seconds * students / total, stage_memory, weights * students)
 

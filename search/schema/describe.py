@@ -6,7 +6,7 @@ Summaries and details come from docstrings, formulas and papers from declaration
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -22,7 +22,7 @@ from trainables.data import DATASETS
 from trainables.declare import declaration_of
 from trainables.docstrings import first_sentence, paragraphs
 from trainables.knobs import knob_schema
-from trainables.methods import METHODS
+from trainables.methods import METHODS, needs_teacher
 from trainables.models import MODELS, build_network
 
 NAMED_PARTS: dict[str, tuple[type[NamedPart], Mapping[str, Callable[..., Any]]]] = {
@@ -56,7 +56,8 @@ def registry_entries() -> Iterator[CatalogueEntry]:
         yield CatalogueEntry("domain", name, summary, formula=form)
     yield CatalogueEntry("algorithm", "grid", GRID_SUMMARY)
     yield from (_function_entry("algorithm", name, function) for name, function in SAMPLERS.items())
-    yield from (_function_entry("scheduler", name, function) for name, function in SCHEDULERS.items())
+    for name, function in SCHEDULERS.items():
+        yield _function_entry("scheduler", name, function)._replace(settings=scheduler_settings(name))
     for name, model in PARTS.items():
         yield CatalogueEntry("part", name, first_sentence(model), _details(model))
 
@@ -74,10 +75,24 @@ def observable_layers(name: str) -> tuple[str, ...]:
     return tuple(path for path, module in network.named_modules() if _is_observable(module))
 
 
+def scheduler_settings(name: str) -> tuple[str, ...]:
+    """Return the keys of `search` read by a scheduler, sorted."""
+    keys: set[str] = set()
+
+    class RecordingSearch:
+        def __getattr__(self, key: str) -> Any:
+            keys.add(key)
+            return getattr(sections.Search(), key)
+
+    SCHEDULERS[name](cast(sections.Search, RecordingSearch()), 12)
+    return tuple(sorted(keys))
+
+
 def _function_entry(kind: str, name: str, function: Callable[..., Any]) -> CatalogueEntry:
     formula, paper = declaration_of(function)
     layers = observable_layers(name) if kind == "model" else ()
-    return CatalogueEntry(kind, name, first_sentence(function), _details(function), formula, paper, layers)
+    needs = kind == "method" and needs_teacher(name)
+    return CatalogueEntry(kind, name, first_sentence(function), _details(function), formula, paper, layers, needs)
 
 
 def _details(documented: Any) -> str:

@@ -39,11 +39,6 @@ def within_limit(space: Space, recipe: Recipe, data: Dataset) -> bool:
     return cost.parameters <= (limit.parameters or cost.parameters) and cost.macs <= (limit.macs or cost.macs)
 
 
-def longest_training(space: Space) -> int:
-    """Return the largest number of epochs of any student."""
-    return max(space.fill(values, 0).train.epochs for values in space.probes())
-
-
 def students_per_teacher(space: Space) -> list[StudentSpec]:
     """Return one student for each distinct teacher.
 

@@ -42,6 +42,8 @@ class CatalogueEntry(NamedTuple):
     formula: str = ""
     paper: str = ""
     layers: tuple[str, ...] = ()  # of a model with default keys: layers that a method can observe
+    needs_teacher: bool = False  # of a method
+    settings: tuple[str, ...] = ()  # of a scheduler: the keys of `search` that it reads
 
 
 class EntryKey(NamedTuple):
@@ -71,8 +73,13 @@ def load_schema() -> Schema:
 def catalogue_entries(kind: str = "") -> list[CatalogueEntry]:
     """Return all entries, or all of one kind."""
     records = load_schema()["x-catalogue"]
-    entries = (CatalogueEntry(**{**record, "layers": tuple(record.get("layers", ()))}) for record in records)
+    entries = (_read_entry(record) for record in records)
     return [entry for entry in entries if kind in ("", entry.kind)]
+
+
+def _read_entry(record: dict[str, Any]) -> CatalogueEntry:
+    lists = {name: tuple(record.get(name, ())) for name in ("layers", "settings")}
+    return CatalogueEntry(**{**record, **lists})
 
 
 def find_entries(name: str, kind: str = "") -> list[CatalogueEntry]:

@@ -31,7 +31,7 @@ from search.algorithms.per_student import PerStudentScheduler
 from search.algorithms.searcher import StudentSearcher
 from search.engine import best_values
 from search.launch import main
-from search.plan.check import check_space
+from search.plan.check_space import check_space
 from search.repair import repair_folder
 from search.students.spec import StudentSpec, students_for_seeds, suggested_histories, unfinished_students
 from spaces.errors import UserError

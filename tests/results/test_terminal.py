@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from results.terminal import results_console
+from results.console import results_console
 
 
 @pytest.mark.parametrize(("columns", "width"), [("80", 80), ("0", 160), ("wide", 160), (None, 160)])

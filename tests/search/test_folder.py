@@ -8,8 +8,9 @@ import pytest
 from filelock import FileLock
 
 from results import paths, records
-from search.folder import experiment_folder, locked_folder, move_aside, refuse_changes
+from search.folder import locked_folder, move_aside, refuse_changes
 from search.identity import START_ANOTHER, experiment_identity
+from search.output_folder import experiment_folder
 from spaces.errors import UserError
 from spaces.space import load_space
 from trainables import data as datasets

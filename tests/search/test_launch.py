@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from search.command_line import command_parser, resume_command
+from search.command_line import RunOptions, command_parser, resume_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +54,6 @@ def test_run_is_a_function_of_the_package(code):
 def test_the_resume_command_has_the_flags_of_the_first(flags):
     words = ["spaces/my space.yaml", *shlex.split(flags)]
     first = vars(command_parser().parse_args([*words, "--fresh", "--download"]))
-    flags_of_both = ("space", "data", "out", "address", "smoke_test", "plugins", "insecure_cluster")
-    command = shlex.split(resume_command(**{name: first[name] for name in flags_of_both}))
+    command = shlex.split(resume_command(RunOptions(**first)))
     assert command[:3] == ["python", "-m", "search.run"]
     assert vars(command_parser().parse_args(command[3:])) == first | {"fresh": False, "download": False}

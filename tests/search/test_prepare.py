@@ -7,9 +7,14 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from search.prepare import MIN_SMOKE_TEST_IMAGES, SMOKE_TEST_IMAGES, load_space_and_data
+from search.command_line import RunOptions
+from search.plan.check_space import load_checked_space
+from search.plan.smoke_images import MIN_SMOKE_TEST_IMAGES, SMOKE_TEST_IMAGES
+from search.prepare import load_data
+from search.session import fit_networks
 from spaces.errors import UserError
-from trainables.data import MissingFilesError
+from spaces.space import Space
+from trainables.data import Dataset, MissingFilesError
 
 MISSING = {"name": "mnist"}  # in no folder of these tests
 FALLBACK = {"data": {"name": "digits"}, "train": {"batch_size": 32}}
@@ -18,6 +23,13 @@ FALLBACK = {"data": {"name": "digits"}, "train": {"batch_size": 32}}
 @pytest.fixture
 def console() -> Console:
     return Console(file=StringIO(), width=200)
+
+
+def load_space_and_data(path, data_root, download, smoke_test, console) -> tuple[Space, Dataset]:
+    """Load a space and its data, as `search.run` does before it makes its plan."""
+    options = RunOptions(path, data=data_root, download=download, smoke_test=smoke_test)
+    space, data = load_data(load_checked_space(path), options, console)
+    return space, fit_networks(space, data, options)
 
 
 def printed(console: Console) -> str:
@@ -115,6 +127,6 @@ def test_wrong_groups_are_named_with_their_line(write, tmp_path, console):
 
 
 def test_a_large_network_gets_fewer_images_in_a_smoke_test(write, tmp_path, console, monkeypatch):
-    monkeypatch.setattr("search.prepare.SMOKE_TEST_MACS", 1)
+    monkeypatch.setattr("search.plan.smoke_images.SMOKE_TEST_MACS", 1)
     _, data = load_space_and_data(write(tmp_path / "x.yaml"), None, False, True, console)
     assert set(data.sizes.values()) == {MIN_SMOKE_TEST_IMAGES}

@@ -9,13 +9,14 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
+from spaces.disk import expand_path
 from spaces.errors import UserError
 from trainables.data.dataset import Dataset, Split
 from trainables.data.groups import Groups, group_classes
 from trainables.data.image_cache import ImageLayout, decode_images
 from trainables.data.image_file import FULL_DEPTH, IMAGE_SUFFIXES
 from trainables.data.image_scan import ImageScan, scan_images
-from trainables.data.locations import expand_path, missing_dataset
+from trainables.data.locations import missing_dataset
 from trainables.data.stratified_split import split_off_validation, split_three_ways
 from trainables.data.text_files import is_directory, list_folder
 from trainables.knobs import Count

@@ -18,11 +18,19 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from spaces.disk import expand_path
 from spaces.errors import UserError
 
 
 class MissingFilesError(UserError):
     """Files of a data set are not on this machine.
+
+    The message says where they were searched and how to get them.
+    """
+
+
+class MissingWeightsError(MissingFilesError):
+    """Published weights are not on this machine.
 
     The message says where they were searched and how to get them.
     """
@@ -49,14 +57,6 @@ def _user_folder(variable: str, name: str) -> Path:
         return expand_path(value)
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "distil-search" / name
-
-
-def expand_path(path: str | Path) -> Path:
-    """Expand ~ in a path; raise UserError for an unknown user."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise UserError(f"{path}: no such home folder") from None
 
 
 def missing_dataset(name: str, files: str, folders: Sequence[Path], alternative: str) -> MissingFilesError:

@@ -92,10 +92,10 @@ def knobs_with_defaults(method: Method) -> dict[str, Any]:
     return defaults | method.knobs
 
 
-def is_teacher_free(method: Method) -> bool:
-    """Return true if the method's signature allows `teacher` to be None."""
-    hints = get_type_hints(METHODS[method.name])
-    return type(None) in get_args(hints.get("teacher", Output))
+def needs_teacher(name: str) -> bool:
+    """Return true unless the method's signature allows `teacher` to be None."""
+    hints = get_type_hints(METHODS[name])
+    return type(None) not in get_args(hints.get("teacher", Output))
 
 
 def method_formula(name: str) -> str:

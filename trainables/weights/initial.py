@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from spaces.disk import existing_file
 from spaces.errors import Problem, UserError
 from spaces.recipe import Recipe
 from trainables.data import Dataset, MissingFilesError
-from trainables.data.locations import expand_path
 from trainables.models import build_network
 from trainables.weights import published, tensor_file
 from trainables.weights.published import file_sha256
@@ -89,10 +88,10 @@ def find_weights_file(name: str, key: str = "teacher.weights") -> Path:
 
     Raises UserError with the key if the file is missing.
     """
-    path = expand_path(name)
-    if not os.path.isfile(path):  # Path.is_file raises for a file in an unreadable folder
-        raise UserError(f"{key}: {path}: no such file")
-    return path
+    try:
+        return existing_file(name)
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from None
 
 
 def load_teacher_weights(model: nn.Module, path: Path) -> None:

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from spaces.errors import UserError
-from trainables.data import MissingFilesError
 from trainables.data.download import fetch_file
+from trainables.data.locations import MissingWeightsError
 
 VERSION = "IMAGENET1K_V1"  # published for every network
 
@@ -23,13 +23,6 @@ class PublishedFile(NamedTuple):
     url: str
     bytes: int
     path: Path
-
-
-class MissingWeightsError(MissingFilesError):
-    """Published weights are not on this machine.
-
-    The message says where they were searched and how to get them.
-    """
 
 
 def published_source(module: nn.Module) -> PublishedFile:

@@ -33,8 +33,7 @@ def main(arguments):
         return 130
     return 0
 
-sys.argv = ["x", "x.yaml", "--fresh"]
-sys.exit(supervise(main))
+sys.exit(supervise(main, ["x.yaml", "--fresh"]))
 """
 FIRST, RESUMED = "run ['x.yaml', '--fresh']", "run ['x.yaml', '--out', 'y']"
 TO_GO_ON = "To go on: python -m search.run x.yaml --out y"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from search.plan.check import check_networks, check_space
+from search.plan.check import check_networks
+from search.plan.check_space import check_space
 from spaces.errors import UserError
 
 PLAIN = {"name": "hinton", "alpha": 0.5, "temperature": 4}

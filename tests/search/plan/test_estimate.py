@@ -11,7 +11,6 @@ from search.plan.estimate import STARTUP_COST, STUDENT_COST, TIMED_STEPS, Pace, 
 from search.students.candidates import (
     all_teacher_recipes,
     grid_students,
-    longest_training,
     students_per_teacher,
 )
 from spaces.recipe import Recipe
@@ -49,7 +48,7 @@ def test_confirmed_students_bring_a_baseline(space, digits):
 
 def test_epochs_are_those_of_the_longest_student(space, digits):
     mixed = space(train={"epochs": {"choice": [2, 5]}, "batch_size": 64}, method=PLAIN)
-    assert longest_training(mixed) == 5
+    assert mixed.longest_training == 5
     assert plan(mixed, digits).epochs == 5 * 4
 
 

@@ -162,12 +162,12 @@ def test_a_missing_or_broken_plugin_is_named(command, write, tmp_path):
 def test_an_experiment_keeps_its_first_precision(command, write, tmp_path, monkeypatch):
     """The student uses float32, its teacher the fastest precision, which differs on another machine."""
     space = write(tmp_path / "x.yaml", train={"epochs": 3, "precision": "float32"})
-    monkeypatch.setattr("search.launch.fastest_precision", lambda _: "bfloat16")
+    monkeypatch.setattr("search.session.fastest_precision", lambda _: "bfloat16")
     with pytest.raises(TypeError):  # Ray would start now
         command(space, "--out", tmp_path / "run")
     assert "precision: bfloat16" in paths.space_file(tmp_path / "run").read_text()
     for fastest in ("bfloat16", "float32"):
-        monkeypatch.setattr("search.launch.fastest_precision", lambda _, fastest=fastest: fastest)
+        monkeypatch.setattr("search.session.fastest_precision", lambda _, fastest=fastest: fastest)
         code, _, error = command(space, "--out", tmp_path / "run", "--check")
         assert (code, error) == (0, "")
 

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from search.plan.check import ALGORITHM_NAMES, check_space
+from search.algorithms import SAMPLERS, SCHEDULERS
+from search.plan.check_space import check_space
 from search.schema.build import schema_text
 from search.schema.describe import NAMED_PARTS, PARTS
 from spaces.__main__ import main
@@ -50,12 +51,13 @@ def test_each_definition_and_entry_has_a_line_of_its_own() -> None:
 def test_everything_registered_has_an_entry() -> None:
     names = {
         kind: [entry.name for entry in catalogue_entries(kind)]
-        for kind in (*NAMED_PARTS, "algorithm", "domain", "part")
+        for kind in (*NAMED_PARTS, "algorithm", "scheduler", "domain", "part")
     }
     assert {kind: names[kind] for kind in NAMED_PARTS} == {
         kind: [*functions] for kind, (_, functions) in NAMED_PARTS.items()
     }
-    assert names["algorithm"] == list(ALGORITHM_NAMES)
+    assert names["algorithm"] == ["grid", *SAMPLERS]
+    assert names["scheduler"] == [*SCHEDULERS]
     assert names["domain"] == list(DOMAIN_KINDS)
     assert names["part"] == list(PARTS)
     assert list(load_schema()["properties"]) == [*SPACE_KEYS, "fallback"]
