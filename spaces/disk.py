@@ -9,7 +9,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -36,12 +36,16 @@ def is_writable(folder: str | Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def existing_file(name: str) -> Path:
+def existing_file(name: str, in_folder: Sequence[str] = ()) -> Path:
     """Return the path of a file, with ~ expanded.
 
-    Raises UserError if it is missing.
+    Of a folder it is the first of the files `in_folder`. Raises UserError if it is missing.
     """
     path = expand_path(name)
+    if in_folder and os.path.isdir(path):
+        path = next((path / file for file in in_folder if os.path.isfile(path / file)), path)
+        if os.path.isdir(path):
+            raise UserError(f"{path}: a folder without weights, expected {' or '.join(in_folder)} in it")
     if not os.path.isfile(path):  # Path.is_file raises for a file in an unreadable folder
         raise UserError(f"{path}: no such file")
     return path

@@ -20,6 +20,7 @@ from spaces.recipe import Recipe, Teacher
 from spaces.training import Train
 from spaces.unknown_key import find_misspelled, unknown_key
 
+WEIGHTS_IN_FOLDER = ("model.safetensors", "pytorch_model.bin")  # of Hugging Face
 NAMED_KINDS = {"data": "data set", "model": "model", "method": "method"}
 
 
@@ -138,6 +139,6 @@ def _stage_problems(path: str, method: Method, train: Train, source: SignatureSo
 
 def _weights_problems(path: str, weights: str) -> Iterator[Problem]:
     try:
-        existing_file(weights)
+        existing_file(weights, WEIGHTS_IN_FOLDER)
     except UserError as error:
         yield f"{path}.weights", str(error)

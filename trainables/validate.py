@@ -25,6 +25,7 @@ from trainables.models import MODELS, build_network
 from trainables.omitted import correct_biases
 from trainables.phases import phase_problems
 from trainables.weights.initial import initial_weight_problems
+from trainables.weights.teacher_weights import teacher_weights_problem
 
 REGISTRIES: dict[str, Mapping[str, Callable[..., Any]]] = {"data": DATASETS, "model": MODELS, "method": METHODS}
 
@@ -56,10 +57,14 @@ def data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
 
 
 def _teacher_data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
-    for index, teacher in enumerate(recipe.teacher_recipes()):
+    members = recipe.teacher.members() if recipe.teacher else []
+    for index, (member, teacher) in enumerate(zip(members, recipe.teacher_recipes(), strict=True)):
         prefix = f"teacher.ensemble.{index}" if recipe.teacher and recipe.teacher.ensemble else "teacher"
-        for path, message in data_problems(teacher, data):
-            yield f"{prefix}.{path.removeprefix('student.')}", message
+        problems = list(data_problems(teacher, data))
+        yield from ((f"{prefix}.{path.removeprefix('student.')}", message) for path, message in problems)
+        if member.weights and not problems:  # the file is compared with a network that can be built
+            misfit = teacher_weights_problem(member.weights, teacher.network, data)
+            yield from [(f"{prefix}.weights", misfit)] if misfit else []
 
 
 def _network_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:

@@ -35,7 +35,7 @@ import torch
 from spaces.space import load_space{imports}
 from trainables.evaluate import predict_logits
 from trainables.models import build_network
-from trainables.weights.tensor_file import read_weights
+from trainables.weights.weights_file import read_weights
 {register}
 recipe = load_space("recipe.yaml").fill({{}}, seed={seed}, teacher_seed={teacher_seed})
 model = build_network(recipe.network, shape={shape}, classes={classes})

@@ -24,7 +24,7 @@ from trainables import checkpoint
 from trainables.data import idx
 from trainables.data.array_file import is_intact, map_array
 from trainables.teachers import cache
-from trainables.weights import tensor_file
+from trainables.weights import tensor_file, weights_file
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for part in ("spaces", "trainables", "results", "search") for path in (ROOT / part).rglob("*.py"))
@@ -120,7 +120,7 @@ def a_journal(path: Path) -> None:
 
 LOADERS: dict[str, Callable[[Path], Any]] = {
     "tensors": tensor_file.read_tensors,
-    "weights of a user": tensor_file.read_weights,
+    "weights of a user": weights_file.read_weights,
     "a checkpoint": checkpoint.load_checkpoint,
     "a cached teacher": cached_teacher,
     "a cached array": cached_array,

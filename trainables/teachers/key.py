@@ -11,8 +11,9 @@ from spaces.recipe import Recipe
 from trainables.data import Dataset
 from trainables.named_files import named_file_digests
 from trainables.plugin import plugin_fingerprint
-from trainables.weights.initial import find_weights_file, initial_weight_digests
+from trainables.weights.initial import initial_weight_digests
 from trainables.weights.published import file_sha256
+from trainables.weights.weights_file import find_weights_file
 
 # Raise it when a change to the training code or the cache's files makes older caches invalid.
 TRAINING_VERSION = 5

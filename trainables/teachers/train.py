@@ -28,7 +28,9 @@ from trainables.teachers.outputs import (
     count_uncached_views,
     score_outputs,
 )
-from trainables.weights.initial import find_weights_file, load_initial_weights, load_teacher_weights
+from trainables.weights.initial import load_initial_weights
+from trainables.weights.teacher_weights import load_teacher_weights
+from trainables.weights.weights_file import find_weights_file
 
 
 class TrainingStarted(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,18 +9,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from spaces.disk import existing_file
 from spaces.errors import Problem, UserError
 from spaces.recipe import Recipe
 from trainables.data import Dataset, MissingFilesError
 from trainables.models import build_network
-from trainables.weights import published, tensor_file
+from trainables.weights import published
 from trainables.weights.published import file_sha256
+from trainables.weights.tensor_names import first_layer_and_head, layer_name, match_names, problem_list, tensor_problems
+from trainables.weights.weights_file import find_weights_file, read_weights
 
 PUBLISHED = "imagenet"  # value of `model.weights` for torchvision's weights
-GOOGLENET_AUXILIARY = ("aux1.", "aux2.")  # heads used only when the published weights were trained
-# Names of DenseNet's layers in files from before 2018.
-OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
 
 class InitialWeights(NamedTuple):
@@ -83,28 +80,6 @@ def ensure_published_weights(recipe: Recipe, data: Dataset, *, download: bool) -
             published.published_file(module)
 
 
-def find_weights_file(name: str, key: str = "teacher.weights") -> Path:
-    """Return the path of a weights file.
-
-    Raises UserError with the key if the file is missing.
-    """
-    try:
-        return existing_file(name)
-    except UserError as error:
-        raise UserError(f"{key}: {error}") from None
-
-
-def load_teacher_weights(model: nn.Module, path: Path) -> None:
-    """Load all weights of a teacher from a file.
-
-    Raises UserError with the tensors that do not fit.
-    """
-    weights = tensor_file.read_weights(path)
-    if problems := _tensor_problems(weights, model.state_dict()):
-        raise UserError(f"teacher.weights: {path}: does not fit teacher.model {_problem_list(problems)}")
-    model.load_state_dict(weights)
-
-
 def _recipe_parts(recipe: Recipe, data: Dataset) -> list[tuple[str, nn.Module]]:
     """Return the parts of a recipe's network with initial weights.
 
@@ -150,48 +125,20 @@ def _fitting_weights(module: nn.Module, path: Path) -> tuple[dict[str, Tensor], 
 
     Returns them, and the names of the first and last layers that keep their random weights.
     """
-    own, (first, head) = module.state_dict(), _first_layer_and_head(module)
-    weights = {OLD_DENSENET.sub(r"\1\2.", name): value for name, value in tensor_file.read_weights(path).items()}
-    weights = {
-        name: value for name, value in weights.items() if name in own or not name.startswith(GOOGLENET_AUXILIARY)
-    }
+    own, (first, head) = module.state_dict(), first_layer_and_head(module)
+    try:
+        weights = match_names(read_weights(path), own)
+    except UserError as error:
+        raise UserError(f"model.weights: {path}: {str(error).removeprefix(f'{path}: ')}") from None
     # Files written before batch norm counted its batches lack the counters, which are not used here.
     expected = {
         name: value for name, value in own.items() if name in weights or not name.endswith("num_batches_tracked")
     }
-    problems = _tensor_problems(weights, expected)
-    renewed = {_layer_name(name) for name in problems if name.startswith(head)}
-    renewed |= {first} & {_layer_name(name) for name in problems.keys() & own.keys() & weights.keys()}
-    fitting = {name: value for name, value in weights.items() if _layer_name(name) not in renewed}
-    errors = {name: text for name, text in problems.items() if _layer_name(name) not in renewed}
+    problems = tensor_problems(weights, expected)
+    renewed = {layer_name(name) for name in problems if name.startswith(head)}
+    renewed |= {first} & {layer_name(name) for name in problems.keys() & own.keys() & weights.keys()}
+    fitting = {name: value for name, value in weights.items() if layer_name(name) not in renewed}
+    errors = {name: text for name, text in problems.items() if layer_name(name) not in renewed}
     if errors or not fitting:
-        raise UserError(f"model.weights: {path}: does not fit the model {_problem_list(errors or problems)}")
-    return fitting, sorted(renewed & {_layer_name(name) for name in own})
-
-
-def _first_layer_and_head(module: nn.Module) -> tuple[str, str]:
-    """Return the first layer's name and the prefix of the head's tensors."""
-    layers = (name for name, layer in module.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear))
-    first = next(layers, "")
-    *_, last = (name for name, _ in module.named_parameters())
-    top = last.partition(".")[0] + "."
-    return first, _layer_name(last) + "." if first.startswith(top) else top
-
-
-def _layer_name(tensor_name: str) -> str:
-    return tensor_name.rpartition(".")[0]
-
-
-def _tensor_problems(weights: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, str]:
-    """Return the misfits of weights and a network's own tensors, by name."""
-    problems = {name: f"{name} is missing" for name in own.keys() - weights.keys()}
-    problems |= {name: f"{name} is not in the model" for name in weights.keys() - own.keys()}
-    return problems | {
-        name: f"{name} is {list(weights[name].shape)}, expected {list(own[name].shape)}"
-        for name in own.keys() & weights.keys()
-        if weights[name].shape != own[name].shape
-    }
-
-
-def _problem_list(problems: dict[str, str]) -> str:
-    return f"({len(problems)} tensors: {'; '.join(sorted(problems.values())[:4])})"
+        raise UserError(f"model.weights: {path}: does not fit the model {problem_list(errors or problems)}")
+    return fitting, sorted(renewed & {layer_name(name) for name in own})

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
@@ -49,28 +48,6 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         if checksum != hashlib.sha256(original).hexdigest():
             raise UserError(f"{path}: damaged: its content does not match its checksum")
     return tensors, metadata
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the state dict in a safetensors file or a PyTorch file.
-
-    Raises UserError for a file with anything but tensors: other objects may run code when loaded.
-    """
-    if path.suffix == ".safetensors":
-        return read_tensors(path)[0]
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError:  # torch's own message recommends loading the file in an unsafe way
-        raise UserError(f"{path}: not a state dict of plain tensors: other objects may run code when loaded") from None
-    except Exception as error:  # torch raises many types for a file that is not a state dict
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path}: not a state dict of plain tensors ({reason})") from None
-    if not isinstance(state, dict):
-        raise UserError(f"{path}: expected a state dict (names -> tensors), found {type(state).__name__}")
-    objects = [f"{name} ({type(value).__name__})" for name, value in state.items() if not isinstance(value, Tensor)]
-    if objects:
-        raise UserError(f"{path}: expected a state dict (names -> tensors), found also {', '.join(objects[:4])}")
-    return state
 
 
 def _metadata(content: bytes) -> dict[str, str]:

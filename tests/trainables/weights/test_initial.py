@@ -108,9 +108,9 @@ def test_other_tensors_that_do_not_fit_are_refused(
     ("name", "message"),
     [
         ("nowhere.pth", "model.weights: nowhere.pth: no such file"),
-        (".", "model.weights: .: no such file"),
+        (".", "model.weights: .: a folder without weights, expected model.safetensors or pytorch_model.bin in it"),
         ("x" * 5000, "model.weights: x*: no such file"),  # no file system has such a name
-        ("~nosuchuser/w.pth", "~nosuchuser/w.pth: no such home folder"),
+        ("~nosuchuser/w.pth", "model.weights: ~nosuchuser/w.pth: no such home folder"),
     ],
     ids=["absent", "folder", "too long", "no home"],
 )

@@ -19,7 +19,7 @@ from trainables.models import build_network
 from trainables.teachers.key import teacher_key
 from trainables.teachers.train import TeacherResult, train_teacher
 from trainables.weights import tensor_file
-from trainables.weights.initial import load_teacher_weights
+from trainables.weights.teacher_weights import load_teacher_weights
 
 Make = Callable[..., Recipe]
 
@@ -65,9 +65,14 @@ def test_the_key_follows_the_content_of_the_file(
     [
         ({"logits.bias": None}, "logits.bias is missing"),
         ({"fc.bias": torch.ones(3)}, "fc.bias is not in the model"),
-        ({"logits.bias": torch.ones(7)}, r"logits.bias is \[7\], expected \[10\]"),
+        ({"linear1.bias": torch.ones(7)}, r"linear1.bias is \[7\], expected \[32\]"),
+        ({"linear1.bias": torch.ones(32).int()}, r"linear1.bias is int32, expected float32"),
+        (
+            {"logits.weight": torch.ones(12, 32), "logits.bias": torch.ones(12)},
+            "its head has 12 outputs, expected 10; .* write teacher: {model: {weights: FILE}}",
+        ),
     ],
-    ids=["missing", "unknown", "shape"],
+    ids=["missing", "unknown", "shape", "integers", "head"],
 )
 def test_weights_that_do_not_fit(
     kd_cache: Path,

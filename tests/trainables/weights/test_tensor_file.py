@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from spaces.errors import UserError
 from trainables.weights import tensor_file
@@ -152,55 +151,3 @@ def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "nothing.safetensors", tmp_path):
         with pytest.raises(UserError, match=str(path)):
             tensor_file.read_tensors(path)
-
-
-@pytest.fixture
-def network() -> nn.Module:
-    return nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
-
-
-@pytest.mark.parametrize("name", ["w.safetensors", "w.pth", "w.pt", "w"])
-def test_weights_of_another_program(tmp_path: Path, network: nn.Module, name: str) -> None:
-    if name.endswith("safetensors"):
-        tensor_file.write_tensors(tmp_path / name, network.state_dict())
-    else:
-        torch.save(network.state_dict(), tmp_path / name)
-    weights = tensor_file.read_weights(tmp_path / name)
-    assert weights.keys() == network.state_dict().keys()
-    assert all(torch.equal(weights[key], value) for key, value in network.state_dict().items())
-
-
-class Code:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.path,)
-
-
-@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
-@pytest.mark.parametrize("save", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))])
-def test_no_code_is_run(tmp_path: Path, name: str, save: Callable[[Any, Path], None]) -> None:
-    touched = tmp_path / "touched"
-    save({"weight": torch.ones(2), "trap": Code(touched)}, tmp_path / name)
-    with pytest.raises(UserError, match=str(tmp_path / name)):
-        tensor_file.read_weights(tmp_path / name)
-    assert not touched.exists()
-
-
-def test_other_objects_are_refused(tmp_path: Path, network: nn.Module) -> None:
-    contents = [network, {"model": network.state_dict()}, {"epoch": 3}, [torch.ones(2)], torch.ones(2), 7]
-    for i, content in enumerate(contents):
-        torch.save(content, tmp_path / f"{i}.pth")
-        with pytest.raises(UserError, match=str(tmp_path / f"{i}.pth")):
-            tensor_file.read_weights(tmp_path / f"{i}.pth")
-
-
-def test_damaged_state_dicts_are_refused(tmp_path: Path, network: nn.Module) -> None:
-    path = tmp_path / "w.pth"
-    torch.save(network.state_dict(), path)
-    content = path.read_bytes()
-    for length in [0, 1, 10, len(content) // 2, len(content) - 1]:
-        path.write_bytes(content[:length])
-        with pytest.raises(UserError, match=str(path)):
-            tensor_file.read_weights(path)
