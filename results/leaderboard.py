@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,8 +35,7 @@ def build_leaderboard(
     then baseline, teacher and the rest.
     """
     knobs, diagnoses = knob_columns(students), diagnosis_columns(students)
-    groups = group_configurations(_comparable_students(students))
-    rows = [_configuration_line(group, knobs, diagnoses) for group in groups]
+    rows = _student_lines(_comparable_students(students), knobs, diagnoses)
     lines = _lines_as_table(rows + _teacher_lines(teachers or {}, knobs, diagnoses), knobs, diagnoses)
     lines["rank"] = _rank_lines(lines, metric)
     place = lines["stage"].map(STAGE_ORDER).fillna(1 + max(STAGE_ORDER.values()))
@@ -59,28 +59,46 @@ def _lines_as_table(rows: list[Row], knobs: list[str], diagnoses: list[str]) -> 
     return table.astype({name: "Int64" if name in INTEGER_NUMBERS else float for name in (*NUMBERS, *diagnoses)})
 
 
-def group_configurations(students: pandas.DataFrame) -> list[pandas.DataFrame]:
-    """Return one group per stage and configuration.
+def configuration_numbers(students: pandas.DataFrame) -> pandas.Series:
+    """Number the stages and configurations by first appearance, from 0.
 
-    The students of a group differ by their seeds alone.
+    The students with one number differ by their seeds alone.
     """
     if not len(students):
-        return []
-    columns = ["stage", *knob_columns(students)]
-    return [group for _, group in students.groupby(columns, dropna=False, sort=False)]
+        return pandas.Series(dtype=int)
+    return students.groupby(["stage", *knob_columns(students)], dropna=False, sort=False).ngroup()
 
 
-def _configuration_line(group: pandas.DataFrame, knobs: list[str], diagnoses: list[str]) -> Row:
-    finished, first = group[group["status"] == "finished"], group.iloc[0]
-    unfinished = group["status"][group["status"] != "finished"].value_counts()
-    return {
-        **{name: first[name] for name in ["stage", *knobs, "parameters", "macs"]},
-        **{name: finished[name].mean() for name in (*MEANS, *diagnoses)},
-        "test_std": finished["test_accuracy"].std(),
-        "n": len(finished),
-        "epochs": (finished if len(finished) else group)["epochs"].max(),
-        "left_out": ", ".join(f"{count} {status}" for status, count in unfinished.items()),
+def group_configurations(students: pandas.DataFrame) -> list[pandas.DataFrame]:
+    """Return one group per stage and configuration."""
+    return [group for _, group in students.groupby(configuration_numbers(students))]
+
+
+def _student_lines(students: pandas.DataFrame, knobs: list[str], diagnoses: list[str]) -> list[Row]:
+    numbers, is_finished = configuration_numbers(students), students["status"] == "finished"
+    finished, left_out = students[is_finished].groupby(numbers), _unfinished_texts(students, numbers)
+    means = finished[[*MEANS, *diagnoses]].mean()
+    means["test_std"], means["n"] = finished["test_accuracy"].std(), finished.size()
+    epochs = students.groupby(numbers)["epochs"].max().to_dict() | finished["epochs"].max().to_dict()
+    first = students[~numbers.duplicated()][["stage", *knobs, "parameters", "macs"]]
+    known_means = means.to_dict("index")
+    return [
+        {"n": 0, **values, **known_means.get(number, {}), "epochs": epochs[number], "left_out": left_out[number]}
+        for number, values in enumerate(first.to_dict("records"))
+    ]
+
+
+def _unfinished_texts(students: pandas.DataFrame, numbers: pandas.Series) -> dict[int, str]:
+    """Return texts such as `2 stopped, 1 failed` by configuration."""
+    counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for number, status in zip(numbers, students["status"], strict=True):
+        if status != "finished":
+            counts[number][status] += 1
+    texts = {
+        number: ", ".join(f"{count} {status}" for status, count in counter.most_common())
+        for number, counter in counts.items()
     }
+    return defaultdict(str, texts)
 
 
 def _teacher_lines(teachers: Mapping[str, Row], knobs: list[str], diagnoses: list[str]) -> list[Row]:

@@ -24,6 +24,7 @@ from search.environment import RunRecord, environment_record
 from search.folder import locked_folder
 from search.identity import record_identity
 from search.plan.check import check_resources
+from search.plan.estimate import Plan
 from search.repair import repair_folder
 from search.students.spec import StudentSpec
 from search.trials.progress_display import ProgressDisplay
@@ -49,7 +50,7 @@ class RunSettings(NamedTuple):
     resume_command: str
     identity: dict[str, Any]  # see search/identity.py
     insecure_cluster: bool = False
-    planned_epoch_seconds: float | None = None  # of all workers together
+    plan: Plan | None = None  # students and time, as estimated
 
 
 def train_and_report(settings: RunSettings, console: Console) -> int:
@@ -85,10 +86,12 @@ def _train_students(settings: RunSettings, console: Console) -> int:
     space, folder = settings.space, settings.folder
     environment = environment_record(space, settings.data, settings.resume_command, settings.plugins)
     records.write_file(paths.space_file(folder), space.dump())
-    record = RunRecord(folder, environment | {"auto_precision": settings.precision})
+    planned = {"planned_students": settings.plan.students} if settings.plan else {}
+    record = RunRecord(folder, environment | {"auto_precision": settings.precision} | planned)
     trackers = start_trackers(space, folder, lambda line: print_plain(console, line))
     metric = space.search.metric
-    display = ProgressDisplay(console, metric, METRIC_MODES[metric], settings.planned_epoch_seconds)
+    planned_seconds = settings.plan.epoch_seconds if settings.plan else None
+    display = ProgressDisplay(console, metric, METRIC_MODES[metric], planned_seconds)
     local = settings.address is None
     context = SearchContext(space, settings.data, settings.grid, folder, settings.plugins, display, trackers, {}, local)
     complete = False

@@ -58,7 +58,7 @@ def check_or_train(
         *(space, data, grid, folder, plugins, options.address, precision),
         *(resume_command(options), identity),
         insecure_cluster=options.insecure_cluster,
-        planned_epoch_seconds=plan.epoch_seconds,
+        plan=plan,
     )
     return train_and_report(settings, console)
 

@@ -13,8 +13,12 @@ import pandas
 from results import grids, leaderboard, wording
 from results.experiment import Experiment
 from results.figures.titles import figure_title
+from results.records import Row
 from results.students import knob_columns
+from results.thinning import thin
 
+MAX_CURVES = 400  # of students
+MAX_CURVE_EPOCHS = 100  # of one student
 GROUPS = ("configuration", "stopped", "running", "finished", "baseline", "chosen")  # in drawing order, the last on top
 LOWEST_QUANTILE = 0.05  # of the accuracies after the first quarter of the epochs: the lower end of the axis
 
@@ -26,6 +30,7 @@ class Curve(NamedTuple):
     label: str
     epochs: list[int]
     percent: list[float]
+    deviation: list[float]  # over the seeds of a configuration; NaN for one seed, empty for a student
 
 
 class LearningCurves(NamedTuple):
@@ -43,24 +48,32 @@ class LearningCurves(NamedTuple):
 
 
 def student_curves(experiment: Experiment, lines: pandas.DataFrame) -> LearningCurves:
-    """Return one curve per student, without failed and diverged students.
+    """Return curves of students, without failed and diverged students.
 
-    `lines` is the leaderboard.
+    Of more than MAX_CURVES students a selection is shown. `lines` is the leaderboard.
     """
-    students, epochs = _trained_students(experiment), dict(iter(_scored_epochs(experiment).groupby("trial")))
+    students, epochs = _trained_students(experiment), _scored_epochs(experiment).sort_values("epoch")
+    students = students[students["trial"].isin(epochs["trial"])]
+    groups = _student_groups(students, lines)
+    thinned = thin(students, -students["val_accuracy"], MAX_CURVES, groups.isin(["chosen", "baseline", "running"]))
+    shown_epochs = epochs[epochs["trial"].isin(thinned.shown["trial"])]
+    points = {
+        trial: list(zip(group["epoch"], group["val_accuracy"], strict=True))
+        for trial, group in shown_epochs.groupby("trial")
+    }
     knobs = knob_columns(students)
     curves = [
-        _student_curve(group, student, knobs, epochs[student["trial"]])
-        for group, (_, student) in zip(_student_groups(students, lines), students.iterrows(), strict=True)
-        if student["trial"] in epochs
+        _student_curve(group, student, knobs, points[student["trial"]])
+        for group, student in zip(groups[thinned.shown.index], thinned.shown.to_dict("records"), strict=True)
     ]
-    counts = {group: sum(curve.group == group for curve in curves) for group in reversed(GROUPS)}
-    shown = ", ".join(f"{count} {group}" for group, count in counts.items() if count)
-    caption = (
-        f"One line per student ({shown or 'none yet'}). The axis covers the range in which they differ; double-click "
-        "the figure to see everything."
-    )
-    return _learning_curves(experiment, curves, caption)
+    counts = {group: int((groups == group).sum()) for group in reversed(GROUPS)}
+    totals = ", ".join(f"{count} {group}" for group, count in counts.items() if count)
+    caption = [
+        f"One line per student ({totals or 'none yet'}).",
+        thinned.note,
+        "The axis covers the range in which they differ; double-click the figure to see everything.",
+    ]
+    return _learning_curves(experiment, curves, " ".join(filter(None, caption)))
 
 
 def configuration_curves(experiment: Experiment, lines: pandas.DataFrame) -> LearningCurves:
@@ -69,14 +82,14 @@ def configuration_curves(experiment: Experiment, lines: pandas.DataFrame) -> Lea
     The chosen configuration and its baseline have a further curve each. `lines` is the leaderboard.
     """
     students, epochs = _trained_students(experiment), _scored_epochs(experiment)
-    groups = [("configuration", "", group) for group in leaderboard.group_configurations(students)]
+    curves = _mean_curves("configuration", "", epochs, students, leaderboard.configuration_numbers(students))
     chosen = _chosen_and_baseline(students, lines)
     if chosen is not None:
         knobs = knob_columns(students)
         label = f"best: {wording.format_configuration(dict(lines[lines['rank'] == 1].iloc[0]), knobs)}"
-        groups += [("baseline", "baseline", chosen[1]), ("chosen", label, chosen[0])]
-    curves = [_mean_curve(*group, epochs) for group in groups]
-    return _learning_curves(experiment, [curve for curve in curves if curve.epochs], "")
+        for group, text, members in (("baseline", "baseline", chosen[1]), ("chosen", label, chosen[0])):
+            curves += _mean_curves(group, text, epochs, members, pandas.Series(0, members.index))
+    return _learning_curves(experiment, curves, "")
 
 
 def _learning_curves(experiment: Experiment, curves: list[Curve], caption: str) -> LearningCurves:
@@ -124,18 +137,30 @@ def _student_groups(students: pandas.DataFrame, lines: pandas.DataFrame) -> pand
     return groups
 
 
-def _student_curve(group: str, student: pandas.Series, knobs: list[str], epochs: pandas.DataFrame) -> Curve:
-    ordered = epochs.sort_values("epoch")
-    label = f"{wording.format_configuration(dict(student), knobs)}, seed {student['seed']}"
-    percent = [round(100 * float(value), 3) for value in ordered["val_accuracy"]]
-    return Curve(group, label.lstrip(", "), [int(epoch) for epoch in ordered["epoch"]], percent)
+def _student_curve(group: str, student: Row, knobs: list[str], points: list[tuple[int, float]]) -> Curve:
+    label = f"{wording.format_configuration(student, knobs)}, seed {student['seed']}"
+    every = -(-len(points) // MAX_CURVE_EPOCHS)
+    shown = points[(len(points) - 1) % every :: every]  # with the last epoch
+    percent = [round(100 * float(value), 3) for _, value in shown]
+    return Curve(group, label.lstrip(", "), [int(epoch) for epoch, _ in shown], percent, [])
 
 
-def _mean_curve(group: str, label: str, students: pandas.DataFrame, epochs: pandas.DataFrame) -> Curve:
-    """Return the mean over students, up to their last common epoch."""
-    scores = epochs[epochs["trial"].isin(students["trial"])].groupby("epoch")["val_accuracy"]
-    mean = scores.mean()[scores.count() == len(students)]  # a mean over fewer seeds would jump
-    return Curve(group, label, [int(epoch) for epoch in mean.index], [100 * float(value) for value in mean])
+def _mean_curves(
+    group: str, label: str, epochs: pandas.DataFrame, students: pandas.DataFrame, numbers: pandas.Series
+) -> list[Curve]:
+    """Return the means over the students of each number.
+
+    Each ends with the last common epoch of its students.
+    """
+    by_trial = dict(zip(students["trial"], numbers, strict=True))
+    numbered = epochs.assign(number=epochs["trial"].map(by_trial)).dropna(subset=["number"])
+    means = numbered.groupby(["number", "epoch"])["val_accuracy"].agg(["mean", "std", "count"]).reset_index()
+    # a mean over fewer seeds would jump
+    complete = means[means["count"] == means["number"].map(numbers.value_counts())]
+    return [
+        Curve(group, label, rows["epoch"].tolist(), (100 * rows["mean"]).tolist(), (100 * rows["std"]).tolist())
+        for _, rows in complete.groupby("number")
+    ]
 
 
 def _axis_limits(curves: list[Curve], teachers: list[float]) -> tuple[float, float]:

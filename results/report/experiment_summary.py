@@ -12,6 +12,7 @@ from results.protocol import protocol_lines
 from results.students import knob_columns
 from spaces.domain import Choice, Domain
 
+STATUS_TEXTS = {"finished": "finished", "stopped": "stopped early", "diverged": "diverged", "failed": "failed"}
 NOT_ABOVE_BASELINE = "not above the baseline, which is trained on labels only"
 
 
@@ -52,7 +53,7 @@ def experiment_summary(experiment: Experiment, lines: pandas.DataFrame) -> Exper
     environment = experiment.environment
     return ExperimentSummary(
         name=experiment.space.name,
-        state=_progress_text(experiment),
+        state=progress_text(experiment),
         running=experiment.running,
         facts=main_results(lines, knob_columns(experiment.students), experiment.metric, " so far" * experiment.running),
         protocol=[line for line in protocol_lines(experiment) if not line.startswith("**")],
@@ -63,12 +64,24 @@ def experiment_summary(experiment: Experiment, lines: pandas.DataFrame) -> Exper
     )
 
 
-def _progress_text(experiment: Experiment) -> str:
-    status = experiment.students["status"]
-    training, finished, started = (status == "running").sum(), (status == "finished").sum(), len(status)
+def progress_text(experiment: Experiment) -> str:
+    """Return the progress of a search, in students.
+
+    They are counted against the number planned.
+    """
+    counts = experiment.students["status"].value_counts().to_dict()
+    texts = [f"{counts[status]} {text}" for status, text in STATUS_TEXTS.items() if status in counts]
+    statuses = f" ({', '.join(texts)})" if texts else ""
+    training = counts.pop("running", 0)
+    ended = sum(counts.values())
     if not experiment.running:
-        return f"The search is done: {finished} of {started} students finished."
-    return f"The search is not done: {training} in training, {finished} of {started} started students finished."
+        return f"The search is done: {ended} students{statuses}."
+    planned = max(ended + training, sum((experiment.environment.get("planned_students") or {}).values()))
+    waiting = [f"{planned - ended - training} not started"] if planned > ended + training else []
+    is_at_work = "running_since" in experiment.environment
+    state = "The search is running" if is_at_work else "The search is not done; the same command resumes it"
+    numbers = [f"{ended} of {planned} students ended{statuses}", f"{training} in training", *waiting]
+    return f"{state}: {', '.join(numbers)}."
 
 
 def main_results(lines: pandas.DataFrame, knobs: list[str], metric: str, so_far: str = "") -> list[Fact]:

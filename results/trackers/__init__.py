@@ -1,7 +1,7 @@
 """Trackers: displays of a running search in other programs.
 
 All are drawn from the rows of the experiment folder. The driver sends each event once, to all trackers of a search.
-TensorBoard and the journal of optuna-dashboard are always on; a space names others under `track`.
+The report page, TensorBoard and the journal of optuna-dashboard are always on; a space names others under `track`.
 
 To add one, write a module with the functions of TrackerModule and a line in TRACKERS.
 """
@@ -57,11 +57,12 @@ class TrackerEntry(NamedTuple):
 
 
 TRACKERS = {
+    "report_page": TrackerEntry("results.trackers.report_page"),
     "tensorboard": TrackerEntry("results.trackers.tensorboard"),
     "optuna_journal": TrackerEntry("results.trackers.optuna_journal"),
     "mlflow": TrackerEntry("results.trackers.mlflow", package="mlflow", takes_text=True),
 }
-ALWAYS_ON = ("tensorboard", "optuna_journal")
+ALWAYS_ON = ("report_page", "tensorboard", "optuna_journal")
 MAX_REASON_CHARACTERS = 300
 
 

@@ -33,12 +33,12 @@ def test_a_reload_shows_the_progress_of_a_running_search(look, synthetic, tmp_pa
     screen = look(builder.folder / "report.html")
     screen.scroll()
     state = screen.page.locator(".state.running")
-    assert "1 in training, 7 of 8 started students finished. Written 20" in state.inner_text()
+    assert "7 of 8 students ended (7 finished), 1 in training. Written 20" in state.inner_text()
     assert "running (1)" in screen.page.locator("#learning .legend").text_content()
     builder.student("explore", values, 2)
     rebuild_results(builder.folder)
     screen.page.reload()
-    assert "1 in training, 8 of 9 started students" in state.inner_text()
+    assert "8 of 9 students ended" in state.inner_text()
 
 
 def test_names_with_html_are_shown_literally(look, synthetic, tmp_path):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from results import records
 from results.experiment import load_experiment
 from results.report.experiment_summary import NOT_ABOVE_BASELINE, describe_domain, experiment_summary
 from spaces import domain
@@ -14,7 +15,7 @@ def of(folder):
 
 def test_summary_of_a_finished_search(full):
     data = of(full)
-    assert data.state == "The search is done: 21 of 21 students finished." and not data.running
+    assert data.state == "The search is done: 21 students (21 finished)." and not data.running
     assert [fact.name for fact in data.facts] == ["Chosen by validation, test", "Baseline, test", "Teacher, test"]
     assert "temperature 16" in data.facts[0].note and "n = 3" in data.facts[0].note
     assert data.command == "python -m search.run spaces/synthetic.yaml" and ("torch", "2.13.0") in data.versions
@@ -48,13 +49,22 @@ def test_a_knob_of_several_options_has_one_entry(full):
 def test_progress_of_a_running_search(running):
     data = of(running)
     assert data.running and data.facts[0].name == "Chosen by validation so far, test"
-    assert data.state == "The search is not done: 2 in training, 14 of 16 started students finished."
+    numbers = "14 of {} students ended (14 finished), 2 in training"
+    assert data.state == f"The search is not done; the same command resumes it: {numbers.format(16)}."
+    planned = {"running_since": 1.0, "planned_students": {"explore": 18, "baseline": 3}}
+    records.save_environment(running, {**records.read_environment(running), **planned})
+    assert of(running).state == f"The search is running: {numbers.format(21)}, 5 not started."
+
+
+def test_students_stopped_on_purpose_are_counted(broken):
+    numbers = "24 students (21 finished, 1 stopped early, 1 diverged, 1 failed)"
+    assert of(broken).state == f"The search is done: {numbers}."
 
 
 def test_before_the_first_student_only_the_teacher_is_shown(empty):
     data = of(empty().folder)
     assert [fact.name for fact in data.facts] == ["Teacher, test"]
-    assert data.state.endswith("0 in training, 0 of 0 started students finished.")
+    assert data.state.endswith("0 of 0 students ended, 0 in training.")
 
 
 def test_the_plan_names_search_stopping_and_confirmation(mixed):

@@ -80,7 +80,7 @@ def test_every_kind_of_experiment_has_a_self_contained_page(name, request):
 
 def test_a_page_before_the_first_student(empty):
     parts = Reader(of(empty().folder))
-    assert "The search is not done: 0 in training" in " ".join(parts.texts) and "parallel" not in parts.ids
+    assert "0 of 0 students ended, 0 in training" in " ".join(parts.texts) and "parallel" not in parts.ids
 
 
 def test_names_and_reasons_are_escaped(build):
@@ -98,7 +98,7 @@ def test_names_and_reasons_are_escaped(build):
 def test_rebuild_writes_the_page_each_time(running):
     rebuild_results(running)
     first = paths.report_file(running).read_text()
-    assert "The search is not done: 2 in training" in first
+    assert "14 of 16 students ended (14 finished), 2 in training" in first
     rebuild_results(running)
     second = paths.report_file(running).read_text()
     assert re.sub(r"Written [^.]*UTC", "", first) == re.sub(r"Written [^.]*UTC", "", second)
