@@ -9,7 +9,7 @@ from typing import Any
 import pandas
 
 from results.records import Row
-from results.students import DIAGNOSIS_PREFIX, diagnosis_columns, knob_columns
+from results.students import DIAGNOSIS_PREFIX, diagnosis_columns, knob_columns, table_rows
 from spaces.metrics import METRIC_FIELDS, VAL_FIELDS
 
 Label = Any
@@ -81,10 +81,10 @@ def _student_lines(students: pandas.DataFrame, knobs: list[str], diagnoses: list
     means["test_std"], means["n"] = finished["test_accuracy"].std(), finished.size()
     epochs = students.groupby(numbers)["epochs"].max().to_dict() | finished["epochs"].max().to_dict()
     first = students[~numbers.duplicated()][["stage", *knobs, "parameters", "macs"]]
-    known_means = means.to_dict("index")
+    mean_rows = dict(zip(means.index, table_rows(means), strict=True))
     return [
-        {"n": 0, **values, **known_means.get(number, {}), "epochs": epochs[number], "left_out": left_out[number]}
-        for number, values in enumerate(first.to_dict("records"))
+        {"n": 0} | values | mean_rows.get(number, {}) | {"epochs": epochs[number], "left_out": left_out[number]}
+        for number, values in enumerate(table_rows(first))
     ]
 
 

@@ -9,6 +9,7 @@ Analysis of Experiments, chapters 4 and 5.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
@@ -158,11 +159,25 @@ def paired_difference(
     n = len(seen[0] & seen[1])
     if not n:
         return None
-    model = _cell_model(values, cells, blocks)
+    model = _cell_model(*_informative(values, cells, blocks, (ours, reference)))
     mean, deviation = _estimate(model, _contrast(model, ours, reference))
     quantile = float(special.stdtrit(model.freedom, 1 - LEVEL / 2 / candidates)) if model.freedom > 0 else float("nan")
     half = quantile * deviation
     return Difference(mean, mean - half, mean + half, n, model.freedom)
+
+
+def _informative(
+    values: Numbers, cells: Sequence[Hashable], blocks: Sequence, compared: tuple[Hashable, Hashable]
+) -> tuple[list, list, list]:
+    """Drop cells of one value, as these have no residual.
+
+    The model of the rest is the same, and a search of thousands of configurations with one seed has a small one.
+    """
+    counts = Counter(cells)
+    rows = zip(values, cells, blocks, strict=True)
+    informative = [row for row in rows if counts[row[1]] > 1 or row[1] in compared]
+    y, names, groups = (list(column) for column in zip(*informative, strict=True))
+    return y, names, groups
 
 
 def _cell_model(values: Numbers, cells: Sequence[Hashable], blocks: Sequence) -> _CellModel:

@@ -91,6 +91,11 @@ def diagnosis_columns(students: pandas.DataFrame) -> list[str]:
     return [name for name in students.columns if name.startswith(DIAGNOSIS_PREFIX)]
 
 
+def table_rows(table: pandas.DataFrame) -> list[Row]:
+    """Return the rows of a table as dicts."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
 def histories(folder: Folder) -> Iterable[History]:
     """Yield the students with a first row, sorted by name."""
     students = (history(folder, trial) for trial in records.trial_names(folder))

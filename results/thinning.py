@@ -19,13 +19,13 @@ class Thinned(NamedTuple):
 
 
 def thin(rows: pandas.DataFrame, score: pandas.Series, most: int, always: pandas.Series | None = None) -> Thinned:
-    """Select at most `most` rows, and all marked by `always`.
+    """Select `most` rows beside those marked by `always`.
 
     Half of them are the best: those of the lowest score. The others are at even distances in the order of the score.
     """
-    if len(rows) <= most:
-        return Thinned(rows, "")
     marked = rows.index[always[rows.index]] if always is not None else rows.index[:0]
+    if len(rows) - len(marked) <= most:
+        return Thinned(rows, "")
     order = score[rows.index].drop(marked).sort_values(kind="stable").index
     best, rest = order[: most // 2], order[most // 2 :]
     places = numpy.linspace(0, len(rest) - 1, min(len(rest), most - len(best))).round().astype(int)

@@ -14,7 +14,7 @@ from results import grids, leaderboard, wording
 from results.experiment import Experiment
 from results.figures.titles import figure_title
 from results.records import Row
-from results.students import knob_columns
+from results.students import knob_columns, table_rows
 from results.thinning import thin
 
 MAX_CURVES = 400  # of students
@@ -64,7 +64,7 @@ def student_curves(experiment: Experiment, lines: pandas.DataFrame) -> LearningC
     knobs = knob_columns(students)
     curves = [
         _student_curve(group, student, knobs, points[student["trial"]])
-        for group, student in zip(groups[thinned.shown.index], thinned.shown.to_dict("records"), strict=True)
+        for group, student in zip(groups[thinned.shown.index], table_rows(thinned.shown), strict=True)
     ]
     counts = {group: int((groups == group).sum()) for group in reversed(GROUPS)}
     totals = ", ".join(f"{count} {group}" for group, count in counts.items() if count)

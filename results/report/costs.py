@@ -8,7 +8,10 @@ import pandas
 
 from results import wording
 from results.experiment import Experiment
-from results.students import knob_columns
+from results.records import Row
+from results.students import knob_columns, table_rows
+
+MAX_FAILURES = 1000  # listed
 
 
 class StageCost(NamedTuple):
@@ -82,18 +85,18 @@ def _gpu_hours(seconds: float, gpus: float | None) -> str:
 
 
 def failures(experiment: Experiment) -> list[Failure]:
-    """Return the failed and diverged students."""
+    """Return the failed and diverged students, at most MAX_FAILURES."""
     students = experiment.students
-    failed = students[students["status"].isin(["failed", "diverged"])]
-    return [_student_failure(student, knob_columns(students)) for _, student in failed.iterrows()]
+    failed = students[students["status"].isin(["failed", "diverged"])].head(MAX_FAILURES)
+    return [_student_failure(student, knob_columns(students)) for student in table_rows(failed)]
 
 
-def _student_failure(student: pandas.Series, knobs: list[str]) -> Failure:
+def _student_failure(student: Row, knobs: list[str]) -> Failure:
     return Failure(
         student["trial"],
         student["stage"],
         student["status"],
-        wording.format_configuration(dict(student), knobs) or "–",
+        wording.format_configuration(student, knobs) or "–",
         str(student["seed"]),
         int(student["epochs"]),
         "–" if pandas.isna(student["reason"]) else str(student["reason"]),

@@ -8,9 +8,12 @@ import pandas
 
 from results import wording
 from results.experiment import Experiment
-from results.students import knob_columns
+from results.records import Row
+from results.students import knob_columns, table_rows
+from results.thinning import thin
 from spaces.sections import rung_epochs
 
+MAX_STOPPED = 200  # listed
 FEWEST_PAIRS = 3  # finished students; a correlation of fewer says nothing
 
 
@@ -38,10 +41,12 @@ class StoppedStudent(NamedTuple):
 
 
 class EarlyStopping(NamedTuple):
-    """Rungs, stopped students, and the student-epochs saved."""
+    """Rungs, stopped students, their number, and the student-epochs saved."""
 
     rungs: list[Rung]
     stopped: list[StoppedStudent]
+    note: str
+    total: int
     saved: int
 
 
@@ -58,9 +63,12 @@ def early_stopping(experiment: Experiment) -> EarlyStopping | None:
     scores = experiment.epochs.pivot_table(index="trial", columns="epoch", values="val_accuracy")
     rungs = sorted({*asha_rungs(experiment), *(int(epoch) for epoch in stopped["epochs"])})
     knobs = knob_columns(students)
+    shown, note = thin(stopped, -stopped["val_accuracy"], MAX_STOPPED)
     return EarlyStopping(
         rungs=[_rung(epoch, explored, scores) for epoch in rungs],
-        stopped=[_stopped_student(student, knobs) for _, student in stopped.sort_values("epochs").iterrows()],
+        stopped=[_stopped_student(student, knobs) for student in table_rows(shown.sort_values("epochs"))],
+        note=note,
+        total=len(stopped),
         saved=int((stopped["planned_epochs"] - stopped["epochs"]).sum()),
     )
 
@@ -93,8 +101,8 @@ def _rung(epoch: int, explored: pandas.DataFrame, scores: pandas.DataFrame) -> R
     return Rung(epoch, int((explored["epochs"] >= epoch).sum()), int(stopped.sum()), correlation, len(pairs))
 
 
-def _stopped_student(student: pandas.Series, knobs: list[str]) -> StoppedStudent:
+def _stopped_student(student: Row, knobs: list[str]) -> StoppedStudent:
     percent = wording.format_percent(student["val_accuracy"])
     return StoppedStudent(
-        student["trial"], wording.format_configuration(dict(student), knobs), int(student["epochs"]), percent
+        student["trial"], wording.format_configuration(student, knobs), int(student["epochs"]), percent
     )

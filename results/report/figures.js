@@ -3,7 +3,6 @@ const DATA = JSON.parse(document.getElementById("data").textContent);
 const ROOT = document.documentElement;
 
 const color = (name) => getComputedStyle(ROOT).getPropertyValue(`--${name}`).trim();
-const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches && !ROOT.classList.contains("printing");
 // Plotly interprets some HTML tags in texts; names are shown literally
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const tip = (text) => plain(text).replace(/\n/g, "<br>");
@@ -22,17 +21,28 @@ const layout = (more) => ({
   ...(ROOT.classList.contains("printing") ? { width: 680, height: 320 } : {}),
 });
 
-// Black or white, by contrast: Cividis passes a relative luminance of 0.18 at 0.47 of its length
+// Blue is better, in every figure: from the gray of the paper to a blue of high contrast with it
+const scale = () => color("scale").split(" ");
+const colorscale = () => scale().map((shade, index, all) => [index / (all.length - 1), shade]);
+const colorbar = (title) => ({ thickness: 14, outlinewidth: 0, title: { text: plain(title), side: "right" } });
+const channels = (hex) => [1, 3, 5].map((start) => parseInt(hex.slice(start, start + 2), 16) / 255);
+
+// Black or white, by the higher contrast with the color of a value (WCAG 2.2, relative luminance)
 function textColor(value, values) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  return (high > low && value - low < 0.47 * (high - low)) ? "#ffffff" : "#000000";
+  const place = (high > low ? (value - low) / (high - low) : 0.5) * (scale().length - 1);
+  const [below, above] = [Math.floor(place), Math.ceil(place)].map((index) => channels(scale()[index]));
+  const mixed = below.map((part, index) => part + (place % 1) * (above[index] - part));
+  const linear = mixed.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  const luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+  return (luminance + 0.05) ** 2 > 0.05 * 1.05 ? "#000000" : "#ffffff";
 }
 
 function heatmap(index) {
   const data = DATA.heatmaps[index];
   const outline = data.best.map(([row, column]) => ({
-    type: "rect", x0: column - 0.48, x1: column + 0.48, y0: row - 0.46, y1: row + 0.46,
-    line: { color: "#d55e00", width: 4 },
+    type: "rect", x0: column - 0.49, x1: column + 0.49, y0: row - 0.48, y1: row + 0.48,
+    line: { color: color("mark"), width: 4 },
   }));
   const labels = (texts) => ({
     tickvals: texts.map((_, index) => index), ticktext: texts.map(plain), type: "linear", showgrid: false,
@@ -40,9 +50,9 @@ function heatmap(index) {
   const numbers = data.percent.flat().filter((value) => value !== null);
   const narrow = document.getElementById("heatmap").clientWidth < 90 * data.column_labels.length;
   const trace = {
-    type: "heatmap", z: data.percent, colorscale: "Cividis", xgap: 2, ygap: 2, hoverongaps: true,
+    type: "heatmap", z: data.percent, colorscale: colorscale(), xgap: 2, ygap: 2, hoverongaps: true,
     hovertext: data.tips.map((row) => row.map(tip)), hovertemplate: "%{hovertext}<extra></extra>",
-    colorbar: { thickness: 14, outlinewidth: 0, title: { text: plain(data.name), side: "right" } }, showscale: !narrow,
+    colorbar: colorbar(data.name), showscale: !narrow,
   };
   const texts = data.texts.flatMap((row, y) => row.map((text, x) => ({
     x, y, text: tip(text.replace(" ± ", "\n± ").replace(" (", "\n(")), showarrow: false,
@@ -119,20 +129,6 @@ function paretoFront(index) {
   const wide = span > 30 ? { type: "log", dtick: span > 300 ? 1 : "D2" } : { nticks: 5, rangemode: "tozero" };
   const thousands = Math.max(...costs) >= 1000 ? { tickformat: "~s" } : {};  // 500k, but not 500m for half a millisecond
   return [traces, layout({ xaxis: axis(name, { ...wide, ...thousands }), yaxis: axis("validation accuracy (%)") })];
-}
-
-function parallelCoordinates() {
-  const { axes, percent } = DATA.parallel;
-  const dimensions = axes.map((knob) => ({
-    label: plain(knob.name), values: knob.positions,
-    ...(knob.labels.length ? { tickvals: knob.ticks, ticktext: knob.labels.map(plain) } : {}),
-  }));
-  // the best students have the highest contrast with the background
-  const colorbar = { thickness: 14, outlinewidth: 0, title: { text: "validation %", side: "right" } };
-  const line = { color: percent, colorscale: "Viridis", reversescale: !isDark(), showscale: true, colorbar };
-  const unselected = { line: { color: color("soft"), opacity: 0.08 } };
-  const trace = { type: "parcoords", dimensions, line, unselected };
-  return [[trace], layout({ margin: { l: 70, r: 30, t: 50, b: 30 } })];
 }
 
 function importance() {

@@ -8,9 +8,14 @@ from typing import Any, NamedTuple
 import pandas
 
 from results import grids, number_columns, wording
-from results.students import diagnosis_columns, knob_columns
+from results.leaderboard import BEHIND_TEACHER
+from results.number_columns import MAIN_METRICS
+from results.records import Row
+from results.students import diagnosis_columns, knob_columns, table_rows
 from results.text_tables import leaderboard_texts
+from results.thinning import thin
 
+MAX_ROWS = 500  # configurations; all failed ones are listed
 MOST_OPTIONS = 12  # values of a knob offered in a list; with more, the filter is a range
 
 
@@ -40,11 +45,12 @@ class KnobFilter(NamedTuple):
 class LeaderboardTable(NamedTuple):
     """The leaderboard; heads are pairs (text, higher is better).
 
-    `optional_columns`, counted from 1, are left out on paper.
+    `optional_columns`, counted from 1, are left out on paper. `note` says if only a selection is listed.
     """
 
     heads: list[tuple[str, bool]]
     rows: list[LeaderboardRow]
+    note: str
     stages: list[str]
     statuses: list[str]
     filters: list[KnobFilter]
@@ -55,27 +61,35 @@ def leaderboard_table(
     lines: pandas.DataFrame, students: pandas.DataFrame, numbers: Sequence[str] = number_columns.SHORT_NUMBERS
 ) -> LeaderboardTable:
     """Return the leaderboard with texts and sort keys."""
-    knobs, (heads, *texts) = knob_columns(students), leaderboard_texts(lines, numbers)
+    knobs, statuses = knob_columns(students), lines["left_out"].fillna("")
+    places = pandas.Series(range(len(lines)), lines.index)
+    always = statuses.str.contains("failed|diverged") | lines["stage"].isin(["baseline", "teacher", BEHIND_TEACHER])
+    shown, note = thin(lines, places, MAX_ROWS, always)
+    heads, *texts = leaderboard_texts(shown, numbers)
     columns = ["rank", "stage", *knobs, *numbers, *diagnosis_columns(students)]
+    first = [name for name in (*MAIN_METRICS, "n") if name in numbers]  # scores before knobs
+    order = [columns.index(name) for name in dict.fromkeys(["rank", "stage", *first, *columns])]
+    columns, heads = [columns[place] for place in order], [heads[place] for place in order]
     rows = [
         LeaderboardRow(
             line["stage"],
             student_statuses(line),
-            [Cell(text, _sort_value(line[name])) for text, name in zip(row, columns, strict=True)],
+            [Cell(row[place], _sort_value(line[name])) for place, name in zip(order, columns, strict=True)],
         )
-        for row, (_, line) in zip(texts, lines.iterrows(), strict=True)
+        for row, line in zip(texts, table_rows(shown), strict=True)
     ]
     return LeaderboardTable(
         heads=[(head, name in number_columns.HIGHER_IS_BETTER) for head, name in zip(heads, columns, strict=True)],
         rows=rows,
+        note=note,
         stages=list(dict.fromkeys(row.stage for row in rows)),
         statuses=list(dict.fromkeys(status for row in rows for status in row.statuses)),
-        filters=[_knob_filter(knob, columns.index(knob), lines, knobs) for knob in knobs],
+        filters=[_knob_filter(knob, columns.index(knob), shown, knobs) for knob in knobs],
         optional_columns=[place for place, name in enumerate(columns, 1) if name in number_columns.OPTIONAL_NUMBERS],
     )
 
 
-def student_statuses(line: pandas.Series) -> list[str]:
+def student_statuses(line: Row) -> list[str]:
     """Return the final statuses of a configuration's students."""
     unfinished = [part.split()[-1] for part in (line["left_out"] or "").split(", ") if part]  # "2 stopped, 1 failed"
     return ["finished"] * bool(line["n"] > 0) + unfinished

@@ -12,7 +12,9 @@ const FIGURES = new Map([
   ["learning", learningCurves],
   ...DATA.pareto.map((figure, index) => [`pareto-${figure.key}`, () => paretoFront(index)]),
   ...(DATA.importance ? [["shares", importance]] : []),
-  ...(DATA.parallel ? [["lines", parallelCoordinates]] : []),
+  ...(DATA.points ? [["history", history], ["lines", parallelCoordinates]] : []),
+  ...(DATA.points?.axes ?? []).map((_, index) => [`slice-${index}`, () => slice(index)]),
+  ...(document.getElementById("surface") ? [["surface", surface]] : []),
 ]);
 
 // Plotly has millions of characters: run at once, it would delay the table by seconds
@@ -33,7 +35,9 @@ function draw(id) {
     return;
   }
   if (!window.Plotly) loadPlotly();
-  const buttons = { displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  // the camera saves a vector picture, for a paper
+  const toImageButtonOptions = { format: "svg", filename: `${document.querySelector("h1").textContent} ${id}` };
+  const buttons = { displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"], toImageButtonOptions };
   Plotly.react(element, ...FIGURES.get(id)(), { responsive: true, ...buttons });
 }
 
@@ -49,6 +53,8 @@ metric?.addEventListener("input", () => {
   draw("heatmap");
   document.querySelectorAll(".metric").forEach((part, index) => { part.hidden = index !== Number(metric.value); });
 });
+
+for (const id of ["across", "up"]) document.getElementById(id)?.addEventListener("input", () => draw("surface"));
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 // light colors on paper

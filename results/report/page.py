@@ -13,30 +13,34 @@ from results import number_columns
 from results.experiment import Experiment
 from results.figures.heatmaps import Heatmap, heatmaps
 from results.figures.learning_curves import LearningCurves, student_curves
+from results.figures.palette import style_variables
 from results.report.costs import Costs, Failure, experiment_costs, failures
 from results.report.early_stopping import EarlyStopping, early_stopping
 from results.report.experiment_summary import ExperimentSummary, experiment_summary
 from results.report.knob_importance import KnobImportance, knob_importance
 from results.report.leaderboard_table import LeaderboardTable, leaderboard_table
-from results.report.parallel_coordinates import ParallelCoordinates, parallel_coordinates
 from results.report.pareto_fronts import ParetoFigure, pareto_figures
+from results.report.student_points import StudentPoints, student_points
 from results.students import knob_columns
+from results.verdict import Verdict, experiment_verdict
 
-SCRIPTS = ("figures.js", "table.js", "page.js")
-FIGURES = ("heatmaps", "learning_curves", "pareto", "parallel", "importance")  # drawn by the scripts
-ROWS_SHOWN = 50  # of the leaderboard, until "Show all" is pressed: a browser lays these out at once
+SCRIPTS = ("figures.js", "knob_figures.js", "table.js", "copy.js", "page.js")
+FIGURES = ("heatmaps", "learning_curves", "pareto", "points", "importance")  # drawn by the scripts
+ROWS_SHOWN = 10  # of the leaderboard, until "Show all" is pressed
+MAX_BESIDE_COLUMNS = 6  # of a heat map beside the curves
 
 
 class Report(NamedTuple):
     """Data of the page; sections without data are None or empty."""
 
     summary: ExperimentSummary
+    verdict: Verdict
     leaderboard: LeaderboardTable
     notes: list[str]
     heatmaps: list[Heatmap]
     learning_curves: LearningCurves
     pareto: list[ParetoFigure]
-    parallel: ParallelCoordinates | None
+    points: StudentPoints | None
     importance: KnobImportance | None
     early_stopping: EarlyStopping | None
     costs: Costs
@@ -48,17 +52,28 @@ def report_data(experiment: Experiment) -> Report:
     lines, knobs = experiment.leaderboard(), knob_columns(experiment.students)
     return Report(
         summary=experiment_summary(experiment, lines),
+        verdict=experiment_verdict(experiment),
         leaderboard=leaderboard_table(lines, experiment.students, number_columns.shown_numbers(experiment)),
         notes=number_columns.metric_notes(experiment, number_columns.shown_numbers(experiment)),
         heatmaps=heatmaps(experiment),
         learning_curves=student_curves(experiment, lines),
         pareto=pareto_figures(lines, knobs),
-        parallel=parallel_coordinates(experiment),
+        points=student_points(experiment),
         importance=knob_importance(experiment),
         early_stopping=early_stopping(experiment),
         costs=experiment_costs(experiment),
         failures=failures(experiment),
     )
+
+
+def lead_figure(report: Report) -> str:
+    """Return the figure beside the curves: heat map, front or history.
+
+    Empty if there is none, or if the heat map is too wide.
+    """
+    if report.heatmaps:
+        return "heatmap" if len(report.heatmaps[0].column_labels) <= MAX_BESIDE_COLUMNS else ""
+    return "pareto" if report.pareto else "history" if report.points else ""
 
 
 def report_page(experiment: Experiment, written: datetime | None = None) -> str:
@@ -72,7 +87,9 @@ def report_page(experiment: Experiment, written: datetime | None = None) -> str:
         report=data,
         rows_shown=ROWS_SHOWN,
         written=time.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        styles=(folder / "page.css").read_text("utf-8"),
+        lead=lead_figure(data),
+        has_contour=data.points is not None and len(data.points.axes) > (2 if data.heatmaps else 1),
+        styles=style_variables() + (folder / "page.css").read_text("utf-8"),
         scripts="\n".join((folder / name).read_text("utf-8") for name in SCRIPTS),
         plotly=(resources.files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8"),
         data=embedded_json({name: getattr(data, name) for name in FIGURES}),

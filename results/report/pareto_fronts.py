@@ -7,6 +7,11 @@ from typing import NamedTuple
 import pandas
 
 from results import wording
+from results.records import Row
+from results.students import table_rows
+from results.thinning import thin
+
+MAX_POINTS = 300
 
 
 class CostAxis(NamedTuple):
@@ -46,7 +51,7 @@ class ParetoFigure(NamedTuple):
 
 
 def pareto_figures(lines: pandas.DataFrame, knobs: list[str]) -> list[ParetoFigure]:
-    """Return one figure per cost.
+    """Return one figure per cost with differences between students.
 
     The teacher is shown but is not part of the front. `lines` is the leaderboard.
     """
@@ -54,18 +59,28 @@ def pareto_figures(lines: pandas.DataFrame, knobs: list[str]) -> list[ParetoFigu
     # equal networks are equally fast: differences between them come from other load on the machine
     fastest = finished.groupby(["parameters", "macs"], dropna=False)["latency_ms"].transform("min")
     finished = finished.assign(latency_ms=fastest)
-    return [
-        _pareto_figure(finished.dropna(subset=[cost]), cost, knobs) for cost in COSTS if finished[cost].notna().any()
-    ]
+    is_student = finished["stage"] != "teacher"
+    costs = [cost for cost in COSTS if finished[cost][is_student].nunique() > 1]
+    return [_pareto_figure(finished.dropna(subset=[cost]), cost, knobs) for cost in costs]
 
 
 def _pareto_figure(lines: pandas.DataFrame, cost: str, knobs: list[str]) -> ParetoFigure:
     students = lines[lines["stage"] != "teacher"]
-    front = pareto_front(list(students[cost]), list(students["val_accuracy"]))
-    on_front = dict(zip(students.index, front, strict=True))
-    points = [_point(line, cost, knobs, on_front.get(index, False)) for index, line in lines.iterrows()]
-    caption = f"{_front_caption(students[cost].nunique(), sum(front))} {COSTS[cost].note}".rstrip()
-    return ParetoFigure(cost, COSTS[cost].name, points, caption)
+    front = pandas.Series(pareto_front(list(students[cost]), list(students["val_accuracy"])), students.index)
+    on_front = front.reindex(lines.index, fill_value=False)
+    always = on_front | lines["stage"].isin(["baseline", "teacher"])
+    shown, note = thin(lines, -lines["val_accuracy"], MAX_POINTS, always)
+    points = [
+        _point(line, cost, knobs, is_on_front)
+        for line, is_on_front in zip(table_rows(shown), on_front[shown.index], strict=True)
+    ]
+    caption = [
+        f"One point per configuration; {front.sum()} on the Pareto front: no other student is both cheaper and better "
+        "on validation.",
+        note,
+        COSTS[cost].note,
+    ]
+    return ParetoFigure(cost, COSTS[cost].name, points, " ".join(filter(None, caption)))
 
 
 def pareto_front(costs: list[float], scores: list[float]) -> list[bool]:
@@ -82,10 +97,10 @@ def pareto_front(costs: list[float], scores: list[float]) -> list[bool]:
     return [best.get(cost) == score for cost, score in pairs]
 
 
-def _point(line: pandas.Series, cost: str, knobs: list[str], on_front: bool) -> Point:
+def _point(line: Row, cost: str, knobs: list[str], on_front: bool) -> Point:
     group = "chosen" if not pandas.isna(line["rank"]) and line["rank"] == 1 else line["stage"]
     tip = [
-        ", ".join(filter(None, [line["stage"], wording.format_configuration(dict(line), knobs)])),
+        ", ".join(filter(None, [line["stage"], wording.format_configuration(line, knobs)])),
         f"{_cost_text(line[cost])} {COSTS[cost].unit}",
         f"validation {wording.format_percent(line['val_accuracy'])} %",
         f"test {wording.format_percent(line['test_accuracy'], line['test_std'])} % (n = {line['n']})",
@@ -95,10 +110,3 @@ def _point(line: pandas.Series, cost: str, knobs: list[str], on_front: bool) -> 
 
 def _cost_text(cost: float) -> str:
     return f"{cost:,.0f}" if cost >= 100 else f"{cost:.3g}"
-
-
-def _front_caption(sizes: int, on_front: int) -> str:
-    if sizes == 1:
-        return "All students have the same size; only the teacher differs."
-    front = "no other student is both cheaper and better on validation"
-    return f"One point per configuration; {on_front} on the Pareto front: {front}."

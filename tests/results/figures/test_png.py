@@ -35,5 +35,5 @@ def test_learning_curves_are_drawn(full, empty):
 
 
 def test_hundreds_of_configurations_are_drawn():
-    curves = [Curve("configuration", "", [1, 2, 3], [90.0, 91 + i / 100, 92 + i / 100]) for i in range(300)]
+    curves = [Curve("configuration", "", [1, 2, 3], [90.0, 91 + i / 100, 92 + i / 100], []) for i in range(300)]
     size(draw_learning_curves(LearningCurves("title", curves, [], 90, 95, "")))

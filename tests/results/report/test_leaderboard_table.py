@@ -3,6 +3,7 @@ from __future__ import annotations
 import pandas
 
 from results.experiment import load_experiment
+from results.report import leaderboard_table as module
 from results.report.leaderboard_table import MOST_OPTIONS, leaderboard_table, student_statuses
 
 
@@ -13,11 +14,12 @@ def of(folder):
 
 def test_every_row_has_a_text_and_a_value_per_head(full):
     table = of(full)
-    assert [head for head, _ in table.heads][:6] == ["rank", "stage", "alpha", "temperature", "validation %", "test %"]
+    heads = ["rank", "stage", "validation %", "test %", "n", "alpha", "temperature"]
+    assert [head for head, _ in table.heads][:7] == heads and table.note == ""
     assert len(table.rows) == 8 and {len(row.cells) for row in table.rows} == {len(table.heads)}
     best = table.rows[0].cells
     assert (best[0].text, best[0].value) == ("1", 1.0)
-    assert best[4].text == f"{100 * best[4].value:.2f}"
+    assert best[2].text == f"{100 * best[2].value:.2f}"
 
 
 def test_missing_values_have_no_sort_key(full):
@@ -47,6 +49,14 @@ def test_filters_are_lists_for_few_values_and_ranges_for_many(mixed):
     assert filters["batch_size"].values == [] and len(filters["temperature"].values) <= MOST_OPTIONS
     heads = [head for head, _ in of(mixed).heads]
     assert all(heads[entry.column] == entry.knob for entry in filters.values())
+
+
+def test_of_many_configurations_the_best_and_the_failed_are_listed(broken, monkeypatch):
+    monkeypatch.setattr(module, "MAX_ROWS", 2)
+    table = of(broken)
+    assert table.rows[0].cells[0].text == "1"
+    assert {"failed", "diverged"} <= set(table.statuses) and {"baseline", "teacher"} <= set(table.stages)
+    assert len(table.rows) == 6 and table.note.startswith("6 of 8 are shown: the best 1, ")
 
 
 def test_before_the_first_student_only_the_teacher_is_shown(empty):

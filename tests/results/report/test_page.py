@@ -63,7 +63,7 @@ def test_embedded_json_round_trips_and_closes_no_element(value):
 
 def test_records_are_embedded_by_name(full):
     parts = data(of(full))
-    assert set(parts) == {"heatmaps", "learning_curves", "pareto", "parallel", "importance"}
+    assert set(parts) == {"heatmaps", "learning_curves", "pareto", "points", "importance"}
     assert parts["heatmaps"][0]["columns"] == "temperature" and len(parts["learning_curves"]["curves"]) == 21
 
 
