@@ -58,7 +58,8 @@ def train_and_report(settings: RunSettings, console: Console) -> int:
 
     The folder is locked and repaired first. An interrupted run writes its results, too.
     """
-    settings.folder.mkdir(parents=True, exist_ok=True)
+    with disk.path_errors_as_user_errors(settings.folder):
+        settings.folder.mkdir(parents=True, exist_ok=True)
     with disk.disk_full_as_user_error(settings.folder), locked_folder(settings.folder):
         record_identity(settings.folder, settings.identity)
         for message in repair_folder(settings.folder):

@@ -10,6 +10,7 @@ Decision: "A stage is over when every student has a final row, not when Tune ret
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 from ray import tune
 
 from results.students import histories, history
+from results.wording import format_duration
 from search.algorithms import SCHEDULERS
 from search.algorithms.modes import METRIC_MODES
 from search.algorithms.per_student import PerStudentScheduler
@@ -39,6 +41,8 @@ from search.students.spec import (
 from search.trials.grouping import group_into_packs, max_pack_size
 from search.trials.teachers import obtain_teacher
 from search.trials.tuner import SearchContext, run_trials
+from spaces.errors import UserError
+from spaces.label import label_text
 from spaces.space import Space
 from trainables.distillation_data import requested_outputs
 
@@ -159,11 +163,17 @@ def _explore_adaptively(context: SearchContext, deadline: float) -> None:
     scheduler.replay(suggested_histories(folder))
     samples = searcher.remaining + len(searcher.unfinished)
     if samples > 0:
+        began = time.time()
         _ensure_teachers(context, students_per_teacher(space))
+        teacher_seconds = time.time() - began
+        if time.time() >= deadline and not suggested_histories(folder):
+            raise _hours_error(space, teacher_seconds)
         context.display.begin_stage("explore", samples * longest, samples, 0, min(workers, samples))
         run_trials(context, tune.TuneConfig(num_samples=samples, search_alg=searcher), {}, scheduler)
         _retry_dropped(context, searcher.proposed, scheduler)
         students = len(suggested_histories(folder))
+        if time.time() >= deadline and not students:
+            raise _hours_error(space, teacher_seconds)
         if searcher.exhausted and not students:
             raise space.error("search.limit", f"none of {MAX_REJECTED} proposals was within it; raise it")
         if searcher.exhausted:
@@ -171,6 +181,12 @@ def _explore_adaptively(context: SearchContext, deadline: float) -> None:
             _print_stage_line(
                 context, f"explore: space exhausted after {students} of {space.search.trials} trials; {reason}"
             )
+
+
+def _hours_error(space: Space, teacher_seconds: float) -> UserError:
+    spent = f"{format_duration(teacher_seconds)} for the teachers, which are kept; earlier runs count, too"
+    message = f"found {label_text(space.search.hours)}: the time was over before a student began ({spent}); raise it"
+    return space.error("search.hours", message)
 
 
 def _ensure_teachers(context: SearchContext, students: Iterable[StudentSpec]) -> None:

@@ -17,6 +17,10 @@ from typing import BinaryIO
 from spaces.errors import UserError
 
 DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+PATH_ERRORS = {
+    *(errno.EROFS, errno.EACCES, errno.EPERM),  # may not be written
+    *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG),  # a file in the way, or an impossible name
+}
 HOST_NAME = re.sub(r"[^\w-]", "-", socket.gethostname())
 PARTIAL_FILE = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.\w+\.part")
 OLD_PARTIAL_FILE = re.compile(r"\..+\.\d+")  # named by an earlier version
@@ -56,7 +60,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
 
     Readers see the old or the new content, never a part.
 
-    Raises UserError if the disk is full.
+    Raises UserError if the disk is full or the path cannot be written.
     """
     with atomic_file(Path(path), len(content)) as file:
         file.write(content)
@@ -68,7 +72,7 @@ def atomic_file(path: Path, size: int) -> Iterator[BinaryIO]:
 
     `size` is in bytes. After an error in the block the temporary file is removed, and `path` is unchanged.
     """
-    with disk_full_as_user_error(path, size):
+    with path_errors_as_user_errors(path), disk_full_as_user_error(path, size):
         path.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{path.name}.{HOST_NAME}.{os.getpid()}."
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".part")
@@ -82,6 +86,18 @@ def atomic_file(path: Path, size: int) -> Iterator[BinaryIO]:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def path_errors_as_user_errors(path: Path) -> Iterator[None]:
+    """Turn the errors of a path, written in the block, into UserErrors."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in PATH_ERRORS:
+            raise
+        reason = "a file is in the way" if error.errno == errno.EEXIST else os.strerror(error.errno or 0)
+        raise UserError(f"{path}: cannot be written ({reason})") from None
 
 
 @contextmanager

@@ -28,6 +28,7 @@ __all__ = [
     "StudentLayer",
     "TeacherLayer",
     "TeacherWeight",
+    "Temperature",
     "knob_problems",
     "knob_schema",
     "marked_knobs",
@@ -36,6 +37,8 @@ __all__ = [
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
+# The divergence of two softmaxes falls with T²: above 1,000 float32 rounds it away, and the loss is noise.
+Temperature = Annotated[float, Field(gt=0, le=1000)]
 # Types with a mark, which is their last argument. The training loop reads them with `marked_knobs`.
 StudentLayer = Annotated[str, "student layer"]  # name of a layer to observe
 TeacherLayer = Annotated[str, "teacher layer"]

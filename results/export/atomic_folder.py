@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from spaces import disk
 from spaces.errors import UserError
 
 
@@ -44,8 +45,9 @@ def staged_folder(target: Path) -> Iterator[Path]:
 
     After an error it is deleted and `target` stays as it was.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    with disk.path_errors_as_user_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
         draft = scratch / "new"  # mkdtemp makes its folder private; a sub-folder has the usual permissions
         draft.mkdir()

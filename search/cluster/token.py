@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from contextlib import suppress
 from pathlib import Path
 
 from spaces.errors import UserError
@@ -21,7 +20,8 @@ AUTH_MODE, AUTH_TOKEN, AUTH_TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY
 def ensure_token() -> None:
     """Create a private token file for a private Ray, if none exists.
 
-    Settings of the user for authentication are left as they are.
+    Settings of the user for authentication are left as they are. A home that cannot be written gets no file: the
+    token is passed on in the environment.
     """
     file = token_file()
     if os.environ.get(AUTH_MODE, "token") != "token" or AUTH_TOKEN in os.environ:
@@ -29,9 +29,15 @@ def ensure_token() -> None:
     if file.is_file():
         _restrict_permissions(file)
     elif AUTH_TOKEN_PATH not in os.environ:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError), open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
-            new.write(secrets.token_hex(32))
+        token = secrets.token_hex(32)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
+                new.write(token)
+        except FileExistsError:  # made by another run
+            pass
+        except OSError:
+            os.environ[AUTH_TOKEN] = token
 
 
 def require_token(address: str, insecure_cluster: bool) -> None:

@@ -12,6 +12,7 @@ from results import wording
 from search.cluster.workers import local_workers
 from search.plan import estimate, preview
 from search.students.spec import StudentSpec
+from spaces.label import label_text
 from spaces.space import Space
 from trainables.data import Dataset
 
@@ -48,8 +49,18 @@ def print_plan(
         f"  epochs    {at_most}{plan.epochs:,}",
         f"  estimate  about {time} on this machine, {megabytes} of weights",
         f"  folder    {folder}",
+        *_hours_warning(space, plan),
         *(preview.preview_lines(space, data, plan, workers) if in_full else ()),
     ]
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return plan
+
+
+def _hours_warning(space: Space, plan: estimate.Plan) -> list[str]:
+    """Return a line if the teachers alone take longer than `search.hours`."""
+    hours = space.search.hours
+    if hours is None or plan.teacher_seconds < hours * 3600:
+        return []
+    time = wording.format_duration(plan.teacher_seconds)
+    return preview.wrap_row("hours", f"{label_text(hours)} end before a student begins: the teachers take about {time}")

@@ -146,3 +146,20 @@ def test_no_number_is_broken_by_a_narrow_terminal(full, width):
 def test_a_pipe_has_no_marks_of_markdown(full, tmp_path, capsys):
     main([str(copy(full, tmp_path))])
     assert "**" not in capsys.readouterr().out
+
+
+def test_the_tables_of_a_read_only_folder_are_printed(full, tmp_path, capsys, read_only):
+    folder = copy(full, tmp_path)
+    before = {path: path.stat().st_mtime for path in folder.rglob("*")}
+    with read_only(folder):
+        assert main([str(folder)]) == 0
+        output, error = capsys.readouterr()
+    assert "Leaderboard" in output and "Test accuracy in %" in output and error == ""
+    assert output.endswith(f"{folder} cannot be written, so its files are left as they are.\n")
+    assert {path: path.stat().st_mtime for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("file", ["space.yaml/x.csv", "x" * 300])
+def test_a_comparison_that_cannot_be_written_is_one_line(full, capsys, file):
+    assert main(["compare", str(full), "--csv", str(full / file)]) == 2
+    assert capsys.readouterr().err.startswith(f"{full / file}: cannot be written (")

@@ -12,6 +12,7 @@ from search import engine
 from search.cluster.restart_plan import RayLostError
 from search.engine import best_values
 from search.students.spec import Pack, student_spec
+from spaces.errors import UserError
 
 SEARCH = {"algorithm": "random", "trials": 9}
 METHOD = {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": 4}
@@ -135,3 +136,20 @@ def test_a_stage_without_finished_students_prints_a_line(space, trained, folder,
     engine.run_stages(experiment, 0)
     assert "explore" not in console.file.getvalue().partition("baseline")[2]
     assert ("confirm" if confirm else "baseline", 1) in stages
+
+
+@pytest.mark.parametrize("over_at", ["after the teachers", "before the first proposal"])
+def test_hours_that_end_before_the_first_student_are_named(over_at, space, digits, folder, monkeypatch):
+    searched = space(method=METHOD, search={**SEARCH, "hours": 0.002}, seeds=[0])
+    times = iter([100.0, 109.0, 109.0] if over_at == "after the teachers" else [100.0, 101.0, 101.0])
+    monkeypatch.setattr("search.engine.time.time", lambda: next(times, 109.0))
+    monkeypatch.setattr(engine, "cluster_workers", lambda _: 1)
+    monkeypatch.setattr(engine, "_ensure_teachers", lambda *_: None)
+    ran: list[object] = []
+    monkeypatch.setattr(engine, "run_trials", lambda *_: ran.append(1))
+    display = SimpleNamespace(begin_stage=lambda *_: None)
+    with pytest.raises(UserError) as error:
+        engine._explore_adaptively(SimpleNamespace(space=searched, data=digits, folder=folder, display=display), 107.2)
+    message = "search.hours: found 0.002: the time was over before a student began"
+    assert message in str(error.value) and "for the teachers, which are kept" in str(error.value)
+    assert bool(ran) == (over_at != "after the teachers")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from spaces import disk
-from spaces.errors import UserError
+from spaces.errors import UserError, exits_on_user_error
 
 
 def test_write_creates_folders(tmp_path: Path) -> None:
@@ -40,9 +40,9 @@ def test_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_other_errors_are_not_changed(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(OSError, match=r"ot a directory|File exists"):
-        disk.write_atomically(tmp_path / "file" / "x", b"")
+    error = OSError(errno.EIO, os.strerror(errno.EIO))
+    with pytest.raises(OSError, match="Input/output error"), disk.atomic_file(tmp_path / "x", 1):
+        raise error
 
 
 LIMITED = """
@@ -122,3 +122,28 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".link").symlink_to(outside)
     assert disk.remove_partial_files(tmp_path / "run") == [] and partial.exists()
+
+
+@pytest.mark.parametrize("path", ["file/x/y.csv", "x" * 300])
+def test_a_path_that_cannot_be_written_is_named(tmp_path, path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError) as error:
+        disk.write_atomically(tmp_path / path, b"content")
+    assert str(error.value).startswith(f"{tmp_path / path}: cannot be written (")
+
+
+def test_a_read_only_folder_is_named(tmp_path, read_only):
+    with read_only(tmp_path), pytest.raises(UserError) as error:
+        assert not disk.is_writable(tmp_path)
+        disk.write_atomically(tmp_path / "x.csv", b"content")
+    assert str(error.value) == f"{tmp_path}/x.csv: cannot be written (Read-only file system)"
+
+
+def test_the_error_of_a_path_ends_a_command_with_one_line(capsys):
+    @exits_on_user_error
+    def main(path: str | None) -> int:
+        raise OSError(30, "Read-only file system", path)
+
+    assert main("runs/x") == 2 and capsys.readouterr().err == "runs/x: Read-only file system\n"
+    with pytest.raises(OSError, match="Read-only"):
+        main(None)

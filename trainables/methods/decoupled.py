@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
-from trainables.knobs import Amount, Positive, TeacherWeight
+from trainables.knobs import Amount, TeacherWeight, Temperature
 from trainables.methods.terms import kl_divergence
 from trainables.output import Output
 
@@ -18,7 +18,13 @@ from trainables.output import Output
     paper="Zhao et al. (2022)",
 )
 def decoupled(
-    student: Output, teacher: Output, labels: Tensor, *, alpha: TeacherWeight, temperature: Positive, beta: Amount = 8.0
+    student: Output,
+    teacher: Output,
+    labels: Tensor,
+    *,
+    alpha: TeacherWeight,
+    temperature: Temperature,
+    beta: Amount = 8.0,
 ) -> Tensor:
     """Decoupled distillation: true class and other classes apart.
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from trainables.declare import declare
-from trainables.knobs import Amount, Positive, TeacherWeight
+from trainables.knobs import Amount, TeacherWeight, Temperature
 from trainables.output import Output
 
 
@@ -21,7 +21,7 @@ def dist(
     labels: Tensor,
     *,
     alpha: TeacherWeight,
-    temperature: Positive,
+    temperature: Temperature,
     beta: Amount = 1.0,
     gamma: Amount = 1.0,
 ) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor
 
 from trainables.declare import declare
-from trainables.knobs import FirstStage, Positive, StudentLayer, TeacherLayer, TeacherWeight
+from trainables.knobs import FirstStage, StudentLayer, TeacherLayer, TeacherWeight, Temperature
 from trainables.methods.hinton import hinton
 from trainables.methods.terms import at_least_float32
 from trainables.output import Output, Progress
@@ -26,7 +26,7 @@ def fitnets(
     progress: Progress,
     *,
     alpha: TeacherWeight,
-    temperature: Positive,
+    temperature: Temperature,
     guided: StudentLayer,
     hint: TeacherLayer,
     hint_epochs: FirstStage,

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
-from trainables.knobs import Positive, TeacherWeight
+from trainables.knobs import TeacherWeight, Temperature
 from trainables.methods.terms import kl_divergence
 from trainables.output import Output
 
@@ -15,7 +15,9 @@ from trainables.output import Output
     formula="alpha · T² · KL(softmax(teacher / T) ‖ softmax(student / T)) + (1 − alpha) · CE(student, labels)",
     paper="Hinton, Vinyals & Dean (2015), section 2",
 )
-def hinton(student: Output, teacher: Output, labels: Tensor, *, alpha: TeacherWeight, temperature: Positive) -> Tensor:
+def hinton(
+    student: Output, teacher: Output, labels: Tensor, *, alpha: TeacherWeight, temperature: Temperature
+) -> Tensor:
     """Knowledge distillation with softened outputs.
 
     The factor T² keeps the size of the soft gradient independent of T (section 2 of the paper).

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
-from trainables.knobs import Amount, Positive, TeacherWeight
+from trainables.knobs import Amount, TeacherWeight, Temperature
 from trainables.methods.terms import at_least_float32, kl_divergence
 from trainables.output import Output
 
@@ -21,7 +21,7 @@ def routed(
     labels: Tensor,
     *,
     alpha: TeacherWeight,
-    temperature: Positive,
+    temperature: Temperature,
     selector_weight: Amount = 1.0,
 ) -> Tensor:
     """Distillation of several students with a trained selector.

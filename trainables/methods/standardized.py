@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
-from trainables.knobs import Positive, TeacherWeight
+from trainables.knobs import TeacherWeight, Temperature
 from trainables.methods.terms import kl_divergence, standardize_logits
 from trainables.output import Output
 
@@ -17,7 +17,7 @@ from trainables.output import Output
     paper="Sun et al. (2024)",
 )
 def standardized(
-    student: Output, teacher: Output, labels: Tensor, *, alpha: TeacherWeight, temperature: Positive
+    student: Output, teacher: Output, labels: Tensor, *, alpha: TeacherWeight, temperature: Temperature
 ) -> Tensor:
     """Distillation of standardized logits.
 

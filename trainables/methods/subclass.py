@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
-from trainables.knobs import Positive, TeacherWeight
+from trainables.knobs import TeacherWeight, Temperature
 from trainables.methods.terms import at_least_float32, kl_divergence
 from trainables.output import Output
 
@@ -17,7 +17,7 @@ from trainables.output import Output
     paper="Müller, Kornblith & Hinton (2020)",
 )
 def subclass(
-    student: Output, teacher: Output, labels: Tensor, *, alpha: TeacherWeight, temperature: Positive
+    student: Output, teacher: Output, labels: Tensor, *, alpha: TeacherWeight, temperature: Temperature
 ) -> Tensor:
     """Distillation over subclasses discovered by the teacher.
 

@@ -107,7 +107,12 @@ def _train_or_load(
     """Train one teacher, or load it, and add the requested outputs."""
     key, own = teacher_key(recipe, data), recipe.teacher_recipe()
     folder = teacher_folder(key)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "lock").touch()
+    except OSError as error:
+        where = f"{folder.parent}: cannot keep teachers there ({error.strerror})"
+        raise UserError(f"{where}; choose another folder by KD_CACHE=DIR") from None
     model = build_network(own.network, data.shape, len(data.classes), own.seed).to(process_device())
     with FileLock(folder / "lock"):
         teacher = _read_cached(folder, model, data)

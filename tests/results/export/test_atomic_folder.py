@@ -32,3 +32,12 @@ def test_a_failure_keeps_the_old_folder(tmp_path, monkeypatch):
         (draft / "card.md").write_text("new")
         _ = 1 / 0
     assert (target / "card.md").read_text() == "old" and [path.name for path in tmp_path.iterdir()] == ["best"]
+
+
+def test_a_target_that_cannot_be_written_is_named(tmp_path, read_only):
+    (tmp_path / "file").touch()
+    blocked, refused = (atomic_folder.staged_folder(tmp_path / name) for name in ("file/x", "y"))
+    with pytest.raises(UserError, match=r"file/x: cannot be written \(a file is in the way\)"), blocked:
+        pass
+    with read_only(tmp_path), pytest.raises(UserError, match=r"y: cannot be written \(Read-only"), refused:
+        pass

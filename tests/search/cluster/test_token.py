@@ -122,3 +122,10 @@ def test_a_private_ray_is_joined_with_its_token_only(token_path: Path, tmp_path:
     assert "joined" in owner.stdout, owner.stderr
     assert all("joined" not in stranger.stdout and stranger.returncode for stranger in strangers)
     assert mode(token_path) == 0o600
+
+
+def test_a_home_that_cannot_be_written_passes_the_token_on_in_the_environment(tmp_path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))  # nothing can be made in it, not even by root
+    ensure_token()
+    assert len(os.environ[AUTH_TOKEN]) == 64

@@ -30,3 +30,15 @@ def test_the_plan_explains_stages_and_rounds_no_size_to_zero(space, digits, monk
         "  folder    runs/tiny",
     ]
     assert plan.epoch_seconds == pytest.approx(60 / 1396)
+
+
+@pytest.mark.parametrize(("hours", "warned"), [(0.002, True), (1, False), (None, False)])
+def test_hours_shorter_than_the_teachers_are_named(space, digits, monkeypatch, hours, warned):
+    plan = Plan({"explore": 24, "baseline": 3, "confirm": 0}, 1, 1396, 70.0, 1.0, 30.0)
+    monkeypatch.setattr(estimate, "estimate_plan", lambda *_: plan)
+    console = Console(file=StringIO(), width=200)
+    adaptive = space(search={"algorithm": "random", "trials": 24} | ({"hours": hours} if hours else {}))
+    print_plan(adaptive, digits, [], Path("runs/tiny"), console, in_full=False, import_seconds=1.0)
+    assert isinstance(console.file, StringIO)
+    line = "  hours     0.002 end before a student begins: the teachers take about 30.0 s\n"
+    assert (line in console.file.getvalue()) == warned

@@ -151,6 +151,21 @@ def test_a_file_in_place_of_the_folder_is_refused(command, write, tmp_path):
     assert code == 2 and "taken: a file; expected a folder" in error
 
 
+@pytest.mark.parametrize(("out", "reason"), [("x.yaml/run", "x.yaml is a file"), ("x" * 300, "File name too long")])
+def test_a_folder_that_cannot_be_made_is_one_line(command, write, tmp_path, out, reason):
+    code, _, error = command(write(tmp_path / "x.yaml"), "--out", tmp_path / out)
+    assert code == 2 and len(error.splitlines()) == 1
+    assert error.startswith(f"--out {tmp_path / out}: ") and f"{reason}; choose another folder" in error
+
+
+def test_a_read_only_parent_is_one_line_and_allows_a_check(command, write, tmp_path, read_only):
+    space = write(tmp_path / "x.yaml")
+    with read_only(tmp_path):
+        assert command(space, "--out", tmp_path / "run", "--check")[0] == 0
+        code, _, error = command(space, "--out", tmp_path / "run")
+    assert (code, error) == (2, f"--out {tmp_path}/run: {tmp_path} cannot be written; choose another folder\n")
+
+
 def test_a_missing_or_broken_plugin_is_named(command, write, tmp_path):
     space = write(tmp_path / "x.yaml")
     assert command(space, "--plugin", tmp_path / "none.py")[::2] == (2, f"--plugin {tmp_path}/none.py: no such file\n")

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch.testing import assert_close
 
+from trainables.knobs import knob_problems
 from trainables.methods import METHODS
 from trainables.output import Output
 
@@ -183,3 +184,30 @@ def test_alpha_0_is_the_baseline_bit_for_bit(
         assert torch.equal(loss(name, case, epoch, **values), loss("none", case))
         slopes, plain = gradients(name, case, epoch, **values), gradients("none", case)
         assert all(torch.equal(slopes[leaf], plain[leaf]) for leaf in plain)
+
+
+TEMPERED = sorted(name for name, method in METHODS.items() if "temperature" in inspect.signature(method).parameters)
+TEMPERED.remove("contrast")  # its temperature divides similarities
+
+
+@pytest.mark.parametrize("name", TEMPERED)
+def test_float32_keeps_the_loss_at_the_largest_temperature(
+    name: str, random_case: Callable, knobs: Callable, loss: Callable
+) -> None:
+    """The divergence falls with T²: beyond the largest temperature float32 rounds it away."""
+    values = knobs(name) | {"temperature": 1000.0, "alpha": 1.0}
+    cases = [random_case(name, seed=seed, scale=1.0) for seed in range(20)]
+    exact = torch.cat([loss(name, case, 5, **values) for case in cases]).mean()
+    rounded = torch.cat([loss(name, single_precision(case), 5, **values) for case in cases]).mean()
+    assert rounded.item() == pytest.approx(exact.item(), rel=0.05)
+    assert ("temperature", "found 1000.5, expected at most 1000.0") in knob_problems(
+        METHODS[name], values | {"temperature": 1000.5}
+    )
+
+
+def single_precision(case: Any) -> Any:
+    student, teacher = (
+        Output(output.logits.float(), {name: features.float() for name, features in output.features.items()})
+        for output in (case.student, case.teacher)
+    )
+    return case._replace(student=student, teacher=teacher)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from spaces.errors import UserError
 from spaces.metrics import agreement
 from spaces.recipe import Recipe
 from trainables.data import Dataset
@@ -192,3 +193,12 @@ def test_outputs_are_in_the_order_of_the_data(
     outputs = train(distilled_recipe(), reordered)[1].outputs
     assert np.array_equal(outputs.train, undisturbed.outputs.train)
     np.testing.assert_allclose(outputs.test, undisturbed.outputs.test[order], rtol=1e-5, atol=1e-5)
+
+
+def test_a_cache_that_cannot_be_written_names_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, distilled_recipe: Make, digits: Dataset
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KD_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(UserError, match=r"cannot keep teachers there .*; choose another folder by KD_CACHE=DIR"):
+        train(distilled_recipe(), digits)
