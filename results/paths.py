@@ -1,7 +1,7 @@
 """Paths of all files in an experiment folder.
 
 space.yaml, environment.json, identity.json, teachers/<key>.json
-trials/<id>/epochs.jsonl, trials/<id>/student.safetensors, trials/<id>/checkpoint.safetensors
+plugins/<name>, trials/<id>/epochs.jsonl, trials/<id>/student.safetensors, trials/<id>/checkpoint.safetensors
 students.csv, leaderboard.csv/.md, table.csv/.md, heatmap.png, curves.png, report.html, tensorboard/, optuna.journal
 """
 
@@ -21,6 +21,11 @@ def space_file(folder: Folder) -> Path:
 def environment_file(folder: Folder) -> Path:
     """Return environment.json: data, device, versions, precision, loss."""
     return Path(folder) / "environment.json"
+
+
+def plugin_file(folder: Folder, name: str) -> Path:
+    """Return a plugin, or a file beside it, as the experiment used it."""
+    return Path(folder) / "plugins" / name
 
 
 def identity_file(folder: Folder) -> Path:

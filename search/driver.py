@@ -33,6 +33,7 @@ from spaces import disk
 from spaces.errors import UserError
 from spaces.space import Space
 from trainables.data import Dataset
+from trainables.plugin import PluginFiles
 
 FAILED_EXIT_CODE = 3
 
@@ -44,7 +45,7 @@ class RunSettings(NamedTuple):
     data: Dataset
     grid: Sequence[StudentSpec]  # students of a grid search; empty for other algorithms
     folder: Path
-    plugins: dict[str, str]  # file name: source
+    plugins: PluginFiles
     address: str | None  # of a Ray cluster; None: a private Ray on this machine
     precision: str  # where the space says auto
     resume_command: str
@@ -87,6 +88,8 @@ def _train_students(settings: RunSettings, console: Console) -> int:
     space, folder = settings.space, settings.folder
     environment = environment_record(space, settings.data, settings.resume_command, settings.plugins)
     records.write_file(paths.space_file(folder), space.dump())
+    for name, content in settings.plugins.items():
+        records.write_file(paths.plugin_file(folder, name), content)
     planned = {"planned_students": settings.plan.students} if settings.plan else {}
     record = RunRecord(folder, environment | {"auto_precision": settings.precision} | planned)
     trackers = start_trackers(space, folder, lambda line: print_plain(console, line))

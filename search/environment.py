@@ -18,6 +18,7 @@ from trainables.baseline import teacher_weight_paths
 from trainables.data import Dataset
 from trainables.device import device_for_gpus, device_name
 from trainables.methods import method_formula
+from trainables.plugin import PluginFiles
 
 VERSIONED_PACKAGES = ("ray", "torch", "torchvision", "optuna", "numpy")
 MACHINE_FIELDS = ("started", "device", "cores", "versions")  # of each run; at the top level those of the first run
@@ -75,7 +76,7 @@ def earlier_seconds(folder: Path) -> float:
     return spent + max((row["time"] - since for row in rows if row["time"] > since), default=0.0)
 
 
-def environment_record(space: Space, data: Dataset, command: str, plugins: dict[str, str]) -> dict[str, Any]:
+def environment_record(space: Space, data: Dataset, command: str, plugins: PluginFiles) -> dict[str, Any]:
     """Return command, date, device, versions, data and loss as JSON values."""
     probes = [space.fill(values, space.seeds[0]) for values in space.probes()]
     return {
@@ -98,7 +99,7 @@ def environment_record(space: Space, data: Dataset, command: str, plugins: dict[
         "loss": "; ".join(method_formula(name) for name in space.methods),
         "teacher_weights": teacher_weight_paths(space.methods),
         "precision": probes[0].train.precision,
-        "plugins": plugins,
+        "plugins": {name: source for name, source in plugins.items() if isinstance(source, str)},
     }
 
 

@@ -8,7 +8,6 @@ Decision: "An experiment's inputs are recorded once and compared by every run" (
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,14 @@ from spaces.space import Space
 from trainables.data import Dataset
 from trainables.data.data_identity import data_differences, data_identity, data_identity_of_environment
 from trainables.named_files import recipe_file_digests
+from trainables.plugin import PluginFiles, plugin_digests
 from trainables.teachers.key import TRAINING_VERSION
 
 SHOWN_DIGITS = 8  # of a SHA-256 in a message
 START_ANOTHER = "run with --fresh (moves the old folder aside) or --out to keep both"
 
 
-def experiment_identity(space: Space, data: Dataset, plugins: Mapping[str, str]) -> dict[str, Any]:
+def experiment_identity(space: Space, data: Dataset, plugins: PluginFiles) -> dict[str, Any]:
     """Return the digests of data, plugins, named files and training code."""
     files: dict[str, str] = {}
     for values in space.probes():
@@ -33,7 +33,7 @@ def experiment_identity(space: Space, data: Dataset, plugins: Mapping[str, str])
     return {
         "training_version": TRAINING_VERSION,
         "data": data_identity(data),
-        "plugins": _source_digests(plugins),
+        "plugins": plugin_digests(plugins),
         "files": dict(sorted(files.items())),
     }
 
@@ -48,7 +48,7 @@ def recorded_identity(folder: Path) -> dict[str, Any]:
     environment = records.read_environment(folder)
     identity = {"data": data_identity_of_environment(environment.get("data", {}))}
     if "plugins" in environment:
-        identity["plugins"] = _source_digests(environment["plugins"])
+        identity["plugins"] = plugin_digests(environment["plugins"])
     return identity | {"weights": environment.get("weights", [])}
 
 
@@ -81,18 +81,14 @@ def record_identity(folder: Path, present: Mapping[str, Any]) -> None:
         records.save_identity(folder, complete)
 
 
-def _source_digests(plugins: Mapping[str, str]) -> dict[str, str]:
-    return {name: hashlib.sha256(source.encode()).hexdigest() for name, source in plugins.items()}
-
-
 def _plugin_differences(recorded: Mapping[str, str], present: Mapping[str, str]) -> Iterator[str]:
     for name in {**recorded, **present}:
         if name not in present:
-            yield f"--plugin {name} is missing"
+            yield f"plugin file {name} is missing"
         elif name not in recorded:
-            yield f"--plugin {name} is new"
+            yield f"plugin file {name} is new"
         elif present[name] != recorded[name]:
-            yield f"--plugin {name} changed"
+            yield f"plugin file {name} changed"
 
 
 def _short(digest: str) -> str:

@@ -22,6 +22,7 @@ from search.students.candidates import grid_students
 from spaces.space import Space
 from trainables.data import Dataset
 from trainables.device import device_for_gpus, fastest_precision
+from trainables.plugin import PluginFiles
 from trainables.weights.initial import ensure_published_weights
 
 
@@ -30,13 +31,13 @@ def check_or_train(
     data: Dataset,
     folder: Path,
     options: RunOptions,
-    plugins: dict[str, str],
+    plugins: PluginFiles,
     import_seconds: float | None,
     console: Console,
 ) -> int:
     """Check networks and folder, print the plan, train.
 
-    Returns the exit code; with --check nothing is trained. `plugins` are sources by file name. `import_seconds` is the
+    Returns the exit code; with --check nothing is trained. `import_seconds` is the
     CPU time in which this machine imported torch and Ray, from which the start-up is estimated; None if unknown. Raises
     UserError for what the user can correct, and MissingWeightsError for missing published weights.
     """

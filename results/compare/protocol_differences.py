@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import pandas
 
+from results import records
 from results.experiment import Experiment
 from results.records import Row
 from spaces.errors import UserError
@@ -29,7 +30,7 @@ def experiment_protocol(experiment: Experiment) -> dict[str, str]:
         "epochs": _distinct_integers(ranked["epochs"]),
         "n": _distinct_integers(ranked["n"]),
         "precision": str(environment.get("precision", "?")),
-        "code": _code_versions(environment),
+        "code": _code_versions(experiment),
     }
 
 
@@ -66,10 +67,14 @@ def _distinct_integers(column: pandas.Series) -> str:
     return ", ".join(str(int(number)) for number in sorted(column.dropna().unique())) or "none yet"
 
 
-def _code_versions(environment: Row) -> str:
+def _code_versions(experiment: Experiment) -> str:
     """Return package versions of all runs, and plugin hashes."""
-    runs, plugins = environment.get("runs") or [environment], environment.get("plugins", {})
-    digests = {name: hashlib.sha256(text.encode()).hexdigest()[:8] for name, text in plugins.items()}
+    environment = experiment.environment
+    sources = environment.get("plugins", {})
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sources.items()}
+    digests |= records.read_identity(experiment.folder).get("plugins", {})  # with the files beside plugins
+    runs = environment.get("runs") or [environment]
     versions = {name: [run.get("versions", {}).get(name, "?") for run in runs] for name in VERSIONS}
-    code = {name: " and ".join(dict.fromkeys(used)) for name, used in versions.items()} | digests
+    code = {name: " and ".join(dict.fromkeys(used)) for name, used in versions.items()}
+    code |= {name: digest[:8] for name, digest in digests.items()}
     return ", ".join(f"{name} {version}" for name, version in code.items())

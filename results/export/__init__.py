@@ -6,6 +6,7 @@ Every file is reloaded and compared with the trained model before the export fol
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -26,6 +27,7 @@ from spaces.errors import UserError
 from spaces.recipe import Recipe
 from trainables import plugin
 from trainables.baseline import canonical_recipe
+from trainables.plugin import PluginFiles
 from trainables.weights import tensor_file
 
 __all__ = ["WrittenExport", "export", "write_exports"]
@@ -56,7 +58,7 @@ def write_exports(
     experiment = load_experiment(folder)
     target = Path(to or experiment.folder / "export").absolute()
     refuse_other_files(target, NAMES, {"plugins"})
-    _register_recorded_plugins(experiment, plugins)
+    plugin_files = _register_recorded_plugins(experiment, plugins)
     chosen = leaderboard.best_trials(experiment.students, top, experiment.metric)
     if not chosen:
         raise UserError(f"{folder}: nothing to export, no configuration is ranked yet (baselines are not exported)")
@@ -68,27 +70,33 @@ def write_exports(
     names = [str(rank) for rank in range(1, len(chosen) + 1)] if top > 1 else ["."]
     with staged_folder(target) as draft:
         verified = [
-            _write_student(draft / name, experiment, rank, recipe, rows[trial], test)
+            _write_student(draft / name, experiment, rank, recipe, rows[trial], test, plugin_files)
             for rank, (name, trial, recipe) in enumerate(zip(names, chosen, recipes, strict=True), start=1)
         ]
     return [WrittenExport(target / name, sentence) for name, sentence in zip(names, verified, strict=True)]
 
 
-def _register_recorded_plugins(experiment: Experiment, plugins: Sequence[Folder]) -> None:
-    """Register the plugins of the experiment.
+def _register_recorded_plugins(experiment: Experiment, plugins: Sequence[Folder]) -> PluginFiles:
+    """Register the plugins of the experiment, and return their files.
 
     The user names them again: code stored in an experiment folder is never run by itself.
     """
-    sources = plugin.read_plugins([Path(path) for path in plugins])
+    files = plugin.read_plugins([Path(path) for path in plugins])
+    sources = {name: content for name, content in files.items() if isinstance(content, str)}
     recorded = experiment.environment.get("plugins", sources)
     if sources.keys() != recorded.keys():
         flags = " ".join(f"--plugin {name}" for name in recorded) or "no --plugin"
         raise UserError(f"{experiment.folder}: was run with {flags}; use the same plugins here")
-    if changed := [name for name in sources if sources[name] != recorded[name]]:
+    digests = plugin.plugin_digests(files)
+    # An experiment of an earlier version recorded the plugins, but no files beside them.
+    expected = records.read_identity(experiment.folder).get("plugins") or digests | plugin.plugin_digests(recorded)
+    if changed := [name for name in {**expected, **digests} if expected.get(name) != digests.get(name)]:
+        copies = paths.plugin_file(experiment.folder, "")
         raise UserError(
-            f"--plugin {changed[0]}: differs from the file used by the experiment; environment.json holds that version"
+            f"--plugin {changed[0]}: differs from the file used by the experiment; {copies} holds that version"
         )
-    plugin.register_plugins(sources)
+    plugin.register_plugins(files)
+    return files
 
 
 def _student_recipe(experiment: Experiment, start: Row) -> Recipe:
@@ -105,7 +113,13 @@ def _require_trained_classes(weights: Path, test: VerificationImages) -> None:
 
 
 def _write_student(
-    folder: Path, experiment: Experiment, rank: int, recipe: Recipe, rows: students.History, test: VerificationImages
+    folder: Path,
+    experiment: Experiment,
+    rank: int,
+    recipe: Recipe,
+    rows: students.History,
+    test: VerificationImages,
+    plugins: PluginFiles,
 ) -> str:
     """Write and verify one student; return the verification in one sentence."""
     trial = rows.start["trial"]
@@ -113,19 +127,19 @@ def _write_student(
     _require_trained_classes(weights, test)
     model = model_files.load_student(weights, recipe, test.shape, len(test.classes))
     folder.mkdir(exist_ok=True)
-    metadata = {"recipe": recipe.model_dump_json(), "trial": trial}
+    metadata = {"recipe": recipe.model_dump_json(), "trial": trial, "classes": json.dumps(test.classes)}
     tensor_file.write_tensors(folder / WEIGHTS, dict(model.state_dict()), metadata)
     (folder / ONNX).write_bytes(model_files.onnx_bytes(model, test.shape, test.classes, test.depth))
     (folder / READER).write_text(model_files.reader_source(), encoding="utf-8")
     (folder / RECIPE).write_text(recipe_space(recipe, f"{experiment.space.name[:80]}-{trial[:8]}"))
-    plugins = experiment.environment.get("plugins", {})
-    for name, source in plugins.items():
-        records.write_file(folder / "plugins" / name, source)
+    for name, content in plugins.items():
+        records.write_file(paths.plugin_file(folder, name), content)
     verified = verify_export(folder, model, recipe, rows.end, test)
     row = experiment.students[experiment.students["trial"] == trial].iloc[0]
     own_speed = onnx_speed.measure_speed((folder / ONNX).read_bytes(), test.shape)
     speeds: dict[str, OnnxSpeed | None] = {"this student": own_speed}
     speeds |= onnx_speed.teacher_speeds(recipe, test.shape, len(test.classes))
-    data = CardData(rank, recipe, row, test.shape, test.classes, list(plugins), test.flags, verified, speeds)
+    flagged = [name for name, content in plugins.items() if isinstance(content, str)]
+    data = CardData(rank, recipe, row, test.shape, test.classes, flagged, test.flags, verified, speeds)
     (folder / CARD).write_text(student_card(experiment, data))
     return verified

@@ -134,7 +134,7 @@ def _train_on_ray(
     recipe: Recipe,
     data: Dataset,
     requested: RequestedOutputs,
-    plugins: dict[str, str],
+    plugins: plugin.PluginFiles,
     cpus: int,
     single_machine: bool,
 ) -> Iterator:

@@ -40,7 +40,7 @@ def train_trial(
     *,
     data: Dataset,
     teacher_outputs: Mapping[str, tuple[str, TeacherOutputs]],
-    plugins: dict[str, str],
+    plugins: plugin.PluginFiles,
     folder: Path,
     threads: int,
 ) -> None:

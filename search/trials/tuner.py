@@ -23,6 +23,7 @@ from search.trials.trainable import train_trial
 from spaces.space import Space
 from trainables.data import Dataset
 from trainables.distillation_data import TeacherOutputs
+from trainables.plugin import PluginFiles
 
 
 class SearchContext(NamedTuple):
@@ -32,7 +33,7 @@ class SearchContext(NamedTuple):
     data: Dataset
     grid: Sequence[StudentSpec]  # students of a grid search; empty for other algorithms
     folder: Path
-    plugins: dict[str, str]  # file name: source
+    plugins: PluginFiles
     display: ProgressDisplay
     trackers: TrackerGroup
     teacher_outputs: dict[str, tuple[str, TeacherOutputs]]  # name and outputs, by students.spec.teacher_json

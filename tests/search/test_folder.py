@@ -71,9 +71,9 @@ def test_other_changes_are_refused_and_named(refusal, parts, names):
 @pytest.mark.parametrize(
     ("plugins", "reason"),
     [
-        ({"mine.py": "2"}, "--plugin mine.py changed"),
-        ({}, "--plugin mine.py is missing"),
-        ({"mine.py": "1", "b.py": "1"}, "--plugin b.py is new"),
+        ({"mine.py": "2"}, "plugin file mine.py changed"),
+        ({}, "plugin file mine.py is missing"),
+        ({"mine.py": "1", "b.py": "1"}, "plugin file b.py is new"),
     ],
 )
 def test_other_plugins_are_refused_and_named(refusal, plugins, reason):

@@ -58,8 +58,9 @@ DATASETS["upside_down"] = upside_down
 
 
 @pytest.fixture(autouse=True)
-def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _as_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Restore the registries after each test."""
+    monkeypatch.setenv("KD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(plugin, "_loaded_sources", {})
     registries: list[dict[str, Any]] = [METHODS, MODELS, DATASETS]
     before = [dict(registry) for registry in registries]

@@ -41,13 +41,14 @@ MLP = "{name: mlp, hidden: [16]}"
 
 
 def train_experiment(
-    folder: Path, student: str = MLP, data: Dataset | None = None, plugins: dict[str, str] | None = None
+    folder: Path, student: str = MLP, data: Dataset | None = None, plugins: plugin.PluginFiles | None = None
 ) -> Path:
     """Write an experiment of four students and two baselines, as `search.run` does."""
     data = data or datasets.load_dataset("digits")
     records.write_file(paths.space_file(folder), SPACE.format(student=student))
     loaded = space.load_space(paths.space_file(folder))
-    records.save_environment(folder, environment(data, plugins or {}))
+    sources = {name: content for name, content in (plugins or {}).items() if isinstance(content, str)}
+    records.save_environment(folder, environment(data, sources))
     teacher_recipe = loaded.fill(loaded.cells()[0], 0).teacher_recipe()
     teacher = trained_network(teacher_recipe, DistillationData(data, None))
     outputs = TeacherOutputs(*(predict_logits(teacher, torch.from_numpy(split.images)).numpy() for split in data[:3]))

@@ -20,13 +20,15 @@ ROOT = Path(__file__).parents[3]
 PLUGIN = """\
 from torch import nn
 
+from kernels import KERNEL
 from trainables.models import MODELS
 
 
 def narrow(shape, classes, *, width: int = 4):
     channels, height, across = shape
+    first = nn.Conv2d(channels, width, KERNEL, padding=1)
     last = nn.Linear(width * height * across, classes)
-    return nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.Flatten(), last)
+    return nn.Sequential(first, nn.BatchNorm2d(width), nn.ReLU(), nn.Flatten(), last)
 
 
 MODELS["narrow"] = narrow
@@ -43,6 +45,7 @@ def test_the_best_are_exported_into_numbered_folders(trained, tmp_path):
 def test_a_plugin_model_is_exported_with_its_plugin(tmp_path, clean, python, train):
     file = tmp_path / "narrow_net.py"
     file.write_text(PLUGIN)
+    (tmp_path / "kernels.py").write_text("KERNEL = 3\n")
     sources = plugin.read_plugins([file])
     plugin.register_plugins(sources)
     small = datasets.load_dataset("digits").take(128, 40, 50)
@@ -55,7 +58,13 @@ def test_a_plugin_model_is_exported_with_its_plugin(tmp_path, clean, python, tra
     assert "search.run recipe.yaml --plugin plugins/narrow_net.py\n" in text
     for block in re.findall(r"```python\n(.*?)```", text, re.S):
         assert python("-c", block, cwd=exported).stderr == ""
+    assert (exported / "plugins" / "kernels.py").read_text() == "KERNEL = 3\n"
     export(folder, plugins=[file])  # an export with plugins is replaced too
+    records.save_identity(folder, records.read_identity(folder) | {"plugins": plugin.plugin_digests(sources)})
+    (tmp_path / "kernels.py").write_text("KERNEL = 3  # changed\n")
+    with pytest.raises(UserError, match=r"--plugin kernels\.py: differs from the file used by the experiment"):
+        export(folder, plugins=[file])
+    (tmp_path / "kernels.py").write_text("KERNEL = 3\n")
     file.write_text(PLUGIN + "\n")
     with pytest.raises(UserError, match="differs from the file used by the experiment"):
         export(folder, plugins=[file])

@@ -14,6 +14,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from results import paths, records
+from spaces.parts import Model
+from trainables.models import build_network
+from trainables.weights import tensor_file
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -101,3 +104,34 @@ def test_another_version_of_the_training_code(begun, write, tmp_path, monkeypatc
     again = begun(write(tmp_path / "x.yaml"))
     monkeypatch.setattr("search.identity.TRAINING_VERSION", 99)
     assert "the training code has version 99, had " in again()
+
+
+def test_a_changed_module_or_network_beside_a_plugin(begun, write, tmp_path):
+    """It is imported or opened by the plugin, from a folder that is not the working directory."""
+    (tmp_path / "own").mkdir()
+    files = {
+        "mine.py": "from pathlib import Path\nimport scales\nNET = (Path(__file__).parent / 'net.onnx').read_bytes()",
+        "scales.py": "SCALE = 1",
+        "net.onnx": "1",
+    }
+    for name, text in files.items():
+        (tmp_path / "own" / name).write_text(text)
+    again = begun(write(tmp_path / "x.yaml"), "--plugin", tmp_path / "own" / "mine.py")
+    for name, text in files.items():
+        (tmp_path / "own" / name).write_text(f"{text}\n")
+        assert f"run: plugin file {name} changed; run with --fresh" in again()
+        (tmp_path / "own" / name).write_text(text)
+    assert paths.plugin_file(tmp_path / "run", "net.onnx").read_text() == "1"
+
+
+def test_a_changed_weights_file(begun, write, tmp_path, digits):
+    """Of the teacher, by its content and not its name."""
+    weights = tmp_path / "teacher.safetensors"
+    network = {"name": "mlp", "hidden": [8]}
+    space = write(tmp_path / "x.yaml", teacher={"model": network, "weights": str(weights)})
+    for seed in (0, 1):
+        model = build_network(Model.model_validate(network), digits.shape, 10, seed)
+        tensor_file.write_tensors(weights, model.state_dict())
+        if not seed:
+            again = begun(space)
+    assert f"{weights} changed (sha256 " in again()
