@@ -70,13 +70,17 @@ class Train(StrictModel):
     optimizer: OptimizerName = Field(default="adam", description="Optimizer of the weights")
     lr: Positive = Field(default=0.001, description="Learning rate after warm-up, before the schedule lowers it")
     weight_decay: Amount = Field(default=0.0, description="Weight decay per step; an L2 penalty except with adamw")
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="Nesterov momentum of sgd")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="Momentum of sgd")
+    nesterov: bool | None = Field(default=None, description="Nesterov's form of sgd's momentum; true by default")
     schedule: Literal["constant", "cosine", "linear", "step"] = Field(
         default="constant",
-        description="Decay of the learning rate: by 10 at each milestone (step), or towards 0 (cosine, linear)",
+        description="Decay of the learning rate: at each milestone (step), or towards 0 (cosine, linear)",
     )
     milestones: Annotated[list[Count], Field(min_length=1)] | None = Field(
-        default=None, description="Epochs after which schedule: step divides the learning rate by 10"
+        default=None, description="Epochs after which schedule: step multiplies the learning rate by decay"
+    )
+    decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        default=None, description="Factor of the learning rate at each milestone of schedule: step; 0.1 by default"
     )
     warmup: Natural = Field(default=0, description="Epochs in which the learning rate rises linearly from 0")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -91,19 +95,27 @@ class Train(StrictModel):
     max_norm: Positive | None = Field(
         default=None, description="Largest L2 norm of the incoming weights of a unit; unlimited by default"
     )
+    images: Count | None = Field(
+        default=None,
+        description="Number of training images, stratified by class; the same for every seed; all by default",
+    )
     omit: Omit | None = Field(default=None, description="Classes left out of the training images")
     layers: LayerNames | None = Field(default=None, description="Names of the only layers trained; all by default")
     head_first: HeadFirst | None = Field(default=None, description="First phase that trains only some layers")
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Train:
-        if self.optimizer != "sgd" and self.momentum != Train.model_fields["momentum"].default:
-            raise conflict_error("momentum", f"read by optimizer: sgd only; the optimizer here is {self.optimizer}")
+        for name in ("momentum", "nesterov"):
+            if self.optimizer != "sgd" and getattr(self, name) != Train.model_fields[name].default:
+                raise conflict_error(name, f"read by optimizer: sgd only; the optimizer here is {self.optimizer}")
+        if self.nesterov and not self.momentum:
+            raise conflict_error("nesterov", "found true with momentum 0; expected a momentum above 0")
         if self.schedule == "step" and not self.milestones:
-            message = "required by schedule: step (epochs after which the learning rate is divided by 10)"
+            message = "required by schedule: step (epochs after which the learning rate is multiplied by decay)"
             raise conflict_error("milestones", message)
-        if self.schedule != "step" and self.milestones:
-            raise conflict_error("milestones", f"read by schedule: step only; the schedule here is {self.schedule}")
+        for name in ("milestones", "decay"):
+            if self.schedule != "step" and getattr(self, name):
+                raise conflict_error(name, f"read by schedule: step only; the schedule here is {self.schedule}")
         if self.head_first and self.head_first.epochs >= self.epochs:
             expected = f"fewer than the {self.epochs} epochs of training"
             raise conflict_error("head_first.epochs", f"found {self.head_first.epochs}, expected {expected}")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from spaces.recipe import Recipe
 from spaces.training import Train
 from trainables.augment import apply_views, draw_views
+from trainables.data.stratified_split import SPLIT_SEED, stratified_split
 from trainables.device import autocast, to_tensor
 from trainables.distillation_data import DistillationData, TeacherOutputs
 from trainables.methods import method_requirements
@@ -28,7 +29,7 @@ class TrainingTensors(NamedTuple):
 
     images: Tensor  # uint8 [n, channels, height, width]
     labels: Tensor  # [n]
-    indices: Tensor  # images to train on, without those of omitted classes
+    indices: Tensor  # images to train on, [used]
     teacher_logits: Tensor | None  # [views, n, classes]
     teacher_features: dict[str, Tensor]  # by layer, [n, ...]
     teacher: nn.Module | None
@@ -48,8 +49,7 @@ def training_tensors(recipe: Recipe, distillation_data: DistillationData, device
     """Move the training images and the teacher's outputs to a device."""
     data, outputs, train = distillation_data.data, distillation_data.teacher, recipe.train
     images, labels = (to_tensor(array, device) for array in data.train)
-    used = ~np.isin(data.train.labels, train.omit.classes if train.omit else [])
-    indices = torch.from_numpy(np.flatnonzero(used))
+    indices = torch.from_numpy(training_indices(train, data.train.labels))
     weights = class_weights(train, labels[indices.to(device)], len(data.classes))
     if outputs is None or recipe.method.name == "none":
         return TrainingTensors(images, labels, indices, None, {}, None, (), weights)
@@ -61,6 +61,18 @@ def training_tensors(recipe: Recipe, distillation_data: DistillationData, device
     live_layers = tuple(name for name in layers if name not in features)
     teacher = _rebuild_teacher(recipe, distillation_data).to(device) if live_layers else None
     return TrainingTensors(images, labels, indices, logits, features, teacher, live_layers, weights)
+
+
+def training_indices(train: Train, labels: np.ndarray) -> np.ndarray:
+    """Return the ascending indices of the images to train on.
+
+    Omitted classes are left out first. Then `train.images` are drawn, stratified by class: those of a smaller number
+    are among those of a larger one, to within one image of a class.
+    """
+    used = np.flatnonzero(~np.isin(labels, train.omit.classes if train.omit else []))
+    if train.images is None or train.images >= len(used):
+        return used
+    return np.sort(used[stratified_split(labels[used], train.images, SPLIT_SEED)[1]])
 
 
 def class_weights(train: Train, labels: Tensor, classes: int) -> Tensor | None:

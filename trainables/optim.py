@@ -36,7 +36,7 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": partial(_without_compiler(torch.optim.SGD), fused=True),
 }
 
-MILESTONE_FACTOR = 0.1  # of the learning rate, at each milestone
+DEFAULT_DECAY = 0.1  # of the learning rate, at each milestone
 
 # Factor of the learning rate by progress after the warm-up: 0 at its first step, below 1 at the last one.
 # To add a schedule, add its name to the Literal in spaces/training.py, too.
@@ -44,13 +44,14 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda progress: 1.0,
     "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
     "linear": lambda progress: 1 - progress,
-    "step": lambda progress: 1.0,  # times MILESTONE_FACTOR after each milestone
+    "step": lambda progress: 1.0,  # times train.decay after each milestone
 }
 
 
 def build_optimizer(model: nn.Module, train: Train) -> Optimizer:
     """Return the optimizer of a training for all parameters of a model."""
-    momentum = {"momentum": train.momentum, "nesterov": train.momentum > 0} if train.optimizer == "sgd" else {}
+    nesterov = train.momentum > 0 if train.nesterov is None else train.nesterov
+    momentum = {"momentum": train.momentum, "nesterov": nesterov} if train.optimizer == "sgd" else {}
     optimizer_type = OPTIMIZERS[train.optimizer]
     return optimizer_type(model.parameters(), lr=train.lr, weight_decay=train.weight_decay, **momentum)
 
@@ -66,7 +67,8 @@ def learning_rate(train: Train, step: int, steps_per_epoch: int) -> float:
     lr = first_phase.lr if first_phase and step < first_phase.epochs * steps_per_epoch else train.lr
     if step < warmup:
         return lr * (step + 1) / warmup
-    lr *= MILESTONE_FACTOR ** sum(step >= milestone * steps_per_epoch for milestone in train.milestones or ())
+    decay = DEFAULT_DECAY if train.decay is None else train.decay
+    lr *= decay ** sum(step >= milestone * steps_per_epoch for milestone in train.milestones or ())
     return lr * SCHEDULES[train.schedule]((step - warmup) / max(1, total - warmup))
 
 

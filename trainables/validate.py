@@ -15,6 +15,7 @@ from spaces.errors import Problem, UserError
 from spaces.named_parts import Signature, SignatureSource, part_problems
 from spaces.parts import Normalization
 from spaces.recipe import Recipe
+from trainables.batches import training_indices
 from trainables.cost import network_cost
 from trainables.data import DATASETS, Dataset
 from trainables.device import to_tensor
@@ -52,7 +53,7 @@ def data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
     yield from initial_weight_problems(recipe, data)
     yield from _normalization_problems(recipe, data)
     yield from _omit_problems(recipe, data)
-    yield from _batch_size_problems(recipe, data)
+    yield from _image_count_problems(recipe, data)
     yield from _class_weight_problems(recipe, data)
 
 
@@ -104,11 +105,19 @@ def _omit_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
             yield "train.omit.correct_bias", str(error).removeprefix("train.omit.correct_bias: ")
 
 
-def _batch_size_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
-    """Yield a batch size in the file above the number of training images; the default may be larger."""
-    images, batch_size = len(data.train.labels), recipe.train.batch_size
-    if "batch_size" in recipe.train.model_fields_set and batch_size > images:
-        yield "train.batch_size", f"found {batch_size:,}, expected at most the {images:,} training images"
+def _image_count_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
+    """Yield more images than there are, and a batch size in the file above their number.
+
+    The default batch size may be larger.
+    """
+    train, indices = recipe.train, training_indices(recipe.train, data.train.labels)
+    images, classes = len(indices), len(data.classes) - len(train.omit.classes if train.omit else ())
+    if train.images is not None and train.images > images:
+        yield "train.images", f"found {train.images:,}, expected at most the {images:,} training images"
+    elif train.images is not None and train.images < classes:
+        yield "train.images", f"found {train.images:,}, expected at least one for each of {classes} classes"
+    if "batch_size" in train.model_fields_set and train.batch_size > images:
+        yield "train.batch_size", f"found {train.batch_size:,}, expected at most the {images:,} training images"
 
 
 def _class_weight_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ from search.students.spec import StudentSpec
 from spaces.recipe import Recipe
 from spaces.space import Space
 from trainables.augment import view_count
-from trainables.batches import steps_per_epoch
+from trainables.batches import steps_per_epoch, training_indices
 from trainables.cost import network_cost
 from trainables.data import Dataset, Split
 from trainables.distillation_data import RequestedOutputs, requested_outputs
@@ -114,7 +114,8 @@ def measure_pace(recipe: Recipe, data: Dataset, threads: int = 1) -> Pace:
 
     If the recipe fails, its baseline is timed: the error belongs in the rows of the student.
     """
-    batch = min(recipe.train.batch_size, len(data.train.labels))
+    training_images = len(training_indices(recipe.train, data.train.labels))
+    batch = min(recipe.train.batch_size, training_images)
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -124,7 +125,7 @@ def measure_pace(recipe: Recipe, data: Dataset, threads: int = 1) -> Pace:
         return measure_pace(recipe.baseline(), data, threads) if recipe.teacher else Pace(0.0, 0.0)
     finally:
         torch.set_num_threads(threads_before)
-    steps = steps_per_epoch(recipe.train, len(data.train.labels))
+    steps = steps_per_epoch(recipe.train, training_images)
     return Pace(step_seconds * batch / images * steps + len(data.val.labels) * image_seconds, image_seconds)
 
 

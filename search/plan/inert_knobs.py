@@ -26,7 +26,7 @@ from trainables.fit import Diverged, fit
 from trainables.methods import method_requirements
 
 TRIED_PARTS = ("method", "student", "train")
-UNTRIED_KNOBS = {"train.epochs"}  # always has an effect
+UNTRIED_KNOBS = {"train.epochs", "train.images"}  # always have an effect
 MAX_BATCH = 64  # images, if the batch size is not searched
 TRIED_EPOCHS = 2  # after a first stage; a schedule or a decay has its first effect in the second epoch
 BASELINE_AT_ZERO = "where the teacher has no weight the student is the baseline"

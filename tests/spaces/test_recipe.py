@@ -75,3 +75,17 @@ def test_milestones_need_schedule_step(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"schedule: step|milestones"):
         Train.model_validate(values)
     assert Train.model_validate({"schedule": "step", "milestones": [3]}).milestones == [3]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"decay": 0.5}, "read by schedule: step only; the schedule here is constant"),
+        ({"nesterov": True}, "read by optimizer: sgd only; the optimizer here is adam"),
+        ({"optimizer": "sgd", "momentum": 0.0, "nesterov": True}, "expected a momentum above 0"),
+        ({"images": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_values_that_nothing_reads_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Train.model_validate(values)

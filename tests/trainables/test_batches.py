@@ -14,7 +14,15 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from spaces.recipe import Recipe
-from trainables.batches import Batch, class_weights, epoch_batches, training_tensors, weighted_mean
+from spaces.training import Train
+from trainables.batches import (
+    Batch,
+    class_weights,
+    epoch_batches,
+    training_indices,
+    training_tensors,
+    weighted_mean,
+)
 from trainables.data import Dataset
 from trainables.distillation_data import DistillationData, requested_outputs
 from trainables.evaluate import predict_output
@@ -236,3 +244,29 @@ def test_a_larger_class_weight_gives_more_predictions(
             (predict_output(student, torch.from_numpy(small.val.images)).logits.argmax(-1) == 0).sum().item()
         )
     assert predicted[1] > predicted[0]
+
+
+def test_fewer_training_images_keep_the_shares_of_the_classes() -> None:
+    labels = np.repeat([0, 1, 2], [600, 300, 100])
+    drawn = {n: training_indices(Train(images=n), labels) for n in (10, 100, 500)}
+    assert {n: np.bincount(labels[indices]).tolist() for n, indices in drawn.items()} == {
+        10: [6, 3, 1],
+        100: [60, 30, 10],
+        500: [300, 150, 50],
+    }
+    assert set(drawn[10]) < set(drawn[100]) < set(drawn[500])
+    assert np.array_equal(training_indices(Train(images=1000), labels), np.arange(1000))
+    without = training_indices(Train.model_validate({"images": 90, "omit": {"classes": [0]}}), labels)
+    assert len(without) == 90 and set(labels[without]) == {1, 2}
+
+
+def test_a_student_and_its_teacher_may_train_on_different_numbers_of_images(
+    kd_cache: Path, recipe: Make, small: Dataset
+) -> None:
+    teacher = {"model": {"name": "mlp", "hidden": [8]}, "train": TRAIN}
+    method = {"name": "hinton", "alpha": 0.5, "temperature": 2.0}
+    few, all_images = (recipe(teacher=teacher, method=method, batch_size=20, images=n) for n in (40, None))
+    tensors = training_tensors(few, teacher_data(few, small), CPU)
+    assert tensors.teacher_logits is not None
+    assert (len(tensors.indices), len(tensors.images), tensors.teacher_logits.shape[1]) == (40, 200, 200)
+    assert few.key() != all_images.key() and teacher_key(few, small) == teacher_key(all_images, small)

@@ -37,10 +37,24 @@ def test_rates(schedule: str, warmup: int, expected: list[float]) -> None:
     assert [learning_rate(train, step, 4) for step in range(8)] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_rate_falls_after_each_milestone() -> None:
-    values = {"epochs": 4, "lr": 1, "schedule": "step", "milestones": [1, 3], "warmup": 1}
+@pytest.mark.parametrize(("decay", "factor"), [({}, 0.1), ({"decay": 0.5}, 0.5)])
+def test_a_rate_falls_after_each_milestone(decay: dict[str, float], factor: float) -> None:
+    values = {"epochs": 4, "lr": 1, "schedule": "step", "milestones": [1, 3], "warmup": 1, **decay}
     rates = [learning_rate(Train.model_validate(values), step, 2) for step in range(8)]
-    assert rates == pytest.approx([0.5, 1, 0.1, 0.1, 0.1, 0.1, 0.01, 0.01])
+    assert rates == pytest.approx([0.5, 1, *[factor] * 4, factor**2, factor**2])
+
+
+@pytest.mark.parametrize(("nesterov", "steps"), [(False, [1, 1.9, 2.71]), (None, [1.9, 2.71, 3.439])])
+def test_momentum_with_and_without_nesterov(nesterov: bool | None, steps: list[float]) -> None:
+    """Sutskever et al. (2013): velocity v = 0.9 v + g; the step is v, or 0.9 v + g with Nesterov's form."""
+    weight = nn.Parameter(torch.zeros(1))
+    train = Train.model_validate({"optimizer": "sgd", "lr": 1, "nesterov": nesterov})
+    optimizer = build_optimizer(nn.ParameterList([weight]), train)
+    for step in steps:
+        before = weight.item()
+        weight.grad = torch.ones(1)
+        optimizer.step()
+        assert before - weight.item() == pytest.approx(step, rel=1e-5)
 
 
 @settings(deadline=None)

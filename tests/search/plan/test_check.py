@@ -155,3 +155,15 @@ def test_a_batch_is_at_most_the_training_images(space, digits, part):
     check_networks(space(train={"epochs": 3}), few)  # the default is reduced to the images
     with pytest.raises(UserError, match="found 64, expected at most the 60 training images"):
         check_networks(space(), few)
+
+
+def test_training_images_are_at_most_all_and_at_least_one_per_class(space, digits):
+    few = digits.take(60, 20, 20)
+    train = {"epochs": 3, "batch_size": 8}
+    check_networks(space(train={**train, "images": 60}), few)
+    with pytest.raises(UserError, match=r"train.images: found 61, expected at most the 60 training images"):
+        check_networks(space(train={**train, "images": 61}), few)
+    with pytest.raises(UserError, match=r"train.images: found 9, expected at least one for each of 10 classes"):
+        check_networks(space(train={**train, "images": 9}), few)
+    with pytest.raises(UserError, match=r"train.batch_size: found 8, expected at most the 7"):
+        check_networks(space(train={**train, "images": 7, "omit": {"classes": [0, 1, 2, 3]}}), few)

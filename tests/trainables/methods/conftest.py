@@ -92,6 +92,7 @@ def knobs() -> Callable[..., dict[str, Any]]:
         }
 
     def draw(field: dict[str, Any], knob: str, seed: int) -> Any:
+        field = next(option for option in field.get("anyOf", [field]) if option.get("type") != "null")
         if "enum" in field or field["type"] == "boolean":
             return field.get("enum", [True, False])[seed % 2]
         low = field.get("minimum", field.get("exclusiveMinimum"))

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 from torch.testing import assert_close
 
 from trainables.methods.hinton import hinton
-from trainables.output import Output
+from trainables.output import Output, Progress
 
 
 @settings(deadline=None, max_examples=50)
@@ -59,3 +59,13 @@ def test_hinton_with_cross_entropy_differs_by_the_entropy_of_the_teacher(
     assert_close(soft_loss.detach() - temperature**2 * entropy, hinton(*case, **knobs))
     (expected,) = torch.autograd.grad(soft_loss.sum(), logits)
     assert_close(gradients("hinton", case, **knobs)["logits"], expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "temperatures"), [("linear", [8, 6.25, 4.5, 2.75, 1]), ("cosine", [8, 6.97487, 4.5, 2.02513, 1])]
+)
+def test_the_temperature_changes_over_the_epochs(path: str, temperatures: list[float], random_case: Callable) -> None:
+    case, knobs = random_case(), {"alpha": 0.7, "temperature": 8.0, "final_temperature": 1.0, "temperature_path": path}
+    for epoch, temperature in enumerate(temperatures, 1):
+        expected = hinton(*case, alpha=0.7, temperature=temperature)
+        assert_close(hinton(*case, Progress(epoch, 5), **knobs), expected, rtol=1e-4, atol=1e-6)

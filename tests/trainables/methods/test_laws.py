@@ -26,7 +26,7 @@ LABELS_OUT = {  # values at which alpha 1 excludes the labels
     "fitnets": {"decay": False},
     "routed": {"selector_weight": 0.0},
 }
-STAGES = {"fitnets": (1, 5)}  # an epoch of each stage; other methods ignore the epoch
+STAGES = {"fitnets": (1, 5), "hinton": (5,)}  # an epoch of each stage; other methods ignore the epoch
 
 
 def over_methods(names: Collection[str]) -> Any:
