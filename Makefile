@@ -1,42 +1,56 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run lint types unit test ci-slow
+# uv installs several times as fast as pip. It is used where it is installed.
+UV := $(shell command -v uv)
+VENV = $(if $(UV),uv venv --quiet --seed --allow-existing --python $(PYTHON) .venv,$(PYTHON) -m venv .venv)
+PIP = $(if $(UV),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
-install: .venv/installed
+.PHONY: install develop run lint types unit test ci-slow
 
-# The marker file stands for the whole environment.
-.venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+install: .venv/runtime
+
+develop: .venv/development
+
+# A marker file stands for each set of packages.
+.venv/runtime: pyproject.toml constraints.txt
+	@echo "Installing PyTorch, Ray and what else a search needs into .venv, by $(if $(UV),uv,pip): a few minutes, once."
+	$(VENV)
+	$(PIP) -c constraints.txt -e .
+	touch $@
+
+.venv/development: .venv/runtime
+	@echo "Installing the tools of tests and documentation into .venv: about a minute, once."
+	$(PIP) -c constraints.txt -e '.[dev]'
 	touch $@
 
 run: install
+	@echo "A search on the 5,000 built-in MNIST images (all of MNIST: $(BIN)/distil run mnist_hinton --download, 11 MB)."
 	$(BIN)/python -m search.run spaces/quickstart.yaml
 
-lint: install
+lint: develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: install
+types: develop
 	$(BIN)/mypy
 
-unit: install
+unit: develop
 	$(BIN)/python -m pytest -n 2 -m 'not slow'
 
 test: lint types unit
 
-ci-slow: install
+ci-slow: develop
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'slow and not alone'
 	$(BIN)/python -m pytest -m 'slow and alone'
 
 # Repeats every fault in full and writes tests/faults/README.md; fails if anything was lost.
 .PHONY: faults audit
-faults: install
+faults: develop
 	$(BIN)/python tests/faults/table.py
 
 # Checks the pinned packages against published advisories; says so if the database cannot be reached.
-audit: install
+audit: develop
 	$(BIN)/python deploy/audit.py
 
 # Numbers and pictures of README.md and docs/ come from these commands only. DATA is a folder that holds MNIST/raw.
@@ -51,10 +65,10 @@ AT_A_GLANCE = mnist_hinton mnist_search mnist_fitnets mnist2x5_subclass mnist_me
 .PHONY: numbers readme readme-quickstart schema docs
 
 # What editors and `python -m spaces` read, generated from the models and registries; a test checks that it is current.
-schema: install
+schema: develop
 	$(BIN)/python -m search.schema
 
-docs: install
+docs: develop
 	$(BIN)/python -m sphinx -W -q -b html docs docs/_build/html
 
 numbers: install
@@ -91,7 +105,7 @@ readme-%: install
 
 # Screenshots in docs/, taken by the browser tests from a finished experiment.
 .PHONY: pictures
-pictures: install
+pictures: develop
 	KD_BROWSER=required KD_PICTURES=runs/mnist_hinton $(BIN)/python -m pytest -m slow tests/browser/test_pictures.py
 
 # Speed on this machine beside the notebook loop and plain Ray Tune: 30 to 75 minutes on two idle cores.

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
-from rich.markup import escape
 
 from results.console import print_plain
 from search.command_line import RunOptions
@@ -34,9 +33,8 @@ def load_data(space: Space, options: RunOptions, console: Console) -> tuple[Spac
     except datasets.MissingFilesError as error:
         fallback_loader = None if datasets.data_root_is_set(data_root) else load_real
         space, data, reason = _substitute_data(space, error, fallback_loader, options.smoke_test)
-        images = f"{data.name}, {data.sizes['train']:,} training images"
-        console.print(f"[bold yellow]Not the data of {escape(str(options.space))}, but {images}.[/]", soft_wrap=True)
-        print_plain(console, f"{error}\n{reason}")
+        images = f"{sum(data.sizes.values()):,} images of {data.name}"
+        print_plain(console, f"Using the {images}, {reason}")
     return space.shrink() if options.smoke_test else space, data
 
 
@@ -49,11 +47,12 @@ def _substitute_data(
     """
     fallback = space.fallback_space() if load_fallback else None
     if fallback is not None and load_fallback:
-        return fallback, _load_data(fallback, load_fallback), "The `fallback:` block of the space is used instead."
+        reason = f"the fallback of {space.file}; {error.remedy}"
+        return fallback, _load_data(fallback, load_fallback), reason
     generated = _load_data(space, datasets.generate_dataset) if smoke_test else None
     if generated is None:
         raise error
-    return space, generated, "This smoke test uses generated images of the same layout."
+    return space, generated, f"made for this smoke test; {error}"
 
 
 def _load_data(space: Space, load_dataset: Callable[..., Loaded]) -> Loaded:

@@ -25,8 +25,12 @@ from spaces.errors import UserError
 class MissingFilesError(UserError):
     """Files of a data set are not on this machine.
 
-    The message says where they were searched and how to get them.
+    The message says where they were searched and how to get them; `remedy` is the latter alone.
     """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class MissingWeightsError(MissingFilesError):
@@ -64,7 +68,8 @@ def missing_dataset(name: str, files: str, folders: Sequence[Path], alternative:
     searched = ", ".join(str(folder) for folder in dict.fromkeys(folders))
     return MissingFilesError(
         f"{name}: no {files}; looked in {searched}; "
-        f"name the folder that holds it by --data DIR or the variable KD_DATA=DIR, {alternative}"
+        f"name the folder that holds it by --data DIR or the variable KD_DATA=DIR, {alternative}",
+        remedy=f"for {name} name its folder by --data DIR, {alternative}",
     )
 
 
