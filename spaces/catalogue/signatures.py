@@ -1,6 +1,8 @@
 """Signatures of data sets, networks and methods from the generated schema.
 
 With them a space is validated before torch is imported, which takes seconds.
+
+Decision: "A space is validated by the generated schema before torch is imported" (docs/decisions.md).
 """
 
 from __future__ import annotations
