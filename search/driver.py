@@ -97,7 +97,8 @@ def _train_students(settings: RunSettings, console: Console) -> int:
     planned_seconds = settings.plan.epoch_seconds if settings.plan else None
     display = ProgressDisplay(console, metric, METRIC_MODES[metric], planned_seconds)
     local = settings.address is None
-    context = SearchContext(space, settings.data, settings.grid, folder, settings.plugins, display, trackers, {}, local)
+    data = settings.data if local else settings.data.in_memory()  # other nodes lack the mapped files
+    context = SearchContext(space, data, settings.grid, folder, settings.plugins, display, trackers, {}, local)
     complete = False
     try:
         _run_stages_on_ray(context, settings, record.deadline(space.search.hours))

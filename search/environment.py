@@ -105,5 +105,5 @@ def environment_record(space: Space, data: Dataset, command: str, plugins: Plugi
 
 def class_imbalance(data: Dataset) -> float:
     """Return the ratio of training images, largest to smallest non-empty class."""
-    counts = np.unique(data.train.labels, return_counts=True)[1]
+    counts = np.unique(data.train.labeled, return_counts=True)[1]
     return float(counts.max() / counts.min())

@@ -11,8 +11,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO
 
 from spaces.errors import UserError
 
@@ -67,7 +67,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 @contextmanager
-def atomic_file(path: Path, size: int) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, size: int) -> Iterator[BufferedRandom]:
     """Open a temporary file, and replace `path` by it after the block.
 
     `size` is in bytes. After an error in the block the temporary file is removed, and `path` is unchanged.
@@ -77,7 +77,7 @@ def atomic_file(path: Path, size: int) -> Iterator[BinaryIO]:
         prefix = f".{path.name}.{HOST_NAME}.{os.getpid()}."
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".part")
         try:
-            with open(descriptor, "wb") as file:
+            with open(descriptor, "w+b") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

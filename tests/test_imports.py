@@ -31,6 +31,7 @@ ALLOWED = {
         "sklearn",
         "PIL",
         "pillow_heif",
+        "pyarrow",
     },
     "results": {"spaces", "rich", "pandas", "numpy", "scipy", "matplotlib", "tensorboard", "yaml"},
     "results.trackers": {"spaces", "tensorboard", "optuna", "mlflow"},

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from spaces.recipe import Recipe
 from spaces.training import Train
 from trainables.augment import apply_views, draw_views
+from trainables.data.dataset import UNLABELED
 from trainables.data.stratified_split import SPLIT_SEED, stratified_split
 from trainables.device import autocast, to_tensor
 from trainables.distillation_data import DistillationData, TeacherOutputs
-from trainables.methods import method_requirements
+from trainables.methods import method_requirements, needs_teacher
 from trainables.models import build_network
 from trainables.output import Output, layer_activations, prepare_images
 from trainables.seeding import seeded_generator
@@ -49,7 +50,8 @@ def training_tensors(recipe: Recipe, distillation_data: DistillationData, device
     """Move the training images and the teacher's outputs to a device."""
     data, outputs, train = distillation_data.data, distillation_data.teacher, recipe.train
     images, labels = (to_tensor(array, device) for array in data.train)
-    indices = torch.from_numpy(training_indices(train, data.train.labels))
+    unlabeled = outputs is not None and uses_unlabeled(recipe)
+    indices = torch.from_numpy(training_indices(train, data.train.labels, unlabeled))
     weights = class_weights(train, labels[indices.to(device)], len(data.classes))
     if outputs is None or recipe.method.name == "none":
         return TrainingTensors(images, labels, indices, None, {}, None, (), weights)
@@ -63,39 +65,48 @@ def training_tensors(recipe: Recipe, distillation_data: DistillationData, device
     return TrainingTensors(images, labels, indices, logits, features, teacher, live_layers, weights)
 
 
-def training_indices(train: Train, labels: np.ndarray) -> np.ndarray:
+def training_indices(train: Train, labels: np.ndarray, unlabeled: bool = False) -> np.ndarray:
     """Return the ascending indices of the images to train on.
 
     Omitted classes are left out first. Then `train.images` are drawn, stratified by class: those of a smaller number
-    are among those of a larger one, to within one image of a class.
+    are among those of a larger one, to within one image of a class. With `unlabeled`, all unlabeled images are added.
     """
-    used = np.flatnonzero(~np.isin(labels, train.omit.classes if train.omit else []))
-    if train.images is None or train.images >= len(used):
-        return used
-    return np.sort(used[stratified_split(labels[used], train.images, SPLIT_SEED)[1]])
+    omitted = train.omit.classes if train.omit else []
+    used = np.flatnonzero(~np.isin(labels, [UNLABELED, *omitted]))
+    if train.images is not None and train.images < len(used):
+        used = np.sort(used[stratified_split(labels[used], train.images, SPLIT_SEED)[1]])
+    return np.sort(np.concatenate([used, np.flatnonzero(labels == UNLABELED)])) if unlabeled else used
+
+
+def uses_unlabeled(recipe: Recipe) -> bool:
+    """Return True if a student learns from its teacher."""
+    return recipe.teacher is not None and needs_teacher(recipe.method.name)
 
 
 def class_weights(train: Train, labels: Tensor, classes: int) -> Tensor | None:
     """Return the loss weights [classes], or None for equal weights.
 
-    `labels` [n] are those of the images to train on. The balanced weight of class c is n / (k n_c), with n_c images of
-    class c and k classes that occur: all classes have the same total weight, and the mean weight of an image is 1. A
-    class that does not occur has weight 0.
+    `labels` [n] are those of the images to train on, maybe UNLABELED. The balanced weight of class c is n / (k n_c),
+    with n_c of n labeled images of class c and k classes that occur: all classes have the same total weight, and the
+    mean weight of an image is 1. A class that does not occur has weight 0.
     """
     if train.class_weights is None:
         return None
     if train.class_weights != "balanced":
         return torch.tensor(train.class_weights, device=labels.device)
-    counts = torch.bincount(labels, minlength=classes).float()
-    weights = len(labels) / ((counts > 0).sum() * counts)
+    counts = torch.bincount(labels[labels != UNLABELED], minlength=classes).float()
+    weights = counts.sum() / ((counts > 0).sum() * counts)
     return torch.where(counts > 0, weights, 0.0)
 
 
 def weighted_mean(losses: Tensor, labels: Tensor, class_weights: Tensor | None) -> Tensor:
-    """Return the mean of losses [batch], weighted by class."""
+    """Return the mean of losses [batch], weighted by class.
+
+    Unlabeled images have weight 1, the mean weight of the others.
+    """
     if class_weights is None:
         return losses.mean()
-    weights = class_weights[labels]
+    weights = torch.where(labels == UNLABELED, 1.0, class_weights[labels.clamp_min(0)])
     return (weights * losses).sum() / weights.sum()
 
 

@@ -15,20 +15,25 @@ _ATTRIBUTE = "declaration"
 
 
 class Declaration(NamedTuple):
-    """Formula and paper of a function; empty strings for none."""
+    """Formula and paper of a function; empty strings for none.
+
+    `needs_labels` marks a method with a teacher's term that reads the labels.
+    """
 
     formula: str = ""
     paper: str = ""
+    needs_labels: bool = False
 
 
-def declare(*, formula: str = "", paper: str = "") -> Callable[[Function], Function]:
+def declare(*, formula: str = "", paper: str = "", needs_labels: bool = False) -> Callable[[Function], Function]:
     """Decorate a function with its formula and paper.
 
-    The formula is one line; `paper` is cited as in "Hinton, Vinyals & Dean (2015), section 2".
+    The formula is one line; `paper` is cited as in "Hinton, Vinyals & Dean (2015), section 2". A method that
+    `needs_labels` refuses unlabeled images.
     """
 
     def attach(function: Function) -> Function:
-        setattr(function, _ATTRIBUTE, Declaration(formula, paper))
+        setattr(function, _ATTRIBUTE, Declaration(formula, paper, needs_labels))
         return function
 
     return attach

@@ -15,9 +15,10 @@ from spaces.errors import Problem, UserError
 from spaces.named_parts import Signature, SignatureSource, part_problems
 from spaces.parts import Normalization
 from spaces.recipe import Recipe
-from trainables.batches import training_indices
+from trainables.batches import training_indices, uses_unlabeled
 from trainables.cost import network_cost
 from trainables.data import DATASETS, Dataset
+from trainables.declare import declaration_of
 from trainables.device import to_tensor
 from trainables.hints import hint_problems
 from trainables.knobs import FirstStage, knob_schema, marked_knobs
@@ -55,6 +56,7 @@ def data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
     yield from _omit_problems(recipe, data)
     yield from _image_count_problems(recipe, data)
     yield from _class_weight_problems(recipe, data)
+    yield from _unlabeled_problems(recipe, data)
 
 
 def _teacher_data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
@@ -110,7 +112,7 @@ def _image_count_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
 
     The default batch size may be larger.
     """
-    train, indices = recipe.train, training_indices(recipe.train, data.train.labels)
+    train, indices = recipe.train, training_indices(recipe.train, data.train.labels, uses_unlabeled(recipe))
     images, classes = len(indices), len(data.classes) - len(train.omit.classes if train.omit else ())
     if train.images is not None and train.images > images:
         yield "train.images", f"found {train.images:,}, expected at most the {images:,} training images"
@@ -118,6 +120,13 @@ def _image_count_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
         yield "train.images", f"found {train.images:,}, expected at least one for each of {classes} classes"
     if "batch_size" in train.model_fields_set and train.batch_size > images:
         yield "train.batch_size", f"found {train.batch_size:,}, expected at most the {images:,} training images"
+
+
+def _unlabeled_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
+    unlabeled = len(data.train.labels) - len(data.train.labeled)
+    if unlabeled and declaration_of(METHODS[recipe.method.name]).needs_labels:
+        reason = f"its teacher's term reads the labels, and {unlabeled:,} training images have none"
+        yield "method.name", f"{recipe.method.name}: {reason}; choose another method, or remove these images"
 
 
 def _class_weight_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from trainables import data as datasets
 from trainables.data import Dataset, MissingFilesError
 from trainables.data.data_identity import data_differences, data_identity, data_identity_of_environment
 from trainables.data.image_file import FULL_DEPTH
+from trainables.device import to_tensor
 
 RANDOM_IMAGES = 256
 
@@ -64,7 +65,7 @@ def load_verification_images(environment: Row, recorded: Row, recipe: Recipe, ro
             ) from None
         images, depth = _random_images(recorded["shape"]), environment.get("data", {}).get("depth", FULL_DEPTH)
         return VerificationImages(images, None, str(missing), [*recorded["classes"]], smoke, depth)
-    images, labels = (torch.from_numpy(array) for array in data.test)
+    images, labels = (to_tensor(array, torch.device("cpu")) for array in data.test)
     flags = [*(["--data", str(folder)] if folder else []), *smoke]
     return VerificationImages(images, labels, "", list(data.classes), flags, data.depth)
 

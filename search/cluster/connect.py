@@ -20,6 +20,7 @@ from search.cluster.signals import signals_ignored
 from search.cluster.token import ensure_token, require_token
 from spaces.errors import UserError
 from trainables.data import Dataset
+from trainables.data.array_file import memory_bytes
 
 EXTRA_STORE_BYTES = 512 * 2**20  # of the object store beside the data: teacher outputs, results
 
@@ -36,7 +37,7 @@ def connected_to_ray(
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # errors of students are printed from their rows
     if address is None:
-        data_bytes = sum(array.nbytes for split in data[:3] for array in split)
+        data_bytes = sum(memory_bytes(array) for split in data[:3] for array in split)
         with _private_ray(EXTRA_STORE_BYTES + 4 * data_bytes), ray_watched(_ray_addresses()):
             yield
         return

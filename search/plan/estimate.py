@@ -18,7 +18,7 @@ from search.students.spec import StudentSpec
 from spaces.recipe import Recipe
 from spaces.space import Space
 from trainables.augment import view_count
-from trainables.batches import steps_per_epoch, training_indices
+from trainables.batches import steps_per_epoch, training_indices, uses_unlabeled
 from trainables.cost import network_cost
 from trainables.data import Dataset, Split
 from trainables.distillation_data import RequestedOutputs, requested_outputs
@@ -114,7 +114,7 @@ def measure_pace(recipe: Recipe, data: Dataset, threads: int = 1) -> Pace:
 
     If the recipe fails, its baseline is timed: the error belongs in the rows of the student.
     """
-    training_images = len(training_indices(recipe.train, data.train.labels))
+    training_images = len(training_indices(recipe.train, data.train.labels, uses_unlabeled(recipe)))
     batch = min(recipe.train.batch_size, training_images)
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)

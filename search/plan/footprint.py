@@ -17,6 +17,8 @@ from spaces.training import AugmentPolicy, Train
 from trainables.augment import view_count
 from trainables.cost import network_cost
 from trainables.data import Dataset
+from trainables.data.array_file import memory_bytes
+from trainables.device import process_device
 from trainables.distillation_data import RequestedOutputs, requested_outputs
 from trainables.evaluate import evaluation_batch_size
 from trainables.models import build_network
@@ -36,7 +38,9 @@ def training_bytes(recipe: Recipe, data: Dataset) -> int:
     step = batch * (sum(values) + 2 * max(values)) * FLOAT32_BYTES
     scoring_batch = min(evaluation_batch_size(network, data.shape), len(data.val.labels))
     scoring = scoring_batch * 2 * max(values) * FLOAT32_BYTES
-    inputs = data.train.images.nbytes + data.val.images.nbytes
+    on_gpu = process_device().type == "cuda"  # mapped images stay in files elsewhere
+    images = (data.train.images, data.val.images)
+    inputs = sum(array.nbytes if on_gpu else memory_bytes(array) for array in images)
     if recipe.teacher is not None and recipe.method.name != "none":
         inputs += outputs_bytes(recipe.teacher_recipes()[0].network, data, requested_outputs([recipe]))
     copies = 2 + _optimizer_tensors(recipe.train)  # weights, gradients, optimizer state

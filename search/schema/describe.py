@@ -89,7 +89,7 @@ def scheduler_settings(name: str) -> tuple[str, ...]:
 
 
 def _function_entry(kind: str, name: str, function: Callable[..., Any]) -> CatalogueEntry:
-    formula, paper = declaration_of(function)
+    formula, paper, _ = declaration_of(function)
     layers = observable_layers(name) if kind == "model" else ()
     needs = kind == "method" and needs_teacher(name)
     return CatalogueEntry(kind, name, first_sentence(function), _details(function), formula, paper, layers, needs)

@@ -15,7 +15,7 @@ from search.algorithms import NON_ADAPTIVE
 from search.students.spec import Pack, StudentSpec, teacher_json
 from spaces.recipe import Recipe
 from spaces.space import Space
-from trainables.batches import steps_per_epoch, training_indices
+from trainables.batches import steps_per_epoch, training_indices, uses_unlabeled
 from trainables.cost import network_cost
 from trainables.data import Dataset
 from trainables.packs.pack_key import pack_key
@@ -105,7 +105,7 @@ def training_seconds(recipe: Recipe, data: Dataset) -> float:
 
     It is for one CPU thread, without the teacher.
     """
-    images = len(training_indices(recipe.train, data.train.labels))
+    images = len(training_indices(recipe.train, data.train.labels, uses_unlabeled(recipe)))
     macs = 3 * network_cost(recipe.network, data).macs * images  # forward, and backward to weights and to inputs
     epoch_seconds = steps_per_epoch(recipe.train, images) * STEP_SECONDS + macs / MACS_PER_SECOND
     return STUDENT_OVERHEAD_SECONDS + recipe.train.epochs * epoch_seconds

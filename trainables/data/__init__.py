@@ -69,8 +69,8 @@ def load_dataset(name: str, root: Path | None = None, *, download: bool = False,
     for knob, message in knob_problems(DATASETS[name], values):
         raise UserError(f"data.{knob}: {message}")
     data = DATASETS[name](data_root(root), download, **values)
-    if len(labels := np.unique(data.train.labels)) < 2:
-        only = f"all {len(data.train.labels):,} training images are of one class, {data.classes[labels[0]]}"
+    if len(labels := np.unique(data.train.labeled)) < 2:
+        only = f"all {len(data.train.labeled):,} training images are of one class, {data.classes[labels[0]]}"
         raise UserError(f"{data_root(root)}: {name}: {only}; expected at least two classes")
     return data
 

@@ -25,12 +25,28 @@ LOG = logging.getLogger(__name__)
 
 
 class MappedArray(np.ndarray):
-    """A read-only array mapped from a file; pickled as the file's path."""
+    """A read-only array mapped from a file; pickled as the file's path.
 
-    path: Path | None = None  # None for slices and results of arithmetic, which are pickled by value
+    The same holds for ranges of its first axis.
+    """
+
+    path: Path | None = None  # None for other slices and results of arithmetic, which are pickled by value
+    rows: tuple[int, int] = (0, 0)  # range of the file's first axis
+
+    def __getitem__(self, key: Any) -> Any:
+        result = super().__getitem__(key)
+        if self.path and isinstance(key, slice) and key.step in (None, 1):
+            start, stop, _ = key.indices(len(self))
+            result.path, result.rows = self.path, (self.rows[0] + start, self.rows[0] + max(start, stop))
+        return result
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return (map_array, (self.path,)) if self.path else super().__reduce_ex__(protocol)
+        return (map_array, (self.path, self.rows)) if self.path else super().__reduce_ex__(protocol)
+
+
+def memory_bytes(array: np.ndarray) -> int:
+    """Return the memory of an array, 0 if mapped."""
+    return 0 if isinstance(array, MappedArray) and array.path else array.nbytes
 
 
 def load_or_compute_array(path: Path, compute: Callable[[], np.ndarray]) -> MappedArray:
@@ -41,29 +57,47 @@ def load_or_compute_array(path: Path, compute: Callable[[], np.ndarray]) -> Mapp
     return map_array(path)
 
 
-def map_array(path: Path) -> MappedArray:
-    """Map the array of a file without checking its checksum."""
+def map_array(path: Path, rows: tuple[int, int] | None = None) -> MappedArray:
+    """Map the array of a file, or a range of its rows.
+
+    The checksum is not checked."""
     array = np.lib.format.open_memmap(path, mode="r").view(MappedArray)
-    array.path = path.absolute()
-    return array
+    array.path, array.rows = path.absolute(), (0, len(array))
+    return array[slice(*rows)] if rows else array
 
 
 def write_array(path: Path, parts: Iterable[np.ndarray], shape: tuple[int, ...], dtype: np.dtype | type) -> None:
     """Write one array of this shape, given in consecutive parts, atomically.
 
-    Ordinary writes are used, because a full disk kills a process that writes to mapped memory.
+    The parts may have fewer rows than the shape. Ordinary writes are used, because a full disk kills a process that
+    writes to mapped memory.
     """
-    dtype, header = np.dtype(dtype), BytesIO()
-    layout = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(header, layout)
-    digest = hashlib.sha256(header.getvalue())
+    dtype, row_bytes = np.dtype(dtype), math.prod(shape[1:]) * np.dtype(dtype).itemsize
+    header = _header_bytes(shape, dtype)
+    digest = hashlib.sha256(header)
     with disk.atomic_file(path, math.prod(shape) * dtype.itemsize) as file:
-        file.write(header.getvalue())
+        file.write(header)
         for part in parts:
             content = np.ascontiguousarray(part, dtype).data
             digest.update(content)
             file.write(content)
+        written = file.tell() - len(header)
+        if shape and written < shape[0] * row_bytes:
+            file.seek(0)
+            file.write(_header_bytes((written // row_bytes, *shape[1:]), dtype))
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256")
         file.write(digest.digest())
+
+
+def _header_bytes(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+    """Return the header of an array.
+
+    Its length does not depend on the number of rows."""
+    header = BytesIO()
+    layout = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, layout)
+    return header.getvalue()
 
 
 def is_intact(path: Path) -> bool:

@@ -23,9 +23,9 @@ Identity = Mapping[str, Any]
 def data_identity(data: Dataset) -> dict[str, Any]:
     """Return fingerprint, sizes and class counts as JSON values.
 
-    The counts are of all splits together, in the order of the labels.
+    The counts are of all splits together, in the order of the labels, without unlabeled images.
     """
-    labels = np.concatenate([data.train.labels, data.val.labels, data.test.labels])
+    labels = np.concatenate([data.train.labeled, data.val.labels, data.test.labels])
     counts = np.bincount(labels, minlength=len(data.classes)).tolist()
     return {
         "name": data.name,

@@ -9,12 +9,22 @@ import numpy as np
 
 from trainables.data.image_file import FULL_DEPTH
 
+UNLABELED = -100  # label of images without one; torch's cross-entropy of this label is 0
+
 
 class Split(NamedTuple):
-    """Images and labels of one split."""
+    """Images and labels of one split.
+
+    Training images may be unlabeled.
+    """
 
     images: np.ndarray  # uint8 [n, channels, height, width]; models divide by 255
-    labels: np.ndarray  # int64 [n]
+    labels: np.ndarray  # int64 [n], UNLABELED for none
+
+    @property
+    def labeled(self) -> np.ndarray:
+        """Labels of the labeled images."""
+        return self.labels[self.labels != UNLABELED]
 
     def take(self, n: int) -> Split:
         """Return n images, each class in turn, in their order.
@@ -61,6 +71,13 @@ class Dataset(NamedTuple):
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    def in_memory(self) -> Dataset:
+        """Copy memory-mapped images, for machines without the files."""
+        train, val, test = (
+            split._replace(images=np.array(split.images)) for split in (self.train, self.val, self.test)
+        )
+        return self._replace(train=train, val=val, test=test)
 
     def take(self, n_train: int, n_val: int, n_test: int) -> Dataset:
         """Return a smaller data set, always with the same images."""

@@ -1,40 +1,51 @@
-"""A folder of your own images, with one sub-folder for each class."""
+"""A folder, table or archive of your own images."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-import numpy as np
 from pydantic import Field
 
 from spaces.disk import expand_path
 from spaces.errors import UserError
-from trainables.data.dataset import Dataset, Split
+from trainables.data import folder_report
+from trainables.data.class_folders import ClassFolders
+from trainables.data.dataset import Dataset
 from trainables.data.groups import Groups, group_classes
-from trainables.data.image_cache import ImageLayout, decode_images
-from trainables.data.image_file import FULL_DEPTH, IMAGE_SUFFIXES
+from trainables.data.image_cache import ImageLayout, UnreadableImagesError
+from trainables.data.image_file import FULL_DEPTH
+from trainables.data.image_list import (
+    ALL,
+    TEST,
+    TRAIN,
+    UNLABELED_PART,
+    VAL,
+    ImageList,
+    decoder_problems,
+)
 from trainables.data.image_scan import ImageScan, scan_images
+from trainables.data.image_table import TABLE_SUFFIXES, read_image_table
 from trainables.data.locations import missing_dataset
-from trainables.data.stratified_split import split_off_validation, split_three_ways
-from trainables.data.text_files import is_directory, list_folder
+from trainables.data.packed_folder import ARCHIVE_SUFFIXES, is_archive, unpack_folder
+from trainables.data.split_files import LabeledFiles, SplitFiles, cut_validation, decode_splits
+from trainables.data.stratified_split import SPLIT_SEED, draw_three_parts, stratified_split
 from trainables.knobs import Count
 
 SplitShare = Annotated[float, Field(gt=0, lt=1)]
 Channels = Literal[1, 3]
 Depth = Annotated[int, Field(ge=8, le=FULL_DEPTH)]
 
-SPLIT_FOLDERS = ("train", "val", "test")
 DEFAULT_VALIDATION, DEFAULT_TEST = 0.1, 0.2  # shares of the images, if there is no val/ or test/
 
 
-class ImageFormat(NamedTuple):
-    """Requested size, channels and depth of the images."""
+class _Shares(NamedTuple):
+    """Requested shares for validation and test, None for the default."""
 
-    size: int
-    channels: int
-    depth: int | None  # None for that of the images
+    validation: float | None
+    test: float | None
 
 
 def folder(
@@ -45,140 +56,133 @@ def folder(
     size: Count = 64,
     channels: Channels = 3,
     depth: Depth | None = None,
+    classes: Literal["top", "deepest"] = "top",
+    bad: Literal["error", "skip"] = "error",
     validation: SplitShare | None = None,
     test: SplitShare | None = None,
     groups: Groups = None,
 ) -> Dataset:
-    """Your own images, one sub-folder for each class.
+    """Your own images: class folders, a table, or an archive.
 
-    `data: {name: folder, path: my/images, size: 64}`. The path holds CLASS/*, or train/CLASS/*, test/CLASS/* and
-    optionally val/CLASS/*. The shorter side of an image is resized, then its center is cropped.
+    `data: {name: folder, path: my/images, size: 64}`. The path holds CLASS/*, or train/CLASS/* with or without
+    val/CLASS/* and test/CLASS/*, and in both cases maybe unlabeled/*. It may be a zip or tar of them, or a CSV or
+    Parquet table of paths and labels. The shorter side of an image is resized, then its center is cropped.
 
     Args:
-        path: Folder of the images, below the data root or absolute.
+        path: Folder, table or archive of the images, below the data root or absolute.
         size: Width and height in pixels of the resized images.
         channels: Color channels, 3 for color or 1 for gray; the other kind of image is converted.
         depth: Bits used by gray levels of 16 bits; null takes the bits of the largest level of all images.
+        classes: Folder that names the class of an image, the top one or the deepest, such as animals/cat.
+        bad: Unreadable images end the search with an error, or are skipped and named in the protocol.
         validation: Share of the training images for validation; null takes a tenth. Not allowed beside val/.
         test: Share of all images for the test; null takes a fifth. Not allowed beside test/.
         groups: Superclasses, each a list of class names, learned instead of the classes.
     """
-    base = root / expand_path(path)
-    if not os.path.lexists(base):
-        raise missing_dataset("folder", path, [base], "or put one sub-folder of images for each class there")
-    parts = {entry.name for entry in list_folder(base) if is_directory(entry)}
-    if parts and parts <= set(SPLIT_FOLDERS):
-        data = _read_divided(base, parts, ImageFormat(size, channels, depth), validation, test)
-    else:
-        form = ImageFormat(size, channels, depth)
-        data = _read_undivided(base, form, validation or DEFAULT_VALIDATION, test or DEFAULT_TEST)
-    for part, split in zip(SPLIT_FOLDERS, data[:3], strict=True):
-        if absent := set(range(len(data.classes))) - set(split.labels.tolist()):
-            few = f"no image of class {data.classes[min(absent)]} is left in the {part} set"
-            raise UserError(f"{base}: {few}; add images of it, or change the shares data.validation and data.test")
+    images = _list_images(root / expand_path(path), path, classes == "deepest")
+    scan = scan_images(images.base, images.names)
+    shares = _Shares(validation, test)
+    problems = [*_share_problems(images, shares), *images.problems, *decoder_problems(images.base, images.names)]
+    if bad == "error":
+        problems += folder_report.unreadable_lines(images, scan.unreadable)
+    _raise_problems(problems)
+    layout = ImageLayout(size, channels, depth or scan.depth)
+    data = _read_images(images, scan, layout, shares, skip=bad == "skip")
     return group_classes(data, groups)
 
 
-def _read_undivided(base: Path, form: ImageFormat, validation: float, test: float) -> Dataset:
-    """Read a folder of classes, and split it by the fixed seed."""
-    classes, (images,), scan = _read_parts(base, [""], form)
-    n = len(images.labels)
-    n_test, n_val = round(test * n), round(validation * n)
-    if not 0 < n_val < n - n_test or not n_test:
-        raise UserError(f"{base}: {n} images are too few to take {n_test} to test and {n_val} to validate on")
-    source = _folder_source(base, form.size)
-    data = split_three_ways(images, n_val, n_test, classes=classes, source=source, name="folder")
-    return _with_depth(data, form, scan)
+def _list_images(path: Path, shown: str, deepest: bool) -> ImageList:
+    if not os.path.lexists(path):
+        raise missing_dataset("folder", shown, [path], "or put one sub-folder of images for each class there")
+    if not os.path.isfile(path):
+        return ClassFolders(path, deepest).read()
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        return read_image_table(path)
+    if is_archive(path):
+        return ClassFolders(unpack_folder(path), deepest).read()
+    expected = ", ".join((*TABLE_SUFFIXES, *ARCHIVE_SUFFIXES))
+    raise UserError(f"{path}: cannot be read (Not a directory); expected a folder, or a file {expected}")
 
 
-def _read_divided(
-    base: Path, parts: set[str], form: ImageFormat, validation: float | None, test: float | None
-) -> Dataset:
-    """Read a folder of train/, test/ and optionally val/, as they are."""
-    if lacking := {"train", "test"} - parts:
-        raise UserError(f"{base}: found {', '.join(sorted(parts))} but no {min(lacking)}, expected train and test")
-    for knob, value, part in (("test", test, "test"), ("validation", validation, "val")):
-        if value is not None and part in parts:
-            raise UserError(f"data.{knob}: not allowed, because {base / part} exists; remove this key")
-    classes, splits, scan = _read_parts(base, [part for part in SPLIT_FOLDERS if part in parts], form)
-    source, train, test_split = _folder_source(base, form.size), splits[0], splits[-1]
-    if "val" in parts:
-        data = Dataset(train, splits[1], test_split, classes, source, "train, val and test as they are", "folder")
-    else:
-        n = round((validation or DEFAULT_VALIDATION) * len(train.labels))
-        data = split_off_validation(train, test_split, validation=n, classes=classes, source=source, name="folder")
-    return _with_depth(data, form, scan)
+def _share_problems(images: ImageList, shares: _Shares) -> Iterator[str]:
+    """Yield shares of existing parts."""
+    for knob, value, part in (("test", shares.test, TEST), ("validation", shares.validation, VAL)):
+        if value is not None and part in images.parts:
+            first = images.base / (images.parts[part].names or [part])[0]
+            yield f"data.{knob}: not allowed, because {part} images exist, such as {first}; remove this key"
 
 
-def _with_depth(data: Dataset, form: ImageFormat, scan: ImageScan) -> Dataset:
-    """Add the bit depth, and notes on it and on gray images."""
-    depth, notes = form.depth or scan.depth, list[str]()
+def _raise_problems(problems: list[str]) -> None:
+    if problems:
+        raise UserError("\n".join(dict.fromkeys(problems)))
+
+
+def _read_images(images: ImageList, scan: ImageScan, layout: ImageLayout, shares: _Shares, *, skip: bool) -> Dataset:
+    """Cut the files into splits and decode them."""
+    left_out = dict(scan.unreadable)
+    while True:
+        files = _cut({part: content.without(left_out) for part, content in images.parts.items()}, images.base, shares)
+        _raise_problems(folder_report.absent_class_lines(images.base, images.classes, files))
+        try:
+            splits = decode_splits(images.base, files, layout)
+            break
+        except UnreadableImagesError as error:
+            if not skip:
+                raise UserError("\n".join(folder_report.unreadable_lines(images, error.reasons))) from None
+            left_out |= error.reasons
+    base, side = images.base, layout.side
+    source = f"the images in a folder {base.name}, their middle {side} by {side} pixels; contents taken as they are"
+    notes = [
+        *images.notes,
+        *folder_report.skipped_lines(images, left_out),
+        *_format_notes(scan, layout, len(images.names) - len(left_out)),
+        *folder_report.small_class_note(images.classes, files.test.labels),
+        *folder_report.equal_file_notes(files, scan.equal_files),
+    ]
+    return Dataset(*splits, images.classes, source, files.how, "folder", layout.depth, tuple(notes))
+
+
+def _cut(parts: dict[str, LabeledFiles], base: Path, shares: _Shares) -> SplitFiles:
+    """Return the splits; missing parts are cut by the fixed seed."""
+    unlabeled = parts.get(UNLABELED_PART)
+    files = _cut_labeled(parts, base, shares)
+    if unlabeled is None or not unlabeled.names:
+        return files
+    how = f"{files.how}; {len(unlabeled.names):,} more training images are unlabeled, for the teacher's term alone"
+    return files._replace(train=files.train.followed_by(unlabeled), how=how)
+
+
+def _cut_labeled(parts: dict[str, LabeledFiles], base: Path, shares: _Shares) -> SplitFiles:
+    validation, test = shares.validation or DEFAULT_VALIDATION, shares.test or DEFAULT_TEST
+    train = parts[TRAIN] if TRAIN in parts else parts[ALL]
+    n = len(train.names)
+    if VAL in parts and TEST in parts:
+        return SplitFiles(train, parts[VAL], parts[TEST], "train, val and test as they are")
+    if TEST in parts:
+        n_val = round(validation * n)
+        _refuse_too_few(base, n, n_val, 1)
+        return cut_validation(train, parts[TEST], n_val)
+    n_test = round(test * n)
+    if VAL in parts:
+        _refuse_too_few(base, n, 1, n_test)
+        rest, test_indices = stratified_split(train.labels, n_test, SPLIT_SEED)
+        how = f"{n_test:,} of {n:,} training images are the test set, stratified, seed {SPLIT_SEED}; val as it is"
+        return SplitFiles(train.at(rest), parts[VAL], train.at(test_indices), how)
+    n_val = round(validation * n)
+    _refuse_too_few(base, n, n_val, n_test)
+    drawn = draw_three_parts(train.labels, n_val, n_test)
+    return SplitFiles(train.at(drawn.train), train.at(drawn.val), train.at(drawn.test), drawn.how)
+
+
+def _refuse_too_few(base: Path, images: int, n_val: int, n_test: int) -> None:
+    if not 0 < n_val < images - n_test or not n_test:
+        raise UserError(f"{base}: {images} images are too few to take {n_test} to test and {n_val} to validate on")
+
+
+def _format_notes(scan: ImageScan, layout: ImageLayout, images: int) -> Iterator[str]:
+    """Yield notes on the bit depth and on gray images."""
     if scan.sixteen_bit:
         levels = f"{scan.sixteen_bit:,} have gray levels of 16 bits, up to {scan.largest:,}"
-        notes.append(f"{levels}; the upper 8 of {depth} bits are kept (data.depth)")
-    if form.channels == 3 and scan.gray == sum(data.sizes.values()):
-        notes.append("all are gray and read as color; data.channels: 1 would read one channel")
-    return data._replace(depth=depth, notes=tuple(notes))
-
-
-def _folder_source(base: Path, size: int) -> str:
-    return f"the images in a folder {base.name}, their middle {size} by {size} pixels; contents taken as they are"
-
-
-def _read_parts(base: Path, parts: list[str], form: ImageFormat) -> tuple[tuple[str, ...], list[Split], ImageScan]:
-    """Return the classes, the images of each part, and their scan.
-
-    Raises UserError if the parts have different classes.
-    """
-    files_of = [_images_by_class(base / part) for part in parts]
-    classes = tuple(files_of[0])
-    for part, files in zip(parts, files_of, strict=True):
-        if differing := set(classes) ^ set(files):
-            raise UserError(f"{base / part}: other classes than {parts[0]} has: only one of them has {min(differing)}")
-    names = [
-        str(Path(part, label, name))
-        for part, files in zip(parts, files_of, strict=True)
-        for label in classes
-        for name in files[label]
-    ]
-    scan = scan_images(base, names)
-    if scan.unreadable:
-        raise UserError("\n".join(f"{base / name}: {reason}" for name, reason in scan.unreadable.items()))
-    pixels = decode_images(base, names, ImageLayout(form.size, form.channels, form.depth or scan.depth))
-    counts = [[len(files[label]) for label in classes] for files in files_of]
-    ends = np.cumsum([sum(count) for count in counts])
-    labels = [np.repeat(np.arange(len(classes)), count) for count in counts]
-    return classes, [Split(*pair) for pair in zip(np.split(pixels, ends[:-1]), labels, strict=True)], scan
-
-
-def _images_by_class(base: Path) -> dict[str, list[str]]:
-    """Return the image names of each class.
-
-    Raises UserError for any other file, so that no image is left out unnoticed.
-    """
-    for entry in list_folder(base):
-        if not is_directory(entry) and _lower_suffix(entry.name) in IMAGE_SUFFIXES:
-            raise UserError(f"{entry.path}: an image beside the class folders, expected it in one of them")
-    folders = [entry.name for entry in list_folder(base) if is_directory(entry)]
-    if unprintable := [name for name in folders if not name.isprintable()]:
-        raise UserError(f"{base}: {unprintable[0]!a} cannot be the name of a class: it is not printable text")
-    files = {name: _image_names(base / name) for name in folders}
-    if len(files) < 2:
-        raise UserError(f"{base}: {len(files)} sub-folders, expected at least two, one for each class")
-    return files
-
-
-def _image_names(folder: Path) -> list[str]:
-    entries = list_folder(folder)
-    for entry in entries:
-        if is_directory(entry):
-            raise UserError(f"{entry.path}: a folder within a class, expected images")
-        if _lower_suffix(entry.name) not in IMAGE_SUFFIXES:
-            raise UserError(f"{entry.path}: not a supported image, expected {', '.join(IMAGE_SUFFIXES)}")
-    if not entries:
-        raise UserError(f"{folder}: no image, expected files {', '.join(IMAGE_SUFFIXES)}")
-    return [entry.name for entry in entries]
-
-
-def _lower_suffix(name: str) -> str:
-    return Path(name).suffix.lower()
+        yield f"{levels}; the upper 8 of {layout.depth} bits are kept (data.depth)"
+    if layout.channels == 3 and scan.gray == images:
+        yield "all are gray and read as color; data.channels: 1 would read one channel"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spaces.errors import UserError, did_you_mean
-from trainables.data.dataset import Dataset, Split
+from trainables.data.dataset import UNLABELED, Dataset, Split
 
 # Classes by name, whatever the order of the labels. MNIST-2x5 of Müller, Kornblith and Hinton (2020) is
 # [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]].
@@ -28,7 +28,10 @@ def group_classes(data: Dataset, groups: Groups) -> Dataset:
         raise UserError(f"data.groups: {problem}")
     group_of = {label: number for number, group in enumerate(names) for label in group}
     number = np.array([group_of[label] for label in data.classes], np.int64)
-    train, val, test = (Split(split.images, number[split.labels]) for split in (data.train, data.val, data.test))
+    train, val, test = (
+        Split(split.images, np.where(split.labels == UNLABELED, UNLABELED, number[split.labels.clip(0)]))
+        for split in (data.train, data.val, data.test)
+    )
     classes = tuple("+".join(group) for group in names)
     split = f"{data.split}; its {len(data.classes)} classes were then put into groups: {', '.join(classes)}"
     return data._replace(train=train, val=val, test=test, classes=classes, split=split)

@@ -9,9 +9,11 @@ least 8, that holds the largest level of all its images. It decides the eight bi
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -25,12 +27,14 @@ from PIL import Image
 from spaces import disk
 from spaces.errors import UserError
 from trainables.data.file_identity import combined_key, file_identity
-from trainables.data.image_cache import MIN_CACHED_BYTES, images_folder, strict_decoder_warnings
+from trainables.data.image_cache import MIN_CACHED_BYTES, strict_decoder_warnings
 from trainables.data.image_file import FULL_DEPTH, UnreadableImageError, is_sixteen_bit, open_image
+from trainables.data.locations import images_folder
 from trainables.data.progress_line import show_progress
 
-SCAN_VERSION = 1
+SCAN_VERSION = 2
 END_BYTES = 64  # read of each file
+START_BYTES = 4096  # compared of files of equal size, before all of their content is
 END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}  # in the last bytes of a whole file
 CHECKED_WHEN_DECODED = ("AVIF", "HEIF")  # slow to decode and without a mark at the end
 SCANNED_AHEAD = 1024  # files
@@ -43,6 +47,7 @@ class ImageScan(NamedTuple):
     gray: int  # images without color
     sixteen_bit: int  # images with gray levels of 16 bits
     largest: int  # level of these
+    equal_files: list[list[str]]  # names of files with the same content
 
     @property
     def depth(self) -> int:
@@ -59,27 +64,27 @@ class _Header(NamedTuple):
 
 def scan_images(base: Path, names: Sequence[str]) -> ImageScan:
     """Scan the files BASE/name, unless an earlier result is cached."""
-    identities, size, unreadable = [], 0, {}
+    identities, unreadable, sizes = list[bytes](), dict[str, str](), dict[str, int]()
     for name in names:
         try:
-            identity, file_bytes = file_identity(base, name)
+            identity, sizes[name] = file_identity(base, name)
             identities.append(identity)
-            size += file_bytes
         except UnreadableImageError as error:
             unreadable[name] = str(error)
-    if size < MIN_CACHED_BYTES or unreadable:
-        return _scan_headers(base, [name for name in names if name not in unreadable], unreadable)
+    if sum(sizes.values()) < MIN_CACHED_BYTES or unreadable:
+        return _scan_headers(base, sizes, unreadable)
     version = f"scan {SCAN_VERSION}/{PIL.__version__}"
     path = images_folder() / f"{combined_key(version, identities)}.scan.json"
     with suppress(OSError, ValueError, TypeError):
         return ImageScan(**json.loads(path.read_text()))
-    scan = _scan_headers(base, names, {})
+    scan = _scan_headers(base, sizes, {})
     with suppress(OSError, UserError):  # a full or read-only cache: scanned again next time
         disk.write_atomically(path, json.dumps(scan._asdict()).encode())
     return scan
 
 
-def _scan_headers(base: Path, names: Sequence[str], unreadable: dict[str, str]) -> ImageScan:
+def _scan_headers(base: Path, sizes: dict[str, int], unreadable: dict[str, str]) -> ImageScan:
+    names = list(sizes)
     gray = sixteen_bit = largest = 0
     with strict_decoder_warnings(), ThreadPoolExecutor() as pool:
         chunks = (names[start : start + SCANNED_AHEAD] for start in range(0, len(names), SCANNED_AHEAD))
@@ -92,7 +97,40 @@ def _scan_headers(base: Path, names: Sequence[str], unreadable: dict[str, str]) 
             gray += header.gray
             sixteen_bit += header.sixteen_bit
             largest = max(largest, header.largest)
-    return ImageScan(unreadable, gray, sixteen_bit, largest)
+    return ImageScan(unreadable, gray, sixteen_bit, largest, _equal_files(base, sizes, unreadable))
+
+
+def _equal_files(base: Path, sizes: dict[str, int], unreadable: Collection[str]) -> list[list[str]]:
+    """Return groups of files with the same content.
+
+    Only files of equal size are read."""
+    by_size: defaultdict[int, list[str]] = defaultdict(list)
+    for name, size in sizes.items():
+        if name not in unreadable:
+            by_size[size].append(name)
+    candidates = [name for names in by_size.values() if len(names) > 1 for name in names]
+    by_content: defaultdict[bytes, list[str]] = defaultdict(list)
+    with ThreadPoolExecutor() as pool:
+        for name, digest in zip(candidates, pool.map(partial(_start_digest, base), candidates), strict=True):
+            by_content[digest].append(name)
+        alike = [name for names in by_content.values() if len(names) > 1 for name in names]
+        by_content.clear()
+        for name, digest in zip(alike, pool.map(partial(_content_digest, base), alike), strict=True):
+            by_content[digest].append(name)
+    return [names for names in by_content.values() if len(names) > 1]
+
+
+def _start_digest(base: Path, name: str) -> bytes:
+    """Hash size and ends of a file: different for most different files."""
+    with (base / name).open("rb") as file:
+        start, size = file.read(START_BYTES), file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - START_BYTES))
+        return hashlib.blake2b(b"%d/" % size + start + file.read(), digest_size=16).digest()
+
+
+def _content_digest(base: Path, name: str) -> bytes:
+    with (base / name).open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").digest()
 
 
 def _header(base: Path, name: str) -> _Header:

@@ -6,7 +6,9 @@ otherwise `~/.cache/distil-search/data`. Written by `--download` only.
 Cache folder: `$KD_CACHE`, otherwise `~/.cache/distil-search/teachers`. It holds
 
 - `KEY/`: a trained teacher and its outputs (`trainables.teachers`),
-- `images/KEY.npy`: the decoded images of a data set (`trainables.data.image_cache`).
+- `images/KEY.npy`: the decoded images of a data set (`trainables.data.image_cache`), with `KEY.rows.npy` and
+  `KEY.scan.json` (`cached_rows`, `image_scan`); limited by `$KD_CACHE_GB` (`cache_limit`),
+- `unpacked/KEY`: the images of a zip or tar (`trainables.data.packed_folder`).
 
 Everything in the cache is computed again if it is deleted or damaged. `$XDG_CACHE_HOME` replaces `~/.cache` in both if
 it is an absolute path. Weights published by torchvision lie in torch's own folder, `$TORCH_HOME/hub/checkpoints`.
@@ -53,6 +55,11 @@ def data_root(root: Path | None) -> Path:
 def cache_folder() -> Path:
     """Return the folder of trained teachers and decoded images."""
     return _user_folder("KD_CACHE", "teachers")
+
+
+def images_folder() -> Path:
+    """Return the folder of decoded images."""
+    return cache_folder() / "images"
 
 
 def _user_folder(variable: str, name: str) -> Path:

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import csv
 import os
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from spaces.errors import UserError, did_you_mean
-from trainables.data.dataset import Dataset, Split
+from trainables.data.dataset import Dataset
 from trainables.data.groups import Groups, group_classes
-from trainables.data.image_cache import ImageLayout, decode_images
+from trainables.data.image_cache import ImageLayout
 from trainables.data.image_file import IMAGE_SUFFIXES
 from trainables.data.locations import missing_dataset
-from trainables.data.stratified_split import split_off_validation
+from trainables.data.split_files import LabeledFiles, cut_validation, decode_splits
 from trainables.data.text_files import list_folder, read_text_file
 from trainables.declare import declare
 from trainables.knobs import Count
@@ -64,17 +61,14 @@ def mhist(
         if absent := set(range(len(MHIST_CLASSES))) - {row.label for row in rows if row.partition == partition}:
             raise UserError(f"{table}: no image of {MHIST_CLASSES[min(absent)]} in partition {partition}")
     _check_all_listed(base, {row.image for row in rows})
-    images = decode_images(base, [f"images/{row.image}" for row in rows], ImageLayout(size, expected=SIDE_PIXELS))
-    labels, train = np.array([row.label for row in rows], np.int64), Counter(row.partition for row in rows)["train"]
-    data = split_off_validation(
-        Split(images[:train], labels[:train]),
-        Split(images[train:], labels[train:]),
-        validation=train // 10 if validation is None else validation,
-        classes=MHIST_CLASSES,
-        source=f"MHIST in its own partition, labeled by majority vote, {size} by {size} pixels; contents not verified",
-        name="mhist",
+    train, test = (
+        LabeledFiles.of_pairs([(f"images/{row.image}", row.label) for row in rows if row.partition == partition])
+        for partition in PARTITIONS
     )
-    return group_classes(data, groups)
+    files = cut_validation(train, test, len(train.names) // 10 if validation is None else validation)
+    splits = decode_splits(base, files, ImageLayout(size, expected=SIDE_PIXELS))
+    source = f"MHIST in its own partition, labeled by majority vote, {size} by {size} pixels; contents not verified"
+    return group_classes(Dataset(*splits, MHIST_CLASSES, source, files.how, "mhist"), groups)
 
 
 def _mhist_folder(root: Path) -> Path:

@@ -5,6 +5,8 @@ They are the same on every machine and with every version of NumPy.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from spaces.errors import UserError
@@ -13,19 +15,27 @@ from trainables.data.dataset import Dataset, Split
 SPLIT_SEED = 0  # results are comparable only while it stays the same
 
 
+class ThreeParts(NamedTuple):
+    """Indices of the images of each split, and how they were drawn."""
+
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+    how: str
+
+
 def split_off_validation(
     train: Split, test: Split, *, validation: int, classes: tuple[str, ...], source: str, name: str
 ) -> Dataset:
     """Split the training images into training and validation."""
-    size, images = _validation_size(validation, len(train.labels)), len(train.labels)
-    rest, val = stratified_split(train.labels, size, SPLIT_SEED)
+    rest, val, how = draw_validation(train.labels, validation)
     return Dataset(
         train=Split(train.images[rest], train.labels[rest]),
         val=Split(train.images[val], train.labels[val]),
         test=test,
         classes=classes,
         source=source,
-        split=f"{size:,} of {images:,} training images are the validation set, stratified, seed {SPLIT_SEED}",
+        split=how,
         name=name,
     )
 
@@ -33,17 +43,28 @@ def split_off_validation(
 def split_three_ways(
     images: Split, validation: int, test: int, *, classes: tuple[str, ...], source: str, name: str
 ) -> Dataset:
-    """Split images into test, validation and training.
+    """Split images into test, validation and training."""
+    *parts, how = draw_three_parts(images.labels, validation, test)
+    train, val, test_split = (Split(images.images[i], images.labels[i]) for i in parts)
+    return Dataset(train, val, test_split, classes, source, how, name)
+
+
+def draw_validation(labels: np.ndarray, validation: int) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return indices of training and validation images, and a description."""
+    size, images = _validation_size(validation, len(labels)), len(labels)
+    how = f"{size:,} of {images:,} training images are the validation set, stratified, seed {SPLIT_SEED}"
+    return *stratified_split(labels, size, SPLIT_SEED), how
+
+
+def draw_three_parts(labels: np.ndarray, validation: int, test: int) -> ThreeParts:
+    """Draw test, validation and training images.
 
     The test images are drawn first, so that they do not depend on the number of validation images.
     """
-    rest, test_indices = stratified_split(images.labels, test, SPLIT_SEED)
-    train_part, val_part = stratified_split(images.labels[rest], validation, SPLIT_SEED + 1)
-    indices = (rest[train_part], rest[val_part], test_indices)
-    train, val, test_split = (Split(images.images[i], images.labels[i]) for i in indices)
-    count = len(images.labels)
-    split = f"{validation:,} validation and {test:,} test images of {count:,}, stratified, seed {SPLIT_SEED}"
-    return Dataset(train, val, test_split, classes, source, split, name)
+    rest, test_indices = stratified_split(labels, test, SPLIT_SEED)
+    train_part, val_part = stratified_split(labels[rest], validation, SPLIT_SEED + 1)
+    how = f"{validation:,} validation and {test:,} test images of {len(labels):,}, stratified, seed {SPLIT_SEED}"
+    return ThreeParts(rest[train_part], rest[val_part], test_indices, how)
 
 
 def stratified_split(labels: np.ndarray, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,16 +7,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from spaces.errors import UserError, did_you_mean
 from trainables.data.archive import Archive, unpack_archive
-from trainables.data.dataset import Dataset, Split
+from trainables.data.dataset import Dataset
 from trainables.data.groups import Groups, group_classes
-from trainables.data.image_cache import ImageLayout, decode_images
+from trainables.data.image_cache import ImageLayout
 from trainables.data.locations import missing_dataset
-from trainables.data.stratified_split import split_off_validation
+from trainables.data.split_files import LabeledFiles, cut_validation, decode_splits
 from trainables.data.text_files import is_directory, list_folder, read_tab_rows
 from trainables.declare import declare
 
@@ -55,18 +54,12 @@ def tiny_imagenet(
     listed = _listed_classes(base)
     selected = _selected_classes(base, listed, classes)
     train, test = _train_images(base, selected), _test_images(base, listed, selected)
-    names = [name for name, _ in (*train, *test)]
-    images = decode_images(base, names, ImageLayout(SIDE_PIXELS, expected=SIDE_PIXELS))
-    labels = np.array([label for _, label in (*train, *test)], np.int64)
-    data = split_off_validation(
-        Split(images[: len(train)], labels[: len(train)]),
-        Split(images[len(train) :], labels[len(train) :]),
-        validation=len(train) // 10 if validation is None else validation,
-        classes=_class_words(base, selected),
-        source=f"{len(selected)} of Tiny-ImageNet's classes, tested on its validation images; contents not verified",
-        name="tiny_imagenet",
-    )
-    return group_classes(data, groups)
+    number = len(train) // 10 if validation is None else validation
+    files = cut_validation(LabeledFiles.of_pairs(train), LabeledFiles.of_pairs(test), number)
+    splits = decode_splits(base, files, ImageLayout(SIDE_PIXELS, expected=SIDE_PIXELS))
+    source = f"{len(selected)} of Tiny-ImageNet's classes, tested on its validation images; contents not verified"
+    words = _class_words(base, selected)
+    return group_classes(Dataset(*splits, words, source, files.how, "tiny_imagenet"), groups)
 
 
 def _tiny_imagenet_folder(root: Path, download: bool) -> Path:

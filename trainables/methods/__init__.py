@@ -1,7 +1,9 @@
 """Distillation methods by name.
 
 A method is a pure function (student, teacher, labels, *, knobs) -> loss per example [batch]. `student` and `teacher`
-are of type `Output`: logits [batch, classes] and the activations of observed layers. `labels` are [batch]. A knob of
+are of type `Output`: logits [batch, classes] and the activations of observed layers. `labels` are [batch]; unlabeled
+images have the label -100, for which torch's cross-entropy is 0, so that the teacher's term remains. A method that
+reads the labels otherwise is declared by `needs_labels`, and refuses unlabeled images. A knob of
 type `TeacherWeight`, usually `alpha`, weighs the teacher's term: at 0 the loss is that of the baseline. A method with
 an argument `progress` gets the epoch. No gradient may reach the teacher: detach its tensors.
 

@@ -16,6 +16,7 @@ from trainables.output import Output
     formula="alpha · T² · (KL(true class or another) + beta · KL(among the others)) + (1 − alpha) · CE(student, "
     "labels), KL from the teacher's softmax(· / T) to the student's",
     paper="Zhao et al. (2022)",
+    needs_labels=True,
 )
 def decoupled(
     student: Output,

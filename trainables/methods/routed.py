@@ -13,7 +13,8 @@ from trainables.output import Output
 
 @declare(
     formula="mean over students of (alpha · T² · KL(softmax(teacher / T) ‖ softmax(student / T)) + (1 − alpha) · "
-    "CE(student, labels)) + selector_weight · CE(selector, best student)"
+    "CE(student, labels)) + selector_weight · CE(selector, best student)",
+    needs_labels=True,
 )
 def routed(
     student: Output,

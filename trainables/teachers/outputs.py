@@ -19,6 +19,7 @@ from spaces.metrics import accuracy, compute_metrics
 from spaces.training import AugmentPolicy
 from trainables.augment import apply_views, policy_name, view_count
 from trainables.data import Dataset, Split
+from trainables.data.dataset import UNLABELED
 from trainables.device import process_device, to_tensor
 from trainables.diagnose import diagnose_network
 from trainables.distillation_data import RequestedOutputs, TeacherOutputs
@@ -148,7 +149,7 @@ def score_outputs(outputs: TeacherOutputs, data: Dataset) -> dict[str, float | N
     """
     cpu = torch.device("cpu")
     pairs = {
-        name: (torch.from_numpy(getattr(outputs, name)), to_tensor(split.labels, cpu))
+        name: (torch.from_numpy(getattr(outputs, name)[split.labels != UNLABELED]), to_tensor(split.labeled, cpu))
         for name, split in _named_splits(data)
     }
     accuracies = {f"{name}_accuracy": accuracy(*pair) for name, pair in pairs.items()}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ import pytest
 from PIL import Image
 
 from spaces.errors import UserError
+from trainables.data import cache_limit
 from trainables.data import image_cache as module
-from trainables.data.array_file import MappedArray
+from trainables.data.array_file import MappedArray, is_intact
 from trainables.data.image_cache import ImageLayout, decode_images
 from trainables.data.image_file import UnreadableImageError
 
@@ -74,7 +76,7 @@ class TestCached:
         assert sorted(reads) == sorted(base / name for name in NAMES)
         second = decode_images(base, NAMES, SIX)
         assert len(reads) == 600 and (first == second).all()
-        assert type(second) is np.ndarray and isinstance(second.base, MappedArray) and not second.flags.writeable
+        assert isinstance(second, MappedArray) and second.path and not second.flags.writeable
 
     def test_a_moved_folder_uses_the_same_cache(self, base: Path, reads: list[Path]) -> None:
         decode_images(base, NAMES, SIX)
@@ -104,7 +106,7 @@ class TestCached:
         self, base: Path, image_cache_folder: Path, reads: list[Path], caplog: pytest.LogCaptureFixture, damage: str
     ) -> None:
         decode_images(base, NAMES, SIX)
-        (path,) = image_cache_folder.glob("*.npy")
+        (path,) = (path for path in image_cache_folder.glob("*.npy") if not path.name.endswith("rows.npy"))
         content = bytearray(path.read_bytes())
         content[200] ^= 1
         changes: dict[str, Callable[[], object]] = {
@@ -120,11 +122,76 @@ class TestCached:
         decode_images(base, NAMES, SIX)
         assert len(reads) == 1200
 
-    def test_a_damaged_image_leaves_no_cache(self, base: Path, image_cache_folder: Path) -> None:
-        (base / "300.png").write_bytes(b"")
-        with pytest.raises(UserError, match=f"^{base / '300.png'}: not a readable image"):
+    def test_all_damaged_images_are_named_at_once_and_the_others_kept(
+        self, base: Path, image_cache_folder: Path, reads: list[Path]
+    ) -> None:
+        damaged = [base / f"{number}.png" for number in (3, 300, 599)]
+        for path in damaged:
+            path.write_bytes(b"")
+        with pytest.raises(UserError) as caught:
             decode_images(base, NAMES, SIX)
-        assert {path.suffix for path in image_cache_folder.iterdir()} == {".lock"}
+        assert [line.split(": ")[0] for line in str(caught.value).splitlines()] == [*map(str, damaged)]
+        (partial,) = image_cache_folder.glob("*.partial.npy")
+        assert is_intact(partial) and len(np.load(partial)) == 597
+        for path in damaged:
+            Image.fromarray(PIXELS[int(path.stem)]).save(path)
+        reads.clear()
+        assert (decode_images(base, NAMES, SIX) == expected(range(600))).all()
+        assert sorted(reads) == sorted(damaged) and not partial.exists()
+
+    def test_new_images_are_decoded_alone(self, base: Path, reads: list[Path], image_cache_folder: Path) -> None:
+        decode_images(base, NAMES[:590], SIX)
+        reads.clear()
+        assert (decode_images(base, NAMES[::-1], SIX) == expected(range(599, -1, -1))).all()
+        assert sorted(reads) == sorted(base / name for name in NAMES[590:])
+        (base / "595.png").write_bytes(b"")
+        before = sorted(image_cache_folder.glob("*.npy"))
+        with pytest.raises(UserError, match=r"595.png: not a readable image"):
+            decode_images(base, NAMES[::-1], SIX)
+        assert sorted(image_cache_folder.glob("*.npy")) == before  # found before 599 rows are copied
+
+    def test_an_interruption_keeps_what_was_decoded(
+        self, base: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = module.decode_in_threads
+
+        def interrupted(*arguments: object) -> Iterator[np.ndarray | str]:
+            for number, image in enumerate(real(*arguments)):  # type: ignore[arg-type]
+                if number == 520:
+                    raise KeyboardInterrupt
+                yield image
+
+        monkeypatch.setattr(module, "decode_in_threads", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            decode_images(base, NAMES, SIX)
+        monkeypatch.setattr(module, "decode_in_threads", real)
+        reads.clear()
+        assert (decode_images(base, NAMES, SIX) == expected(range(600))).all()
+        assert len(reads) == 600 - 512  # two chunks of 256 were kept
+
+    def test_ranges_are_pickled_as_places_in_the_file(self, base: Path) -> None:
+        part = decode_images(base, NAMES, SIX)[100:300][50:]
+        content = pickle.dumps(part)
+        assert len(content) < 1000 and (pickle.loads(content) == expected(range(150, 300))).all()
+        assert (pickle.loads(pickle.dumps(part[::2])) == part[::2]).all()
+        assert (pickle.loads(pickle.dumps(part + 1)) == part + 1).all()
+
+    def test_the_least_recently_used_arrays_are_removed(
+        self, base: Path, image_cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        arrays = []
+        for side in (4, 5, 6):
+            decode_images(base, NAMES, ImageLayout(side))
+            present = {path for path in image_cache_folder.glob("*.npy") if not path.name.endswith("rows.npy")}
+            arrays += present - {*arrays}
+        os.close(cache_limit._held_files.pop(arrays[1]))  # another process ended; this one holds the others
+        os.utime(arrays[1], (1, 1))
+        monkeypatch.setenv("KD_CACHE_GB", "0")
+        decode_images(base, NAMES, ImageLayout(7))
+        assert [path.exists() for path in arrays] == [True, False, True]
+        monkeypatch.setenv("KD_CACHE_GB", "much")
+        with pytest.raises(UserError, match=r"^KD_CACHE_GB: found much, expected"):
+            decode_images(base, NAMES, SIX)
 
     def test_an_unwritable_cache_is_named(self, base: Path, image_cache_folder: Path) -> None:
         image_cache_folder.write_text("a file where a folder should be")

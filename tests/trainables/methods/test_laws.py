@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch.testing import assert_close
 
+from trainables.data.dataset import UNLABELED
+from trainables.declare import declaration_of
 from trainables.knobs import knob_problems
 from trainables.methods import METHODS
 from trainables.output import Output
@@ -152,6 +154,21 @@ def test_no_gradient_reaches_the_teacher(
     loss(name, case, epoch, **knobs(name)).sum().backward()
     message = "a gradient reaches the teacher; detach its tensors"
     assert all(tensor.grad is None for tensor in tensors), message
+
+
+@over_methods(sorted(name for name in WITH_TEACHER if not declaration_of(METHODS[name]).needs_labels))
+def test_an_unlabeled_image_has_the_teachers_term_alone(
+    name: str, epoch: int, random_case: Callable, knobs: Callable, loss: Callable, gradients: Callable
+) -> None:
+    values = knobs(name) | LABELS_OUT.get(name, {})
+    case = random_case(name)
+    unlabeled = case._replace(labels=torch.full_like(case.labels, UNLABELED))
+    term = loss(name, case, epoch, **values | {"alpha": 1.0})
+    weight = 1.0 if name in STAGES and epoch == STAGES[name][0] else values["alpha"]
+    assert_close(loss(name, unlabeled, epoch, **values), weight * term)
+    slopes = gradients(name, unlabeled, epoch, **values)
+    expected = gradients(name, case, epoch, **values | {"alpha": 1.0})
+    assert all(torch.allclose(slopes[leaf], weight * expected[leaf]) for leaf in expected)
 
 
 @over_methods(WITH_TEACHER)
