@@ -2,7 +2,8 @@
 
 space.yaml, environment.json, identity.json, teachers/<key>.json
 plugins/<name>, trials/<id>/epochs.jsonl, trials/<id>/student.safetensors, trials/<id>/checkpoint.safetensors
-students.csv, leaderboard.csv/.md, table.csv/.md, heatmap.png, curves.png, report.html, tensorboard/, optuna.journal
+students.csv, leaderboard.csv/.md, table.csv/.md, heatmap.png/.pdf, curves.png/.pdf, report.html
+tensorboard/, tensorboard_best/, optuna.journal
 """
 
 from __future__ import annotations
@@ -63,6 +64,11 @@ def tensorboard_folder(folder: Folder) -> Path:
     return Path(folder) / "tensorboard"
 
 
+def best_tensorboard_folder(folder: Folder) -> Path:
+    """Return the log directory of the best of many students."""
+    return Path(folder) / "tensorboard_best"
+
+
 def students_file(folder: Folder) -> Path:
     """Return the CSV file with one line per student."""
     return Path(folder) / "students.csv"
@@ -78,14 +84,14 @@ def table_file(folder: Folder, kind: str) -> Path:
     return Path(folder) / f"table.{kind}"
 
 
-def heatmap_file(folder: Folder) -> Path:
-    """Return the picture of the table."""
-    return Path(folder) / "heatmap.png"
+def heatmap_file(folder: Folder, kind: str = "png") -> Path:
+    """Return the picture of the table; `kind` is png or pdf."""
+    return Path(folder) / f"heatmap.{kind}"
 
 
-def curves_file(folder: Folder) -> Path:
-    """Return the picture of the learning curves."""
-    return Path(folder) / "curves.png"
+def curves_file(folder: Folder, kind: str = "png") -> Path:
+    """Return the picture of the learning curves; `kind` is png or pdf."""
+    return Path(folder) / f"curves.{kind}"
 
 
 def report_file(folder: Folder) -> Path:

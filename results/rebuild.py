@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pandas
 
 from results import markdown, paths, records, students
 from results.experiment import Experiment, load_experiment
-from results.figures import png
+from results.figures.drawing import PictureKind, draw_heatmap, draw_learning_curves
 from results.figures.heatmaps import heatmap
 from results.figures.learning_curves import configuration_curves
 from results.grids import Grid
+from results.leaderboard import sort_key
 from results.paths import Folder
 from results.report.page import report_page
 from results.trackers.tensorboard import TensorBoardTracker, delete_logs
+from results.verdict import experiment_verdict
 
+PICTURE_KINDS: tuple[PictureKind, ...] = ("png", "pdf")
+BASELINE_NOTE = "The students alone are listed as pruned trials, so that the best trial is a distilled student."
+MAX_SELECTED = 40  # runs that TensorBoard selects at first sight
+MAX_BEST = 30  # of them, distilled students
 MAX_LISTED_NUMBERS = 50  # of a knob; with more, TensorBoard shows a range
 
 
@@ -30,13 +38,15 @@ def rebuild_results(folder: Folder) -> Experiment:
     records.write_file(paths.leaderboard_file(folder, "csv"), experiment.leaderboard().to_csv(index=False))
     records.write_file(paths.leaderboard_file(folder, "md"), markdown.leaderboard_page(experiment))
     curves = configuration_curves(experiment, experiment.leaderboard())
-    records.write_file(paths.curves_file(folder), png.draw_learning_curves(curves))
+    for kind in PICTURE_KINDS:
+        records.write_file(paths.curves_file(folder, kind), draw_learning_curves(curves, kind))
     table = experiment.grid()
     if table is not None:
         _write_grid(experiment, table)
-    if not experiment.running:
+    if not experiment.running and not _is_logged(folder):
         _write_tensorboard(experiment)
         _write_journal(experiment)
+        records.write_file(_log_state_file(folder), _rows_state(folder))
     records.write_file(paths.report_file(folder), report_page(experiment))
     return experiment
 
@@ -45,7 +55,8 @@ def _write_grid(experiment: Experiment, table: Grid) -> None:
     folder = experiment.folder
     records.write_file(paths.table_file(folder, "csv"), _cells_as_rows(table).to_csv(index=False))
     records.write_file(paths.table_file(folder, "md"), markdown.grid_page(experiment, table))
-    records.write_file(paths.heatmap_file(folder), png.draw_heatmap(heatmap(experiment, table)))
+    for kind in PICTURE_KINDS:
+        records.write_file(paths.heatmap_file(folder, kind), draw_heatmap(heatmap(experiment, table), kind))
 
 
 def _cells_as_rows(table: Grid) -> pandas.DataFrame:
@@ -62,10 +73,46 @@ def _cells_as_rows(table: Grid) -> pandas.DataFrame:
     return pandas.DataFrame(lines, dtype=object)
 
 
+def _log_state_file(folder: Folder) -> Path:
+    return paths.tensorboard_folder(folder) / "rows.sha256"
+
+
+def _rows_state(folder: Folder) -> str:
+    """Return a digest of the files of rows and of the space.
+
+    It covers their sizes and times.
+    """
+    files = [paths.space_file(folder), *(paths.rows_file(folder, trial) for trial in records.trial_names(folder))]
+    states = [(file.parent.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(repr(states).encode()).hexdigest()
+
+
+def _is_logged(folder: Folder) -> bool:
+    """True if TensorBoard's logs and the journal have the present rows."""
+    state = _log_state_file(folder)
+    return state.exists() and paths.journal_file(folder).exists() and state.read_text() == _rows_state(folder)
+
+
 def _write_tensorboard(experiment: Experiment) -> None:
-    delete_logs(experiment.folder)
-    tracker = TensorBoardTracker(experiment.folder, _knob_labels(experiment.students))
-    for student in students.histories(experiment.folder):
+    """Write the logs of all students.
+
+    TensorBoard selects no run if there are more than MAX_SELECTED: then the best have a folder of their own.
+    """
+    folder, past = experiment.folder, list(students.histories(experiment.folder))
+    _write_logs(experiment, paths.tensorboard_folder(folder), past)
+    if len(past) > MAX_SELECTED:
+        references = experiment.students["stage"] == "baseline"
+        ranked = experiment.students.assign(score=sort_key(experiment.students, experiment.metric))
+        best = ranked[(ranked["status"] == "finished") & ~references].nsmallest(MAX_BEST, "score")
+        shown = {*best["trial"], *experiment.students["trial"][references][: MAX_SELECTED - MAX_BEST - 1]}
+        selected = [student for student in past if student.start["trial"] in shown]
+        _write_logs(experiment, paths.best_tensorboard_folder(folder), selected)
+
+
+def _write_logs(experiment: Experiment, logs: Path, shown: Sequence[students.History]) -> None:
+    delete_logs(logs)
+    tracker = TensorBoardTracker(experiment.folder, _knob_labels(experiment.students), logs=logs)
+    for student in shown:
         tracker.update(student)
     if paths.heatmap_file(experiment.folder).exists() and experiment.space.table is not None:
         tracker.add_image("heatmap", paths.heatmap_file(experiment.folder))
@@ -75,7 +122,9 @@ def _write_tensorboard(experiment: Experiment) -> None:
 def _write_journal(experiment: Experiment) -> None:
     from results.trackers.optuna_journal import JournalTracker  # here: Optuna takes a second to import
 
-    JournalTracker(experiment.folder, experiment.space).update_all(students.histories(experiment.folder))
+    journal, verdict = JournalTracker(experiment.folder, experiment.space), experiment_verdict(experiment)
+    journal.update_all(students.histories(experiment.folder))
+    journal.write_note("\n\n".join([verdict.sentence, *verdict.details, BASELINE_NOTE]))
 
 
 def _knob_labels(rows: pandas.DataFrame) -> dict[str, list | None]:

@@ -10,6 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from results import paths
 from results.console import chosen_width
 from results.experiment import Experiment
 from results.findings import TESTS_TITLE, grid_text, missing_table_note
@@ -39,7 +40,22 @@ def print_results(experiment: Experiment, console: Console) -> None:
         tests += text.tests
     _print_lines([f"{TESTS_TITLE}:", *tests] if tests else [], console)
     _print_lines([*filter(None, [missing_table_note(experiment)])], console)
-    _print_lines([f"Tables, pictures and TensorBoard logs: {experiment.folder}"], console)
+    _print_lines(["", verdict.sentence], console, style="bold")
+    _print_lines(["", *next_commands(experiment)], console)
+
+
+def next_commands(experiment: Experiment) -> list[str]:
+    """Return the next commands: report, export, TensorBoard."""
+    folder = experiment.folder
+    best = paths.best_tensorboard_folder(folder)
+    logs = best if best.is_dir() else paths.tensorboard_folder(folder)
+    is_ranked = experiment.leaderboard()["rank"].notna().any()
+    return [
+        f"Tables and pictures: {folder}",
+        f"Report:              {paths.report_file(folder)} (open it in a browser)",
+        *[f"Export the best:     python -m results export {folder}"] * bool(is_ranked),
+        f"TensorBoard:         tensorboard --logdir {logs}",
+    ]
 
 
 def _print_lines(lines: Sequence[str], console: Console, style: str = "") -> None:

@@ -109,8 +109,8 @@ def _train_students(settings: RunSettings, console: Console) -> int:
         print_plain(console, f"\n{error}.")
         return LOST_EXIT_CODE
     finally:
-        trackers.close(folder, done=complete)
         record.save(complete)
+        trackers.close(folder, done=complete)
     return 0
 
 

@@ -11,7 +11,7 @@ function studentTrace(status, x) {
   const members = statuses.flatMap((value, index) => (value === status ? [index] : []));
   const { symbol, opacity } = POINT_STYLES[status];
   return {
-    type: members.length > 500 ? "scattergl" : "scatter", mode: "markers", name: `${status} (${members.length})`,
+    type: "scatter", mode: "markers", name: `${status} (${members.length})`,
     x: members.map((index) => x[index]), y: members.map((index) => percent[index]),
     text: members.map((index) => plain(labels[index])), hovertemplate: "%{text}<br>%{y:.2f} %<extra></extra>",
     marker: { color: color(status === "finished" ? "chosen" : "stopped"), size: 6, symbol, opacity },
@@ -85,7 +85,7 @@ function surface() {
   const students = {
     type: "scatter", mode: "markers", x: spread(across), y: spread(up), showlegend: false,
     text: percent.map((value, index) => `${plain(DATA.points.labels[index])}<br>${value.toFixed(2)} %`),
-    hovertemplate: "%{text}<extra></extra>", marker: { color: color("mark"), size: 4, opacity: 0.6 },
+    hovertemplate: "%{text}<extra></extra>", marker: { color: color("ink"), size: 3, opacity: 0.35 },
   };
   return [[trace, students], layout({ xaxis: axis(across.name, ticks(across)), yaxis: axis(up.name, ticks(up)) })];
 }

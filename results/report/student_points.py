@@ -18,7 +18,7 @@ from results.students import knob_columns, table_rows
 from results.thinning import thin
 from spaces.domain import Choice
 
-MAX_POINTS = 2000
+MAX_POINTS = 1000
 
 
 class Axis(NamedTuple):

@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from results import records, wording
+from results.experiment import load_experiment
 from results.records import Row
+from results.report.page import report_page
 from results.students import History, knob_values
+from results.verdict import experiment_verdict
 from spaces.metrics import TEST_FIELDS, VAL_FIELDS
 from spaces.space import Space
 
 EXPERIMENT_TAG, STUDENT_TAG, PARENT_TAG = "distil.search", "distil.student", "mlflow.parentRunId"
+NOTE_TAG = "mlflow.note.content"  # description of a run in MLflow's pages
 EPOCH_METRICS = ("epoch", "train_loss", *VAL_FIELDS, "lr", "seconds")
 FINAL_METRICS = (*TEST_FIELDS, "agreement")
 RUN_STATUSES = {"finished": "FINISHED", "stopped": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
@@ -47,7 +51,7 @@ class MlflowTracker:
     """The runs of one experiment."""
 
     def __init__(self, folder: Path, space: Space, uri: str | None) -> None:
-        self._knobs, self._client = space.knobs, _mlflow_client(uri)
+        self._folder, self._knobs, self._client = folder, space.knobs, _mlflow_client(uri)
         self._mlflow_experiment = _experiment_id(self._client, space.name)
         self._parent = self._open_parent_run(folder)
         self._runs = self._student_runs()
@@ -79,7 +83,21 @@ class MlflowTracker:
         self._runs = self._student_runs()  # an interruption can come between a request and its response
         for student in students:
             self.update(student)
+        if students:
+            self._log_result()
         self._set_status(self._parent, "FINISHED" if done else "KILLED", {})
+
+    def _log_result(self) -> None:
+        """Log verdict, gain and report in the run of the experiment."""
+        experiment = load_experiment(self._folder)
+        verdict = experiment_verdict(experiment)
+        note = "\n\n".join([verdict.sentence, *verdict.details])
+        for name, text in ((NOTE_TAG, note), ("verdict", verdict.sentence), ("winner", verdict.winner)):
+            self._client.set_tag(self._parent, name, text)
+        for name, number in (("gain", verdict.gain), ("gain_low", verdict.low), ("gain_high", verdict.high)):
+            if number is not None:
+                self._client.log_metric(self._parent, name, number)
+        self._client.log_text(self._parent, report_page(experiment), "report.html")
 
     def _open_parent_run(self, folder: Path) -> str:
         """Return the run of the experiment in a folder, a new one the first time."""

@@ -28,6 +28,9 @@ from results.trackers.optuna_trials import (
 from spaces.metrics import VAL_FIELDS
 from spaces.space import Space
 
+NOTE_VERSION, NOTE_TEXT = "dashboard:note_ver", "dashboard:note_str:0"
+MAX_NOTE_CHARACTERS = 2045
+
 
 class JournalTracker:
     """The journal of one experiment."""
@@ -59,6 +62,17 @@ class JournalTracker:
     def close(self, students: Sequence[History], *, done: bool) -> None:
         """Make the journal agree with all students; a study has no end."""
         self.update_all(students)
+
+    def write_note(self, text: str) -> None:
+        """Write the note of the study, unless it is the present one.
+
+        These are the attributes of optuna-dashboard's save_note, without its package. A note of several parts, as
+        this package writes for long texts, is not needed.
+        """
+        attributes = self._storage.get_study_system_attrs(self._study)
+        if attributes.get(NOTE_TEXT) != (note := text[:MAX_NOTE_CHARACTERS]):
+            self._storage.set_study_system_attr(self._study, NOTE_VERSION, attributes.get(NOTE_VERSION, 0) + 1)
+            self._storage.set_study_system_attr(self._study, NOTE_TEXT, note)
 
     def _open_study(self) -> None:
         metric, name = self._space.search.metric, self._space.name

@@ -42,16 +42,19 @@ class KnobDistribution(NamedTuple):
 def student_trial(student: History, space: Space, knobs: Mapping[str, KnobDistribution]) -> Trial:
     """Return a student as a trial.
 
+    A finished baseline is a pruned trial, so that the best trial of the study is a distilled student.
     Its intermediate values are the metric of the search after each epoch. Its user attributes are name, stage, seeds,
     status and, after its end, all metrics.
     """
     start, end, metric = student.start, student.end, space.search.metric
-    status, params = end.get("status", "running"), _trial_params(knob_values(start, space.knobs), knobs)
+    status = end.get("status", "running")
+    is_complete = status == "finished" and start["stage"] != "baseline"
+    params = _trial_params(knob_values(start, space.knobs), knobs)
     return Trial(
         number=-1,  # the storage numbers them
         trial_id=-1,
-        state=STATES[status],
-        value=student.epochs[-1][metric] if status == "finished" else None,
+        state=STATES["stopped" if status == "finished" and not is_complete else status],
+        value=student.epochs[-1][metric] if is_complete else None,
         datetime_start=_utc_time(start),
         datetime_complete=_utc_time(end) if end else None,
         params=params,

@@ -5,9 +5,11 @@ TensorBoard's own writer and messages need neither torch nor TensorFlow.
 
 from __future__ import annotations
 
+import re
 import struct
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.hparams import summary_v2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from results import wording
 from results.paths import Folder, tensorboard_folder
 from results.records import Row
 from results.students import History, knob_values
@@ -25,6 +28,7 @@ from spaces.space import Space
 
 FILE_SUFFIX = ".students"  # of the event files written here; no others are ever deleted
 EPOCH_TAGS = {"train_loss": "loss/train", **{name: field.tag for name, field in VAL_FIELDS.items()}, "lr": "lr"}
+MAX_NAME_CHARACTERS = 150  # of a folder; file systems allow 255 bytes
 FINAL_TAGS = {**{name: field.tag for name, field in TEST_FIELDS.items()}, "agreement": "agreement/test"}
 
 
@@ -32,12 +36,18 @@ class TensorBoardTracker:
     """TensorBoard logs of one experiment.
 
     `hparams` are the knobs and the values each can take; None stands for any number. Stage and seeds are added.
-    `students` are in earlier logs already. The writer of a student, a thread and a file, is open only from its first
-    new epoch to its end.
+    `students` are in earlier logs already. `logs` is the folder of the logs. The writer of a student, a thread and a
+    file, is open only from its first new epoch to its end.
     """
 
-    def __init__(self, folder: Folder, hparams: Mapping[str, list | None], students: Sequence[History] = ()) -> None:
-        self._folder, self._knobs = tensorboard_folder(folder), list(hparams)
+    def __init__(
+        self,
+        folder: Folder,
+        hparams: Mapping[str, list | None],
+        students: Sequence[History] = (),
+        logs: Path | None = None,
+    ) -> None:
+        self._folder, self._knobs = logs or tensorboard_folder(folder), list(hparams)
         self._types = {name: hparam_type(values) for name, values in {**hparams, **HPARAM_FIELDS}.items()}
         self._writers: dict[str, EventFileWriter] = {}
         self._written = {student.start["trial"]: student.epochs for student in students}
@@ -106,14 +116,31 @@ class TensorBoardTracker:
 
     def _open_writer(self, trial: str, start: Row, step: int) -> EventFileWriter:
         """Open a file; it replaces earlier events from this step on."""
-        writer = EventFileWriter(str(self._folder / trial), filename_suffix=FILE_SUFFIX)
+        name = run_name(start, self._knobs)
+        writer = EventFileWriter(str(self._folder / name), filename_suffix=FILE_SUFFIX)
         restart = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         timestamp = start.get("time") or time.time()
         writer.add_event(event_pb2.Event(wall_time=timestamp, step=step, session_log=restart))
         values = {**knob_values(start, self._knobs), **{name: start.get(name) for name in HPARAM_FIELDS}}
         typed = {name: self._types.get(name, str)(value) for name, value in values.items() if value is not None}
-        _add_event(writer, summary_v2.hparams_pb(typed, trial_id=trial, start_time_secs=timestamp), step, timestamp)
+        _add_event(writer, summary_v2.hparams_pb(typed, trial_id=name, start_time_secs=timestamp), step, timestamp)
         return writer
+
+
+def run_name(start: Row, knobs: list[str]) -> str:
+    """Return the folder of a student's logs, such as `alpha 0.5, seed 0`.
+
+    The start of the student's key follows if the text does not determine the student.
+    """
+    values, teacher_seed = knob_values(start, knobs), start.get("teacher_seed")
+    stage = start["stage"] if start["stage"] != "explore" else ""
+    teacher = f"teacher seed {teacher_seed}" if teacher_seed else ""
+    parts = [stage, wording.format_configuration(values, knobs), f"seed {start['seed']}", teacher]
+    text = ", ".join(filter(None, parts))
+    name = re.sub(r"[^\w .,=+\[\]()-]", "_", text)[:MAX_NAME_CHARACTERS]
+    numbers = [value for value in values.values() if isinstance(value, float)]
+    is_exact = name == text and all(float(wording.format_label(number)) == number for number in numbers)
+    return name if is_exact else f"{name} {start['trial'][-8:]}"
 
 
 def start_tracker(folder: Path, space: Space, option: Any, students: Sequence[History]) -> TensorBoardTracker:
@@ -122,10 +149,15 @@ def start_tracker(folder: Path, space: Space, option: Any, students: Sequence[Hi
     return TensorBoardTracker(folder, values, students)
 
 
-def delete_logs(folder: Folder) -> None:
-    """Delete the event files written here, and no others."""
-    for file in tensorboard_folder(folder).glob(f"**/events.out.tfevents.*{FILE_SUFFIX}"):
+def delete_logs(logs: Path) -> None:
+    """Delete the event files written here, and no others.
+
+    Folders without files are deleted, too: TensorBoard would list them.
+    """
+    for file in list(logs.glob(f"**/events.out.tfevents.*{FILE_SUFFIX}")):  # folders are deleted on the way
         file.unlink()
+        with suppress(OSError):  # other files are in it
+            file.parent.rmdir()
 
 
 def _scalar_summary(scalars: Mapping[str, float]) -> summary_pb2.Summary:

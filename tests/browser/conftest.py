@@ -80,9 +80,11 @@ def look(browser) -> Iterator[Callable[..., Screen]]:
     """Open an address or file in a new window."""
     contexts = []
 
-    def opened(address: Path | str, width: int = 1280, height: int = 900, scheme: str = "light") -> Screen:
+    def opened(
+        address: Path | str, width: int = 1280, height: int = 900, scheme: str = "light", accept_downloads: bool = False
+    ) -> Screen:
         size = {"width": width, "height": height}
-        contexts.append(browser.new_context(viewport=size, color_scheme=scheme, accept_downloads=False))
+        contexts.append(browser.new_context(viewport=size, color_scheme=scheme, accept_downloads=accept_downloads))
         contexts[-1].set_default_timeout(TIMEOUT_MS)
         page = contexts[-1].new_page()
         screen = Screen(page, [], [])

@@ -36,7 +36,6 @@ def test_report(look, run, pictures):
     screen = look(paths.report_file(run), width=1200, height=1330)
     screen.scroll()
     page = screen.page
-    page.evaluate("document.querySelector('#table, #curves').scrollIntoView()")
     page.screenshot(path=pictures / "report.png")
     assert colors(pictures / "report.png") > 200
 

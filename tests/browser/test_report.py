@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.slow
+
+
+FIGURES = {"heatmap", "learning", "history", "slice-0", "slice-1", "slice-2", "surface", "lines", "shares"}
 
 
 @pytest.fixture
@@ -25,20 +30,20 @@ def test_it_opens_from_disk_without_messages_or_requests(screen):
     assert screen.messages == []
     assert all(re.match(r"(file|data|blob):", address) for address in screen.requests)
     plots = screen.page.locator(".plot .main-svg").evaluate_all(
-        "all => new Set(all.map(e => e.closest('.plot').id)).size"
+        "all => [...new Set(all.map(e => e.closest('.plot').id))]"
     )
-    assert plots == screen.page.locator(".plot").count() == 7
+    assert set(plots) == FIGURES and screen.page.locator(".plot").count() == len(FIGURES)
 
 
 def test_heads_sort_in_both_directions_by_mouse_and_keyboard(screen):
     page = screen.page
     head = page.get_by_role("columnheader", name="test %")
     head.get_by_role("button").click()
-    falling = [float(text.split(" ")[0]) for text in column(page, 6)]
+    falling = [float(text.split(" ")[0]) for text in column(page, 4)]
     assert falling == sorted(falling, reverse=True) and head.get_attribute("aria-sort") == "descending"
     head.get_by_role("button").focus()
     page.keyboard.press("Enter")
-    rising = [float(text.split(" ")[0]) for text in column(page, 6)]
+    rising = [float(text.split(" ")[0]) for text in column(page, 4)]
     assert rising == sorted(rising) and head.get_attribute("aria-sort") == "ascending"
     assert page.locator("#board th:not([aria-sort=none])").count() == 1
 
@@ -46,15 +51,16 @@ def test_heads_sort_in_both_directions_by_mouse_and_keyboard(screen):
 def test_numbers_are_sorted_as_numbers_and_missing_values_are_last(screen):
     page = screen.page
     page.get_by_role("columnheader", name="temperature").get_by_role("button").click()
-    texts = column(page, 4)
+    page.get_by_role("button", name="Show all").click()
+    texts = column(page, 7)
     assert texts[-2:] == ["–", "–"] and [float(t) for t in texts[:-2]] == sorted(float(t) for t in texts[:-2])
 
 
 def test_filters_by_status_stage_and_knob(screen):
     page = screen.page
-    assert len(column(page, 1)) == 26
+    assert len(column(page, 1)) == 10 and page.locator("#shown").inner_text() == "10 of 26 rows shown, 26 match"
     page.get_by_label("Status", exact=True).select_option("failed")
-    assert [column(page, 3), column(page, 4)] == [["0.2"], ["1"]]
+    assert [column(page, 6), column(page, 7)] == [["0.2"], ["1"]]
     assert page.locator("#shown").inner_text() == "1 of 26 rows shown"
     page.get_by_label("Status", exact=True).select_option("all")
     page.get_by_label("Stage", exact=True).select_option("baseline")
@@ -62,7 +68,42 @@ def test_filters_by_status_stage_and_knob(screen):
     page.get_by_label("Stage", exact=True).select_option("all")
     page.get_by_label("Knob", exact=True).select_option(label="alpha")
     page.get_by_label("is", exact=True).select_option("0.5")
-    assert column(page, 3) == ["0.5"] * 6
+    assert column(page, 6) == ["0.5"] * 6
+
+
+def test_the_first_screen_has_verdict_heat_map_and_curves(look, finished):
+    page = look(finished / "report.html").page
+    for part in (".verdict", ".facts", "#heatmap", "#learning"):
+        assert page.locator(part).bounding_box()["y"] < 640, part
+    assert "points over the student alone" in page.locator(".verdict").inner_text()
+
+
+def test_a_table_is_saved_as_csv_without_the_rows_filtered_out(look, finished):
+    page = look(finished / "report.html", accept_downloads=True).page
+    page.get_by_label("Stage", exact=True).select_option("baseline")
+    with page.expect_download() as download:
+        page.locator("#leaderboard .copy").get_by_role("button", name="CSV").click()
+    heads, *rows = list(csv.reader(Path(download.value.path()).read_text().splitlines()))
+    assert download.value.suggested_filename == "synthetic Leaderboard.csv"
+    assert heads[:4] == ["rank", "stage", "validation %", "test %"] and [row[1] for row in rows] == ["baseline"]
+    assert "1,238,730" in rows[0]
+
+
+def test_rows_are_copied_with_tabs(screen):
+    page = screen.page
+    page.evaluate("document.execCommand = () => { window.copied = document.activeElement.value; }")
+    page.evaluate("navigator.clipboard.writeText = () => Promise.reject()")
+    page.locator("#leaderboard .copy").get_by_role("button", name="Copy").click()
+    lines = page.wait_for_function("window.copied").json_value().splitlines()
+    assert len(lines) == 27 and lines[0].startswith("rank\tstage\tvalidation %\t")
+
+
+def test_two_knobs_can_be_chosen(screen):
+    page = screen.page
+    before = page.locator("#surface").evaluate("e => e.layout.xaxis.title.text")
+    page.get_by_label("Across", exact=True).select_option("epochs")
+    assert (before, page.locator("#surface").evaluate("e => e.layout.xaxis.title.text")) == ("alpha", "epochs")
+    assert screen.messages == []
 
 
 def test_a_tooltip_shows_n_and_deviation(screen):
@@ -106,7 +147,7 @@ def test_it_fits_the_window_with_enough_contrast(look, finished, scheme, width):
     screen = look(finished / "report.html", width=width, scheme=scheme)
     screen.scroll()
     assert screen.page.evaluate("document.documentElement.scrollWidth") <= width
-    for name in ("ink", "soft", "link", "baseline", "running"):
+    for name in ("ink", "soft", "link", "baseline", "running", "mark"):
         assert screen.page.evaluate(CONTRAST, name) >= 4.5, name
     for name in ("finished", "chosen"):
         assert screen.page.evaluate(CONTRAST, name) >= 3, name
@@ -125,7 +166,7 @@ CONTRAST = """name => {
 
 
 def test_figures_out_of_view_are_drawn_on_demand(look, finished):
-    screen = look(finished / "report.html", height=300)
+    screen = look(finished / "report.html", height=200)
     screen.page.wait_for_function("performance.getEntriesByName('usable').length")
     drawn = screen.page.locator(".plot[data-drawn]")
     assert drawn.count() == 0 and screen.page.evaluate("!window.Plotly")
@@ -134,7 +175,7 @@ def test_figures_out_of_view_are_drawn_on_demand(look, finished):
     )
     assert drawn.count() == 1 and screen.page.locator("#heatmap .annotation-text").count() == 30
     screen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert drawn.count() == screen.page.locator(".plot:has(.main-svg)").count() == 7
+    assert drawn.count() == screen.page.locator(".plot:has(.main-svg)").count() == len(FIGURES)
     assert screen.messages == []
 
 

@@ -93,15 +93,15 @@ def test_a_thousand_students_open_quickly_and_stay_smooth(look, synthetic, tmp_p
         if times["usable"] < OPEN and times["blocked"] < SMOOTH:
             break
     assert times["painted"] <= times["usable"] < OPEN and times["blocked"] < SMOOTH and times["sorted"] < 1
-    assert screen.page.locator("#board tbody tr:not([hidden])").count() == 50
+    assert screen.page.locator("#board tbody tr:not([hidden])").count() == 10
     screen.page.get_by_role("button", name="Show all").click()
-    assert screen.page.locator("#board tbody tr:not([hidden])").count() == 1002
+    assert 500 < screen.page.locator("#board tbody tr:not([hidden])").count() < 530  # with the failed
     screen.scroll()
     assert screen.page.locator("#learning .scatterlayer .trace").count() <= 5
     screen.page.get_by_label("Knob", exact=True).select_option(label="lr")
     screen.page.get_by_label("from", exact=True).fill("0.001")
-    rates = screen.page.locator("#board tbody tr:not([hidden]) td:nth-child(7)").all_inner_texts()
-    assert 300 < len(rates) < 700 and min(float(rate) for rate in rates) >= 0.001
+    rates = screen.page.locator("#board tbody tr:not([hidden]) td:nth-child(10)").all_inner_texts()
+    assert 150 < len(rates) < 400 and min(float(rate) for rate in rates) >= 0.001
     assert screen.messages == []
 
 

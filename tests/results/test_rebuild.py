@@ -19,7 +19,8 @@ from results.rebuild import rebuild_results
 from results.terminal import print_results
 from spaces.errors import UserError
 
-FILES = ["students.csv", "leaderboard.csv", "leaderboard.md", "table.csv", "table.md", "heatmap.png", "curves.png"]
+FILES = ["students.csv", "leaderboard.csv", "leaderboard.md", "table.csv", "table.md", "heatmap.png", "heatmap.pdf"]
+FILES += ["curves.png", "curves.pdf"]
 
 
 def copy(folder, tmp_path):

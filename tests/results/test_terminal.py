@@ -1,10 +1,16 @@
-"""Width of the results in a pipe."""
+"""Results on a terminal and in a pipe."""
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
+from rich.console import Console
 
 from results.console import results_console
+from results.experiment import load_experiment
+from results.terminal import next_commands, print_results
+from results.verdict import experiment_verdict
 
 
 @pytest.mark.parametrize(("columns", "width"), [("80", 80), ("0", 160), ("wide", 160), (None, 160)])
@@ -13,3 +19,14 @@ def test_a_pipe_is_as_wide_as_columns_says(monkeypatch, columns, width):
     if columns is not None:
         monkeypatch.setenv("COLUMNS", columns)
     assert results_console().width == width
+
+
+def test_results_end_with_the_verdict_and_the_next_commands(full, empty):
+    console = Console(file=StringIO(), width=80)
+    experiment = load_experiment(full)
+    print_results(experiment, console)
+    text = " ".join(console.file.getvalue().split())
+    ending = " ".join([experiment_verdict(experiment).sentence, *" ".join(next_commands(experiment)).split()])
+    assert text.endswith(ending)
+    assert f"python -m results export {full}" in ending and f"tensorboard --logdir {full}/tensorboard" in ending
+    assert not any("export" in line for line in next_commands(load_experiment(empty().folder)))

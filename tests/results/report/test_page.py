@@ -6,13 +6,16 @@ import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from time import process_time
 
+import numpy
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from results import paths, records
-from results.experiment import load_experiment
+from results.experiment import Experiment, load_experiment
 from results.rebuild import rebuild_results
 from results.report.page import embedded_json, report_page
 
@@ -107,3 +110,39 @@ def test_rebuild_writes_the_page_each_time(running):
 def test_files_of_the_page_are_package_data():
     folder = Path(importlib.util.find_spec("results.report").submodule_search_locations[0])
     assert {path.suffix for path in folder.iterdir() if path.is_file()} == {".py", ".html", ".css", ".js"}
+
+
+def many_students(folder: Path, count: int) -> Experiment:
+    """An experiment of one seed per configuration, with a failed student in a hundred and 100 epochs each."""
+    experiment, random = load_experiment(folder), numpy.random.default_rng(0)
+    students = experiment.students[experiment.students["stage"] == "explore"].sample(
+        count, replace=True, random_state=0
+    )
+    names = [f"explore-{index}" for index in range(count)]
+    scores = random.normal(0.9, 0.01, count)
+    students = students.assign(trial=names, val_accuracy=scores, test_accuracy=scores, seed=0, epochs=100)
+    students["method.alpha"] = [round(float(value), 6) for value in random.uniform(0, 1, count)]
+    students["parameters"] = random.integers(10**4, 10**6, count)
+    failed = numpy.arange(count) % 100 == 0
+    students = students.assign(
+        status=numpy.where(failed, "failed", "finished"), reason=numpy.where(failed, "why", None)
+    )
+    epochs = pandas.DataFrame({"trial": numpy.repeat(names, 100), "epoch": numpy.tile(numpy.arange(1, 101), count)})
+    epochs = epochs.assign(val_accuracy=random.normal(0.9, 0.01, len(epochs)), val_loss=0.1, time=1.0)
+    return experiment._replace(students=students.reset_index(drop=True), epochs=epochs)
+
+
+@pytest.mark.slow
+def test_the_page_of_20000_students_has_less_than_10_megabytes(tableless):
+    experiment = many_students(tableless, 20_000)
+    began = process_time()
+    html = report_page(experiment, WHEN)
+    seconds = process_time() - began
+    assert len(html.encode()) < 10e6
+    text, best = (
+        " ".join(Reader(html).texts),
+        experiment.students["val_accuracy"][experiment.students["status"] == "finished"],
+    )
+    assert text.count("why") == 200  # every failed student with its reason
+    assert f"{100 * best.max():.2f}" in text and " are shown: the best " in text
+    assert seconds < 0.003 * 20_000

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from results import paths, records
+from results.experiment import load_experiment
 from results.students import histories, history, read_students
 from results.trackers import mlflow
+from results.verdict import experiment_verdict
 from spaces.errors import UserError
 from spaces.space import load_space
 
@@ -110,6 +112,20 @@ def test_every_student_is_a_run_below_the_experiments_run(rows, connect, uri):
     (best,) = [run for run in runs.values() if "test_accuracy" in run.data.metrics]
     assert [best.data.metrics[name] for name in ("test_accuracy", "test_brier", "agreement")] == [0.65, 0.3, 0.9]
     assert best.info.run_name == "alpha 0.5, temperature 4, seed 0"
+
+
+def test_the_experiments_run_has_winner_gain_and_report(full, connect, uri, tmp_path):
+    tracker = connect(folder=full)
+    tracker.close(list(histories(full)), done=True)
+    parent = stored_runs(uri)[""]
+    verdict = experiment_verdict(load_experiment(full))
+    assert parent.data.tags["verdict"] == verdict.sentence and verdict.sentence in parent.data.tags[mlflow.NOTE_TAG]
+    assert parent.data.tags["winner"] == "alpha 0.5, temperature 16"
+    gains = [parent.data.metrics[name] for name in ("gain", "gain_low", "gain_high")]
+    assert gains == pytest.approx([verdict.gain, verdict.low, verdict.high])
+    client = mlflow._mlflow_client(uri)
+    page = Path(client.download_artifacts(parent.info.run_id, "report.html", str(tmp_path))).read_text()
+    assert verdict.sentence in page
 
 
 def test_logging_twice_adds_nothing(rows, connect, uri):

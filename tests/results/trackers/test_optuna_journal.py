@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results import paths, records, students
+from results import paths, rebuild, records, students
 from results.experiment import load_experiment
 from results.rebuild import rebuild_results
 from results.trackers.optuna_journal import JournalTracker
 from results.trackers.optuna_trials import STATES, knob_distributions
+from results.verdict import experiment_verdict
 from spaces import space
 
 RANGES = """\
@@ -243,3 +244,18 @@ def test_logarithmic_integers(tmp_path, weights, distribution):
     (knob,) = knob_distributions(space.load_space(tmp_path / "log.yaml"), weights).values()
     low, high, log = distribution
     assert knob.distribution == optuna.distributions.IntDistribution(low, high, log=log)
+
+
+def test_the_best_trial_is_a_distilled_student_and_the_note_has_the_verdict(build):
+    built = build()
+    values = {"kind": "epoch", "epoch": 5, "val_accuracy": 0.999, "val_loss": 0.1, "time": 1.8e9}
+    records.append_row(built.folder, "baseline-0000", values)
+    records.append_row(built.folder, "baseline-0000", {"kind": "end", "status": "finished", "time": 1.8e9})
+    experiment = load_experiment(built.done())
+    for _ in range(2):
+        rebuild._write_journal(experiment)
+    assert study(built.folder).best_trial.user_attrs["stage"] == "explore"
+    journal = study(built.folder)
+    note = journal._storage.get_study_system_attrs(journal._study_id)
+    assert note["dashboard:note_ver"] == 1
+    assert note["dashboard:note_str:0"].startswith(experiment_verdict(experiment).sentence)

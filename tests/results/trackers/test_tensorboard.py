@@ -10,17 +10,20 @@ import sys
 import threading
 import time
 import urllib.request
+from urllib.parse import quote
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from results import paths, records
+from results import paths, rebuild, records
+from results.experiment import load_experiment
 from results.rebuild import rebuild_results
 from results.students import History
-from results.trackers.tensorboard import TensorBoardTracker
+from results.trackers.tensorboard import TensorBoardTracker, run_name
 
 KNOBS = {"method.alpha": [0.5, 1], "train.optimizer": ["adam", "sgd"], "train.lr": None}
 VALUES = {"method.alpha": 0.5, "train.optimizer": "adam"}
+RUN, BASELINE = "alpha 0.5, optimizer adam, seed 0", "baseline, alpha 0, seed 0"
 FINISHED = {"status": "finished", "test_accuracy": 0.75, "time": 1e9}
 
 
@@ -49,17 +52,36 @@ def test_scalars_have_plain_tags(tmp_path):
     tracker.update(student(epochs[:1]))
     tracker.update(student(epochs, FINISHED))
     tracker.close([student(epochs, FINISHED)], done=True)  # is written already
-    events = read(tmp_path / "tensorboard" / "a")
+    events = read(tmp_path / "tensorboard" / RUN)
     assert set(events.Tags()["scalars"]) == {"loss/train", "loss/val", "accuracy/val", "lr", "accuracy/test"}
-    assert scalars(tmp_path / "tensorboard" / "a", "accuracy/val") == pytest.approx({1: 0.81, 2: 0.82})
+    assert scalars(tmp_path / "tensorboard" / RUN, "accuracy/val") == pytest.approx({1: 0.81, 2: 0.82})
     assert [event.step for event in events.Scalars("accuracy/test")] == [2]
-    assert scalars(tmp_path / "tensorboard" / "a", "accuracy/test") == pytest.approx({2: 0.75})
+    assert scalars(tmp_path / "tensorboard" / RUN, "accuracy/test") == pytest.approx({2: 0.75})
+
+
+def test_names_of_runs_are_those_of_the_students():
+    start = student([]).start
+    assert run_name(start, list(KNOBS)) == RUN
+    assert run_name({**start, "stage": "baseline", "values": {}}, ["method.alpha"]) == BASELINE
+    assert run_name({**start, "teacher_seed": 2}, list(KNOBS)) == f"{RUN}, teacher seed 2"
+    odd = {**start, "trial": "1234567890", "values": {"method.alpha": 0.123456, "student.path": "a/b"}}
+    assert run_name(odd, ["method.alpha", "student.path"]) == "alpha 0.1235, path a_b, seed 0 34567890"
+
+
+def test_of_many_students_the_best_have_a_folder_of_their_own(empty):
+    build = empty()
+    for index in range(rebuild.MAX_SELECTED + 1):
+        build.student("explore", {"method.alpha": index / 64, "method.temperature": 1}, 0)
+    build.student("baseline", {}, 0)
+    rebuild._write_tensorboard(load_experiment(build.done()))
+    names = {path.name for path in paths.best_tensorboard_folder(build.folder).iterdir() if path.is_dir()}
+    assert len(names) == rebuild.MAX_BEST + 1 and BASELINE in names and "alpha 0.5, temperature 1, seed 0" in names
 
 
 def test_epochs_can_be_read_during_training(tmp_path):
     tracker = TensorBoardTracker(tmp_path, KNOBS)
     tracker.update(student([epoch(1)]))
-    assert scalars(tmp_path / "tensorboard" / "a", "accuracy/val") == pytest.approx({1: 0.9})
+    assert scalars(tmp_path / "tensorboard" / RUN, "accuracy/val") == pytest.approx({1: 0.9})
     tracker.close([], done=True)
 
 
@@ -72,14 +94,14 @@ def test_a_resumed_student_replaces_the_epochs_it_repeats(tmp_path):
         tracker.close([], done=True)
         time.sleep(1.1)  # TensorBoard sorts the files of a run by name, which has whole seconds
     expected = {1: 0.1, 2: 0.1, 3: 0.3, 4: 0.3, 5: 0.3}
-    assert scalars(tmp_path / "tensorboard" / "a", "accuracy/val") == pytest.approx(expected)
+    assert scalars(tmp_path / "tensorboard" / RUN, "accuracy/val") == pytest.approx(expected)
 
 
 def test_a_student_that_ended_in_an_earlier_run_is_not_written_again(tmp_path):
     ended = student([epoch(1)], FINISHED)
     tracker = TensorBoardTracker(tmp_path, KNOBS, [ended])
     tracker.close([ended], done=True)
-    assert not (tmp_path / "tensorboard" / "a").exists()
+    assert not (tmp_path / "tensorboard" / RUN).exists()
 
 
 def test_ended_students_hold_no_threads(tmp_path):
@@ -96,7 +118,7 @@ def test_a_student_without_epochs_has_no_session(tmp_path):
     tracker = TensorBoardTracker(tmp_path, KNOBS)
     tracker.update(student([], {"status": "failed", "reason": "no memory"}))
     tracker.close([], done=True)
-    assert not (tmp_path / "tensorboard" / "a").exists()
+    assert not (tmp_path / "tensorboard" / RUN).exists()
 
 
 def test_rebuilding_replaces_only_its_own_files(full, tmp_path):
@@ -106,9 +128,14 @@ def test_rebuilding_replaces_only_its_own_files(full, tmp_path):
     other = paths.tensorboard_folder(folder) / "events.out.tfevents.1.other.1.0"
     other.write_bytes(b"")
     rebuild_results(folder)
+    assert mine <= {path for path in paths.tensorboard_folder(folder).rglob("*") if path.is_file()}  # same rows
+    records.append_row(
+        folder, "baseline-0000", {"kind": "end", "status": "finished", "test_accuracy": 0.5, "time": 1.8e9}
+    )
+    rebuild_results(folder)
     now = {path for path in paths.tensorboard_folder(folder).rglob("*") if path.is_file()}
     assert other in now and len(now) == len(mine) + 1
-    assert len(now & mine) == 0
+    assert [path.name for path in now & mine] == ["rows.sha256"]
 
 
 @pytest.fixture
@@ -150,7 +177,7 @@ def test_the_real_tensorboard_shows_students_knobs_and_heat_map(server):
     tags = eventually(lambda: fetch(f"{server}/data/plugin/scalars/tags"), lambda response: len(response) == 23)
     assert len(tags) == 23  # 21 finished, 1 diverged, 1 stopped; the failed one has no epoch
     final = ("loss/test", "accuracy/test", "agreement/test")
-    assert set(tags["baseline-0000"]) == {"loss/train", "loss/val", "accuracy/val", "lr", *final}
+    assert set(tags[BASELINE]) == {"loss/train", "loss/val", "accuracy/val", "lr", *final}
     images = fetch(f"{server}/data/plugin/images/tags")
     assert images["."]["heatmap"]["samples"] == 1
     experiment = fetch(f"{server}/data/plugin/hparams/experiment", {"experimentName": ""})
@@ -167,7 +194,7 @@ def test_the_real_tensorboard_shows_students_knobs_and_heat_map(server):
     groups = fetch(f"{server}/data/plugin/hparams/session_groups", query)["sessionGroups"]
     assert sorted(group["name"] for group in groups) == sorted(tags)
     assert all(len(group["sessions"]) == 1 for group in groups)
-    baseline = next(group for group in groups if group["name"] == "baseline-0000")
+    baseline = next(group for group in groups if group["name"] == BASELINE)
     assert (baseline["hparams"]["method.alpha"], baseline["hparams"]["stage"]) == (0, "baseline")
     assert 0.9 < baseline["metricValues"][0]["value"] < 1
     statuses = [group["sessions"][0]["status"] for group in groups]
@@ -175,7 +202,7 @@ def test_the_real_tensorboard_shows_students_knobs_and_heat_map(server):
 
 
 def test_rebuilding_under_a_running_tensorboard_doubles_nothing(server, broken):
-    address = f"{server}/data/plugin/scalars/scalars?run=baseline-0000&tag=accuracy/val"
+    address = f"{server}/data/plugin/scalars/scalars?run={quote(BASELINE)}&tag=accuracy/val"
     eventually(lambda: fetch(f"{server}/data/plugin/scalars/tags"), lambda response: len(response) == 23)
     before = fetch(address)
     records.append_row(
