@@ -22,7 +22,7 @@ import torch
 from benchmarks.machine import bare_worker_bytes, product_rate
 from benchmarks.search_runs import Search, run_assignment, run_search
 from benchmarks.table import benchmark_markdown
-from search.cluster.preflight import code_hash
+from search.cluster.node_check import code_hash
 from trainables.device import device_name, fastest_precision
 
 FEW: dict[str, Any] = {"data": "mnist5k", "batch": 64, "epochs": 2}  # 3,000 training images

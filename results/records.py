@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,21 +49,29 @@ LARGEST_INTEGER = 2**53  # JSON readers round larger integers
 
 
 def append_row(folder: Folder, trial: str, row: Mapping[str, Any]) -> None:
-    """Append one row to a student's file and flush it to disk.
+    """Append one row to a student's file and flush it to disk."""
+    append_rows(folder, trial, [row])
 
-    The line ends in a checksum, so a flipped bit makes it invalid. Raises UserError if the disk is full.
+
+def append_rows(folder: Folder, trial: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append rows to a student's file and flush them to disk.
+
+    Each line ends in a checksum, so a flipped bit makes it invalid. Raises UserError if the disk is full.
     """
-    path = rows_file(folder, trial)
-    # JSON has no NaN: with one, other tools could not read the file of a diverged student
-    body = json.dumps({name: _null_if_not_finite(value) for name, value in row.items()}, allow_nan=False)[:-1].encode()
-    line = body + b', "crc": "' + _checksum(body).encode() + b'"}\n'
-    with disk.disk_full_as_user_error(path, len(line)):
+    path, lines = rows_file(folder, trial), b"".join(map(_row_line, rows))
+    with disk.disk_full_as_user_error(path, len(lines)):
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "ab+") as file:
             is_cut_off = _ends_within_a_line(file)
-            file.write((b"\n" if is_cut_off else b"") + line)
+            file.write((b"\n" if is_cut_off else b"") + lines)
             file.flush()
             os.fsync(file.fileno())
+
+
+def _row_line(row: Mapping[str, Any]) -> bytes:
+    # JSON has no NaN: with one, other tools could not read the file of a diverged student
+    body = json.dumps({name: _null_if_not_finite(value) for name, value in row.items()}, allow_nan=False)[:-1].encode()
+    return body + b', "crc": "' + _checksum(body).encode() + b'"}\n'
 
 
 def _ends_within_a_line(file) -> bool:

@@ -16,10 +16,13 @@ from results.terminal import print_results
 from results.trackers import start_trackers
 from search import engine
 from search.algorithms.modes import METRIC_MODES
-from search.cluster.connect import connected_to_ray, node_resources
+from search.cluster.connect import connected_to_ray
+from search.cluster.folder_actor import cluster_folders, local_folders
+from search.cluster.nodes import TrainingNodes
 from search.cluster.restart_plan import RayLostError, RestartPlan, restart_plan
 from search.cluster.signals import INTERRUPTED_EXIT_CODE, signals_ignored
 from search.cluster.supervisor import LOST_EXIT_CODE
+from search.cluster.worker_setup import cluster_setup, local_setup
 from search.environment import RunRecord, environment_record
 from search.folder import locked_folder
 from search.identity import record_identity
@@ -96,9 +99,8 @@ def _train_students(settings: RunSettings, console: Console) -> int:
     metric = space.search.metric
     planned_seconds = settings.plan.epoch_seconds if settings.plan else None
     display = ProgressDisplay(console, metric, METRIC_MODES[metric], planned_seconds)
-    local = settings.address is None
-    data = settings.data if local else settings.data.in_memory()  # other nodes lack the mapped files
-    context = SearchContext(space, data, settings.grid, folder, settings.plugins, display, trackers, {}, local)
+    setup, folders, nodes = local_setup(settings.plugins), local_folders(folder), TrainingNodes(single_machine=True)
+    context = SearchContext(space, settings.data, settings.grid, folder, setup, display, trackers, {}, *folders, nodes)
     complete = False
     try:
         _run_stages_on_ray(context, settings, record.deadline(space.search.hours))
@@ -116,12 +118,19 @@ def _train_students(settings: RunSettings, console: Console) -> int:
 
 def _run_stages_on_ray(context: SearchContext, settings: RunSettings, deadline: float) -> None:
     plan = RestartPlan(str(settings.folder), settings.resume_command, restart=settings.address is None)
-    connection = connected_to_ray(settings.address, settings.folder, settings.data, settings.insecure_cluster)
-    with restart_plan(plan), context.display, connection:
-        space = context.space.with_gpus(node_resources())
-        check_resources(space, node_resources())
+    connection = connected_to_ray(settings.address, settings.data, settings.insecure_cluster)
+    with restart_plan(plan), context.display, connection as nodes:
+        space = context.space.with_gpus(nodes.totals())
         records.write_file(paths.space_file(settings.folder), space.dump())
-        engine.run_stages(context._replace(space=space), deadline)
+        context = context._replace(space=space, nodes=nodes)
+        if settings.address is None:
+            check_resources(space, nodes.totals())
+        else:
+            nodes.announce(lambda line: print_plain(context.display.console, line))
+            setup = cluster_setup(space, settings.data, settings.plugins)
+            data = settings.data.in_memory()  # other nodes lack the mapped files
+            context = context._replace(setup=setup, data=data, **cluster_folders(settings.folder)._asdict())
+        engine.run_stages(context, deadline)
 
 
 def _write_results(folder: Path) -> Experiment:

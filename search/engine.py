@@ -26,7 +26,6 @@ from search.algorithms.modes import METRIC_MODES
 from search.algorithms.per_student import PerStudentScheduler
 from search.algorithms.searcher import MAX_REJECTED, StudentSearcher
 from search.cluster.restart_plan import RayLostError
-from search.cluster.workers import cluster_workers
 from search.students.candidates import students_per_teacher, within_limit
 from search.students.spec import (
     DONE_STATUSES,
@@ -38,7 +37,7 @@ from search.students.spec import (
     teacher_json,
     unfinished_students,
 )
-from search.trials.grouping import group_into_packs, max_pack_size
+from search.trials.grouping import MIN_ROUNDS, group_into_packs, max_pack_size
 from search.trials.teachers import obtain_teacher
 from search.trials.tuner import SearchContext, run_trials
 from spaces.errors import UserError
@@ -118,7 +117,7 @@ def _train_stage(context: SearchContext, stage: str, students: Sequence[StudentS
     unfinished = unfinished_students(context.folder, students)
     epochs, resumed = _count_epochs(context.folder, students)
     _ensure_teachers(context, unfinished)
-    workers = cluster_workers(context.space)
+    workers = context.nodes.worker_count(context.space.resources)
     packs = group_into_packs(context.space, context.data, unfinished, workers)
     context.display.begin_stage(stage, epochs, len(unfinished), resumed, min(workers, len(packs)))
     _run_packs(context, packs)
@@ -127,7 +126,7 @@ def _train_stage(context: SearchContext, stage: str, students: Sequence[StudentS
 
 def _run_packs(context: SearchContext, packs: list[Pack], scheduler: PerStudentScheduler | None = None) -> None:
     if packs:
-        run_trials(context, tune.TuneConfig(num_samples=1), {"pack": tune.grid_search(packs)}, scheduler)
+        run_trials(context, tune.TuneConfig(num_samples=1), {"pack": tune.grid_search(packs)}, len(packs), scheduler)
 
 
 def _retry_dropped(
@@ -150,7 +149,7 @@ def _without_end(folder: Path, students: Iterable[StudentSpec]) -> list[StudentS
 def _explore_adaptively(context: SearchContext, deadline: float) -> None:
     """Train proposed students; a scheduler stops some early."""
     space, folder, longest = context.space, context.folder, context.space.longest_training
-    workers = cluster_workers(space)
+    workers = context.nodes.worker_count(space.resources)
     searcher = StudentSearcher(
         space,
         folder,
@@ -158,6 +157,7 @@ def _explore_adaptively(context: SearchContext, deadline: float) -> None:
         deadline=deadline,
         pack=lambda students: group_into_packs(space, context.data, students, workers),
         batch_size=max_pack_size(space, context.data, workers),
+        max_running=lambda: context.nodes.worker_count(space.resources),
     )
     scheduler = PerStudentScheduler(SCHEDULERS[space.search.scheduler](space.search, longest))
     scheduler.replay(suggested_histories(folder))
@@ -169,7 +169,8 @@ def _explore_adaptively(context: SearchContext, deadline: float) -> None:
         if time.time() >= deadline and not suggested_histories(folder):
             raise _hours_error(space, teacher_seconds)
         context.display.begin_stage("explore", samples * longest, samples, 0, min(workers, samples))
-        run_trials(context, tune.TuneConfig(num_samples=samples, search_alg=searcher), {}, scheduler)
+        config = tune.TuneConfig(num_samples=samples, search_alg=searcher)
+        run_trials(context, config, {}, max(1, samples // MIN_ROUNDS), scheduler)
         _retry_dropped(context, searcher.proposed, scheduler)
         students = len(suggested_histories(folder))
         if time.time() >= deadline and not students:

@@ -55,7 +55,7 @@ def existing_file(name: str, in_folder: Sequence[str] = ()) -> Path:
     return path
 
 
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+def write_atomically(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
     """Write a file atomically.
 
     Readers see the old or the new content, never a part.

@@ -30,6 +30,12 @@ def _refuse_test_metric(metric: object) -> object:
     return metric
 
 
+def _refuse_several_gpus(gpus: float) -> float:
+    if gpus > 1:
+        raise conflict_error("", f"found {gpus:g}, expected at most 1: a student is trained on one GPU")
+    return gpus
+
+
 Seeds = Annotated[list[Natural], Field(min_length=1), AfterValidator(_require_unique_seeds)]
 SearchMetric = Annotated[Searchable, BeforeValidator(_refuse_test_metric)]
 
@@ -82,8 +88,17 @@ class Resources(StrictModel):
     """
 
     cpus: Annotated[float, Field(gt=0)] = Field(default=1.0, description="CPU cores of one worker")
-    gpus: Annotated[float, Field(ge=0)] | None = Field(
-        default=None, description="GPUs of one worker; by default 1 if a machine has one, else 0"
+    gpus: Annotated[float, Field(ge=0), AfterValidator(_refuse_several_gpus)] | None = Field(
+        default=None, description="GPUs of one worker, at most 1; by default 1 if a machine has one, else 0"
+    )
+    memory: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Memory of one worker in GB of 2^30 bytes, reserved on its node; none by default"
+    )
+    accelerator: str | None = Field(
+        default=None, description="Type of the GPU in Ray's terms, such as H100; any by default"
+    )
+    labels: dict[str, str] | None = Field(
+        default=None, description="Labels that a Ray node needs to train, by name; none by default"
     )
     workers: Count | None = Field(default=None, description="Workers; by default as many as fit")
     pack: Literal["auto"] | Count = Field(

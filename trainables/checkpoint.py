@@ -8,6 +8,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from torch import Tensor
+
+from spaces import disk
 from spaces.errors import UserError
 from trainables.fit import TrainingState
 from trainables.weights import tensor_file
@@ -18,33 +21,41 @@ PREFIXES = ("student.", "optimiser.", "regressor.")  # of tensor names in the fi
 
 def save_checkpoint(path: Path, state: TrainingState) -> None:
     """Write a checkpoint atomically."""
+    disk.write_atomically(path, serialize_checkpoint(state))
+
+
+def serialize_checkpoint(state: TrainingState) -> bytes:
+    """Return the content of a checkpoint's file."""
     parts = zip(PREFIXES, (state.weights, state.optimizer_state, state.regressor), strict=True)
     tensors = {f"{prefix}{name}": value for prefix, part in parts for name, value in part.items()}
-    tensor_file.write_tensors(path, tensors, {"epoch": str(state.epoch), "seconds": repr(state.total_seconds)})
+    return tensor_file.serialize_tensors(tensors, {"epoch": str(state.epoch), "seconds": repr(state.total_seconds)})
 
 
 def load_checkpoint(path: Path) -> TrainingState:
     """Read a checkpoint; raise UserError if the file is damaged."""
-    tensors, note = tensor_file.read_tensors(path)
+    return _training_state(path, *tensor_file.read_tensors(path))
+
+
+def resume_checkpoint(content: bytes, path: Path) -> TrainingState | None:
+    """Return the state in a checkpoint's content.
+
+    Damaged content gives None, with a warning that names the path.
+    """
     try:
-        epoch, seconds = int(note["epoch"]), float(note["seconds"])
+        return _training_state(path, *tensor_file.parse_tensors(content, path))
+    except UserError as error:
+        LOG.warning("%s; the student is trained again from its first epoch", error)
+        return None
+
+
+def _training_state(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> TrainingState:
+    try:
+        epoch, seconds = int(metadata["epoch"]), float(metadata["seconds"])
     except (KeyError, ValueError):
         raise UserError(f"{path}: not a checkpoint of a training") from None
     parts = (_with_prefix(prefix, tensors) for prefix in PREFIXES)
     return TrainingState(epoch, seconds, *parts)
 
 
-def resume_checkpoint(path: Path) -> TrainingState | None:
-    """Read a checkpoint; return None, with a warning, for a damaged file.
-
-    A missing file also gives None.
-    """
-    try:
-        return load_checkpoint(path) if path.exists() else None
-    except UserError as error:
-        LOG.warning("%s; the student is trained again from its first epoch", error)
-        return None
-
-
-def _with_prefix(prefix: str, tensors: dict) -> dict:
+def _with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

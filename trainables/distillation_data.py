@@ -42,10 +42,13 @@ class TeacherOutputs(NamedTuple):
     features: Mapping[str, np.ndarray] = NO_OUTPUTS
     weights: Mapping[str, np.ndarray] = NO_OUTPUTS
 
-    def in_memory(self) -> TeacherOutputs:
-        """Copy memory-mapped arrays, for machines without the files."""
-        views = {policy: np.array(logits) for policy, logits in self.views.items()}
-        return self._replace(views=views, features={name: np.array(value) for name, value in self.features.items()})
+    def by_value(self) -> TeacherOutputs:
+        """Return the outputs with arrays in place of mapped files.
+
+        Mapped files are sent to another process as paths, which other machines do not have.
+        """
+        views = {policy: np.asarray(logits) for policy, logits in self.views.items()}
+        return self._replace(views=views, features={name: np.asarray(value) for name, value in self.features.items()})
 
 
 class DistillationData(NamedTuple):

@@ -35,7 +35,8 @@ class StudentSearcher(Searcher):
     """Propose students and update an Optuna study from their rows.
 
     Unfinished students of an earlier run come first. Students are proposed `batch_size` at a time; `pack` groups each
-    batch into the packs that Ray trains. No new student is proposed after `deadline` (Unix time).
+    batch into the packs that Ray trains, `max_running()` at a time. No new student is proposed after `deadline` (Unix
+    time).
     """
 
     def __init__(
@@ -46,10 +47,11 @@ class StudentSearcher(Searcher):
         deadline: float,
         pack: Callable[[list[StudentSpec]], list[Pack]],
         batch_size: int = 1,
+        max_running: Callable[[], float] = lambda: float("inf"),
     ):
         super().__init__()
         self.space, self.folder, self.within_limit, self.deadline = space, folder, within_limit, deadline
-        self.pack, self.batch_size = pack, batch_size
+        self.pack, self.batch_size, self.max_running = pack, batch_size, max_running
         self.parameters = StudyParameters(space)
         self.exhausted = False  # no new student within the limit was found
         self.optuna_trials: dict[str, Trial] = {}  # of proposed students, by key
@@ -70,7 +72,9 @@ class StudentSearcher(Searcher):
         return {}  # Ray pickles searchers to restore a run; a search is restored from its rows
 
     def suggest(self, trial_id: str) -> Any:
-        """Return the next pack as a Ray config, or FINISHED."""
+        """Return the next pack as a Ray config, None while all workers train, or FINISHED."""
+        if len(self.running_packs) >= self.max_running():
+            return None
         if not self.waiting_packs:
             self.waiting_packs = self.pack(list(islice(iter(self._next_student, None), self.batch_size)))
         if time.time() >= self.deadline:  # only students of an earlier run are trained to their end

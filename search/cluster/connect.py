@@ -8,12 +8,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import ray
+from ray._raylet import GcsClient  # type: ignore[attr-defined]
 
-from search.cluster.preflight import check_nodes
+from search.cluster.nodes import TrainingNodes
 from search.cluster.restart_plan import ray_watched
 from search.cluster.scratch import scratch_folder
 from search.cluster.signals import signals_ignored
@@ -22,46 +22,42 @@ from spaces.errors import UserError
 from trainables.data import Dataset
 from trainables.data.array_file import memory_bytes
 
+CONNECT_SECONDS = 10
 EXTRA_STORE_BYTES = 512 * 2**20  # of the object store beside the data: teacher outputs, results
 
 
 @contextmanager
-def connected_to_ray(
-    address: str | None, folder: Path, data: Dataset, insecure_cluster: bool = False
-) -> Iterator[None]:
-    """Connect to Ray for this block.
+def connected_to_ray(address: str | None, data: Dataset, insecure_cluster: bool = False) -> Iterator[TrainingNodes]:
+    """Connect to Ray for this block; yield its nodes.
 
     Without an address a private Ray is started, with room for the data, and stopped at the end. It never joins a
-    cluster that happens to run on this machine. With an address every node is checked (preflight.py).
+    cluster that happens to run on this machine. With an address every node is checked (nodes.py).
     Raises UserError for a missing cluster, token or node, and RayLostError if Ray dies.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # errors of students are printed from their rows
     if address is None:
         data_bytes = sum(memory_bytes(array) for split in data[:3] for array in split)
         with _private_ray(EXTRA_STORE_BYTES + 4 * data_bytes), ray_watched(_ray_addresses()):
-            yield
+            yield TrainingNodes(single_machine=True)
         return
+    _refuse_other_protocols(address)
     try:
         _check_address(address)
         require_token(address, insecure_cluster)
+        _require_node_here(address)
         _init_ray(address=address)
-    except (ConnectionError, ValueError) as error:
+    except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
         raise UserError(
             f"--address {address}: no Ray cluster answers there ({str(error).splitlines()[0]}); start one with: "
             "ray start --head --port=6379"
         ) from None
     try:
-        check_nodes(folder)
+        nodes = TrainingNodes(single_machine=False)
         with ray_watched(_ray_addresses()):
-            yield
+            nodes.check_all()
+            yield nodes
     finally:
         _shut_down_ray()
-
-
-def node_resources() -> list[tuple[float, float]]:
-    """Return CPUs and GPUs of each node of the connected cluster."""
-    alive = (node["Resources"] for node in ray.nodes() if node["Alive"])
-    return [(resources.get("CPU", 0), resources.get("GPU", 0)) for resources in alive]
 
 
 def _ray_addresses() -> dict[str, str]:
@@ -72,6 +68,49 @@ def _ray_addresses() -> dict[str, str]:
         "raylet": f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}",
         "master (GCS)": context.gcs_address,
     }
+
+
+def _refuse_other_protocols(address: str) -> None:
+    """Raise UserError for addresses of Ray Client and of the dashboard."""
+    protocol, separator, rest = address.partition("://")
+    if not separator:
+        return
+    if protocol in ("http", "https"):
+        way = f"submit it: ray job submit --address {address} -- python -m search.run …"
+        raise UserError(
+            f"--address {address}: a dashboard; expected HOST:6379 of the head; to run the command there, {way}"
+        )
+    host = rest.partition(":")[0] or "HOST"
+    raise UserError(
+        f"--address {address}: {protocol}:// is not supported; expected {host}:6379, from a node of the cluster"
+    )
+
+
+def _require_node_here(address: str) -> None:
+    """Raise UserError if this machine is not a node of the cluster.
+
+    Ray itself would end this process.
+    """
+    if address == "auto":
+        return
+    nodes = GcsClient(address=address).get_all_node_info(timeout=CONNECT_SECONDS).values()
+    alive = [node.node_manager_address for node in nodes if node.state == node.ALIVE]
+    if alive and not any(map(_is_own_address, alive)):
+        raise UserError(
+            f"--address {address}: this machine is not a node of that cluster ({', '.join(sorted(alive))}); run this "
+            f"command on one of its nodes, or join it first: ray start --address={address} --num-cpus=0"
+        )
+
+
+def _is_own_address(host: str) -> bool:
+    """Return True if this machine has an IP address."""
+    try:
+        family = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)[0][0]
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _check_address(address: str) -> None:
@@ -85,7 +124,7 @@ def _check_address(address: str) -> None:
     if not (colon and port.isdigit()):
         raise ValueError("expected HOST:PORT or auto")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise ConnectionError(str(error)) from None
 

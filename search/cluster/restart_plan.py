@@ -31,7 +31,7 @@ class RestartPlan(NamedTuple):
     folder: str
     command: str  # that resumes the search
     restart: bool  # False: only write the tables
-    reason: str = "Ray's raylet died"
+    reason: str = ""  # why the driver ended, if it knows
     addresses: dict[str, str] | None = None  # of Ray's processes, by name, while the driver is connected
 
 

@@ -112,7 +112,20 @@ def _wait_for_driver(driver: int) -> tuple[int, RestartPlan | None]:
             next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
         time.sleep(POLL_SECONDS)
     code = os.waitstatus_to_exitcode(ended[1])
-    return code, read_plan() if code == RAY_EXIT_CODE else None
+    return code, _plan_after_exit() if code == RAY_EXIT_CODE else None
+
+
+def _plan_after_exit() -> RestartPlan | None:
+    """Return the plan of a driver that Ray ended, with the reason."""
+    plan = read_plan()
+    if plan is None or plan.reason:
+        return plan
+    dead = dead_process(plan.addresses or {})
+    if plan.addresses is None:
+        return plan._replace(reason="Ray ended the search while it connected or disconnected")
+    # a private Ray ends with its driver
+    died = f"Ray's {dead or 'raylet'} died" if dead or plan.restart else None
+    return plan._replace(reason=died or "Ray ended the search, though its raylet and its master (GCS) answer")
 
 
 def _plan_of_dead_ray() -> RestartPlan | None:

@@ -1,10 +1,9 @@
-"""Number of students trained at the same time."""
+"""Number of students that this machine trains at the same time."""
 
 from __future__ import annotations
 
 import os
 
-import ray
 import torch
 
 from spaces.space import Space
@@ -13,12 +12,6 @@ from spaces.space import Space
 def local_workers(space: Space) -> int:
     """Return the number of workers on this machine."""
     return worker_count(space, os.cpu_count() or 1, torch.cuda.device_count())
-
-
-def cluster_workers(space: Space) -> int:
-    """Return the number of workers on the connected cluster."""
-    resources = ray.cluster_resources()
-    return worker_count(space, resources.get("CPU", 1), resources.get("GPU", 0))
 
 
 def worker_count(space: Space, cpus: float, gpus: float) -> int:

@@ -1,8 +1,8 @@
 """Students of an experiment: recipe, name, first row and status.
 
 The rows of a student are in trials/KEY/epochs.jsonl of the experiment's folder; KEY is StudentSpec.key. Its worker
-writes them (search/trials/student_rows.py). The driver (search/trials/callback.py) writes the final row of a stopped
-student, and of a student after too many deaths of its worker.
+writes them to a store (search/students/store.py). The driver (search/trials/callback.py) writes the final row of a
+stopped student, and of a student after too many deaths of its worker.
 """
 
 from __future__ import annotations

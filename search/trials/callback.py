@@ -10,7 +10,7 @@ Decision: "The driver writes the final row of a stopped student" (docs/decisions
 from __future__ import annotations
 
 import time
-from collections.abc import Set
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,22 @@ MAX_RETRIES = 3  # of a student, or of a teacher, after its worker process died
 class StudentCallback(Callback):
     """Follow the students of one stage.
 
-    The scheduler adds the keys of stopped students to `stopped`.
+    The scheduler adds the keys of stopped students to `stopped`. `refuse_node(id, reason)` is called for a node with an
+    unfit worker.
     """
 
-    def __init__(self, space: Space, folder: Path, display: ProgressDisplay, trackers: TrackerGroup, stopped: Set[str]):
+    def __init__(
+        self,
+        space: Space,
+        folder: Path,
+        display: ProgressDisplay,
+        trackers: TrackerGroup,
+        stopped: Set[str],
+        refuse_node: Callable[[str, str], None],
+    ):
         self.space, self.folder, self.display, self.trackers = space, folder, display, trackers
-        self.stopped = stopped
+        self.stopped, self.refuse_node = stopped, refuse_node
+        self.unfit: set[str] = set()  # ids of trials whose worker was unfit
         self.ended: set[str] = set()  # keys of students with their end shown
 
     def __getstate__(self) -> dict[str, Any]:
@@ -52,18 +62,29 @@ class StudentCallback(Callback):
                 self._end_student(student, "stopped")
         if message := result.get("message"):
             self._print(f"{_pack_label(pack)}: {message}")
+        if unfit := result.get("unfit"):
+            self.unfit.add(trial.trial_id)
+            self.refuse_node(unfit["node"], unfit["reason"])
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """End the students of a trial.
+        """End the stopped students of a trial, and show the ends of others.
 
-        A student without a final row of its worker was stopped.
+        A trial may end without some of its students, as after an interruption. They get no final row.
         """
         for student in trial.config["pack"].students:
-            if history(self.folder, student.key):
+            past = history(self.folder, student.key)
+            if past and (past.end or student.key in self.stopped):
                 self._end_student(student, "stopped")
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Print the retry of a trial after its worker died."""
+        """Print the retry of a trial after its worker died.
+
+        An unfit worker does not count as a failure of its trial.
+        """
+        if trial.trial_id in self.unfit:
+            self.unfit.remove(trial.trial_id)
+            trial.run_metadata.num_failures -= 1
+            return
         line = f"{_pack_label(trial.config['pack'])}: its worker process died; it goes on from its last epoch"
         self._print(f"{line} (retry {trial.num_failures} of {MAX_RETRIES})")
 

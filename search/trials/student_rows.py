@@ -1,8 +1,7 @@
-"""Rows and checkpoint of a student, written by its worker.
+"""Rows and checkpoint of a student, as changes of its store.
 
-A student has a first row, one row per epoch, and a final row with its status. They are appended to
-trials/KEY/epochs.jsonl (results/records.py). An epoch's row is written before its checkpoint, so a worker that dies
-between the two trains that epoch again, and no row is missing.
+A student has a first row, one row per epoch, and a final row with its status. They are written to its store
+(search/students/store.py), the rows of an epoch together with its checkpoint.
 
 Decision: "The last epoch is scored and its final row written before it is reported" (docs/decisions.md).
 """
@@ -12,12 +11,14 @@ from __future__ import annotations
 import json
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from results import paths, records
-from results.students import History, history
+from results.records import Row
+from results.students import History
 from search.students.spec import DONE_STATUSES, StudentSpec, first_row, has_first_epochs, student_status
+from search.students.store import StudentChange, StudentStore
 from spaces.metrics import agreement, compute_metrics
 from trainables import checkpoint
 from trainables.cost import count_cost, measure_latency
@@ -31,22 +32,20 @@ from trainables.weights import tensor_file
 from trainables.weights.initial import load_initial_weights
 
 
-def write_first_row(
-    student: StudentSpec, teacher_name: str | None, distillation_data: DistillationData, folder: Path
-) -> bool:
-    """Write the first row; return False after an error.
+def first_change(
+    student: StudentSpec, teacher_name: str | None, distillation_data: DistillationData
+) -> tuple[bool, StudentChange]:
+    """Return True and the first row of a student.
 
-    A network that cannot be built gets the final row `failed`.
+    False and the final row `failed` as well if its network cannot be built.
     """
     row = first_row(student) | {"teacher": teacher_name}
     try:
         network_fields = _network_fields(student, distillation_data)
     except Exception as error:
-        records.append_row(folder, student.key, row | {"time": time.time()})
-        write_final_row(folder, student.key, "failed", {"reason": error_line(error)})
-        return False
-    records.append_row(folder, student.key, row | network_fields | {"time": time.time()})
-    return True
+        failed = final_change(student.key, "failed", {"reason": error_line(error)})
+        return False, failed._replace(rows=[row | {"time": time.time()}, *failed.rows])
+    return True, StudentChange(student.key, [row | network_fields | {"time": time.time()}])
 
 
 def _network_fields(student: StudentSpec, distillation_data: DistillationData) -> dict[str, Any]:
@@ -57,60 +56,64 @@ def _network_fields(student: StudentSpec, distillation_data: DistillationData) -
     return ({"weights": weights} if weights else {}) | count_cost(model, data.shape)._asdict()
 
 
-def write_epoch(
-    student: StudentSpec, distillation_data: DistillationData, folder: Path, epoch: EpochResult
-) -> dict[str, Any]:
-    """Write an epoch's row, then its checkpoint or the final row.
+def epoch_change(
+    student: StudentSpec, distillation_data: DistillationData, epoch: EpochResult
+) -> tuple[Row, StudentChange]:
+    """Return an epoch's row, and its change of the store.
 
-    Returns the row with the key of the student.
+    The change of the last epoch has the test scores in a final row, and the final weights.
     """
     row = {"kind": "epoch", **epoch.row(), "time": time.time()}
-    records.append_row(folder, student.key, row)
     if epoch.epoch < student.recipe.train.epochs:
-        checkpoint.save_checkpoint(paths.checkpoint_file(folder, student.key), epoch.state)
-    else:  # a worker that dies here trains its last epoch again, from the checkpoint before
-        write_finished(student, distillation_data, folder, epoch)
-    return {"trial": student.key, **row}
+        return row, StudentChange(student.key, [row], checkpoint=checkpoint.serialize_checkpoint(epoch.state))
+    final = final_change(student.key, "finished", _score_test_set(student, distillation_data, epoch))
+    classes = {"classes": json.dumps(distillation_data.data.classes)}  # an export names them, whatever they are then
+    weights = tensor_file.serialize_tensors(epoch.state.weights, classes)
+    return row, final._replace(rows=[row, *final.rows], weights=weights)
 
 
-def write_finished(student: StudentSpec, distillation_data: DistillationData, folder: Path, epoch: EpochResult) -> None:
-    """Score the test set once; write final weights and final row."""
+def _score_test_set(student: StudentSpec, distillation_data: DistillationData, epoch: EpochResult) -> dict[str, Any]:
+    """Return the scores of the test set, computed once."""
     data, device = distillation_data.data, process_device()
     model = build_network(student.recipe.network, data.shape, len(data.classes))
     model.load_state_dict(epoch.state.weights)
     output = predict_output(model.to(device), to_tensor(data.test.images, device))
     labels = to_tensor(data.test.labels, device)
-    classes = {"classes": json.dumps(data.classes)}  # an export names them, whatever the images are called by then
-    tensor_file.write_tensors(paths.weights_file(folder, student.key), epoch.state.weights, classes)
     row: dict[str, Any] = {**compute_metrics(output.logits, labels, "test"), "reason": None}
     teacher = distillation_data.teacher
     row["agreement"] = None if teacher is None else agreement(output.logits, to_tensor(teacher.test, device))
     row["latency_ms"] = measure_latency(model, data.shape)
     omit = student.recipe.train.omit
     row["diagnosis"] = diagnose_network(output, labels, omit.classes if omit else ())
-    write_final_row(folder, student.key, "finished", row)
+    return row
 
 
-def write_final_row(folder: Path, key: str, status: str, row: dict[str, Any]) -> None:
-    """Write the final row and remove the checkpoint.
+def final_change(key: str, status: str, fields: dict[str, Any]) -> StudentChange:
+    """Return the final row, and the removal of the checkpoint.
 
     A failed student keeps its checkpoint for a retry.
     """
-    records.append_row(folder, key, {"kind": "end", "status": status, **row, "time": time.time()})
-    if status != "failed":
-        paths.checkpoint_file(folder, key).unlink(missing_ok=True)
+    row = {"kind": "end", "status": status, **fields, "time": time.time()}
+    return StudentChange(key, [row], drop_checkpoint=status != "failed")
 
 
-def resume_state(student: StudentSpec, folder: Path) -> TrainingState | None:
-    """Return the checkpoint, or None to start at the first epoch.
+def resume_states(students: Sequence[StudentSpec], store: StudentStore) -> list[TrainingState | None]:
+    """Return each student's checkpoint, or None to start at the first epoch."""
+    keys = [student.key for student in students]
+    past = zip(students, store.checkpoints(keys), store.histories(keys), strict=True)
+    return [_resume_state(student, content, rows) for student, content, rows in past]
+
+
+def _resume_state(student: StudentSpec, content: bytes | None, past: History | None) -> TrainingState | None:
+    """Return the state in a checkpoint, or None.
 
     A checkpoint counts if all its epochs have rows and at least one epoch is left, so that the last epoch is always
     trained and scored.
     """
-    state = checkpoint.resume_checkpoint(paths.checkpoint_file(folder, student.key))
+    state = checkpoint.resume_checkpoint(content, Path(student.key)) if content is not None else None
     if state is None or state.epoch >= student.recipe.train.epochs:
         return None
-    return state if has_first_epochs(history(folder, student.key), state.epoch) else None
+    return state if has_first_epochs(past, state.epoch) else None
 
 
 def has_ended(student: StudentSpec, past: History | None) -> bool:
@@ -123,12 +126,14 @@ def has_ended(student: StudentSpec, past: History | None) -> bool:
     return status in DONE_STATUSES or (status == "stopped" and student.suggested is not None)
 
 
-def is_stopped(student: StudentSpec, folder: Path) -> bool:
-    """Return True if the driver has stopped a proposed student.
+def stopped_students(students: Sequence[StudentSpec], store: StudentStore) -> set[str]:
+    """Return the keys of the proposed students stopped by the driver.
 
     The driver writes the final row before `tune.report` returns. Ray itself ends only trials with no student left.
     """
-    return student.suggested is not None and has_ended(student, history(folder, student.key))
+    proposed = [student for student in students if student.suggested is not None]
+    histories = store.histories([student.key for student in proposed]) if proposed else []
+    return {student.key for student, past in zip(proposed, histories, strict=True) if has_ended(student, past)}
 
 
 def error_line(error: Exception) -> str:

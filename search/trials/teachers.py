@@ -1,29 +1,35 @@
 """Teachers of a search, trained before their students.
 
-Each is trained once, as a Ray task on a whole node.
+Each is trained once, as a Ray task on all free CPUs of a node.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import Timer
 from typing import Any
 
 import ray
 import torch
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from results import records
-from search.cluster import connect
+from results.console import print_plain
+from search.cluster.nodes import TeacherPlace, worker_options
+from search.cluster.worker_setup import UnfitWorkerError, WorkerSetup, set_up_worker
 from search.students.spec import StudentSpec
 from search.trials.callback import MAX_RETRIES
+from search.trials.controller import WAIT_SECONDS
 from search.trials.tuner import SearchContext
 from spaces.errors import UserError
 from spaces.recipe import Recipe
-from trainables import plugin
 from trainables.data import Dataset
 from trainables.distillation_data import RequestedOutputs, TeacherOutputs
 from trainables.fit import EpochResult, TrainingState
+from trainables.teachers.home import CacheHome
 from trainables.teachers.train import (
     LOGITS_ONLY,
     OutputsStarted,
@@ -76,28 +82,68 @@ def _save_records(context: SearchContext, student: StudentSpec, record: dict[str
 def _teacher_events(context: SearchContext, student: StudentSpec, requested: RequestedOutputs) -> Iterator[Any]:
     """Yield the events of `train_teacher`, its result, and lines to print.
 
-    If the teacher's process dies, another one resumes after its last epoch. Ray's own retry cannot do that: it skips as
-    many items as were yielded before, and a resumed teacher yields fewer.
+    It is trained on the node with the most free CPUs. If its process dies, another one resumes after its last epoch.
+    Ray's own retry cannot do that: it skips as many items as were yielded before, and a resumed teacher yields fewer.
     """
     if requested == LOGITS_ONLY and (result := _load_quietly(student.recipe, context.data)):
         yield result
         return
-    context.display.begin_wait("starting the teacher's worker")
-    cpus, gpus = _teacher_cpus(context), _teacher_gpus(context)
-    task = _train_on_ray.options(num_cpus=cpus, num_gpus=gpus, num_returns="streaming", max_retries=0)
-    for retry in range(1, MAX_RETRIES + 2):
+    retry = 0
+    while True:
+        place = _wait_for_place(context)
+        context.display.begin_wait("starting the teacher's worker")
         try:
-            references: Any = task.remote(
-                student.recipe, context.data, requested, context.plugins, cpus, context.single_machine
-            )
+            with _named_wait(context, f"Ray to start the teacher's worker on {place.name}"):
+                first, references = _start_training(context, student, requested, place)
+            yield first
             yield from map(ray.get, references)
             return
-        except ray.exceptions.RayTaskError:
-            raise
+        except ray.exceptions.RayTaskError as error:
+            if not isinstance(error.cause, UnfitWorkerError):
+                raise
+            context.nodes.refuse(place.node_id, str(error.cause))
         except ray.exceptions.RayError as error:
+            retry += 1
             if retry > MAX_RETRIES:
                 raise UserError(f"teacher: its worker process died {retry} times: {_error_summary(error)}") from None
             yield f"teacher: its worker process died; it goes on from its last epoch (retry {retry} of {MAX_RETRIES})"
+
+
+def _start_training(
+    context: SearchContext, student: StudentSpec, requested: RequestedOutputs, place: TeacherPlace
+) -> tuple[Any, Iterator[Any]]:
+    """Start a worker; return its first event and the references to more."""
+    options = worker_options(context.space.resources) | {"num_cpus": place.cpus, "num_gpus": _teacher_gpus(context)}
+    here = NodeAffinitySchedulingStrategy(place.node_id, soft=False)
+    task = _train_on_ray.options(**options, scheduling_strategy=here, num_returns="streaming", max_retries=0)
+    arguments = (student.recipe, context.data, requested, context.setup, context.teacher_home, place.cpus)
+    references: Any = task.remote(*arguments)
+    return ray.get(next(references)), references
+
+
+def _wait_for_place(context: SearchContext) -> TeacherPlace:
+    """Return a node for the teacher, as soon as there is one."""
+    required = context.space.resources
+    if place := context.nodes.teacher_place(required):
+        return place
+    context.display.begin_wait("waiting for a node")
+    context.nodes.request_workers(required, 1)
+    with _named_wait(context, context.nodes.missing_resources(required)):
+        while not (place := context.nodes.teacher_place(required)):
+            time.sleep(1)
+    return place
+
+
+@contextmanager
+def _named_wait(context: SearchContext, reason: str) -> Iterator[None]:
+    """Print the reason if this block takes longer than WAIT_SECONDS."""
+    line = f"waiting for {reason}"
+    timer = Timer(WAIT_SECONDS, lambda: print_plain(context.display.console, line))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _load_quietly(recipe: Recipe, data: Dataset) -> TeacherResult | None:
@@ -108,11 +154,6 @@ def _load_quietly(recipe: Recipe, data: Dataset) -> TeacherResult | None:
     with _captured_warnings(), suppress(OSError, RuntimeError, UserError):
         return load_cached_teacher(recipe, data)
     return None
-
-
-def _teacher_cpus(context: SearchContext) -> int:
-    """Return the CPUs of the largest node with enough GPU."""
-    return max(1, int(max(cpus for cpus, gpus in connect.node_resources() if gpus >= _teacher_gpus(context))))
 
 
 def _teacher_gpus(context: SearchContext) -> float:
@@ -134,24 +175,23 @@ def _train_on_ray(
     recipe: Recipe,
     data: Dataset,
     requested: RequestedOutputs,
-    plugins: plugin.PluginFiles,
+    setup: WorkerSetup,
+    home: CacheHome,
     cpus: int,
-    single_machine: bool,
 ) -> Iterator:
     """Yield the events of `train_teacher`, its result, and warnings.
 
-    Warnings are strings, because this process has no console. Epochs are sent without their state. On a cluster, mapped
-    outputs are copied into memory: other nodes may not have the files.
+    Warnings are strings, because this process has no console. Epochs are sent without their state.
     """
-    plugin.register_plugins(plugins)
+    set_up_worker(setup)
     torch.set_num_threads(cpus)
     with _captured_warnings() as lines:
-        for item in train_teacher(recipe, data, requested):
+        for item in train_teacher(recipe, data, requested, home):
             yield from (lines.pop(0) for _ in list(lines))
             if isinstance(item, EpochResult):
                 yield item._replace(state=TrainingState(item.epoch, 0, {}, {}, {}))
-            elif isinstance(item, TeacherResult) and not single_machine:
-                yield item._replace(outputs=item.outputs.in_memory())
+            elif isinstance(item, TeacherResult) and not home.is_single_machine:
+                yield item._replace(outputs=item.outputs.by_value())
             else:
                 yield item
 

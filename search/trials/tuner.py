@@ -5,25 +5,32 @@ Decision: "Tune is never restored" (docs/decisions.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ray import tune
 from ray.tune.progress_reporter import TrialProgressCallback
 
+from results.console import print_plain
 from results.trackers import TrackerGroup
 from search.algorithms.per_student import PerStudentScheduler
+from search.cluster.nodes import TrainingNodes
 from search.cluster.scratch import scratch_folder
-from search.cluster.workers import cluster_workers
+from search.cluster.worker_setup import WorkerSetup
 from search.students.spec import StudentSpec
+from search.students.store import StudentStore
 from search.trials.callback import MAX_RETRIES, StudentCallback
+from search.trials.controller import student_controller
+from search.trials.placement import WorkerPlacement
 from search.trials.progress_display import ProgressDisplay
 from search.trials.trainable import train_trial
+from spaces.sections import Resources
 from spaces.space import Space
 from trainables.data import Dataset
 from trainables.distillation_data import TeacherOutputs
-from trainables.plugin import PluginFiles
+from trainables.teachers.home import CacheHome
 
 
 class SearchContext(NamedTuple):
@@ -33,34 +40,37 @@ class SearchContext(NamedTuple):
     data: Dataset
     grid: Sequence[StudentSpec]  # students of a grid search; empty for other algorithms
     folder: Path
-    plugins: PluginFiles
+    setup: WorkerSetup
     display: ProgressDisplay
     trackers: TrackerGroup
     teacher_outputs: dict[str, tuple[str, TeacherOutputs]]  # name and outputs, by students.spec.teacher_json
-    single_machine: bool  # a private Ray without other nodes
+    store: StudentStore  # as workers reach it
+    teacher_home: CacheHome
+    nodes: TrainingNodes
 
 
 def run_trials(
     context: SearchContext,
     config: tune.TuneConfig,
     param_space: dict[str, Any],
+    useful_workers: int,
     scheduler: PerStudentScheduler | None = None,
 ) -> None:
     """Train packs until there are no more.
 
-    Ray's own files are temporary: a search is resumed from the rows of its students.
+    An autoscaler is asked for `useful_workers`, or the space's limit. Ray's own files are temporary: a search is
+    resumed from the rows of its students.
     """
     resources = context.space.resources
     config.scheduler = scheduler
-    config.max_concurrent_trials = cluster_workers(context.space)
     config.reuse_actors = True
     config.trial_dirname_creator = _trial_folder_name
     trainable = tune.with_parameters(
         train_trial,
         data=context.data,
         teacher_outputs=context.teacher_outputs,
-        plugins=context.plugins,
-        folder=context.folder,
+        setup=context.setup,
+        store=context.store,
         threads=max(1, int(resources.cpus)),
     )
     callback = StudentCallback(
@@ -69,8 +79,14 @@ def run_trials(
         context.display,
         context.trackers,
         scheduler.stopped if scheduler else set(),
+        context.nodes.refuse,
     )
-    with scratch_folder() as storage:
+    placement = WorkerPlacement(context.nodes, resources)
+    with (
+        _autoscaled(context.nodes, resources, useful_workers),
+        student_controller(placement, lambda line: print_plain(context.display.console, line)),
+        scratch_folder() as storage,
+    ):
         run_config = tune.RunConfig(
             name="stage",
             storage_path=str(storage),
@@ -78,8 +94,17 @@ def run_trials(
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=MAX_RETRIES),
         )
-        limited = tune.with_resources(trainable, {"cpu": resources.cpus, "gpu": resources.gpus or 0})
-        tune.Tuner(limited, param_space=param_space, tune_config=config, run_config=run_config).fit()
+        tune.Tuner(trainable, param_space=param_space, tune_config=config, run_config=run_config).fit()
+
+
+@contextmanager
+def _autoscaled(nodes: TrainingNodes, required: Resources, workers: int) -> Iterator[None]:
+    """Ask an autoscaler for room for workers during this block."""
+    nodes.request_workers(required, min(workers, required.workers or workers))
+    try:
+        yield
+    finally:
+        nodes.request_workers(required, 0)
 
 
 class _SilentReporter(TrialProgressCallback):

@@ -76,6 +76,52 @@ def test_students_that_share_a_ray_trial_lose_nothing(tmp_path, start, write, as
     tally("SIGKILL of a worker and of a run, several students per Ray trial", tries=2, repeated=repeated)
 
 
+SLEEPY = '''
+"""A method whose students are shorter than the start of a worker, and need no processor."""
+import time
+
+from torch.nn.functional import cross_entropy
+
+from trainables.methods import METHODS
+
+
+def sleepy(student, teacher, labels, *, alpha: float, strength: float):
+    """Cross-entropy, late."""
+    time.sleep(0.7)
+    return strength * cross_entropy(student.logits, labels, reduction="none")
+
+
+METHODS["sleepy"] = sleepy
+'''
+
+
+@pytest.mark.slow
+def test_a_dead_worker_is_replaced_among_short_students(tmp_path, start, write, tally):
+    """Tune alone gives each trial to the living worker, and kills the worker that starts."""
+    plugin, folder = tmp_path / "sleepy.py", tmp_path / "run"
+    plugin.write_text(SLEEPY)
+    method = {"name": "sleepy", "alpha": 1, "strength": 1}
+    parts = {"method": method, "seeds": list(range(64)), "train": {"epochs": 1, "batch_size": 512}}
+    space = write(tmp_path / "x.yaml", resources={"pack": 1, "workers": 2}, **parts)
+    run = start(space, folder, "--plugin", str(plugin))
+
+    def workers() -> set[int]:
+        return {process.pid for process in run.living_processes() if process.title.startswith("ray::ImplicitFunc")}
+
+    run.wait_until(lambda: trained(folder) >= 4 and len(workers()) == 2)
+    before = workers()
+    assert kill_process(run, "ray::ImplicitFunc.train")
+    run.wait_until(lambda: any(title_of(run, pid) == "ray::ImplicitFunc.train" for pid in workers() - before))
+    assert run.wait() == 0, run.output()
+    assert len(records.trial_names(folder)) == 128 and run.output().count("(retry ") == 1
+    tally("SIGKILL of a worker among students shorter than its start", tries=1, note="replaced")
+
+
+def title_of(run, pid: int) -> str:
+    """Return the first word of a process's title."""
+    return next((process.title.split(" ")[0] for process in run.living_processes() if process.pid == pid), "")
+
+
 @pytest.mark.slow
 def test_a_student_that_always_kills_its_worker_fails_and_others_finish(tmp_path, start, write, tally):
     plugin = tmp_path / "deadly.py"

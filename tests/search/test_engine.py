@@ -84,17 +84,17 @@ def tune(space, trained, folder, monkeypatch):
     def run_stage(*trains: list[int]):
         runs = iter(trains)
 
-        def train(experiment, config, parameters, scheduler=None):
+        def train(experiment, config, parameters, useful_workers, scheduler=None):
             packs.append(parameters["pack"]["grid_search"])
             for seed in next(runs):
                 trained(students[seed], [0.5])
 
         monkeypatch.setattr(engine, "run_trials", train)
         monkeypatch.setattr(engine, "_ensure_teachers", lambda *_: None)
-        monkeypatch.setattr(engine, "cluster_workers", lambda _: 1)
+        nodes = SimpleNamespace(worker_count=lambda _: 1)
         display = SimpleNamespace(begin_stage=lambda *_: None)
         engine._train_stage(
-            SimpleNamespace(space=searched, data=None, folder=folder, display=display), "explore", students
+            SimpleNamespace(space=searched, data=None, folder=folder, display=display, nodes=nodes), "explore", students
         )
 
     monkeypatch.setattr(engine, "group_into_packs", lambda *_: [Pack((student,)) for student in students])
@@ -143,13 +143,13 @@ def test_hours_that_end_before_the_first_student_are_named(over_at, space, digit
     searched = space(method=METHOD, search={**SEARCH, "hours": 0.002}, seeds=[0])
     times = iter([100.0, 109.0, 109.0] if over_at == "after the teachers" else [100.0, 101.0, 101.0])
     monkeypatch.setattr("search.engine.time.time", lambda: next(times, 109.0))
-    monkeypatch.setattr(engine, "cluster_workers", lambda _: 1)
     monkeypatch.setattr(engine, "_ensure_teachers", lambda *_: None)
     ran: list[object] = []
     monkeypatch.setattr(engine, "run_trials", lambda *_: ran.append(1))
-    display = SimpleNamespace(begin_stage=lambda *_: None)
+    display, nodes = SimpleNamespace(begin_stage=lambda *_: None), SimpleNamespace(worker_count=lambda _: 1)
+    context = SimpleNamespace(space=searched, data=digits, folder=folder, display=display, nodes=nodes)
     with pytest.raises(UserError) as error:
-        engine._explore_adaptively(SimpleNamespace(space=searched, data=digits, folder=folder, display=display), 107.2)
+        engine._explore_adaptively(context, 107.2)
     message = "search.hours: found 0.002: the time was over before a student began"
     assert message in str(error.value) and "for the teachers, which are kept" in str(error.value)
     assert bool(ran) == (over_at != "after the teachers")

@@ -19,5 +19,6 @@ hardware may mean another recipe. A change to any of them gives another folder. 
 checksum. If the weights, the record or the logits are damaged, the teacher is trained again; damaged views or layers
 are computed again from the weights. To force a new training, delete the folder.
 
-Modules: `key` (the key), `train` (trains a teacher or loads it), `outputs` (computes outputs), `cache` (the files).
+Modules: `key` (the key), `train` (trains a teacher or loads it), `outputs` (computes outputs), `cache` (the files),
+`home` (the cache of which other machines are copies).
 """

@@ -16,9 +16,9 @@ from spaces.errors import UserError
 from trainables.data.array_file import MappedArray, load_or_compute_array, map_array, matches_checksum, write_array
 from trainables.data.locations import cache_folder
 from trainables.distillation_data import TeacherOutputs
+from trainables.teachers.home import WEIGHTS
 from trainables.weights import tensor_file
 
-WEIGHTS = "weights.safetensors"
 LOGITS = {"train": "logits-train.npy", "val": "logits-val.npy", "test": "logits-test.npy"}
 CHECKPOINT = "checkpoint.safetensors"
 LOG = logging.getLogger(__name__)

@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filelock import FileLock
 from torch import nn
 
 from spaces.errors import UserError
@@ -20,6 +19,7 @@ from trainables.fit import EpochResult, fit
 from trainables.models import build_network
 from trainables.teachers import cache
 from trainables.teachers.cache import CachedTeacher, teacher_folder
+from trainables.teachers.home import CacheHome
 from trainables.teachers.key import member_recipes, teacher_key
 from trainables.teachers.outputs import (
     add_requested_outputs,
@@ -60,18 +60,19 @@ class TeacherResult(NamedTuple):
 
 TeacherEvent = TrainingStarted | EpochResult | OutputsStarted
 LOGITS_ONLY = RequestedOutputs()
+THIS_MACHINE = CacheHome()
 
 
 def train_teacher(
-    recipe: Recipe, data: Dataset, requested: RequestedOutputs = LOGITS_ONLY
+    recipe: Recipe, data: Dataset, requested: RequestedOutputs = LOGITS_ONLY, home: CacheHome = THIS_MACHINE
 ) -> Iterator[TeacherEvent | TeacherResult]:
     """Train a recipe's teacher, or load it from the cache.
 
-    Yields events, then the result. Of several processes that need the same teacher, one trains it and the others wait.
+    Yields events, then the result.
     """
     members = []
     for member in member_recipes(recipe):
-        members.append((yield from _train_or_load(member, data, requested)))
+        members.append((yield from _train_or_load(member, data, requested, home)))
     yield members[0] if len(members) == 1 else _ensemble_result(recipe, data, members)
 
 
@@ -96,33 +97,29 @@ def load_cached_teacher(recipe: Recipe, data: Dataset) -> TeacherResult | None:
     model = build_network(recipe.teacher_recipe().network, data.shape, len(data.classes)).to(process_device())
     if hasattr(model, "extra_outputs"):
         return None
-    with FileLock(folder / "lock"):
+    with THIS_MACHINE.locked(folder):
         teacher = _read_cached(folder, model, data)
     return _teacher_result(model, data, teacher, cached=True) if teacher else None
 
 
 def _train_or_load(
-    recipe: Recipe, data: Dataset, requested: RequestedOutputs
+    recipe: Recipe, data: Dataset, requested: RequestedOutputs, home: CacheHome
 ) -> Generator[TeacherEvent, None, TeacherResult]:
     """Train one teacher, or load it, and add the requested outputs."""
     key, own = teacher_key(recipe, data), recipe.teacher_recipe()
     folder = teacher_folder(key)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "lock").touch()
-    except OSError as error:
-        where = f"{folder.parent}: cannot keep teachers there ({error.strerror})"
-        raise UserError(f"{where}; choose another folder by KD_CACHE=DIR") from None
     model = build_network(own.network, data.shape, len(data.classes), own.seed).to(process_device())
-    with FileLock(folder / "lock"):
+    with home.locked(folder):
+        home.fetch(folder)
         teacher = _read_cached(folder, model, data)
         cached = teacher is not None
         if teacher is None:
-            teacher = yield from _train_uncached(recipe, data, key, model)
+            teacher = yield from _train_uncached(recipe, data, folder, model, home)
             cache.write_teacher(folder, teacher)
         if images := count_uncached_views(folder, data, requested):
             yield OutputsStarted(own.student.model.name, images)
         outputs = add_requested_outputs(folder, model, data, teacher.outputs, requested)
+        home.publish(folder)
     return _teacher_result(model, data, teacher._replace(outputs=outputs), cached)
 
 
@@ -137,7 +134,7 @@ def _read_cached(folder: Path, model: nn.Module, data: Dataset) -> CachedTeacher
 
 
 def _train_uncached(
-    recipe: Recipe, data: Dataset, key: str, model: nn.Module
+    recipe: Recipe, data: Dataset, folder: Path, model: nn.Module, home: CacheHome
 ) -> Generator[TeacherEvent, None, CachedTeacher]:
     """Train the model as the recipe's teacher, and compute its logits.
 
@@ -150,9 +147,9 @@ def _train_uncached(
     if recipe.teacher.weights:
         load_teacher_weights(model, find_weights_file(recipe.teacher.weights))
     elif own.train.epochs:
-        epochs, seconds, behind = yield from _train_epochs(own, data, teacher_folder(key) / cache.CHECKPOINT, model)
+        epochs, seconds, behind = yield from _train_epochs(own, data, folder, model, home)
     outputs, scores = compute_outputs(model, data)
-    record = {"key": key, "seed": recipe.teacher.seed, "epochs": epochs, **scores}
+    record = {"key": folder.name, "seed": recipe.teacher.seed, "epochs": epochs, **scores}
     record |= {"train_seconds": seconds, **count_cost(model, data.shape)._asdict(), "behind": behind}
     if initial:
         record["weights"] = [part._asdict() for part in initial]
@@ -160,16 +157,16 @@ def _train_uncached(
 
 
 def _train_epochs(
-    own: Recipe, data: Dataset, unfinished: Path, model: nn.Module
+    own: Recipe, data: Dataset, folder: Path, model: nn.Module, home: CacheHome
 ) -> Generator[TeacherEvent, None, tuple[int, float, list[dict[str, Any]]]]:
     """Train by the teacher's own recipe.
 
     An unfinished training is resumed from its checkpoint. Returns the number of epochs, their seconds, and the records
     of the teachers it was trained from.
     """
-    outputs, behind = None, []
+    outputs, behind, unfinished = None, [], folder / cache.CHECKPOINT
     if own.teacher is not None:
-        for item in train_teacher(own, data, requested_outputs([own])):
+        for item in train_teacher(own, data, requested_outputs([own]), home):
             if isinstance(item, TeacherResult):
                 outputs, behind = item.outputs, _records_with_own(item)
             else:
@@ -181,6 +178,7 @@ def _train_epochs(
     yield TrainingStarted(own.student.model.name, own.train.epochs)
     for epoch in fit(own, DistillationData(data, outputs), start=start):
         checkpoint.save_checkpoint(unfinished, epoch.state)
+        home.publish(folder)
         yield epoch
     state = checkpoint.load_checkpoint(unfinished)
     model.load_state_dict(state.weights)

@@ -80,6 +80,23 @@ def ensure_published_weights(recipe: Recipe, data: Dataset, *, download: bool) -
             published.published_file(module)
 
 
+def weights_files(recipe: Recipe, data: Dataset) -> dict[str, Path]:
+    """Return the weights files of a student and its teachers, by name.
+
+    The names are those of `copies.use_copies`.
+    """
+    files: dict[str, Path] = {}
+    for teacher in recipe.teacher_recipes():
+        files |= weights_files(teacher, data)
+    for member in recipe.teacher.members() if recipe.teacher else []:
+        if member.weights:
+            files[member.weights] = find_weights_file(member.weights)
+    for _, module in _recipe_parts(recipe, data):
+        path = _initial_file(module)
+        files[path.name if _initial_source(module) == PUBLISHED else _initial_source(module)] = path
+    return files
+
+
 def _recipe_parts(recipe: Recipe, data: Dataset) -> list[tuple[str, nn.Module]]:
     """Return the parts of a recipe's network with initial weights.
 

@@ -13,6 +13,7 @@ from torch import nn
 from spaces.errors import UserError
 from trainables.data.download import fetch_file
 from trainables.data.locations import MissingWeightsError
+from trainables.weights.copies import copied_file
 
 VERSION = "IMAGENET1K_V1"  # published for every network
 
@@ -36,7 +37,8 @@ def published_source(module: nn.Module) -> PublishedFile:
     from trainables.models.torchvision_import import torchvision  # a second to import
 
     weights = torchvision.models.get_model_weights(name)[VERSION]
-    path = Path(torch.hub.get_dir(), "checkpoints", weights.url.rpartition("/")[2])
+    file_name = weights.url.rpartition("/")[2]
+    path = copied_file(file_name) or Path(torch.hub.get_dir(), "checkpoints", file_name)
     return PublishedFile(weights.url, int(weights.meta["_file_size"] * 2**20), path)
 
 

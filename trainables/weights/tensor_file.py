@@ -24,11 +24,29 @@ NO_CHECKSUM = "0" * 64
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write tensors and metadata atomically, with a checksum."""
+    disk.write_atomically(path, serialize_tensors(tensors, metadata))
+
+
+def serialize_tensors(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    """Return the content of a tensor file, with its checksum."""
     # Copies, because safetensors refuses tensors that share memory, as tied weights do.
     copies = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
-    content = save(copies, {**(metadata or {}), CHECKSUM_KEY: NO_CHECKSUM})
+    content = _with_sorted_metadata(save(copies, {**(metadata or {}), CHECKSUM_KEY: NO_CHECKSUM}))
     checksum = hashlib.sha256(content).hexdigest()
-    disk.write_atomically(path, content.replace(_checksum_entry(NO_CHECKSUM), _checksum_entry(checksum), 1))
+    return content.replace(_checksum_entry(NO_CHECKSUM), _checksum_entry(checksum), 1)
+
+
+def _with_sorted_metadata(content: bytes) -> bytes:
+    """Return a safetensors file with its metadata in order.
+
+    safetensors writes them in any order, so that equal weights would give different files.
+    """
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    aligned = text.ljust(-(-len(text) // 8) * 8)
+    return len(aligned).to_bytes(8, "little") + aligned + content[8 + length :]
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -38,8 +56,19 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     try:
         content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
+    return parse_tensors(content, path)
+
+
+def parse_tensors(content: bytes, path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and the metadata in a file's content.
+
+    Raises UserError with the path for damaged content.
+    """
+    try:
         tensors = load(content)
-    except (SafetensorError, OSError) as error:
+    except SafetensorError as error:
         raise UserError(f"{path}: not a readable safetensors file ({error})") from None
     metadata = _metadata(content)
     checksum = metadata.pop(CHECKSUM_KEY, None)

@@ -21,6 +21,7 @@ from torch import Tensor
 from spaces.disk import existing_file
 from spaces.errors import UserError
 from spaces.named_parts import WEIGHTS_IN_FOLDER
+from trainables.weights.copies import copied_file
 from trainables.weights.tensor_file import read_tensors
 
 # Keys of checkpoints with a state dict inside, most wanted first: the averaged weights are those that were evaluated.
@@ -50,10 +51,11 @@ PLAIN_CLASSES: list[Any] = [
 def find_weights_file(name: str, key: str = "teacher.weights") -> Path:
     """Return the path of a weights file.
 
-    `name` may be a Hugging Face folder. Raises UserError with the key if the file is missing.
+    `name` may be a Hugging Face folder. On a node of a cluster the path is that of a copy. Raises UserError with the
+    key if the file is missing.
     """
     try:
-        return existing_file(name, WEIGHTS_IN_FOLDER)
+        return copied_file(name) or existing_file(name, WEIGHTS_IN_FOLDER)
     except UserError as error:
         raise UserError(f"{key}: {error}") from None
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from search.cluster import supervisor
+from search.cluster.restart_plan import RestartPlan, restart_plan
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = """
@@ -56,7 +60,7 @@ def complete(body: str, restart: bool = True) -> tuple[int, list[str], list[str]
 def test_a_driver_that_ray_ended_is_restarted_by_the_command_that_resumes():
     code, lines, runs = complete(f"os._exit(1) if {FIRST_RUN} else None")
     assert (code, runs) == (0, [FIRST, RESUMED])
-    assert "Ray's raylet died. Restarting Ray; students resume from their last epochs." in lines
+    assert "Ray's master (GCS) died. Restarting Ray; students resume from their last epochs." in lines
 
 
 def test_a_driver_that_hangs_in_a_dead_ray_is_killed_and_restarted():
@@ -82,7 +86,25 @@ def test_dropped_students_restart_the_search():
 
 def test_a_search_on_a_cluster_is_not_restarted():
     code, lines, runs = complete("os._exit(1)", restart=False)
-    assert (code, runs) == (4, [FIRST]) and f"Ray's raylet died. {TO_GO_ON}" in lines
+    assert (code, runs) == (4, [FIRST]) and f"Ray's master (GCS) died. {TO_GO_ON}" in lines
+
+
+def test_a_living_ray_that_ends_a_driver_is_not_called_dead():
+    """As from a machine outside the cluster, where Ray's own code ends the process."""
+    plan = RestartPlan("/nowhere", "python -m search.run x.yaml", restart=False)
+    with socket.create_server(("127.0.0.1", 0)) as living:
+        address = f"127.0.0.1:{living.getsockname()[1]}"
+        reasons = []
+        for addresses in (None, {"raylet": address}, {"raylet": "127.0.0.1:9"}):
+            with restart_plan(plan._replace(addresses=addresses)):
+                ended = supervisor._plan_after_exit()
+            assert ended is not None
+            reasons.append(ended.reason)
+    assert reasons == [
+        "Ray ended the search while it connected or disconnected",
+        "Ray ended the search, though its raylet and its master (GCS) answer",
+        "Ray's raylet died",
+    ]
 
 
 @pytest.mark.parametrize(("body", "code"), [("raise ValueError", 1), ("sys.exit(7)", 7), ("pass", 0)])

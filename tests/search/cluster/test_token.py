@@ -116,7 +116,7 @@ def test_a_private_ray_is_joined_with_its_token_only(token_path: Path, tmp_path:
         environment = {**os.environ, **variables}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250)
 
-    with connected_to_ray(None, tmp_path, digits):
+    with connected_to_ray(None, digits):
         owner = join()
         strangers = [join(RAY_AUTH_TOKEN="0" * 64), join(RAY_AUTH_MODE="disabled")]
     assert "joined" in owner.stdout, owner.stderr

@@ -27,7 +27,8 @@ class RecordingTrackers:
 def callback(space, folder) -> StudentCallback:
     display = ProgressDisplay(Console(width=200), "val_accuracy", "max")
     display.begin_stage("explore", 6, 2)
-    return StudentCallback(space(), folder, display, RecordingTrackers(), set())  # type: ignore[arg-type]
+    trackers = RecordingTrackers()
+    return StudentCallback(space(), folder, display, trackers, set(), lambda *_: None)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def pair(space) -> list[StudentSpec]:
 
 
 def ray_trial(students, failures: int = MAX_RETRIES + 1) -> SimpleNamespace:
-    return SimpleNamespace(config={"pack": Pack(tuple(students))}, num_failures=failures)
+    return SimpleNamespace(config={"pack": Pack(tuple(students))}, num_failures=failures, trial_id="trial")
 
 
 def reported_row(student: StudentSpec, epoch: int) -> dict:
@@ -102,12 +103,25 @@ def test_a_worker_that_dies_before_the_first_row_fails_its_student(callback, pai
     assert past is not None and past.start["stage"] == "baseline" and past.end["status"] == "failed"
 
 
-def test_a_student_without_rows_was_not_stopped(callback, pair, trained, folder):
-    """A trial may end without some of its students; the engine retries them."""
-    trained(pair[0], [0.5], status=None)
+def test_only_students_that_the_scheduler_stopped_are_stopped(callback, pair, trained, folder):
+    """A trial may end without some of its students, as on a node that is lost; the engine retries them."""
+    for student in pair:
+        trained(student, [0.5], status=None)
+    callback.stopped.add(pair[0].key)
     callback.on_trial_complete(1, [], ray_trial(pair))
-    assert statuses(pair, folder) == ["stopped", None]
-    assert history(folder, pair[1].key) is None and callback.display.counts == {"stopped": 1}
+    assert statuses(pair, folder) == ["stopped", None] and callback.display.counts == {"stopped": 1}
+
+
+def test_an_unfit_worker_excludes_its_node_and_is_no_failure_of_its_trial(callback, pair, capsys):
+    refused = []
+    callback.refuse_node = lambda *arguments: refused.append(arguments)
+    trial = ray_trial(pair, 3)
+    trial.run_metadata = SimpleNamespace(num_failures=3)
+    callback.on_trial_result(1, [], trial, {"rows": [], "unfit": {"node": "n1", "reason": "torch 1.0, here 2.0"}})
+    callback.on_trial_recover(1, [], trial)
+    assert refused == [("n1", "torch 1.0, here 2.0")] and trial.run_metadata.num_failures == 2
+    callback.on_trial_recover(2, [], trial)
+    assert capsys.readouterr().out.count("its worker process died") == 1
 
 
 def test_no_student_fails_while_ray_has_retries_left(callback, pair, trained, folder, capsys):

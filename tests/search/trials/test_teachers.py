@@ -10,13 +10,17 @@ import pytest
 from rich.console import Console
 
 from results import records
+from search.cluster.nodes import TeacherPlace
+from search.cluster.worker_setup import local_setup
 from search.trials import teachers
 from trainables.data.array_file import MappedArray
 from trainables.distillation_data import RequestedOutputs, TeacherOutputs
 from trainables.teachers.cache import teacher_folder
+from trainables.teachers.home import CacheHome
 from trainables.teachers.key import teacher_key
 from trainables.teachers.train import LOGITS_ONLY, OutputsStarted, TeacherResult, train_teacher
 
+NO_SETUP = local_setup({})
 NO_LOGITS = np.zeros((0, 10), np.float32)
 OUTPUTS = TeacherOutputs(NO_LOGITS, NO_LOGITS, NO_LOGITS)
 
@@ -70,7 +74,6 @@ class LocalTask:
 def ray_task(monkeypatch):
     task = LocalTask()
     monkeypatch.setattr(teachers, "_train_on_ray", task)
-    monkeypatch.setattr(teachers, "_teacher_cpus", lambda _: 1)
     monkeypatch.setattr(teachers.ray, "get", lambda item: item)
     return task
 
@@ -87,7 +90,10 @@ def make_teacher(monkeypatch, tmp_path, digits, space):
         built = space(**parts)
         recipe = built.fill(next(iter(built.probes())), 0)
         display = SimpleNamespace(begin_wait=lambda text: None)
-        context = SimpleNamespace(data=digits, plugins={}, space=built, single_machine=True, display=display)
+        nodes = SimpleNamespace(teacher_place=lambda _: TeacherPlace("0" * 56, "here", 1))
+        context = SimpleNamespace(
+            data=digits, space=built, display=display, setup=NO_SETUP, teacher_home=CacheHome(), nodes=nodes
+        )
         student = SimpleNamespace(recipe=recipe)
         return recipe, lambda requested=LOGITS_ONLY: list(teachers._teacher_events(context, student, requested))
 
@@ -111,14 +117,20 @@ def test_more_outputs_of_a_cached_teacher_are_computed_on_ray(ray_task, make_tea
     assert ray_task.calls == 2
 
 
-@pytest.mark.parametrize("single_machine", [True, False])
-def test_outputs_are_sent_as_paths_on_a_single_machine_only(make_teacher, digits, single_machine):
+class OtherMachine(CacheHome):
+    """Home on another machine, which has no files."""
+
+    is_single_machine = False
+
+
+@pytest.mark.parametrize("home", [CacheHome(), OtherMachine()])
+def test_outputs_are_sent_as_paths_on_a_single_machine_only(make_teacher, digits, home):
     recipe, _ = make_teacher(train={"epochs": 1, "batch_size": 64, "shift": 1})
     requested = RequestedOutputs(layers=("relu1",), policies=(1,))
     for _ in range(2):  # computed, then read
-        [*_, result] = teachers._train_on_ray._function(recipe, digits, requested, {}, 1, single_machine)
+        [*_, result] = teachers._train_on_ray._function(recipe, digits, requested, NO_SETUP, home, 1)
         arrays = [*result.outputs.views.values(), *result.outputs.features.values()]
-        assert [isinstance(array, MappedArray) for array in arrays] == 2 * [single_machine]
+        assert [isinstance(array, MappedArray) for array in arrays] == 2 * [home.is_single_machine]
 
 
 @pytest.mark.parametrize("error", [OSError("no lock"), RuntimeError("other weights")])

@@ -11,18 +11,37 @@ import torch
 
 from results import paths, records
 from results.students import history
+from search.cluster.worker_setup import local_setup
 from search.students.spec import Pack, student_spec, student_status
+from search.students.store import FolderStore
 from search.trials import student_rows, trainable
 from search.trials.trainable import train_trial
+from spaces import disk
 from trainables import checkpoint
 from trainables.fit import TrainingState
 from trainables.weights import tensor_file
 
-checkpoint_save = checkpoint.save_checkpoint
+write_atomically = disk.write_atomically
+
+
+NO_SETUP = local_setup({})
+WRITE = "students.store.disk.write_atomically"
+
+
+def checkpoint_epoch(path, content) -> int | None:
+    """Return the epoch of a checkpoint's content, None for other files."""
+    state = checkpoint.resume_checkpoint(content, path) if path.name == "checkpoint.safetensors" else None
+    return state.epoch if state else None
 
 
 class Died(BaseException):
     """Stand-in for a SIGKILL."""
+
+
+def train(pack: Pack, digits, folder) -> None:
+    """Train a pack without a teacher."""
+    store = FolderStore(folder)
+    train_trial({"pack": pack}, data=digits, teacher_outputs={}, setup=NO_SETUP, store=store, threads=1)
 
 
 @pytest.fixture
@@ -31,11 +50,11 @@ def train_single(space, digits, folder, monkeypatch):
     monkeypatch.setattr(trainable.tune, "report", lambda row: None)
     baseline = student_spec(space(), "baseline", {"method.alpha": 0, "method.temperature": 1}, 0, 0)
 
-    def train() -> str:
-        train_trial({"pack": Pack((baseline,))}, data=digits, teacher_outputs={}, plugins={}, folder=folder, threads=1)
+    def train_baseline() -> str:
+        train(Pack((baseline,)), digits, folder)
         return baseline.key
 
-    return train
+    return train_baseline
 
 
 def kinds(folder, name):
@@ -56,17 +75,18 @@ def test_rows_of_a_student(train_single, folder):
     [
         (
             lambda reported: reported["rows"][0]["epoch"] == 2,
-            "trainable.tune.report",
+            "trials.trainable.tune.report",
             ["student", 1, 2, "student", 3, "end"],
         ),
         (
-            lambda path, state: state.epoch == 2,
-            "student_rows.checkpoint.save_checkpoint",
+            lambda path, content: checkpoint_epoch(path, content) == 2,
+            WRITE,
             ["student", 1, 2, "student", 2, 3, "end"],
         ),
-        (lambda *last: True, "student_rows.write_finished", ["student", 1, 2, 3, "student", 3, "end"]),
+        (lambda path, content: path.name == "student.safetensors", WRITE, ["student", 1, 2, "student", 3, "end"]),
+        (lambda *last: True, "trials.student_rows._score_test_set", ["student", 1, 2, "student", 3, "end"]),
     ],
-    ids=["after an epoch", "between its row and its checkpoint", "while it is scored"],
+    ids=["after an epoch", "between its row and its checkpoint", "before its weights", "while it is scored"],
 )
 def test_a_student_resumes_after_its_worker_died_with_the_same_result(
     train_single, folder, tmp_path, monkeypatch, dies, target, rows
@@ -74,10 +94,10 @@ def test_a_student_resumes_after_its_worker_died_with_the_same_result(
     def die(*arguments):
         if dies(*arguments):
             raise Died
-        return checkpoint_save(*arguments) if target.endswith("save_checkpoint") else None
+        return write_atomically(*arguments) if target == WRITE else None
 
     with monkeypatch.context() as killed, pytest.raises(Died):
-        killed.setattr(f"search.trials.{target}", die)
+        killed.setattr(f"search.{target}", die)
         train_single()
     name = train_single()
     assert kinds(folder, name) == rows
@@ -107,10 +127,11 @@ def test_a_damaged_checkpoint_costs_only_its_epochs(train_single, folder):
 def test_a_checkpoint_needs_rows_and_epochs_left(space, trained, folder, epochs, rows, start):
     recipe = space(train={"epochs": epochs})
     baseline = student_spec(recipe, "baseline", {"method.alpha": 0, "method.temperature": 1}, 0, 0)
-    assert student_rows.resume_state(baseline, folder) is None
+    store = FolderStore(folder)
+    assert student_rows.resume_states([baseline], store) == [None]
     trained(baseline, [0.5] * rows, status=None)
     checkpoint.save_checkpoint(paths.checkpoint_file(folder, baseline.key), TrainingState(2, 1.5, {}, {}, {}))
-    state = student_rows.resume_state(baseline, folder)
+    [state] = student_rows.resume_states([baseline], store)
     assert (state and state.epoch) == start
 
 
@@ -147,12 +168,12 @@ def train_pack(space, digits, folder, monkeypatch):
     values = {"method.alpha": 0, "method.temperature": 1}
     students = tuple(student_spec(space(seeds=[0, 1, 2, 3]), "baseline", values, seed, 0) for seed in range(4))
 
-    def train():
+    def train_all():
         reported.clear()
-        train_trial({"pack": Pack(students)}, data=digits, teacher_outputs={}, plugins={}, folder=folder, threads=1)
+        train(Pack(students), digits, folder)
         return [student.key for student in students], list(reported)
 
-    return train
+    return train_all
 
 
 def test_students_of_a_pack_have_the_rows_of_single_ones(train_single, train_pack, folder):
@@ -178,9 +199,7 @@ def test_students_trained_in_turn_equal_single_ones_bit_for_bit(train_single, sp
     )
     values = {"method.alpha": 0, "method.temperature": 1}
     students = tuple(student_spec(space(seeds=[0, 1]), "baseline", values, seed, 0) for seed in (1, 0))
-    train_trial(
-        {"pack": Pack(students, stacked=False)}, data=digits, teacher_outputs={}, plugins={}, folder=folder, threads=1
-    )
+    train(Pack(students, stacked=False), digits, folder)
     assert reported == [(student.key, epoch) for student in students for epoch in (1, 2, 3)]
     first, second = (history(folder, student.key) for student in students)
     assert first is not None and second is not None and second.start["time"] > first.end["time"]
@@ -208,25 +227,23 @@ def test_a_network_that_cannot_be_built_fails_only_its_student(
     monkeypatch.setattr(trainable.tune, "report", lambda row: None)
     values = {"method.alpha": 0, "method.temperature": 1}
     students = tuple(student_spec(space(seeds=[0, 1]), "baseline", values, seed, 0) for seed in (0, 1))
-    train_trial(
-        {"pack": Pack(students, stacked)}, data=digits, teacher_outputs={}, plugins={}, folder=folder, threads=1
-    )
+    train(Pack(students, stacked), digits, folder)
     first, second = (records.read_rows(folder, student.key)[-1] for student in students)
     assert first["status"] == "finished"
     assert second["status"] == "failed" and "made up" in second["reason"]
 
 
 def test_a_pack_resumes_with_its_unfinished_students(train_pack, folder, monkeypatch):
-    saved: list[int] = []
+    saved: list[int | None] = []
 
-    def die(path, state):
-        saved.append(state.epoch)
+    def die(path, content):
+        saved.append(checkpoint_epoch(path, content))
         if len(saved) == 7:  # the third student's second epoch
             raise Died
-        checkpoint_save(path, state)
+        write_atomically(path, content)
 
     with monkeypatch.context() as killed, pytest.raises(Died):
-        killed.setattr("search.trials.student_rows.checkpoint.save_checkpoint", die)
+        killed.setattr(f"search.{WRITE}", die)
         train_pack()
     names, _ = train_pack()
     assert [kinds(folder, name) for name in names] == [
@@ -277,7 +294,7 @@ def test_a_stopped_proposal_leaves_its_pack_for_good(proposed, together, space, 
 
     monkeypatch.setattr(trainable.tune, "report", report)
     for _ in range(2):  # and when its worker has died
-        train_trial({"pack": Pack(students)}, data=digits, teacher_outputs={}, plugins={}, folder=folder, threads=1)
+        train(Pack(students), digits, folder)
         row_kinds = [kinds(folder, student.key) for student in students]
         assert row_kinds[0] == row_kinds[2] == ["student", 1, 2, 3, "end"]
         assert row_kinds[1] == (["student", 1, "end"] if proposed else ["student", 1, "end", 2, 3, "end"])
@@ -307,7 +324,7 @@ def test_only_the_diverged_student_of_a_pack_ends(train_pack, space, digits, fol
     values = {"method.alpha": 0, "method.temperature": 1}
     searched = space(train={"epochs": 3, "batch_size": 64, "optimizer": "sgd", "lr": {"choice": [0.01, 1e12]}})
     mixed = [student_spec(searched, "baseline", values | {"train.lr": rate}, 0, 0) for rate in ("0.01", "1e12")]
-    train_trial({"pack": Pack(tuple(mixed))}, data=digits, teacher_outputs={}, plugins={}, folder=folder, threads=1)
+    train(Pack(tuple(mixed)), digits, folder)
     ends = [records.read_rows(folder, student.key)[-1] for student in mixed]
     assert [end["status"] for end in ends] == ["finished", "diverged"]
     assert "in epoch 1" in ends[1]["reason"]

@@ -1,0 +1,102 @@
+"""Check of a cluster node before it trains.
+
+A node with other versions or without the token would fail its students, or hang, only later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from search.cluster.token import AUTH_MODE
+from trainables.device import device_for_gpus, device_name, fastest_precision
+
+PACKAGES = ("ray", "torch", "torchvision", "numpy", "pydantic", "safetensors")
+CODE_FOLDERS = ("spaces", "trainables", "search", "results")
+
+
+class NodeReport(NamedTuple):
+    """Versions and processor of a node."""
+
+    versions: dict[str, str]
+    auth_mode: str
+    processor: str
+    precision: str  # fastest on its processor
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _report_node() -> NodeReport:
+    """Describe the node of this task."""
+    processor = device_for_gpus(0)
+    return NodeReport(program_versions(), auth_mode(), device_name(processor), fastest_precision(processor))
+
+
+def start_check(node_id: str) -> Any:
+    """Start a check on a node; return a reference to its result."""
+    return _report_node.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False)).remote()
+
+
+def node_result(check: Any, timeout: float) -> NodeReport | str:
+    """Return the report of a node, or its problem."""
+    try:
+        report: NodeReport = ray.get(check, timeout=timeout)
+    except ray.exceptions.RayTaskError as error:
+        return f"this program does not run there ({error.cause}); install the same version of it"
+    except ray.exceptions.RayError as error:
+        name = type(error).__name__
+        return f"does not answer ({name}); restart Ray there, or remove the node from the cluster"
+    if report.auth_mode != auth_mode():  # its reports about students would be refused, and the driver would wait
+        return (
+            f"{AUTH_MODE} is {report.auth_mode} there and {auth_mode()} here; restart its Ray with "
+            f"{AUTH_MODE}={auth_mode()}, or, in a network without other users, join it by --insecure-cluster"
+        )
+    if differences := version_differences(report.versions, program_versions()):
+        return f"{differences}; install the same versions"
+    return report
+
+
+@cache
+def program_versions() -> dict[str, str]:
+    """Return versions of Python and packages, and the code hash.
+
+    They must be equal on all nodes.
+    """
+    return {
+        "python": platform.python_version(),
+        **{name: _package_version(name) for name in PACKAGES},
+        "code": code_hash(),
+    }
+
+
+def version_differences(node: dict[str, str], driver: dict[str, str]) -> str:
+    """Describe the differences of a node from the driver."""
+    names = [name for name in driver if node.get(name) != driver[name]]
+    return "; ".join(f"{name} {node.get(name)}, here {driver[name]}" for name in names)
+
+
+def auth_mode() -> str:
+    """Return this process's Ray authentication: token or disabled."""
+    return os.environ.get(AUTH_MODE, "disabled").lower()
+
+
+def code_hash() -> str:
+    """Return 12 hexadecimal digits of a hash over the sources of this program."""
+    root = Path(__file__).parents[2]
+    files = sorted(path for name in CODE_FOLDERS for path in (root / name).rglob("*.py"))
+    contents = (f"{path.relative_to(root)}\0".encode() + path.read_bytes() for path in files)
+    return hashlib.sha256(b"\0".join(contents)).hexdigest()[:12]
+
+
+def _package_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"

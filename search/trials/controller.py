@@ -1,0 +1,106 @@
+"""Tune's controller, with workers that follow the cluster's nodes.
+
+Tune offers no option for the class of its controller, so it is replaced while a Tuner runs. What differs:
+
+- Workers are placed by WorkerPlacement (placement.py), and as many trials run as it has room for at the moment. Tune's
+  own limit is fixed when it starts.
+- A worker that is starting is kept. With `reuse_actors` Tune gives its trial to the next worker that is free and kills
+  the starting one; where trials are shorter than the start of a worker, a dead worker would never be replaced.
+- Tune's own state is not saved: nothing reads it.
+- A wait of more than WAIT_SECONDS is named.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.search import BasicVariantGenerator
+
+from search.trials.placement import WorkerPlacement
+
+TUNE: Any = importlib.import_module("ray.tune.tune")
+WAIT_SECONDS = 10.0
+
+
+class StudentController(TuneController):
+    """Controller of one stage."""
+
+    def __init__(self, *, placement: WorkerPlacement, print_line: Callable[[str], None], **options: Any) -> None:
+        super().__init__(resource_manager_factory=lambda: placement, **options)
+        self._placement, self._print_line = placement, print_line
+        self._waits_since = monotonic()
+        self._printed_wait = ""
+
+    def step(self) -> None:
+        """Handle one event, with as many trials as there is room for."""
+        workers = self._placement.worker_count()
+        self._max_pending_trials = workers
+        if isinstance(self._search_alg, BasicVariantGenerator):
+            self._search_alg.max_concurrent = workers
+        self._name_wait()
+        super().step()
+
+    def checkpoint(self, force: bool = False, wait: bool = False) -> None:
+        """Write an empty state at the end.
+
+        Tune looks for one. A search is resumed from the rows of its students.
+        """
+        if force:
+            Path(self.experiment_path, self.experiment_state_file_name).write_text("{}")
+
+    def _name_wait(self) -> None:
+        """Print the reason if nothing has run for long."""
+        if self._running_trials or not self._pending_trials:
+            self._waits_since, self._printed_wait = monotonic(), ""
+        elif monotonic() - self._waits_since > WAIT_SECONDS:
+            reason = self._placement.wait_reason()
+            if reason != self._printed_wait:
+                self._printed_wait = reason
+                self._print_line(f"waiting for {reason}")
+
+    def _maybe_reuse_cached_actor(self, trial: Trial) -> bool:
+        """Give a free worker to a trial, unless its own is starting.
+
+        Then another trial gets the free worker.
+        """
+        if not self._has_starting_worker(trial):
+            return super()._maybe_reuse_cached_actor(trial)
+        pending = (
+            candidate
+            for candidate in self._pending_trials_list
+            if candidate in self._pending_trials
+            and candidate not in self._resetting_trials
+            and not self._has_starting_worker(candidate)
+            and self._actor_cache.has_cached_object(candidate.placement_group_factory)
+        )
+        if next_trial := next(pending, None):
+            next_trial.init_local_path()
+            if super()._maybe_reuse_cached_actor(next_trial) and next_trial not in self._staged_trials:
+                self._staged_trials.add(next_trial)
+                self._actor_cache.increase_max(next_trial.placement_group_factory)
+        return False
+
+    def _has_starting_worker(self, trial: Trial) -> bool:
+        worker = self._trial_to_actor.get(trial)
+        return worker is not None and self._actor_manager.is_actor_started(worker)
+
+
+@contextmanager
+def student_controller(placement: WorkerPlacement, print_line: Callable[[str], None]) -> Iterator[None]:
+    """Let Tune use StudentController inside this block."""
+
+    def make_controller(**options: Any) -> StudentController:
+        return StudentController(placement=placement, print_line=print_line, **options)
+
+    TUNE.TuneController = make_controller
+    try:
+        yield
+    finally:
+        TUNE.TuneController = TuneController
