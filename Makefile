@@ -94,7 +94,7 @@ readme: install readme-quickstart
 readme-quickstart: install
 	(echo '```yaml'; sed -n '/^data:/,$$p' spaces/quickstart.yaml; echo '```') | $(INSERT) space README.md
 	(echo '```text'; $(BIN)/python -m search.run spaces/quickstart.yaml | \
-	 grep -E '^(quickstart:|  (teachers|students|epochs) |Temperature |Best cell)' | fold -s -w 96; echo '```') | $(INSERT) run README.md
+	 grep -E '^(quickstart:|  (teachers|students|epochs) |Temperature |Distillation:)' | fold -s -w 96; echo '```') | $(INSERT) run README.md
 	grep -E '^\|' runs/quickstart/table.md | $(INSERT) quickstart README.md
 	$(BIN)/python -m results.compare.overview --only $(AT_A_GLANCE) | $(INSERT) results README.md
 
@@ -102,6 +102,11 @@ readme-quickstart: install
 readme-%: install
 	$(BIN)/python -m results compare --every runs/$* | $(INSERT) $* $(EXPERIMENT_PAGES)
 	$(BIN)/python -m results.compare.overview --keep runs/$* | $(INSERT) experiments docs/experiments/index.md
+
+# Error rates of the verdict in simulated experiments, on the page that explains the numbers.
+.PHONY: statistics
+statistics: install
+	$(BIN)/python -m benchmarks.simulate_statistics | $(INSERT) statistics docs/explanation/numbers.md
 
 # Screenshots in docs/, taken by the browser tests from a finished experiment.
 .PHONY: pictures

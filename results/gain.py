@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy
 import pandas
 
 from results import stats
 from results.experiment import Experiment
 from results.leaderboard import group_configurations, matching_students, sort_key
+from results.selection import selected_difference
 from results.students import knob_columns
 from spaces.metrics import TEST_FIELDS, VAL_FIELDS
 
@@ -51,14 +53,14 @@ def experiment_gain(experiment: Experiment) -> Gain | None:
     configurations = [winners, *(group for group in peers if _is_comparable(group, chosen))]
     candidates = max(1, int((lines["stage"] == chosen["stage"]).sum()))
     settings = _baseline_settings(finished, winners, experiment.metric)
-    metric = gain_metric(experiment)
+    baselines, metric = settings[0] if settings else finished.iloc[:0], gain_metric(experiment)
     return Gain(
         chosen=chosen,
         metric=metric,
-        difference=_paired(configurations, settings, metric, candidates),
+        difference=_difference(configurations, baselines, metric, experiment.metric, candidates),
         candidates=candidates,
         students=winners,
-        baselines=settings[0] if settings else finished.iloc[:0],
+        baselines=baselines,
         baseline_settings=len(settings),
         teacher=_teacher_score(experiment, winners, metric),
     )
@@ -96,20 +98,26 @@ def _baseline_settings(finished: pandas.DataFrame, chosen: pandas.DataFrame, met
     return sorted(groups, key=lambda group: (-group["seed"].nunique(), sort_key(group, metric).mean()))
 
 
-def _paired(
-    configurations: list[pandas.DataFrame], settings: list[pandas.DataFrame], metric: str, candidates: int
+def _difference(
+    configurations: list[pandas.DataFrame], baselines: pandas.DataFrame, metric: str, chosen_by: str, candidates: int
 ) -> stats.Difference | None:
-    """Return chosen − baseline, with the noise pooled over all ranked cells."""
-    if not settings:
+    """Return the first configuration − the baseline over their common seeds.
+
+    The other configurations with all these seeds show the noise.
+    """
+    # means over teachers: a baseline, which has no teacher, is paired with all of them at once
+    cells = [group.groupby("seed")[[metric, chosen_by]].mean() for group in (*configurations, baselines)]
+    seeds = cells[0].index.intersection(cells[-1].index) if len(baselines) else []
+    if not len(seeds) or cells[0][metric].isna().any():
         return None
-    cells = pandas.concat([group.assign(cell=place) for place, group in enumerate([*configurations, *settings])])
-    # means over teachers, as a baseline, which has no teacher, is paired with all of them at once
-    means = cells.dropna(subset=[metric]).groupby(["cell", "seed"], sort=False)[metric].mean()
-    names, seeds = (list(means.index.get_level_values(level)) for level in (0, 1))
-    reference = len(configurations)
-    if not {0, reference} <= set(names):
-        return None
-    return stats.paired_difference(list(means), names, seeds, 0, reference, candidates)
+    first, *peers = (cell.reindex(seeds) for cell in cells)
+    complete = [0, *(place for place, cell in enumerate(peers[:-1], 1) if cell[metric].notna().all())]
+    compared = [*((first, *peers)[place] for place in complete), peers[-1]]
+    scores = numpy.array([cell[metric] for cell in compared], float)
+    choice = numpy.array([-sort_key(cell, chosen_by) for cell in compared], float)
+    knobs = knob_columns(baselines)
+    names = [tuple(map(str, configurations[place][knobs].iloc[0])) for place in complete]
+    return selected_difference(scores, choice, 0, candidates, names)
 
 
 def _teacher_score(experiment: Experiment, chosen: pandas.DataFrame, metric: str) -> float:

@@ -2,21 +2,25 @@
 
 The model is always accuracy = cell + block + noise. A block is a seed (or a pair of student's and teacher's seed): the
 cells of one seed share its initialisation and its order of images, and what they share says nothing about the knobs.
-The noise is pooled over all cells, which is what gives three seeds any power. Models are compared by least squares,
-nested one in the other, so that a missing cell or seed only costs degrees of freedom. See Montgomery, Design and
-Analysis of Experiments, chapters 4 and 5.
+The variance of each cell is shrunk towards the pool of all, which gives three seeds some power (results/noise.py).
+Models are compared by least squares, nested one in the other, so that a missing cell or seed only costs degrees of
+freedom. See Montgomery, Design and Analysis of Experiments, chapters 4 and 5.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy
 from scipy import special  # scipy.stats takes two seconds to import
 
+from results.noise import combined_freedom, residual_variances, structured_variances
+
 LEVEL = 0.05
+SIMULATIONS = 2000  # of an analysis of variance if cells differ in variance
+MOST_PRODUCTS = 4e8  # multiplications for them: large tables get fewer
+FEWEST_SIMULATIONS = 200
 Array = numpy.ndarray
 Numbers = Sequence[float] | Array
 
@@ -60,14 +64,17 @@ class _LeastSquares(NamedTuple):
 class _CellModel(NamedTuple):
     """Fitted model of cells and blocks.
 
-    `inverse` weighs contrasts. `noise` is NaN without degrees of freedom.
+    `inverse` weighs contrasts, `cells` are indicators [students, cells]. `variances` are [cells], shrunk, with
+    `freedoms`; zero without residual degrees of freedom.
     """
 
     y: Array
     names: list
+    cells: Array
     design: Array
     inverse: Array
-    noise: float
+    variances: Array
+    freedoms: Array
     freedom: int
 
 
@@ -77,18 +84,57 @@ def effects(values: Numbers, rows: Sequence, columns: Sequence, blocks: Sequence
     All arguments have one entry per student. Empty without a residual.
     """
     y, block = numpy.asarray(values, float), indicators(blocks)
-    row, column, cell = indicators(rows), indicators(columns), indicators(list(zip(rows, columns, strict=True)))
-    full = _least_squares(y, block, cell)
-    nested = {
-        "rows": (_least_squares(y, block, column), _least_squares(y, block, row, column)),
-        "columns": (_least_squares(y, block, row), _least_squares(y, block, row, column)),
-        "interaction": (_least_squares(y, block, row, column), full),
-    }
+    names = list(zip(rows, columns, strict=True))
+    row, column, cell = indicators(rows), indicators(columns), indicators(names)
+    parts = {"rows": (column,), "columns": (row,), "interaction": (row, column)}
+    full, with_both = _least_squares(y, block, cell), _least_squares(y, block, row, column)
     if len(y) <= full.rank:
         return []
-    tested = [_model_effect(name, *pair, full, len(y)) for name, pair in nested.items() if pair[1].rank > pair[0].rank]
+    models = {name: _least_squares(y, block, *rest) for name, rest in parts.items()}
+    pairs = {name: (model, full if name == "interaction" else with_both) for name, model in models.items()}
+    tested = [_model_effect(name, *pair, full, len(y)) for name, pair in pairs.items() if pair[1].rank > pair[0].rank]
+    deviations = _student_deviations(y, names, block)
+    if numpy.ptp(deviations) > 0:
+        tested = [
+            effect._replace(
+                p=_simulated_p(effect, [(block, *parts[effect.name]), (block, row, column)], cell, deviations)
+            )
+            for effect in tested
+        ]
     p_values = holm([effect.p for effect in tested])
     return [effect._replace(p=p) for effect, p in zip(tested, p_values, strict=True)]
+
+
+def _student_deviations(y: Array, names: list, block: Array) -> Array:
+    """Return the standard deviation of each student's cell, [students].
+
+    They are equal if the variances of the cells differ no more than by chance.
+    """
+    model = _fit_cells(y, list(dict.fromkeys(names)), indicators(names), block)
+    return model.cells @ numpy.sqrt(model.variances)
+
+
+def _simulated_p(effect: Effect, models: list[tuple[Array, ...]], cell: Array, deviations: Array) -> float:
+    """Return the share of experiments without effects with as large an F.
+
+    `models` are those without and with the effect; the last of an interaction is that of all cells.
+    """
+    block = models[0][0]
+    designs = [*models[: 1 if effect.name == "interaction" else 2], (block, cell)]
+    bases = [_orthonormal_basis(numpy.hstack(parts)) for parts in designs]
+    products = sum(basis.size for basis in bases)
+    count = int(numpy.clip(MOST_PRODUCTS // products, FEWEST_SIMULATIONS, SIMULATIONS))
+    noise = numpy.random.default_rng(0).standard_normal((count, len(deviations))) * deviations
+    squares = [((noise @ basis) ** 2).sum(1) for basis in bases]
+    explained = (squares[1] - squares[0]) / effect.freedom
+    residual = ((noise**2).sum(1) - squares[-1]) / effect.residual_freedom
+    return float((1 + (explained >= effect.f * residual * (1 - 1e-9)).sum()) / (1 + count))
+
+
+def _orthonormal_basis(design: Array) -> Array:
+    """Return an orthonormal basis of the columns' space."""
+    left, sizes, _ = numpy.linalg.svd(design, full_matrices=False)
+    return left[:, sizes > 1e-9 * sizes[0]]
 
 
 def _model_effect(
@@ -142,50 +188,24 @@ def p_below_best(values: Numbers, cells: Sequence[Hashable], blocks: Sequence, b
     return {name: min(1.0, len(sound) * _one_sided(model, contrast)) for name, contrast in sound.items()}
 
 
-def paired_difference(
-    values: Numbers,
-    cells: Sequence[Hashable],
-    blocks: Sequence,
-    ours: Hashable,
-    reference: Hashable,
-    candidates: int = 1,
-) -> Difference | None:
-    """Return the mean of cell `ours` − cell `reference` with its 95 % interval.
-
-    The interval is Student's, from the noise pooled over all `cells`, Bonferroni-corrected if `ours` was chosen from
-    several `candidates`. None if the two cells share no block.
-    """
-    seen = [{block for cell, block in zip(cells, blocks, strict=True) if cell == name} for name in (ours, reference)]
-    n = len(seen[0] & seen[1])
-    if not n:
-        return None
-    model = _cell_model(*_informative(values, cells, blocks, (ours, reference)))
-    mean, deviation = _estimate(model, _contrast(model, ours, reference))
-    quantile = float(special.stdtrit(model.freedom, 1 - LEVEL / 2 / candidates)) if model.freedom > 0 else float("nan")
-    half = quantile * deviation
-    return Difference(mean, mean - half, mean + half, n, model.freedom)
-
-
-def _informative(
-    values: Numbers, cells: Sequence[Hashable], blocks: Sequence, compared: tuple[Hashable, Hashable]
-) -> tuple[list, list, list]:
-    """Drop cells of one value, as these have no residual.
-
-    The model of the rest is the same, and a search of thousands of configurations with one seed has a small one.
-    """
-    counts = Counter(cells)
-    rows = zip(values, cells, blocks, strict=True)
-    informative = [row for row in rows if counts[row[1]] > 1 or row[1] in compared]
-    y, names, groups = (list(column) for column in zip(*informative, strict=True))
-    return y, names, groups
-
-
 def _cell_model(values: Numbers, cells: Sequence[Hashable], blocks: Sequence) -> _CellModel:
-    y, cell, block = numpy.asarray(values, float), indicators(cells), indicators(blocks)
-    design, full = numpy.hstack([cell, block]), _least_squares(y, cell, block)
+    return _fit_cells(numpy.asarray(values, float), list(dict.fromkeys(cells)), indicators(cells), indicators(blocks))
+
+
+def _fit_cells(y: Array, names: list, cell: Array, block: Array) -> _CellModel:
+    design = numpy.hstack([cell, block])
+    inverse, full = numpy.linalg.pinv(design), _least_squares(y, cell, block)
     freedom = len(y) - full.rank
-    noise = full.squares / freedom if freedom > 0 else float("nan")
-    return _CellModel(y, list(dict.fromkeys(cells)), design, numpy.linalg.pinv(design), noise, freedom)
+    zeros = numpy.zeros(cell.shape[1])
+    model = _CellModel(y, names, cell, design, inverse, zeros, zeros, freedom)
+    if freedom <= 0 or full.squares == 0:
+        return model
+    leverages = numpy.einsum("ij,ji->i", design, inverse)
+    variances, per_cell = residual_variances(y - design @ (inverse @ y), leverages, cell)
+    shrunk, freedoms = structured_variances(variances, per_cell, names)
+    if numpy.ptp(shrunk) <= 1e-6 * shrunk.max():  # equal: the pool of the whole model, with all its freedom
+        shrunk, freedoms = zeros + full.squares / freedom, zeros + freedom
+    return model._replace(variances=shrunk, freedoms=freedoms)
 
 
 def _contrast(model: _CellModel, ours: Hashable, reference: Hashable) -> Array:
@@ -202,14 +222,11 @@ def _estimable(model: _CellModel, contrast: Array) -> bool:
     return numpy.allclose(contrast @ model.inverse @ model.design, contrast)
 
 
-def _estimate(model: _CellModel, contrast: Array) -> tuple[float, float]:
-    """Return a difference of cells, the blocks held, and its standard error."""
-    weights = contrast @ model.inverse
-    return float(weights @ model.y), float(numpy.sqrt(model.noise * (weights @ weights)))
-
-
 def _one_sided(model: _CellModel, contrast: Array) -> float:
-    mean, deviation = _estimate(model, contrast)
-    if deviation == 0:
+    """Return p of Student's t of a difference of cells, the blocks held."""
+    weights = contrast @ model.inverse
+    mean, parts = float(weights @ model.y), (weights**2 @ model.cells) * model.variances
+    if not parts.sum() > 0:
         return 0.0 if mean > 1e-10 else 1.0
-    return float(special.stdtr(model.freedom, -mean / deviation))
+    freedom = min(float(model.freedom), combined_freedom(parts, model.freedoms))
+    return float(special.stdtr(freedom, -mean / numpy.sqrt(parts.sum())))

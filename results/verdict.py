@@ -137,8 +137,10 @@ def _test_sentence(gain: Gain) -> str:
     """Return the statistics of the interval in words."""
     if gain.difference is None or numpy.isnan(gain.difference.low):
         return ""
-    correction = f", Bonferroni-corrected for the choice among {gain.candidates} configurations"
+    if gain.candidates == 1:
+        return "Gain over the student alone: Student's t of the differences of equal seeds."
     return (
-        "Gain over the student alone: paired over seeds, Student's t; variance pooled over the ranked configurations "
-        f"and the students alone, {gain.difference.freedom} degrees of freedom{correction * (gain.candidates > 1)}."
+        "Gain over the student alone: paired over seeds; the variance of each configuration is shrunk towards their "
+        "pool (Smyth 2004); the interval comes from simulated experiments in which the best by validation of "
+        f"{gain.candidates} configurations without any effect is compared with the student alone."
     )

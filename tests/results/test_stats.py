@@ -8,7 +8,10 @@ import numpy
 import pytest
 from scipy import stats as scipy_stats
 
+from benchmarks import simulate_statistics as simulation
 from results import stats
+from results.noise import shrink_variances, structured_variances
+from results.selection import selected_difference
 
 
 def layout(rows: int, columns: int, seeds: int) -> list[list[int]]:
@@ -41,7 +44,8 @@ def test_without_blocks_it_is_the_one_way_analysis():
     rows = [index for index, group in enumerate(groups) for _ in group]
     (effect,) = stats.effects(values, rows, [0] * len(rows), [0] * len(rows))
     expected = scipy_stats.f_oneway(*groups)
-    assert (effect.f, effect.p) == (pytest.approx(expected.statistic), pytest.approx(expected.pvalue))
+    assert effect.f == pytest.approx(expected.statistic)
+    assert effect.p == pytest.approx(expected.pvalue, abs=0.03)  # simulated, as the groups differ in variance
 
 
 def test_two_paired_groups_are_the_paired_t_test():
@@ -55,29 +59,61 @@ def test_two_paired_groups_are_the_paired_t_test():
     assert result["other"] == pytest.approx(scipy_stats.ttest_rel(higher, lower, alternative="greater").pvalue)
 
 
-def test_the_interval_of_two_cells_is_the_paired_one():
-    result = stats.paired_difference([0.95, 0.97, 0.96, 0.94, 0.95, 0.953], list("aaabbb"), [0, 1, 2] * 2, "a", "b")
-    interval = scipy_stats.ttest_rel([0.95, 0.97, 0.96], [0.94, 0.95, 0.953]).confidence_interval()
-    assert result is not None and (result.n, result.freedom) == (3, 2)
+def test_the_interval_of_one_candidate_is_the_paired_one():
+    first, second = [0.95, 0.97, 0.96], [0.94, 0.95, 0.953]
+    result = selected_difference(numpy.array([first, second]), numpy.array([first, second]), 0)
+    interval = scipy_stats.ttest_rel(first, second).confidence_interval()
+    assert (result.n, result.freedom) == (3, 2)
     assert (result.low, result.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
 
 
-def test_the_interval_pools_the_noise_of_all_cells():
-    y = numpy.random.default_rng(5).normal(size=(8, 3)) + numpy.array([0, 5, 9])
-    cells, blocks = [index // 3 for index in range(24)], [index % 3 for index in range(24)]
-    result = stats.paired_difference(y.ravel(), cells, blocks, 2, 6)
-    noise = ((y - y.mean(1, keepdims=True) - y.mean(0) + y.mean()) ** 2).sum() / 14
-    half = scipy_stats.t.ppf(0.975, 14) * (noise * 2 / 3) ** 0.5
-    assert result is not None and result.freedom == 14
-    mean = y[2].mean() - y[6].mean()
-    assert (result.mean, result.low, result.high) == pytest.approx((mean, mean - half, mean + half))
+def test_more_candidates_widen_the_interval():
+    scores = numpy.random.default_rng(5).normal(size=(9, 5))
+    few, many = (selected_difference(scores, scores, 0, candidates) for candidates in (8, 800))
+    assert few.high - few.low < many.high - many.low
 
 
-def test_one_seed_has_a_difference_without_an_interval_and_no_common_seed_none():
-    result = stats.paired_difference([1.0, 0.5], ["a", "b"], [0, 0], "a", "b")
-    assert result is not None and result.mean == pytest.approx(0.5) and numpy.isnan(result.low) and result.freedom == 0
-    assert stats.paired_difference([1.0, 0.5], ["a", "b"], [0, 1], "a", "b") is None
-    assert stats.paired_difference([1.0], ["a"], [0], "a", "b") is None
+def test_one_seed_has_a_difference_without_an_interval():
+    result = selected_difference(numpy.array([[1.0], [0.5]]), numpy.array([[1.0], [0.5]]), 0)
+    assert result.mean == pytest.approx(0.5) and numpy.isnan(result.low) and result.freedom == 0
+
+
+def test_equal_numbers_have_an_interval_of_one_point():
+    result = selected_difference(numpy.full((4, 3), 0.9), numpy.full((4, 3), 0.9), 0)
+    assert (result.mean, result.low, result.high) == (0.0, 0.0, 0.0)
+
+
+def test_a_variance_is_shrunk_as_far_as_the_others_agree():
+    equal, _ = shrink_variances(numpy.full(20, 2.0), 2)
+    assert equal == pytest.approx(numpy.full(20, 2.0))
+    unequal = numpy.r_[numpy.full(10, 1.0), numpy.full(10, 100.0)]
+    shrunk, freedoms = shrink_variances(unequal, 20)
+    assert shrunk == pytest.approx(unequal, rel=0.15) and freedoms.max() < 30
+
+
+def test_cells_of_a_noisy_column_share_their_variance():
+    names = list(itertools.product("abcd", range(6)))
+    deviations = numpy.array([4.0 if column == 0 else 1.0 for _, column in names])
+    drawn = numpy.random.default_rng(0).chisquare(2, size=24) / 2 * deviations**2
+    variances, _ = structured_variances(drawn, 2, names)
+    noisy = deviations == 4
+    assert 8 < variances[noisy].mean() < 30 and variances[~noisy].mean() < 3
+    assert variances[noisy].std() < drawn[noisy].std()
+
+
+@pytest.mark.parametrize(
+    ("scenario", "most_gains", "fewest_covered"),
+    [
+        (simulation.Scenario(3), 0.05, 0.95),
+        (simulation.Scenario(3, noisy=4), 0.10, 0.90),
+        (simulation.Scenario(3, baseline=4), 0.10, 0.90),
+        (simulation.Scenario(5, noisy=4, confirmed=3), 0.10, 0.90),
+    ],
+)
+def test_a_gain_without_an_effect_is_rare(scenario, most_gains, fewest_covered):
+    """Bounds for 150 experiments; docs/explanation/numbers.md has the rates of 2,000."""
+    rates = simulation.error_rates(scenario, experiments=150)
+    assert rates.gains <= most_gains and rates.covered >= fewest_covered
 
 
 def test_holm_by_hand():
@@ -134,16 +170,16 @@ def simulate(rounds: int, gap: float) -> tuple[float, float]:
 
 
 def test_luck_alone_is_called_an_effect_in_one_of_twenty_experiments():
-    anything, _ = simulate(1000, gap=0.0)
-    assert 0.03 <= anything <= 0.07
+    anything, _ = simulate(150, gap=0.0)
+    assert 0.0 < anything <= 0.09
 
 
 def test_effects_are_found_as_often_as_the_noncentral_distribution_says():
-    _, columns = simulate(300, gap=1.0)
+    _, columns = simulate(60, gap=1.0)
     shift = 72 * (1 / 3) * (2 / 3)  # the sum of squares of the true column effects in units of the noise
     powers = [scipy_stats.ncf.sf(scipy_stats.f.isf(level, 5, 46), 5, 46, shift) for level in (0.05 / 3, 0.05)]
-    assert powers[0] - 0.05 <= columns <= powers[1] + 0.05
-    assert simulate(100, gap=2.0)[1] == 1.0
+    assert powers[0] - 0.12 <= columns <= powers[1] + 0.12
+    assert simulate(20, gap=2.0)[1] == 1.0
 
 
 @pytest.mark.parametrize("equal", [2, 5, 10])
@@ -151,8 +187,8 @@ def test_the_truly_best_cell_is_rarely_called_worse_than_the_highest(equal):
     random, wrong = numpy.random.default_rng(4), 0
     cells, blocks = [index // 3 for index in range(30)], [index % 3 for index in range(30)]
     truth = numpy.repeat([0.0] * equal + [-20.0] * (10 - equal), 3)
-    for _ in range(600):
+    for _ in range(200):
         y = truth + random.normal(size=30)
         highest = int(y.reshape(10, 3).mean(1).argmax())
         wrong += stats.p_below_best(y, cells, blocks, highest).get(0, 1.0) < stats.LEVEL
-    assert wrong / 600 <= 0.05
+    assert wrong / 200 <= 0.05
