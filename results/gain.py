@@ -105,10 +105,12 @@ def _difference(
 
     The other configurations with all these seeds show the noise.
     """
+    if baselines.empty:
+        return None
     # means over teachers: a baseline, which has no teacher, is paired with all of them at once
     cells = [group.groupby("seed")[[metric, chosen_by]].mean() for group in (*configurations, baselines)]
-    seeds = cells[0].index.intersection(cells[-1].index) if len(baselines) else []
-    if not len(seeds) or cells[0][metric].isna().any():
+    seeds = cells[0].index.intersection(cells[-1].index)
+    if seeds.empty or cells[0][metric].isna().any():
         return None
     first, *peers = (cell.reindex(seeds) for cell in cells)
     complete = [0, *(place for place, cell in enumerate(peers[:-1], 1) if cell[metric].notna().all())]

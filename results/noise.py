@@ -62,7 +62,7 @@ def _factors(names: Sequence[Hashable]) -> list[Array]:
     """Return the levels [cells] of each knob with several cells per label."""
     if not all(isinstance(name, tuple) and len(name) == len(names[0]) for name in names):  # type: ignore[arg-type]
         return []
-    columns = [list(dict.fromkeys(labels)) for labels in zip(*names, strict=True)]  # type: ignore[arg-type]
+    columns = [list(dict.fromkeys(labels)) for labels in zip(*names, strict=True)]
     return [
         numpy.array([labels.index(name[place]) for name in names])  # type: ignore[index]
         for place, labels in enumerate(columns)

@@ -18,7 +18,7 @@ from scipy import special  # scipy.stats takes two seconds to import
 from results.noise import combined_freedom, residual_variances, structured_variances
 
 LEVEL = 0.05
-SIMULATIONS = 2000  # of an analysis of variance if cells differ in variance
+SIMULATIONS = 4000  # of an analysis of variance if cells differ in variance
 MOST_PRODUCTS = 4e8  # multiplications for them: large tables get fewer
 FEWEST_SIMULATIONS = 200
 Array = numpy.ndarray
