@@ -91,6 +91,7 @@ def environment_record(space: Space, data: Dataset, command: str, plugins: Plugi
             "classes": list(data.classes),
             "imbalance": class_imbalance(data),
             "shape": list(data.shape),
+            "dtype": str(data.train.images.dtype),
             "source": data.source,
             "split": data.split,
             "depth": data.depth,

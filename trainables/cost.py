@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from spaces.errors import UserError
 from spaces.parts import Model
 from trainables.data import Dataset
-from trainables.models import MODELS, build_network
+from trainables.models import MODELS, build_without_memory
 
 # torch wraps this method so that its first call imports the compiler; see trainables/optim.py.
 _MODE: Any = flop_counter._FlopCounterMode
@@ -32,7 +32,7 @@ class Cost(NamedTuple):
     macs: int
 
 
-def count_cost(model: nn.Module, shape: tuple[int, int, int]) -> Cost:
+def count_cost(model: nn.Module, shape: tuple[int, ...]) -> Cost:
     """Count the cost of a network on one image.
 
     `shape` is (channels, height, width).
@@ -60,7 +60,7 @@ def _countable_attention() -> Iterator[None]:
 
 
 @torch.no_grad()
-def measure_latency(model: nn.Module, shape: tuple[int, int, int]) -> float:
+def measure_latency(model: nn.Module, shape: tuple[int, ...]) -> float:
     """Return the milliseconds of a forward pass of one image.
 
     It is the fastest of 20 passes, in float32 with one thread.
@@ -90,11 +90,12 @@ def network_cost(model: Model, data: Dataset) -> Cost:
 
 
 @cache  # the students of a search share a few networks
-def _cached_cost(model_json: str, _builder: object, shape: tuple[int, int, int], classes: int) -> Cost:
+def _cached_cost(model_json: str, _builder: object, shape: tuple[int, ...], classes: int) -> Cost:
     model = Model.model_validate_json(model_json)
     try:
-        with torch.device("meta"):
-            return count_cost(build_network(model, shape, classes), shape)
+        network = build_without_memory(model, shape, classes)
+        with next(network.parameters()).device:
+            return count_cost(network, shape)
     except (RuntimeError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"model {model.name}: cannot be built for images {list(shape)}: {reason}") from None

@@ -34,7 +34,7 @@ def predict_output(model: nn.Module, images: Tensor, layers: Sequence[str] = ())
     """
     training = model.training
     model.eval()
-    parts = images.split(evaluation_batch_size(model, images.shape))
+    parts = images.split(evaluation_batch_size(model, images.shape[1:]))
     batches = [forward_with_layers(model, prepare_images(batch), layers) for batch in parts]
     model.train(training)
     features = {name: torch.cat([batch.features[name].float() for batch in batches]) for name in batches[0].features}
@@ -42,10 +42,10 @@ def predict_output(model: nn.Module, images: Tensor, layers: Sequence[str] = ())
 
 
 def evaluation_batch_size(model: nn.Module, shape: Sequence[int]) -> int:
-    """Return the batch size for evaluating images [..., height, width].
+    """Return the batch size for evaluating inputs of a shape.
 
-    It is 1000 up to 64 × 64 pixels and smaller for larger images, also if the network resizes them. The last bits of
-    the scores depend on it.
+    `shape` is that of one input. It is 1000 up to 64 × 64 pixels and smaller for larger images, also if the network
+    resizes them. The last bits of the scores depend on it.
     """
     sides = [vars(module).get("resized_to", 0) for module in model.modules()]
-    return max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // max(math.prod(shape[-2:]), max(sides) ** 2)))
+    return max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // max(math.prod(shape[1:]), max(sides) ** 2)))

@@ -12,7 +12,7 @@ from spaces.recipe import Recipe
 from trainables.data import Dataset
 from trainables.knobs import StudentLayer, TeacherLayer, marked_knobs
 from trainables.methods import METHODS, method_requirements
-from trainables.models import build_network
+from trainables.models import build_without_memory
 from trainables.models.weight_init import glorot_init
 from trainables.output import get_layer, layer_activations
 from trainables.seeding import derive_seed
@@ -75,18 +75,17 @@ def method_regressor(recipe: Recipe, data: Dataset) -> nn.Module | None:
     required = method_requirements(recipe.method)
     if required.regressor is None or recipe.teacher is None:
         return None
-    with torch.device("meta"):
-        teacher = build_network(recipe.teacher_recipe().network, data.shape, len(data.classes))
-        student = build_network(recipe.network, data.shape, len(data.classes))
-        hint = _layer_shape(teacher, data, required.teacher_layers[0])
-        guided = _layer_shape(student, data, required.student_layers[0])
+    teacher = build_without_memory(recipe.teacher_recipe().network, data.shape, len(data.classes))
+    student = build_without_memory(recipe.network, data.shape, len(data.classes))
+    hint = _layer_shape(teacher, data, required.teacher_layers[0])
+    guided = _layer_shape(student, data, required.student_layers[0])
     rectified = is_rectified(teacher, required.teacher_layers[0])
     return build_regressor(required.regressor, guided, hint, rectified, recipe.seed)
 
 
 def _layer_shape(model: nn.Module, data: Dataset, name: str) -> torch.Size:
-    with torch.no_grad():
-        return layer_activations(model.eval(), torch.zeros(1, *data.shape), [name])[name].shape
+    with torch.no_grad(), next(model.parameters()).device:
+        return layer_activations(model, torch.zeros(1, *data.shape), [name])[name].shape
 
 
 def hint_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
@@ -112,8 +111,8 @@ def hint_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
 @torch.no_grad()
 def _missing_layers(recipe: Recipe, data: Dataset, knobs: Sequence[str], layers: Sequence[str]) -> Iterator[Problem]:
     """Yield layers without activations, by knob."""
-    with torch.device("meta"):
-        model, images = build_network(recipe.network, data.shape, len(data.classes)).eval(), torch.zeros(1, *data.shape)
+    model = build_without_memory(recipe.network, data.shape, len(data.classes))
+    images = torch.zeros(1, *data.shape, device=next(model.parameters()).device)
     names = [name for name, _ in model.named_modules() if name]
     for knob, layer in zip(knobs, layers, strict=True):
         try:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 
@@ -34,8 +35,22 @@ class Progress(NamedTuple):
 
 
 def prepare_images(images: Tensor) -> Tensor:
-    """Convert uint8 images [batch, channels, height, width] to floats in [0, 1]."""
-    return images.float().div_(255)
+    """Convert uint8 images [batch, channels, height, width] to floats in [0, 1].
+
+    float32 inputs [batch, …] are copied, for a network may work in place.
+    """
+    return images.float().div_(255) if images.dtype == torch.uint8 else images.float().clone()
+
+
+def random_inputs(n: int, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Return random inputs [n, *shape] of a type.
+
+    They are always the same.
+    """
+    generator = torch.Generator().manual_seed(0)
+    if dtype == torch.uint8:
+        return torch.randint(0, 256, (n, *shape), dtype=dtype, generator=generator)
+    return torch.randn((n, *shape), dtype=dtype, generator=generator)
 
 
 def get_layer(model: nn.Module, name: str) -> nn.Module:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
@@ -13,7 +12,7 @@ from spaces.errors import Problem, did_you_mean
 from spaces.recipe import Recipe
 from spaces.training import Train
 from trainables.data import Dataset
-from trainables.models import build_network
+from trainables.models import build_without_memory
 from trainables.output import get_layer
 
 
@@ -43,8 +42,7 @@ def phase_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
     layers += [("train.layers", name) for name in recipe.train.layers or ()]
     if not layers:
         return
-    with torch.device("meta"):
-        model = build_network(recipe.network, data.shape, len(data.classes))
+    model = build_without_memory(recipe.network, data.shape, len(data.classes))
     trainable = [name for name, module in model.named_modules() if name and any(True for _ in module.parameters())]
     for path, name in layers:
         try:

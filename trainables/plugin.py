@@ -98,6 +98,21 @@ def plugin_fingerprint() -> str:
     return hashlib.sha256(repr(sorted(contents.items())).encode()).hexdigest()[:16] if contents else ""
 
 
+def plugin_location(error: Exception) -> str:
+    """Return file:line of an error in a loaded plugin.
+
+    Also of one in a helper. Empty for any other error.
+    """
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file = frame.f_code.co_filename
+        if file in _loaded_sources:
+            return f"{file}:{line}"
+        for root in set(_HELPERS.folders.values()):
+            if Path(file).is_relative_to(root):
+                return f"{Path(file).relative_to(root)}:{line}"
+    return ""
+
+
 class _HelperFinder(importlib.machinery.PathFinder):
     """Finder of the modules beside plugins, in their copies."""
 

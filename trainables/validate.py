@@ -26,6 +26,7 @@ from trainables.methods import METHODS, needs_teacher
 from trainables.models import MODELS, build_network
 from trainables.omitted import correct_biases
 from trainables.phases import phase_problems
+from trainables.plugin_contract import contract_problems
 from trainables.weights.initial import initial_weight_problems
 from trainables.weights.teacher_weights import teacher_weights_problem
 
@@ -45,7 +46,8 @@ def registered_signature(kind: str, name: str) -> Signature:
 
 def data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
     """Yield problems of a student and its teachers with the data."""
-    first = list(_teacher_data_problems(recipe, data)) or list(_network_problems(recipe, data))
+    first = list(_teacher_data_problems(recipe, data))
+    first = first or list(contract_problems(recipe, data)) or list(_network_problems(recipe, data))
     if first:  # the other checks need networks that can be built
         yield from first
         return
@@ -53,6 +55,7 @@ def data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
     yield from phase_problems(recipe, data)
     yield from initial_weight_problems(recipe, data)
     yield from _normalization_problems(recipe, data)
+    yield from _augment_problems(recipe, data)
     yield from _omit_problems(recipe, data)
     yield from _image_count_problems(recipe, data)
     yield from _class_weight_problems(recipe, data)
@@ -88,6 +91,16 @@ def _normalization_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
                 "student.model.normalize",
                 f"found a mean of {mean:g}, expected 0 to 1: images are divided by 255 before",
             )
+
+
+def _augment_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
+    """Yield augmentation of inputs other than images."""
+    train, is_uint8 = recipe.train, data.train.images.dtype == np.uint8
+    key = "train.augment" if train.augment else "train.shift"
+    if train.augment_policy and not data.are_images:
+        yield key, f"for images [channels, height, width] only, but the inputs are {list(data.shape)}"
+    elif train.augment and train.augment.color and not is_uint8:
+        yield "train.augment.color", "for uint8 images only, but the inputs are float32"
 
 
 def _omit_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:

@@ -129,17 +129,19 @@ def _write_student(
     folder.mkdir(exist_ok=True)
     metadata = {"recipe": recipe.model_dump_json(), "trial": trial, "classes": json.dumps(test.classes)}
     tensor_file.write_tensors(folder / WEIGHTS, dict(model.state_dict()), metadata)
-    (folder / ONNX).write_bytes(model_files.onnx_bytes(model, test.shape, test.classes, test.depth))
+    (folder / ONNX).write_bytes(model_files.onnx_bytes(model, test.shape, test.classes, test.depth, test.images.dtype))
     (folder / READER).write_text(model_files.reader_source(), encoding="utf-8")
     (folder / RECIPE).write_text(recipe_space(recipe, f"{experiment.space.name[:80]}-{trial[:8]}"))
     for name, content in plugins.items():
         records.write_file(paths.plugin_file(folder, name), content)
     verified = verify_export(folder, model, recipe, rows.end, test)
     row = experiment.students[experiment.students["trial"] == trial].iloc[0]
-    own_speed = onnx_speed.measure_speed((folder / ONNX).read_bytes(), test.shape)
+    own_speed = onnx_speed.measure_speed((folder / ONNX).read_bytes(), test.shape, test.images.dtype)
     speeds: dict[str, OnnxSpeed | None] = {"this student": own_speed}
-    speeds |= onnx_speed.teacher_speeds(recipe, test.shape, len(test.classes))
+    speeds |= onnx_speed.teacher_speeds(recipe, test.shape, len(test.classes), test.images.dtype)
     flagged = [name for name, content in plugins.items() if isinstance(content, str)]
-    data = CardData(rank, recipe, row, test.shape, test.classes, flagged, test.flags, verified, speeds)
+    data = CardData(
+        rank, recipe, row, test.shape, test.images.dtype, test.classes, flagged, test.flags, verified, speeds
+    )
     (folder / CARD).write_text(student_card(experiment, data))
     return verified

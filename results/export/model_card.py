@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas
+import torch
 
 from results import grids, leaderboard, markdown, number_columns
 from results.experiment import Experiment
@@ -40,7 +41,7 @@ from trainables.weights.weights_file import read_weights
 recipe = load_space("recipe.yaml").fill({{}}, seed={seed}, teacher_seed={teacher_seed})
 model = build_network(recipe.network, shape={shape}, classes={classes})
 model.load_state_dict(read_weights(Path("student.safetensors")))
-images = torch.randint(0, 256, (7, *{shape}), dtype=torch.uint8)
+images = {torch_inputs}
 logits = predict_logits(model, images)
 print(logits.argmax(-1))
 ```"""
@@ -54,10 +55,18 @@ import onnxruntime
 
 session = onnxruntime.InferenceSession("student.onnx", providers=["CPUExecutionProvider"])
 classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
-images = numpy.random.default_rng(0).integers(0, 256, (7, *{shape}), dtype=numpy.uint8)
+images = {numpy_inputs}
 (logits,) = session.run(["logits"], {{"images": images}})
 print([classes[index] for index in logits.argmax(-1)])
 ```"""
+
+
+# Code of random inputs in the card: images, and other inputs.
+TORCH_INPUTS = ("torch.randint(0, 256, (7, *{shape}), dtype=torch.uint8)", "torch.randn(7, *{shape})")
+NUMPY_INPUTS = (
+    "numpy.random.default_rng(0).integers(0, 256, (7, *{shape}), dtype=numpy.uint8)",
+    'numpy.random.default_rng(0).normal(size=(7, *{shape})).astype("float32")',
+)
 
 
 class CardData(NamedTuple):
@@ -70,7 +79,8 @@ class CardData(NamedTuple):
     rank: int
     recipe: Recipe
     row: pandas.Series
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
+    dtype: torch.dtype  # of the inputs
     classes: Sequence[str]
     plugins: Sequence[str]
     flags: Sequence[str]
@@ -98,7 +108,7 @@ def student_card(experiment: Experiment, student: CardData) -> str:
         "## Load\n\n" + _input_and_output(student),
         "The weights, with this project installed:\n\n" + _loading_code(student),
         "The ONNX file, with onnxruntime only; its metadata contain the classes:\n\n"
-        + ONNX.format(shape=student.shape),
+        + ONNX.format(numpy_inputs=_inputs_code(student, NUMPY_INPUTS)),
         "## Reproduce\n\n" + _reproduce(student),
     ]
     return "\n\n".join(parts) + "\n"
@@ -164,10 +174,15 @@ def _mean_text(group: pandas.DataFrame, number: str) -> str:
 
 
 def _input_and_output(student: CardData) -> str:
+    inputs = model_files.describe_images(student.shape, student.dtype)
     return (
-        f"Images are {model_files.describe_images(student.shape)} Any batch size is accepted. Logits are float32 "
+        f"Images are {inputs} Any batch size is accepted. Logits are float32 "
         f"`[batch, {len(student.classes)}]`, in the order of the classes {', '.join(student.classes)}."
     )
+
+
+def _inputs_code(student: CardData, code: tuple[str, str]) -> str:
+    return code[student.dtype != torch.uint8].format(shape=student.shape)
 
 
 def _loading_code(student: CardData) -> str:
@@ -179,6 +194,7 @@ def _loading_code(student: CardData) -> str:
         seed=recipe.seed,
         teacher_seed=recipe.teacher.seed if recipe.teacher else 0,
         shape=student.shape,
+        torch_inputs=_inputs_code(student, TORCH_INPUTS),
         classes=len(student.classes),
     )
 

@@ -29,7 +29,8 @@ NAMES = {WEIGHTS, ONNX, RECIPE, CARD, READER}
 class ExportedNetwork(nn.Module):
     """A model with its preprocessing.
 
-    The input is uint8 images `[batch, channels, height, width]`, the output float32 logits `[batch, classes]`.
+    The input is uint8 images `[batch, channels, height, width]` or float32 inputs, the output float32 logits `[batch,
+    classes]`.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -41,7 +42,7 @@ class ExportedNetwork(nn.Module):
         return self.model(prepare_images(images)).float()
 
 
-def load_student(path: Path, recipe: Recipe, shape: tuple[int, int, int], classes: int) -> nn.Module:
+def load_student(path: Path, recipe: Recipe, shape: tuple[int, ...], classes: int) -> nn.Module:
     """Return a student with the weights in a file.
 
     Raises UserError if the file is unreadable or belongs to another model.
@@ -64,13 +65,19 @@ def trained_classes(path: Path) -> list[str] | None:
     return None if classes is None else json.loads(classes)
 
 
-def onnx_bytes(model: nn.Module, shape: tuple[int, int, int], classes: Sequence[str], depth: int = FULL_DEPTH) -> bytes:
+def onnx_bytes(
+    model: nn.Module,
+    shape: tuple[int, ...],
+    classes: Sequence[str],
+    depth: int = FULL_DEPTH,
+    dtype: torch.dtype = torch.uint8,
+) -> bytes:
     """Return an ONNX file for any batch size, with weights and preprocessing.
 
     Its metadata describe the images, list the classes as JSON, and hold the bit depth for `read_image`. Raises
     UserError if torch cannot export the model.
     """
-    example = torch.zeros(2, *shape, dtype=torch.uint8)
+    example = torch.zeros(2, *shape, dtype=dtype)
     try:
         with warnings.catch_warnings():
             # torch's exporter calls a function deprecated by torch
@@ -92,7 +99,7 @@ def onnx_bytes(model: nn.Module, shape: tuple[int, int, int], classes: Sequence[
     graph = proto.graph
     for part in (proto, graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *graph.value_info):
         del part.metadata_props[:]  # the exporter's notes contain paths of this machine
-    metadata = {"images": describe_images(shape), "classes": json.dumps(list(classes)), "depth": str(depth)}
+    metadata = {"images": describe_images(shape, dtype), "classes": json.dumps(list(classes)), "depth": str(depth)}
     onnx.helper.set_model_props(proto, metadata)
     return proto.SerializeToString()
 
@@ -102,8 +109,12 @@ def reader_source() -> str:
     return Path(image_file.__file__).read_text(encoding="utf-8")
 
 
-def describe_images(shape: tuple[int, int, int]) -> str:
+def describe_images(shape: tuple[int, ...], dtype: torch.dtype = torch.uint8) -> str:
     """Return a description of the input images."""
+    if dtype != torch.uint8:
+        return (
+            f"float32 [batch, {', '.join(map(str, shape))}]: the numbers of the data set, as its loader returns them."
+        )
     channels, height, width = shape
     colors = {1: "gray levels", 3: "red, green and blue"}.get(channels, f"{channels} channels")
     return (

@@ -23,12 +23,13 @@ from spaces.parts import Model
 from spaces.recipe import Recipe
 from trainables.device import device_name
 from trainables.models import build_network
+from trainables.output import random_inputs
 
 BATCHES = (1, 64)
 FEWEST_CALLS, MOST_CALLS, MOST_SECONDS = 5, 50, 1.0  # per batch size
 HEADS = ["", "ONNX file, MB", *(f"batch {batch}, ms" for batch in BATCHES)]
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 
 class OnnxSpeed(NamedTuple):
@@ -38,13 +39,12 @@ class OnnxSpeed(NamedTuple):
     calls: tuple[tuple[float, int], ...]
 
 
-def measure_speed(content: bytes, shape: Shape) -> OnnxSpeed:
+def measure_speed(content: bytes, shape: Shape, dtype: torch.dtype = torch.uint8) -> OnnxSpeed:
     """Time an ONNX file on random images of this shape."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    random = numpy.random.default_rng(0)
-    batches = (random.integers(0, 256, (batch, *shape), dtype=numpy.uint8) for batch in BATCHES)
+    batches = (random_inputs(batch, shape, dtype).numpy() for batch in BATCHES)
     return OnnxSpeed(len(content), tuple(_median_call(session, images) for images in batches))
 
 
@@ -63,22 +63,24 @@ def _call_seconds(session: onnxruntime.InferenceSession, images: numpy.ndarray) 
     return perf_counter() - start
 
 
-def teacher_speeds(recipe: Recipe, shape: Shape, classes: int) -> dict[str, OnnxSpeed | None]:
+def teacher_speeds(
+    recipe: Recipe, shape: Shape, classes: int, dtype: torch.dtype = torch.uint8
+) -> dict[str, OnnxSpeed | None]:
     """Measure the teachers of a student, by name.
 
     None for a network without ONNX export. Weights are random, which changes neither size nor time.
     """
     networks = dict.fromkeys(teacher.network.model_dump_json() for teacher in recipe.teacher_recipes())
     names = ["teacher"] if len(networks) == 1 else [f"teacher {number}" for number in range(1, len(networks) + 1)]
-    return {name: _measure_network(text, shape, classes) for name, text in zip(names, networks, strict=True)}
+    return {name: _measure_network(text, shape, classes, dtype) for name, text in zip(names, networks, strict=True)}
 
 
 @cache
-def _measure_network(model: str, shape: Shape, classes: int) -> OnnxSpeed | None:
+def _measure_network(model: str, shape: Shape, classes: int, dtype: torch.dtype) -> OnnxSpeed | None:
     """Measure a network given as JSON, once per process."""
     try:
         network = build_network(Model.model_validate_json(model), shape, classes)
-        return measure_speed(model_files.onnx_bytes(network, shape, []), shape)
+        return measure_speed(model_files.onnx_bytes(network, shape, [], dtype=dtype), shape, dtype)
     except Exception:  # a custom model can fail in many ways, and the teacher is not exported
         return None
 

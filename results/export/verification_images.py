@@ -20,6 +20,7 @@ from trainables.data import Dataset, MissingFilesError
 from trainables.data.data_identity import data_differences, data_identity, data_identity_of_environment
 from trainables.data.image_file import FULL_DEPTH
 from trainables.device import to_tensor
+from trainables.output import random_inputs
 
 RANDOM_IMAGES = 256
 
@@ -38,10 +39,9 @@ class VerificationImages(NamedTuple):
     depth: int  # bits used by image files of 16 bits
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """Return channels, height and width of an image."""
-        channels, height, width = self.images.shape[1:]
-        return channels, height, width
+        return tuple(self.images.shape[1:])
 
 
 def load_verification_images(environment: Row, recorded: Row, recipe: Recipe, root: Path | None) -> VerificationImages:
@@ -63,7 +63,10 @@ def load_verification_images(environment: Row, recorded: Row, recipe: Recipe, ro
             raise UserError(
                 f"{missing}; without its images the student cannot be verified and is not exported"
             ) from None
-        images, depth = _random_images(recorded["shape"]), environment.get("data", {}).get("depth", FULL_DEPTH)
+        images, depth = (
+            random_inputs(RANDOM_IMAGES, recorded["shape"], _recorded_dtype(environment)),
+            environment.get("data", {}).get("depth", FULL_DEPTH),
+        )
         return VerificationImages(images, None, str(missing), [*recorded["classes"]], smoke, depth)
     images, labels = (to_tensor(array, torch.device("cpu")) for array in data.test)
     flags = [*(["--data", str(folder)] if folder else []), *smoke]
@@ -90,6 +93,9 @@ def _require_recorded(data: Dataset, recorded: Row, smoke: bool) -> Dataset:
     return cut
 
 
-def _random_images(shape: list[int]) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (RANDOM_IMAGES, *shape), dtype=torch.uint8, generator=generator)
+def _recorded_dtype(environment: Row) -> torch.dtype:
+    """Return the type of the recorded inputs.
+
+    Experiments of earlier versions have images.
+    """
+    return getattr(torch, environment.get("data", {}).get("dtype", "uint8"))

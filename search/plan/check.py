@@ -13,6 +13,9 @@ from spaces.probe import MAX_VALIDATED_CELLS
 from spaces.space import Space
 from spaces.template import count_cells
 from trainables.data import Dataset
+from trainables.methods import METHODS
+from trainables.models import MODELS
+from trainables.plugin_functions import is_session_function
 from trainables.validate import data_problems
 
 
@@ -28,6 +31,19 @@ def check_networks(space: Space, data: Dataset) -> None:
     for values in space.cells() if every_cell else space.probes():
         for path, message in data_problems(space.fill(values, space.seeds[0]), data):
             raise space.error(path, message, values)
+    _check_registered(space)
+
+
+def _check_registered(space: Space) -> None:
+    """Refuse methods and networks missing in the workers."""
+    for values in space.probes():
+        recipe = space.fill(values, space.seeds[0])
+        reason = "registered in this process only, which its workers cannot see; write it into a file for --plugin"
+        if is_session_function(METHODS[recipe.method.name]):
+            raise space.error("method.name", f"{recipe.method.name}: {reason}", values)
+        for path, part in [("student", recipe), *(("teacher", teacher) for teacher in recipe.teacher_recipes())]:
+            if is_session_function(MODELS[part.network.name]):
+                raise space.error(f"{path}.model.name", f"{part.network.name}: {reason}", values)
 
 
 def check_resources(space: Space, nodes: Sequence[tuple[float, float]]) -> None:

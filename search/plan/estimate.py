@@ -23,6 +23,7 @@ from trainables.cost import network_cost
 from trainables.data import Dataset, Split
 from trainables.distillation_data import RequestedOutputs, requested_outputs
 from trainables.fit import fit
+from trainables.output import random_inputs
 from trainables.teachers.train import LOGITS_ONLY, is_cached
 
 TIMED_STEPS = 4  # after as many warm-up steps
@@ -140,8 +141,7 @@ def _time_steps(recipe: Recipe, data: Dataset, size: int) -> tuple[float, float]
 
     The step has `size` random images. Both are means of the later half of the steps.
     """
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (size, *data.shape), dtype=torch.uint8, generator=generator).numpy()
+    images = random_inputs(size, data.shape, torch.from_numpy(data.train.images[:0]).dtype).numpy()
     split = Split(images, torch.zeros(size, dtype=torch.int64).numpy())
     small = data._replace(train=split, val=split, test=split)
     # A searched learning rate may be one at which a student diverges at once.

@@ -21,7 +21,7 @@ from trainables.data.array_file import memory_bytes
 from trainables.device import process_device
 from trainables.distillation_data import RequestedOutputs, requested_outputs
 from trainables.evaluate import evaluation_batch_size
-from trainables.models import build_network
+from trainables.models import build_without_memory
 from trainables.output import has_layer, layer_activations
 from trainables.teachers.outputs import FLOAT32_BYTES, MAX_CACHED_LAYER_VALUES, MAX_FLOAT32_VIEW_BYTES
 
@@ -71,14 +71,14 @@ def views_bytes(policy: AugmentPolicy, data: Dataset) -> int:
 
 def meta_network(model: Model, data: Dataset) -> nn.Module:
     """Build a network without memory for its weights."""
-    with torch.device("meta"):
-        return build_network(model, data.shape, len(data.classes)).eval()
+    return build_without_memory(model, data.shape, len(data.classes))
 
 
 @torch.no_grad()
 def _requested_layer_sizes(model: Model, data: Dataset, layers: Iterable[str]) -> list[int]:
     """Return the number of values of these layers for one image."""
-    images, network = torch.zeros(1, *data.shape, device="meta"), meta_network(model, data)
+    network = meta_network(model, data)
+    images = torch.zeros(1, *data.shape, device=next(network.parameters()).device)
     return [layer_activations(network, images, [name])[name].numel() for name in layers if has_layer(network, name)]
 
 
@@ -95,7 +95,7 @@ def layer_sizes(network: nn.Module, data: Dataset) -> list[int]:
     for module in network.modules():
         if not any(module.children()):
             module.register_forward_hook(count_values)
-    network(torch.zeros(1, *data.shape, device="meta"))
+    network(torch.zeros(1, *data.shape, device=next(network.parameters()).device))
     return sizes
 
 

@@ -26,9 +26,11 @@ from trainables.data import (
     tiny_imagenet,
 )
 from trainables.data.dataset import Dataset, Split
+from trainables.data.dataset_contract import checked_dataset
 from trainables.data.generated import GENERATORS
 from trainables.data.locations import MissingFilesError, data_root, data_root_is_set
 from trainables.knobs import knob_problems
+from trainables.plugin_functions import call_plugin
 
 __all__ = [
     "DATASETS",
@@ -68,7 +70,7 @@ def load_dataset(name: str, root: Path | None = None, *, download: bool = False,
         raise UserError(f"data.name: {name}: unknown data set{did_you_mean(name, DATASETS)}")
     for knob, message in knob_problems(DATASETS[name], values):
         raise UserError(f"data.{knob}: {message}")
-    data = DATASETS[name](data_root(root), download, **values)
+    data = checked_dataset(name, call_plugin(DATASETS[name], data_root(root), download, **values))
     if len(labels := np.unique(data.train.labeled)) < 2:
         only = f"all {len(data.train.labeled):,} training images are of one class, {data.classes[labels[0]]}"
         raise UserError(f"{data_root(root)}: {name}: {only}; expected at least two classes")

@@ -1,4 +1,4 @@
-"""Data sets as arrays: three splits of uint8 images with labels."""
+"""Data sets as arrays: three splits of images, or other inputs, with labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Split(NamedTuple):
     Training images may be unlabeled.
     """
 
-    images: np.ndarray  # uint8 [n, channels, height, width]; models divide by 255
+    images: np.ndarray  # uint8 [n, channels, height, width], divided by 255 later, or float32 inputs [n, …]
     labels: np.ndarray  # int64 [n], UNLABELED for none
 
     @property
@@ -53,10 +53,14 @@ class Dataset(NamedTuple):
     notes: tuple[str, ...] = ()  # sentences on odd files, shown in the plan and the protocol
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of an image."""
-        channels, height, width = self.train.images.shape[1:]
-        return channels, height, width
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height and width of an image, or the shape of another input."""
+        return self.train.images.shape[1:]
+
+    @property
+    def are_images(self) -> bool:
+        """Return True for inputs [channels, height, width]."""
+        return len(self.shape) == 3
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ To add a network: one file with a function, declared by `declare`, and one line 
 
 from __future__ import annotations
 
-from trainables.models.build import MODELS, build_network
+from trainables.models.build import MODELS, build_network, build_without_memory
 from trainables.models.cnn import cnn
 from trainables.models.ensemble import ensemble
 from trainables.models.mlp import mlp
@@ -26,7 +26,7 @@ from trainables.models.torchvision_networks import (
     vgg16,
 )
 
-__all__ = ["MODELS", "build_network"]
+__all__ = ["MODELS", "build_network", "build_without_memory"]
 
 MODELS.update(
     {

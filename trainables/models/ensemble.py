@@ -11,7 +11,7 @@ from trainables.knobs import Count
 from trainables.models.nested_network import NestedNetwork, ParallelNetworks, nested_network
 
 
-def ensemble(shape: tuple[int, int, int], classes: int, *, members: Count, of: NestedNetwork) -> nn.Module:
+def ensemble(shape: tuple[int, ...], classes: int, *, members: Count, of: NestedNetwork) -> nn.Module:
     """Networks of one architecture, averaged by their probabilities.
 
     As in a student project of about 2018 (a ConvNet ensemble). Members differ in their initial weights only. Each

@@ -21,7 +21,7 @@ SYMMETRIC = Normalization(mean=[0.5, 0.5, 0.5], std=[0.5, 0.5, 0.5])
 NAMED_NORMALIZATIONS = {"imagenet": IMAGENET, "cifar": CIFAR, "none": None}
 
 
-def add_normalization(network: nn.Module, choice: str | Normalization | None, channels: int) -> None:
+def add_normalization(network: nn.Module, choice: str | Normalization | None, shape: tuple[int, ...]) -> None:
     """Normalize the inputs of a network.
 
     `choice` is a key of NAMED_NORMALIZATIONS, the numbers, or None for those of the published weights, which a builder
@@ -29,6 +29,7 @@ def add_normalization(network: nn.Module, choice: str | Normalization | None, ch
     Raises ValueError for another number of channels; images with other than three channels get the averages of a named
     or published normalization over the colors.
     """
+    channels = shape[0]
     if isinstance(choice, Normalization):
         mean, std = choice.mean, choice.std
         if len(mean) not in (1, channels):
@@ -41,7 +42,7 @@ def add_normalization(network: nn.Module, choice: str | Normalization | None, ch
             return
         mean, std = (_per_channel(values, channels) for values in (numbers.mean, numbers.std))
     for name, values in (("input_mean", mean), ("input_std", std)):
-        network.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+        network.register_buffer(name, torch.tensor(values).view(-1, *[1] * (len(shape) - 1)), persistent=False)
     network.register_forward_pre_hook(_normalize_inputs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 from torch import nn
@@ -12,7 +13,7 @@ from trainables.models.weight_init import glorot_init
 
 
 def mlp(
-    shape: tuple[int, int, int], classes: int, *, hidden: list[Count], dropout: Rate = 0.0, input_dropout: Rate = 0.0
+    shape: tuple[int, ...], classes: int, *, hidden: list[Count], dropout: Rate = 0.0, input_dropout: Rate = 0.0
 ) -> nn.Module:
     """Linear layers with ReLU between them.
 
@@ -23,8 +24,7 @@ def mlp(
         dropout: Dropout rate after each hidden layer.
         input_dropout: Dropout rate of the input pixels.
     """
-    channels, height, width = shape
-    widths = [channels * height * width, *hidden]
+    widths = [math.prod(shape), *hidden]
     model = nn.Sequential()
     model.add_module("flatten", nn.Flatten())
     model.add_module("dropout0", Dropout(input_dropout))

@@ -21,7 +21,7 @@ class ParallelNetworks(nn.ModuleList):
         return torch.stack([network(images) for network in self], 1)
 
 
-def nested_network(part: dict[str, Any], shape: tuple[int, int, int], classes: int) -> nn.Module:
+def nested_network(part: dict[str, Any], shape: tuple[int, ...], classes: int) -> nn.Module:
     """Build a nested network, with weights from torch's global generator."""
     return build_nested(NetworkSpec.model_validate(part), shape, classes)
 

@@ -153,6 +153,6 @@ def pack_metrics(
     network, tensors = students.network.eval(), students.tensors
     forward = vmap(lambda weights, inputs: functional_call(network, weights, (inputs,)).logits, (0, None))
     count = len(next(iter(tensors.values())))
-    n = max(batch_size, evaluation_batch_size(network, images.shape) // count)  # training fits a batch in memory
+    n = max(batch_size, evaluation_batch_size(network, images.shape[1:]) // count)  # training fits a batch in memory
     logits = torch.cat([forward(tensors, prepare_images(part)) for part in images.split(n)], 1)
     return [compute_metrics(student_logits, labels, "val") for student_logits in logits]

@@ -100,7 +100,7 @@ def add_requested_outputs(
 @torch.no_grad()
 def _view_logits(model: nn.Module, images: Tensor, policy: AugmentPolicy) -> Tensor:
     """Return the logits [views, n, classes] of all views of the images."""
-    batches = torch.arange(len(images), device=images.device).split(evaluation_batch_size(model, images.shape))
+    batches = torch.arange(len(images), device=images.device).split(evaluation_batch_size(model, images.shape[1:]))
 
     def batch_logits(indices: Tensor, view: int) -> Tensor:
         return predict_logits(
@@ -122,7 +122,7 @@ def compact_logits(logits: Tensor) -> Tensor:
 @torch.no_grad()
 def _all_activations(model: nn.Module, images: Tensor, name: str) -> Tensor:
     """Return one layer's activations [n, ...] for all images."""
-    batches = images.split(evaluation_batch_size(model, images.shape))
+    batches = images.split(evaluation_batch_size(model, images.shape[1:]))
     return torch.cat([layer_activations(model, prepare_images(batch), [name])[name].float().cpu() for batch in batches])
 
 

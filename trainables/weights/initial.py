@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from spaces.errors import Problem, UserError
 from spaces.recipe import Recipe
 from trainables.data import Dataset, MissingFilesError
-from trainables.models import build_network
+from trainables.models import build_without_memory
 from trainables.weights import published
 from trainables.weights.published import file_sha256
 from trainables.weights.tensor_names import first_layer_and_head, layer_name, match_names, problem_list, tensor_problems
@@ -104,8 +103,7 @@ def _recipe_parts(recipe: Recipe, data: Dataset) -> list[tuple[str, nn.Module]]:
     """
     if not _names_weights(recipe.network.model_dump()):
         return []  # a deep network takes half a second to build
-    with torch.device("meta"):
-        return _parts_with_weights(build_network(recipe.network, data.shape, len(data.classes)))
+    return _parts_with_weights(build_without_memory(recipe.network, data.shape, len(data.classes)))
 
 
 def _names_weights(node: Any) -> bool:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from spaces.errors import UserError
 from spaces.parts import Model
 from trainables.data import Dataset
-from trainables.models import build_network
+from trainables.models import build_without_memory
 from trainables.weights.tensor_names import (
     first_layer_and_head,
     match_names,
@@ -42,10 +41,9 @@ def teacher_weights_problem(weights: str, model: Model, data: Dataset) -> str | 
 
 @lru_cache  # the students of a search have few teachers
 def _cached_problem(
-    content: tuple[Path, int, int], model_json: str, shape: tuple[int, int, int], classes: int
+    content: tuple[Path, int, int], model_json: str, shape: tuple[int, ...], classes: int
 ) -> str | None:
-    with torch.device("meta"):
-        network = build_network(Model.model_validate_json(model_json), shape, classes)
+    network = build_without_memory(Model.model_validate_json(model_json), shape, classes)
     try:
         _complete_weights(network, content[0])
     except UserError as error:
