@@ -74,6 +74,9 @@ def _teacher_data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
 
 
 def _network_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
+    if recipe.network.name == "torchscript" and recipe.train.epochs:
+        yield "student.model", "torchscript: for a teacher that is not trained: train: {epochs: 0}"
+        return
     try:
         network_cost(recipe.network, data)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Every network by its name: shapes, sizes and seeds; timm's are in models/test_timm.py."""
+"""Every network by its name: shapes, sizes and seeds; others are in models/test_timm.py and test_torchscript.py."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NECESSARY |= {name: {"stem": "small"} for name in MODELS if MODELS[name].__modul
 DROPPING = ("cnn", "mlp", "ensemble", "routed", "mobilenet_v2", "googlenet", "squeezenet")
 MNIST, DIGITS = (1, 28, 28), (1, 8, 8)
 
-every_model = pytest.mark.parametrize("name", sorted(MODELS.keys() - {"timm"}))
+every_model = pytest.mark.parametrize("name", sorted(MODELS.keys() - {"timm", "torchscript"}))
 
 
 def model(name: str, **knobs: Any) -> Model:

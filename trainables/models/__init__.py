@@ -14,6 +14,7 @@ from trainables.models.plain_cnn import cnn3, plain_cnn
 from trainables.models.resnet_cifar import resnet_cifar
 from trainables.models.routed import routed_network
 from trainables.models.timm import timm
+from trainables.models.torchscript import torchscript
 from trainables.models.torchvision_networks import (
     densenet121,
     googlenet,
@@ -45,6 +46,7 @@ MODELS.update(
         "shufflenet_v2": shufflenet_v2,
         "squeezenet": squeezenet,
         "timm": timm,
+        "torchscript": torchscript,
         "ensemble": ensemble,
         "routed": routed_network,
     }

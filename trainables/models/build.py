@@ -19,6 +19,7 @@ from trainables.models.subclass_pooling import SubclassPooling, subclass_counts
 from trainables.plugin_functions import is_plugin
 from trainables.seeding import derive_seed
 
+FOREIGN_NETWORKS = {"torchscript"}  # read values of tensors
 MODELS: dict[str, Callable[..., nn.Module]] = {}
 
 
@@ -44,7 +45,7 @@ def build_without_memory(model: Model, shape: tuple[int, ...], classes: int) -> 
     try:
         with torch.device("meta"), torch.no_grad():
             network = build_network(model, shape, classes).eval()
-            if is_plugin(MODELS[model.name]):
+            if is_plugin(MODELS[model.name]) or model.name in FOREIGN_NETWORKS:
                 network(torch.zeros(2, *shape))
             return network
     except RuntimeError as error:

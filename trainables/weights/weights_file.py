@@ -90,7 +90,7 @@ def _other_kind(path: Path, head: bytes) -> str | None:
     if head.lstrip().lower().startswith(MARKUP):
         return "an HTML page, not the file itself; download it again"
     if head[0] == 8 and head[1] < 32 and head[2:3] in (b"\x12", b"\x1a", b"\x3a"):  # version, then producer or graph
-        return "an ONNX model; write teacher: {onnx: FILE}"
+        return "an ONNX model; use the weights that it was exported from"
     if head.startswith(b"PK\x03\x04"):
         return _other_zip(path)
     return next((kind for signature, kind in SIGNATURES.items() if head.startswith(signature)), None)
@@ -102,7 +102,7 @@ def _other_zip(path: Path) -> str | None:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if any("/code/" in name for name in names):
-        return "a TorchScript model; write teacher: {torchscript: FILE}"
+        return "a TorchScript model; write teacher: {model: {name: torchscript, file: FILE}, train: {epochs: 0}}"
     if "model.weights.h5" in names:
         return "a Keras model"
     return None if any(name.endswith("data.pkl") for name in names) else "a zip archive without tensors"

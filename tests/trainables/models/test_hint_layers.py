@@ -35,7 +35,7 @@ def color_network(name: str, **knobs: Any) -> nn.Module:
     return build_network(Model.model_validate({"name": name} | KNOBS.get(name, {}) | knobs), COLOR_SHAPE, 10).eval()
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("name", sorted(MODELS.keys() - {"torchscript"}))
 def test_the_layers_of_the_docstring_give_tensors(name: str) -> None:
     if name == "timm":
         pytest.importorskip("timm")

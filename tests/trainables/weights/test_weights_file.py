@@ -114,10 +114,10 @@ OTHER_FILES: dict[str, tuple[Callable[[nn.Module, Path], Any], str]] = {
         lambda network, path: torch.save(torch.optim.SGD(network.parameters()).state_dict(), path),
         "the state of an optimizer; expected that of a network",
     ),
-    "ONNX": (lambda _, path: path.write_bytes(ONNX_HEAD + bytes(99)), "an ONNX model; write teacher: {onnx: FILE}"),
+    "ONNX": (lambda _, path: path.write_bytes(ONNX_HEAD + bytes(99)), "an ONNX model; use the weights"),
     "TorchScript": (
         lambda network, path: torch.jit.script(network).save(str(path)),
-        "a TorchScript model; write teacher: {torchscript: FILE}",
+        "a TorchScript model; write teacher: {model: {name: torchscript",
     ),
     "HTML": (lambda _, path: path.write_text("<!DOCTYPE html><html>404</html>"), "an HTML page"),
     "git-lfs": (lambda _, path: path.write_text("version https://git-lfs.github.com/spec/v1\n"), "run: git lfs pull"),
