@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "results": ("results.command_line", []),
     "results compare": ("results.command_line", ["compare"]),
     "results export": ("results.command_line", ["export"]),
+    "trainables.cache": ("trainables.cache", []),
     "results.compare.published_table": ("results.compare.published_table", []),
 }
 KEY_HEADS = ("key", "what", "value", "default", "searched by")
