@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from trainables.data.dataset import UNLABELED
+from trainables.data.image_cache import MAX_NAMED_FILES
 from trainables.data.image_list import ImageList
 from trainables.data.split_files import SplitFiles
 
-MAX_FILES = 20  # listed by name
 MIN_TEST_IMAGES = 5  # of a class, below which its accuracy is noted as coarse
 
 
@@ -21,7 +21,7 @@ def unreadable_lines(images: ImageList, reasons: Mapping[str, str]) -> list[str]
     """Return error lines on unreadable files, by name and by class."""
     if not reasons:
         return []
-    lines = [f"{images.base / name}: {reasons[name]}" for name in list(reasons)[:MAX_FILES]]
+    lines = [f"{images.base / name}: {reasons[name]}" for name in list(reasons)[:MAX_NAMED_FILES]]
     hint = "data.bad: skip leaves them out"
     total = f"{images.base}: {len(reasons):,} of {len(images.names):,} images are unreadable"
     return [*lines, f"{total} ({_counts_by_class(images, reasons)}); {hint}"]
@@ -31,7 +31,7 @@ def skipped_lines(images: ImageList, reasons: Mapping[str, str]) -> list[str]:
     """Return a note on unreadable files left out by `bad: skip`."""
     if not reasons:
         return []
-    names = ", ".join(list(reasons)[:MAX_FILES]) + (", …" if len(reasons) > MAX_FILES else "")
+    names = ", ".join(list(reasons)[:MAX_NAMED_FILES]) + (", …" if len(reasons) > MAX_NAMED_FILES else "")
     return [f"unreadable ones are left out: {len(reasons):,} ({_counts_by_class(images, reasons)}), namely {names}"]
 
 
@@ -48,7 +48,7 @@ def absent_class_lines(base: Path, classes: Sequence[str], files: SplitFiles) ->
     lines = []
     for name, part in zip(("train", "val", "test"), files[:3], strict=True):
         if absent := sorted(set(range(len(classes))) - set(part.labels.tolist())):
-            listed = ", ".join(f"{classes[label]} ({totals[label]} in all)" for label in absent[:MAX_FILES])
+            listed = ", ".join(f"{classes[label]} ({totals[label]} in all)" for label in absent[:MAX_NAMED_FILES])
             hint = "add images of it, remove its folder, or change the shares data.validation and data.test"
             lines.append(f"{base}: no image of class {listed} is left in the {name} set; {hint}")
     return lines
@@ -59,7 +59,7 @@ def small_class_note(classes: Sequence[str], test_labels: np.ndarray) -> Iterato
     counts = np.bincount(test_labels, minlength=len(classes))
     few = [f"{classes[label]} {counts[label]}" for label in np.flatnonzero(counts < MIN_TEST_IMAGES).tolist()]
     if few:
-        listed = ", ".join(few[:MAX_FILES]) + (", …" if len(few) > MAX_FILES else "")
+        listed = ", ".join(few[:MAX_NAMED_FILES]) + (", …" if len(few) > MAX_NAMED_FILES else "")
         yield f"few to test on ({listed}): the accuracy on these classes is coarse; add images, or raise data.test"
 
 

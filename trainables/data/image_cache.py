@@ -41,6 +41,7 @@ from trainables.data.progress_line import show_progress
 DECODER_VERSION = 3  # raise it if `image_file.read_image` returns other pixels: older caches are then ignored
 MIN_CACHED_BYTES = 2**22  # bytes of image files; fewer are decoded faster than a cache is checked
 CHUNK_IMAGES = 256  # images decoded ahead of what is written
+MAX_NAMED_FILES = 20  # of unreadable files in a message
 MAX_EARLY_BYTES = 2**26  # of new images decoded before the rows of the others are copied
 
 
@@ -62,7 +63,9 @@ class UnreadableImagesError(UserError):
     """All unreadable images of a data set, `reasons` by file name."""
 
     def __init__(self, base: Path, reasons: dict[str, str]) -> None:
-        super().__init__("\n".join(f"{base / name}: {reason}" for name, reason in reasons.items()))
+        lines = [f"{base / name}: {reasons[name]}" for name in list(reasons)[:MAX_NAMED_FILES]]
+        more = [f"{base}: and {len(reasons) - len(lines):,} more unreadable images"] * (len(reasons) > len(lines))
+        super().__init__("\n".join([*lines, *more]))
         self.reasons = reasons
 
 
