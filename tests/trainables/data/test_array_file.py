@@ -58,12 +58,12 @@ def test_a_mapped_array_is_pickled_as_its_path(path: Path) -> None:
     assert len(content) < 300 and np.array_equal(pickle.loads(content), VALUES)
 
 
-def test_slices_and_results_are_pickled_by_value(path: Path) -> None:
+def test_other_slices_and_results_are_pickled_by_value(path: Path) -> None:
     array = map_array(path)
-    contents = [pickle.dumps(derived, protocol=5) for derived in (array[1:], array + 1)]
+    contents = [pickle.dumps(derived, protocol=5) for derived in (array[::2], array + 1)]
     path.unlink()
     part, result = (pickle.loads(content) for content in contents)
-    assert np.array_equal(part, VALUES[1:]) and np.array_equal(result, VALUES + 1)
+    assert np.array_equal(part, VALUES[::2]) and np.array_equal(result, VALUES + 1)
     assert np.array_equal(array, VALUES)  # the file is still there for the process that mapped it
 
 
