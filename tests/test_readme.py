@@ -50,6 +50,7 @@ def test_every_command_runs_as_printed(tmp_path, capsys):
         (tmp_path / folder).symlink_to(ROOT / folder)
     Image.new("L", (28, 28)).save(tmp_path / "picture.png")
     environment = {**os.environ, "KD_CACHE": str(tmp_path / "cache"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.setdefault("RAY_raylet_start_wait_time_s", "120")  # for a busy machine
     environment.pop("KD_DATA", None)
     began, reached, ran = time.monotonic(), dict[str, float](), 0
     for words in commands():
@@ -68,14 +69,15 @@ def test_every_command_runs_as_printed(tmp_path, capsys):
 
 def printed_lines(words: list[str], folder: Path, environment: dict[str, str]) -> Iterator[str]:
     """Run a command, yield its lines as they are printed, and check its exit code."""
-    with open(folder / "errors.txt", "w+") as errors:
-        process = subprocess.Popen(
+    with (
+        open(folder / "errors.txt", "w+") as errors,
+        subprocess.Popen(
             in_small(words), cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
+        ) as process,
+    ):
         assert process.stdout is not None
         yield from process.stdout
-        errors.seek(0)
-        assert process.wait() == 0, f"{shlex.join(words)}\n{errors.read()}"
+        assert process.wait() == 0, f"{shlex.join(words)}\n{(folder / 'errors.txt').read_text()}"
 
 
 def served(words: list[str], folder: Path) -> None:
