@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas
 import pytest
+import torch
 
 from results import students
 from results.export.model_card import CardData, _description, _loading_code, recipe_space
@@ -22,7 +23,7 @@ MLP = {"name": "mlp", "hidden": [4]}
 def exported(**teacher: object) -> CardData:
     recipe = Recipe.model_validate({"student": {"model": MLP}, "teacher": teacher})
     row = pandas.Series({"trial": "t", "seed": 0, "stage": "explore", "parameters": 1, "macs": 1})
-    return CardData(1, recipe, row, (1, 8, 8), list("0123456789"), [], [], "", {})
+    return CardData(1, recipe, row, (1, 8, 8), torch.uint8, list("0123456789"), [], [], "", {})
 
 
 def test_the_code_loads_a_student_with_subclasses(
