@@ -23,7 +23,7 @@ SECTIONS_WITHOUT_FILES = {"data", "train", "seed"}
 def named_file_digests(section: Any) -> dict[str, str]:
     """Return the SHA-256 of each file named in a section.
 
-    The keys are the texts in the section.     Every string that is the path of a file counts, and of a folder all
+    The keys are the texts in the section. Every string that is the path of a file counts, and of a folder all
     files in it. The values of `name` do not.
     """
     return {
