@@ -13,6 +13,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -26,7 +27,7 @@ from search.algorithms.modes import METRIC_MODES
 from search.algorithms.per_student import PerStudentScheduler
 from search.algorithms.searcher import MAX_REJECTED, StudentSearcher
 from search.cluster.restart_plan import RayLostError
-from search.students.candidates import students_per_teacher, within_limit
+from search.students.candidates import proposed_student, students_per_teacher
 from search.students.spec import (
     DONE_STATUSES,
     Pack,
@@ -152,8 +153,9 @@ def _explore_adaptively(context: SearchContext, deadline: float) -> None:
     workers = context.nodes.worker_count(space.resources)
     searcher = StudentSearcher(
         space,
-        folder,
-        within_limit=lambda recipe: within_limit(space, recipe, context.data),
+        suggested_histories(folder),
+        read_history=partial(history, folder),
+        build_student=lambda values: proposed_student(space, values, context.data),
         deadline=deadline,
         pack=lambda students: group_into_packs(space, context.data, students, workers),
         batch_size=max_pack_size(space, context.data, workers),

@@ -6,11 +6,9 @@ The Optuna study is rebuilt from the rows on disk.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -18,13 +16,12 @@ from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState, create_trial
 from ray.tune.search import Searcher
 
-from results.students import History, history
+from results.students import History
 from search.algorithms import SAMPLERS
 from search.algorithms.modes import METRIC_MODES
-from search.algorithms.study_parameters import StudyParameters
-from search.students.spec import Pack, StudentSpec, student_spec, student_status, suggested_histories
-from spaces.recipe import Recipe
-from spaces.space import Space
+from search.algorithms.study_parameters import SearchedSpace, StudyParameters
+from search.students.spec import Pack, StudentSpec, student_status
+from spaces.template import Values
 from trainables.seeding import derive_seed
 
 STUDY_DIRECTIONS = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
@@ -34,39 +31,40 @@ MAX_REJECTED = 1000  # proposals in a row that are too large or not new; then th
 class StudentSearcher(Searcher):
     """Propose students and update an Optuna study from their rows.
 
-    Unfinished students of an earlier run come first. Students are proposed `batch_size` at a time; `pack` groups each
-    batch into the packs that Ray trains, `max_running()` at a time. No new student is proposed after `deadline` (Unix
-    time).
+    Unfinished students of an earlier run, among `earlier`, come first. `build_student` returns the student with some
+    values, or None above the limit; `read_history` returns a student's rows by key. Students are proposed `batch_size`
+    at a time; `pack` groups each batch into the packs that Ray trains, `max_running()` at a time. No new student is
+    proposed after `deadline` (Unix time).
     """
 
     def __init__(
         self,
-        space: Space,
-        folder: Path,
-        within_limit: Callable[[Recipe], bool],
+        space: SearchedSpace,
+        earlier: Sequence[History],
+        read_history: Callable[[str], History | None],
+        build_student: Callable[[Values], StudentSpec | None],
         deadline: float,
         pack: Callable[[list[StudentSpec]], list[Pack]],
         batch_size: int = 1,
         max_running: Callable[[], float] = lambda: float("inf"),
     ):
         super().__init__()
-        self.space, self.folder, self.within_limit, self.deadline = space, folder, within_limit, deadline
-        self.pack, self.batch_size, self.max_running = pack, batch_size, max_running
+        self.search, self.read_history, self.build_student = space.search, read_history, build_student
+        self.deadline, self.pack, self.batch_size, self.max_running = deadline, pack, batch_size, max_running
         self.parameters = StudyParameters(space)
         self.exhausted = False  # no new student within the limit was found
         self.optuna_trials: dict[str, Trial] = {}  # of proposed students, by key
         self.waiting_packs: list[Pack] = []
         self.running_packs: dict[str, Pack] = {}  # by Ray trial id
         self.proposed: list[StudentSpec] = []  # students that Ray has received
-        histories = suggested_histories(folder)
-        self.resumed_keys = frozenset(past.start["trial"] for past in histories)
+        self.resumed_keys = frozenset(past.start["trial"] for past in earlier)
         self.proposed_keys = set(self.resumed_keys)
-        self.remaining = (space.search.trials or 0) - len(histories)  # new students
+        self.remaining = (self.search.trials or 0) - len(earlier)  # new students
         # With the seed of the first run a resumed sampler would repeat its first proposals.
-        seed = derive_seed(space.search.seed, "search", len(histories)) % 2**32
-        sampler = SAMPLERS[space.search.algorithm](space.search, seed)
-        self.study = optuna.create_study(sampler=sampler, direction=STUDY_DIRECTIONS[METRIC_MODES[space.search.metric]])
-        self.unfinished = [past.start["suggested"] for past in histories if not self._add_to_study(past)]
+        seed = derive_seed(self.search.seed, "search", len(earlier)) % 2**32
+        sampler = SAMPLERS[self.search.algorithm](self.search, seed)
+        self.study = optuna.create_study(sampler=sampler, direction=STUDY_DIRECTIONS[METRIC_MODES[self.search.metric]])
+        self.unfinished = [past.start["suggested"] for past in earlier if not self._add_to_study(past)]
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Ray pickles searchers to restore a run; a search is restored from its rows
@@ -90,19 +88,26 @@ class StudentSearcher(Searcher):
 
     def _next_student(self) -> StudentSpec | None:
         """Return an unfinished or a new student, or None."""
-        if self.unfinished:
-            self.study.enqueue_trial(self.parameters.of_values(self.unfinished.pop(0))[0])
-            trial, student = self._sample_student()
-        else:
+        sampled = self._unfinished_student()
+        if sampled is None:
             sampled = self._new_student() if self.remaining > 0 and time.time() < self.deadline else None
-            if sampled is None:
-                self.remaining = 0
-                return None
-            trial, student = sampled
-            self.remaining -= 1
+            self.remaining = self.remaining - 1 if sampled else 0
+        if sampled is None:
+            return None
+        trial, student = sampled
         self.proposed_keys.add(student.key)
         self.optuna_trials[student.key] = trial
         return student
+
+    def _unfinished_student(self) -> tuple[Trial, StudentSpec] | None:
+        """Return the next student of an earlier run, with the same values."""
+        while self.unfinished:
+            with suppress(ValueError):  # a damaged row may hold values outside the domains
+                self.study.enqueue_trial(self.parameters.of_values(self.unfinished.pop(0))[0])
+                trial, student = self._sample_student()
+                if student is not None:
+                    return trial, student
+        return None
 
     def _new_student(self) -> tuple[Trial, StudentSpec] | None:
         """Return a new student within the limit.
@@ -111,25 +116,23 @@ class StudentSearcher(Searcher):
         """
         for _ in range(MAX_REJECTED):
             trial, student = self._sample_student()
-            if student.key not in self.proposed_keys and self.within_limit(student.recipe):
+            if student is not None and student.key not in self.proposed_keys:
                 return trial, student
             self.study.tell(trial, state=TrialState.PRUNED)
         self.exhausted = True
         return None
 
-    def _sample_student(self) -> tuple[Trial, StudentSpec]:
+    def _sample_student(self) -> tuple[Trial, StudentSpec | None]:
         trial = self.study.ask()
-        values = self.parameters.sample(trial)
-        student = student_spec(self.space, "explore", values, self.space.seeds[0], self.space.teacher_seeds[0])
-        return trial, replace(student, suggested=values)
+        return trial, self.build_student(self.parameters.sample(trial))
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Report the students of a trial to the study."""
         for student in self.running_packs.pop(trial_id).students:
-            trial, past = self.optuna_trials[student.key], history(self.folder, student.key)
+            trial, past = self.optuna_trials[student.key], self.read_history(student.key)
             # From the rows: Ray reports neither the epoch after which it stops a student nor epochs of earlier runs.
             for row in past.epochs if past else []:
-                trial.report(row[self.space.search.metric], row["epoch"])
+                trial.report(row[self.search.metric], row["epoch"])
             dropped = error and student_status(past) is None
             state, value = (TrialState.FAIL, None) if dropped else self._optuna_result(past)
             self.study.tell(trial, value, state=state)
@@ -140,7 +143,7 @@ class StudentSearcher(Searcher):
         Finished is complete, failed is failed, all else is pruned. A failed student is no information about its knobs.
         """
         if past is not None and student_status(past) == "finished":
-            return TrialState.COMPLETE, past.epochs[-1][self.space.search.metric]
+            return TrialState.COMPLETE, past.epochs[-1][self.search.metric]
         return (TrialState.FAIL if student_status(past) == "failed" else TrialState.PRUNED), None
 
     def _add_to_study(self, past: History) -> bool:
@@ -151,7 +154,7 @@ class StudentSearcher(Searcher):
         if student_status(past) in (None, "failed"):
             return False
         state, value = self._optuna_result(past)
-        metrics = {row["epoch"]: row[self.space.search.metric] for row in past.epochs}
+        metrics = {row["epoch"]: row[self.search.metric] for row in past.epochs}
         with suppress(ValueError):  # labels outside the present domains are left out
             params, distributions = self.parameters.of_values(past.start["suggested"])
             self.study.add_trial(

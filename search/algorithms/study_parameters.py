@@ -7,7 +7,7 @@ the study only; rows and results hold the knob's dotted path.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from optuna.distributions import (
     BaseDistribution,
@@ -20,14 +20,29 @@ from optuna.trial import Trial
 
 from spaces.domain import Choice, Domain
 from spaces.label import Label, label_text
-from spaces.space import Space
-from spaces.template import Values
+from spaces.sections import Search
+from spaces.template import SuggestLabel, Values
+
+
+class SearchedSpace(Protocol):
+    """Domains and search settings: a space, or a table of finished trainings."""
+
+    @property
+    def search(self) -> Search:
+        """Settings of the search."""
+
+    @property
+    def domains(self) -> list[tuple[str, Domain]]:
+        """Every domain with its dotted path."""
+
+    def sample_values(self, suggest: SuggestLabel) -> Values:
+        """Return one value per active domain."""
 
 
 class StudyParameters:
     """Names and distributions of all domains of a space."""
 
-    def __init__(self, space: Space):
+    def __init__(self, space: SearchedSpace):
         self._space = space
         self._names: dict[tuple[str, str], str] = {}  # by dotted path and distribution
         for path, domain in space.domains:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from search.students.spec import StudentSpec, students_for_seeds, teacher_json
+from search.students.spec import StudentSpec, student_spec, students_for_seeds, teacher_json
 from spaces import template
 from spaces.recipe import Recipe
 from spaces.space import Space
+from spaces.template import Values
 from trainables.baseline import canonical_recipe
 from trainables.cost import network_cost
 from trainables.data import Dataset
@@ -37,6 +39,15 @@ def within_limit(space: Space, recipe: Recipe, data: Dataset) -> bool:
         return True
     cost = network_cost(recipe.network, data)
     return cost.parameters <= (limit.parameters or cost.parameters) and cost.macs <= (limit.macs or cost.macs)
+
+
+def proposed_student(space: Space, values: Values, data: Dataset) -> StudentSpec | None:
+    """Return the student of an adaptive search with these values.
+
+    Return None above the search limit.
+    """
+    student = student_spec(space, "explore", values, space.seeds[0], space.teacher_seeds[0])
+    return replace(student, suggested=values) if within_limit(space, student.recipe, data) else None
 
 
 def students_per_teacher(space: Space) -> list[StudentSpec]:

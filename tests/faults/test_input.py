@@ -309,7 +309,9 @@ def resume_from_rows(folder: Path) -> None:
     for scheduler in SCHEDULERS.values():
         PerStudentScheduler(scheduler(space.search, 3)).replay(suggested_histories(folder))
     adaptive = replace(space, search=space.search.model_copy(update={"algorithm": "tpe", "trials": 9}))
-    StudentSearcher(adaptive, folder, lambda recipe: True, float("inf"), lambda students: [])
+    StudentSearcher(
+        adaptive, suggested_histories(folder), lambda key: None, lambda values: None, 0, lambda students: []
+    )
 
 
 # idx files.

@@ -145,14 +145,19 @@ def _limit_stacked_norms(students: StackedStudents, max_norm: float | None) -> N
             weights.copy_(torch.renorm(weights.flatten(0, 1), 2, 0, max_norm).view_as(weights))
 
 
-@torch.no_grad()
 def pack_metrics(
     students: StackedStudents, batch_size: int, images: Tensor, labels: Tensor
 ) -> list[dict[str, float | None]]:
     """Return the validation metrics of each student."""
+    logits = pack_logits(students, batch_size, images)
+    return [compute_metrics(student_logits, labels, "val") for student_logits in logits]
+
+
+@torch.no_grad()
+def pack_logits(students: StackedStudents, batch_size: int, images: Tensor) -> Tensor:
+    """Return the logits of each student in evaluation mode, [students, images, classes]."""
     network, tensors = students.network.eval(), students.tensors
     forward = vmap(lambda weights, inputs: functional_call(network, weights, (inputs,)).logits, (0, None))
     count = len(next(iter(tensors.values())))
     n = max(batch_size, evaluation_batch_size(network, images.shape[1:]) // count)  # training fits a batch in memory
-    logits = torch.cat([forward(tensors, prepare_images(part)) for part in images.split(n)], 1)
-    return [compute_metrics(student_logits, labels, "val") for student_logits in logits]
+    return torch.cat([forward(tensors, prepare_images(part)) for part in images.split(n)], 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,11 +14,12 @@ from ray.tune.search import Searcher
 import results
 from results import paths, records
 from results.rebuild import rebuild_results
+from results.students import history
 from search.algorithms import SAMPLERS
 from search.algorithms.searcher import StudentSearcher
 from search.engine import best_values
-from search.students.candidates import grid_students
-from search.students.spec import Pack, students_for_seeds
+from search.students.candidates import grid_students, proposed_student
+from search.students.spec import Pack, students_for_seeds, suggested_histories
 
 TRIALS = 12
 NUMBERS: list[Any] = [
@@ -64,9 +66,14 @@ def all_proposals(searcher: StudentSearcher, trained) -> int:
 
 
 @pytest.fixture
-def searcher(folder):
+def searcher(folder, digits):
     return lambda space: StudentSearcher(
-        space, folder, lambda recipe: True, float("inf"), lambda students: [Pack((one,)) for one in students]
+        space,
+        suggested_histories(folder),
+        partial(history, folder),
+        lambda values: proposed_student(space, values, digits),
+        float("inf"),
+        lambda students: [Pack((one,)) for one in students],
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -11,9 +13,11 @@ from optuna.distributions import IntDistribution
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
+from results.students import history
 from search.algorithms import SAMPLERS
 from search.algorithms.searcher import StudentSearcher
-from search.students.spec import Pack, StudentSpec
+from search.students.spec import Pack, StudentSpec, student_spec, suggested_histories
+from spaces.space import Space
 
 RANGES = {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": {"loguniform": [1, 64]}}
 FEW = {"name": "hinton", "alpha": {"choice": [0, 0.5, 1]}, "temperature": {"choice": [1, 4]}}
@@ -24,6 +28,10 @@ def in_packs(students: list[StudentSpec]) -> list[Pack]:
     single = [student for student in students if student.values.get("method.temperature", 1) > 8]
     stacked = tuple(student for student in students if student not in single)
     return [Pack((student,)) for student in single] + [Pack(stacked)] * bool(stacked)
+
+
+def explored(space: Space, values: dict[str, Any]) -> StudentSpec:
+    return replace(student_spec(space, "explore", values, 0, 0), suggested=values)
 
 
 @pytest.fixture(params=SAMPLERS)
@@ -43,7 +51,16 @@ def search(space, folder):
         **search: Any,
     ):
         section = {"algorithm": "random", "trials": 6, **search}
-        return StudentSearcher(space(method=method, search=section), folder, within_limit, deadline, in_packs, batch)
+        searched = space(method=method, search=section)
+        return StudentSearcher(
+            searched,
+            suggested_histories(folder),
+            partial(history, folder),
+            lambda values: student if within_limit((student := explored(searched, values)).recipe) else None,
+            deadline,
+            in_packs,
+            batch,
+        )
 
     return started
 

@@ -1,0 +1,1 @@
+"""Replay of searches on tables of finished trainings."""
