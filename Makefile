@@ -121,6 +121,13 @@ bench: install
 readme-bench: install
 	$(BIN)/python -m benchmarks.table runs/bench/results.json | $(INSERT) bench benchmarks/README.md
 
+# Regret of the search algorithms on tables of trainings, written into docs/explanation/search_algorithms.md: hours.
+.PHONY: replay
+TABLES = digits
+replay: install
+	mkdir -p runs && $(BIN)/python -m benchmarks.replay $(TABLES) --figure docs/explanation/search_algorithms.png > runs/replay.md
+	$(INSERT) replay docs/explanation/search_algorithms.md < runs/replay.md
+
 # Cost of the driver and the network on a cluster, written into CLUSTER.md.
 .PHONY: scales
 scales: install

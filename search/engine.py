@@ -9,13 +9,10 @@ Decision: "A stage is over when every student has a final row, not when Tune ret
 
 from __future__ import annotations
 
-import json
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from ray import tune
@@ -23,8 +20,8 @@ from ray import tune
 from results.students import histories, history
 from results.wording import format_duration
 from search.algorithms import SCHEDULERS
-from search.algorithms.modes import METRIC_MODES
 from search.algorithms.per_student import PerStudentScheduler
+from search.algorithms.ranking import rank_configurations
 from search.algorithms.searcher import MAX_REJECTED, StudentSearcher
 from search.cluster.restart_plan import RayLostError
 from search.students.candidates import proposed_student, students_per_teacher
@@ -84,7 +81,8 @@ def _stage_winners(context: SearchContext, stage: str, top: int) -> list[dict[st
 
     Prints a line if no student is finished.
     """
-    winners = best_values(context.space, context.folder, stage, top)
+    ranked = rank_configurations(histories(context.folder), stage, context.space.search.metric)
+    winners = [configuration.values for configuration in ranked[:top]]
     if not winners:
         _print_stage_line(
             context, f"{stage}: no student trained to its end, so none is confirmed and none has a baseline"
@@ -94,23 +92,6 @@ def _stage_winners(context: SearchContext, stage: str, top: int) -> list[dict[st
 
 def _print_stage_line(context: SearchContext, line: str) -> None:
     context.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def best_values(space: Space, folder: Path, stage: str, top: int) -> list[dict[str, Any]]:
-    """Return the values with the best mean metric over seeds.
-
-    Only finished students of the stage count, each by its own last epoch, and only values finished for every seed.
-    """
-    scores, values = defaultdict(list), {}
-    for past in histories(folder):
-        if past.start["stage"] == stage and student_status(past) == "finished":
-            label = json.dumps(past.start["values"], sort_keys=True)
-            values[label] = past.start["values"]
-            scores[label].append(past.epochs[-1][space.search.metric])
-    sign = -1 if METRIC_MODES[space.search.metric] == "max" else 1
-    seeds = max(map(len, scores.values()), default=0)
-    ranked = sorted((sign * mean(metrics), label) for label, metrics in scores.items() if len(metrics) == seeds)
-    return [values[label] for _, label in ranked[:top]]
 
 
 def _train_stage(context: SearchContext, stage: str, students: Sequence[StudentSpec]) -> None:

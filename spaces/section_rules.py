@@ -47,7 +47,7 @@ def _check_grid(sections: Sections, template: Node) -> Iterator[Problem]:
     ranges = list(dict.fromkeys(path for path, domain in find_domains(template) if not isinstance(domain, Choice)))
     if ranges:
         further = f" (so does {', '.join(ranges[1:])})" if ranges[1:] else ""
-        advice = "a grid takes only choice: [...]; for a range write search: {algorithm: random, trials: 30}"
+        advice = "a grid takes only choice: [...]; for a range write search: {trials: 30}"
         yield ranges[0], advice + further
     elif count_cells(template) > MAX_GRID_CELLS:
         yield "search.algorithm", f"a grid of {count_cells(template)} cells; expected at most {MAX_GRID_CELLS}"

@@ -37,6 +37,7 @@ def _refuse_several_gpus(gpus: float) -> float:
 
 
 Seeds = Annotated[list[Natural], Field(min_length=1), AfterValidator(_require_unique_seeds)]
+AUTO = "auto"  # algorithm and scheduler chosen by spaces/automatic_search.py
 SearchMetric = Annotated[Searchable, BeforeValidator(_refuse_test_metric)]
 
 
@@ -52,8 +53,12 @@ class SizeLimit(StrictModel):
 class Search(StrictModel):
     """Algorithm, scheduler and budget of a search."""
 
-    algorithm: str = Field(default="grid", description="Algorithm that proposes values; grid trains every combination")
-    scheduler: str = Field(default="none", description="Scheduler that stops students early; none stops no student")
+    algorithm: str = Field(
+        default=AUTO, description="Algorithm that proposes values; auto is random with trials, else grid"
+    )
+    scheduler: str = Field(
+        default=AUTO, description="Scheduler that stops students early; auto is asha if algorithm is auto with trials"
+    )
     trials: Count | None = Field(default=None, description="Students to propose; a grid has none")
     metric: SearchMetric = Field(default="val_accuracy", description="Validation metric to optimize")
     seed: Natural = Field(default=0, description="Seed of the algorithm")

@@ -16,7 +16,7 @@ from search.algorithms import SCHEDULERS
 from search.algorithms.per_student import PerStudentScheduler
 from search.algorithms.searcher import StudentSearcher
 from search.students.spec import Pack, StudentSpec
-from spaces.domain import Choice, Domain
+from spaces.domain import Domain
 from spaces.sections import Search
 from spaces.template import SuggestLabel, Values
 
@@ -140,46 +140,17 @@ class NearestConfiguration:
     def __init__(self, table: Table):
         self.table = table
         self.free = np.ones(len(table.configurations), bool)
-        self.coordinates = [self._place(values) for values in table.configurations]
-        names = sorted({name for place in self.coordinates for name in place})
-        self.columns = {name: index for index, name in enumerate(names)}
-        self.array = np.array([self._vector(place) for place in self.coordinates])
 
     def take(self, values: Values) -> int | None:
         """Return the index of the nearest one and mark it as used."""
         if not self.free.any():
             return None
-        place = self._vector(self._place(values))
-        apart = self.array - place
-        both = np.isnan(self.array) & np.isnan(place)
-        distances = np.where(both, 0.0, np.where(np.isnan(apart), 1.0, np.minimum(apart**2, 1.0))).sum(1)
+        place, places = self.table.place(values), self.table.places
+        apart = np.where(np.isnan(places - place), 1.0, (places - place) ** 2)
+        distances = np.where(np.isnan(places) & np.isnan(place), 0.0, apart).sum(1)
         index = int(np.where(self.free, distances, np.inf).argmin())
         self.free[index] = False
         return index
-
-    def _place(self, values: Values) -> dict[str, float]:
-        place: dict[str, float] = {}
-
-        def collect(path: str, domain: Domain) -> Any:
-            label = values[path]
-            if isinstance(domain, Choice):
-                place[f"{path}={domain.index(label)}"] = 1.0
-                return label
-            low, high, number = domain.low, domain.high, float(cast(float, label))
-            if domain.log:
-                low, high, number = np.log([low, high, number])
-            place[path] = (number - low) / (high - low)
-            return label
-
-        self.table.sample_values(collect)
-        return place
-
-    def _vector(self, place: dict[str, float]) -> np.ndarray:
-        vector = np.full(len(self.columns), np.nan)
-        for name, coordinate in place.items():
-            if name in self.columns:
-                vector[self.columns[name]] = coordinate
-        return vector
 
 
 def reference_score(table: Table, choosing: Sequence[int], scoring: Sequence[int]) -> float:

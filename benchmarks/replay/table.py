@@ -15,13 +15,14 @@ For knobs without nesting, `domains` may also be [knobs] texts, one domain per k
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from spaces.domain import Domain, Node
+from spaces.domain import Choice, Domain, Node
 from spaces.errors import UserError
 from spaces.label import label_text
 from spaces.parser import TemplateParser
@@ -52,6 +53,42 @@ class Table:
     def sample_values(self, suggest: SuggestLabel) -> Values:
         """Return one value per active domain, drawn by suggest(path, domain)."""
         return sample_values(self.template, suggest)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Return the places of all configurations, [configurations, coordinates]."""
+        return np.array([self.place(values) for values in self.configurations])
+
+    def place(self, values: Values) -> np.ndarray:
+        """Return the coordinates of values: NaN for each option not chosen, and for each knob that does not exist.
+
+        A number is from 0 to 1 on the scale of its domain; a chosen option is 1.
+        """
+        place = np.full(len(self._coordinates), np.nan)
+
+        def collect(path: str, domain: Domain) -> Any:
+            label = domain.normalize(values[path])
+            if isinstance(domain, Choice):
+                place[self._coordinates[f"{path}={label_text(label)}"]] = 1.0
+            else:
+                low, high, number = domain.low, domain.high, domain.value_of(label)
+                if domain.log:
+                    low, high, number = np.log([low, high, number])
+                place[self._coordinates[path]] = (number - low) / (high - low)
+            return label
+
+        self.sample_values(collect)
+        return place
+
+    @cached_property
+    def _coordinates(self) -> dict[str, int]:
+        names: list[str] = []
+        for path, domain in self.domains:
+            if isinstance(domain, Choice):
+                names += [f"{path}={label_text(label)}" for label in domain.labels]
+            else:
+                names.append(path)
+        return {name: index for index, name in enumerate(dict.fromkeys(names))}
 
 
 def write_table(

@@ -28,8 +28,8 @@ from results.rebuild import rebuild_results
 from results.trackers.optuna_journal import JournalTracker
 from search.algorithms import SCHEDULERS
 from search.algorithms.per_student import PerStudentScheduler
+from search.algorithms.ranking import rank_configurations
 from search.algorithms.searcher import StudentSearcher
-from search.engine import best_values
 from search.launch import main
 from search.plan.check_space import check_space
 from search.repair import repair_folder
@@ -305,7 +305,7 @@ def resume_from_rows(folder: Path) -> None:
     space = load_space(paths.space_file(folder))
     repair_folder(folder)
     unfinished_students(folder, students_for_seeds(space, space.cells(), "explore", [0]))
-    best_values(space, folder, "explore", 2)
+    rank_configurations(students.histories(folder), "explore", space.search.metric)
     for scheduler in SCHEDULERS.values():
         PerStudentScheduler(scheduler(space.search, 3)).replay(suggested_histories(folder))
     adaptive = replace(space, search=space.search.model_copy(update={"algorithm": "tpe", "trials": 9}))

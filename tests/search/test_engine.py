@@ -8,14 +8,19 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from results.students import histories
 from search import engine
+from search.algorithms.ranking import rank_configurations
 from search.cluster.restart_plan import RayLostError
-from search.engine import best_values
 from search.students.spec import Pack, student_spec
 from spaces.errors import UserError
 
 SEARCH = {"algorithm": "random", "trials": 9}
 METHOD = {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": 4}
+
+
+def best_values(space, folder, stage: str, top: int) -> list[dict]:
+    return [ranked.values for ranked in rank_configurations(histories(folder), stage, space.search.metric)[:top]]
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ ONE = [
     ("method: {name: {uniform: [0, 1]}}", "1: method.name: found 0, expected text"),
     (
         "train: {lr: {uniform: [0.1, 1]}, momentum: {uniform: [0, 0.9]}, optimizer: sgd}",
-        "1: train.lr: a grid takes only choice: [...]; for a range write search: {algorithm: random, trials: 30} (so d",
+        "1: train.lr: a grid takes only choice: [...]; for a range write search: {trials: 30} (so does train.momentum)",
     ),
     ("seeds: []", "1: seeds: found [], expected at least one"),
     ("seeds: [0, 1, 0]", "1: seeds: seed 0 occurs twice; expected different seeds"),
@@ -111,7 +111,8 @@ ONE = [
         "search: {algoritm: tpe}\ntrain: {lr: {uniform: [1, 2]}}",
         "1: search.algoritm: unknown key; did you mean algorithm?",
     ),
-    ("search: {trials: 3}", "1: search.trials: a grid has as many trials as cells"),
+    ("search: {algorithm: grid, trials: 3}", "1: search.trials: a grid has as many trials as cells"),
+    ("search: {trials: 3}", "1: search.algorithm: there is nothing to search"),
     ("search: {hours: 2}", "1: search.hours: a grid trains every cell, without a time limit"),
     ("search: {algorithm: tpe, trials: 3}", "1: search.algorithm: there is nothing to search"),
     ("search: {limit: {params: 3}}", "1: search.limit.params: unknown key; did you mean parameters?"),

@@ -14,10 +14,10 @@ from ray.tune.search import Searcher
 import results
 from results import paths, records
 from results.rebuild import rebuild_results
-from results.students import history
+from results.students import histories, history
 from search.algorithms import SAMPLERS
+from search.algorithms.ranking import rank_configurations
 from search.algorithms.searcher import StudentSearcher
-from search.engine import best_values
 from search.students.candidates import grid_students, proposed_student
 from search.students.spec import Pack, students_for_seeds, suggested_histories
 
@@ -88,7 +88,7 @@ def test_any_legal_space_is_searched_resumed_and_confirmed(space, trained, folde
     assert [trial.state for trial in resumed.study.trials] == [TrialState.COMPLETE] * first
     more_students = all_proposals(resumed, trained)
     assert (first == TRIALS and more_students == 4) or resumed.exhausted
-    winners = best_values(more, folder, "explore", 2)
+    winners = [ranked.values for ranked in rank_configurations(histories(folder), "explore", "val_accuracy")[:2]]
     assert students_for_seeds(more, winners, "confirm", [5])
 
 

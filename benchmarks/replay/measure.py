@@ -1,0 +1,120 @@
+"""Honest regret of searches on a table.
+
+The seeds of a table are divided in each repetition: some choose, the others only score. Regret is the test accuracy of
+the choice on the scoring seeds, below that of the choice that sees every configuration on all choosing seeds. Optimism
+is the reported accuracy of the choice minus that on the scoring seeds. All epochs count.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.replay.simulate import METRIC, SeedSplit, Trained, explore, reference_score, split_seeds
+from benchmarks.replay.table import Table
+from results.students import History
+from search.algorithms.ranking import rank_configurations
+from spaces.sections import Search
+from spaces.template import Values
+
+BUDGETS = (4, 6, 8, 10, 15, 20, 30, 40)  # in trainings of full length
+# Confirm plans: best configurations to train again, and fresh seeds.
+CONFIRM_PLANS: dict[str, tuple[int, int] | None] = {"none": None, "2 × 1": (2, 1), "2 × 2": (2, 2), "3 × 2": (3, 2)}
+
+
+class Variant(NamedTuple):
+    """A way to search."""
+
+    algorithm: str
+    scheduler: str
+    confirm: str  # name in CONFIRM_PLANS
+
+
+class Outcome(NamedTuple):
+    """Regret and optimism of one variant, in points, [budgets, repetitions].
+
+    NaN without a choice.
+    """
+
+    variant: Variant
+    regrets: np.ndarray
+    val_optimism: np.ndarray
+    test_optimism: np.ndarray
+
+
+class _Choice(NamedTuple):
+    configuration: int
+    seeds: list[int]  # of the reported numbers
+
+
+def measure_variants(
+    table: Table,
+    searches: Sequence[Search],
+    confirms: Sequence[str],
+    repetitions: int,
+    budgets: Sequence[int] = BUDGETS,
+) -> Iterator[Outcome]:
+    """Yield the outcome of each search with each confirm plan."""
+    for search in searches:
+        points = np.full((len(confirms), 3, len(budgets), repetitions), np.nan)
+        for repetition in range(repetitions):
+            split = split_seeds(table, np.random.default_rng(repetition))
+            seeded = search.model_copy(update={"seed": repetition})
+            trained = explore(table, seeded, split.explore, max(budgets) * table.val.shape[2])
+            reference = reference_score(table, [split.explore, *split.confirm], split.score)
+            for i, name in enumerate(confirms):
+                for j, budget in enumerate(budgets):
+                    choice = _choose(table, trained, split, CONFIRM_PLANS[name], budget * table.val.shape[2])
+                    if choice is not None:
+                        points[i, :, j, repetition] = _points(table, choice, split.score, reference)
+        for name, outcome in zip(confirms, 100 * points, strict=True):
+            yield Outcome(Variant(search.algorithm, search.scheduler, name), *outcome)
+
+
+def _points(table: Table, choice: _Choice, scoring: list[int], reference: float) -> tuple[float, float, float]:
+    """Return the regret of a choice, and the optimism of its validation and test accuracy."""
+    val, test = (np.nan_to_num(part[choice.configuration, :, -1]) for part in (table.val, table.test))
+    honest = test[scoring].mean()
+    return reference - honest, val[choice.seeds].mean() - val[scoring].mean(), test[choice.seeds].mean() - honest
+
+
+def _choose(
+    table: Table, trained: Sequence[Trained], split: SeedSplit, plan: tuple[int, int] | None, epochs: int
+) -> _Choice | None:
+    """Return the choice of the product after so many epochs of all students."""
+    top, seeds = plan or (0, 0)
+    if len(split.confirm) < seeds:
+        return None
+    positions = {_label(student.history): student.configuration for student in trained}
+    explored = epochs - top * seeds * table.val.shape[2]
+    rows = [student.history for student in trained if student.spent <= explored]
+    for winner in rank_configurations(rows, "explore", METRIC)[:top]:
+        position = positions[json.dumps(winner.values)]
+        rows += [_confirmed(table, winner.values, position, seed) for seed in split.confirm[:seeds]]
+    ranked = rank_configurations(rows, "confirm" if plan else "explore", METRIC)
+    if not ranked:
+        return None
+    return _Choice(positions[json.dumps(ranked[0].values)], split.confirm[:seeds] or [split.explore])
+
+
+def _label(past: History) -> str:
+    return json.dumps(past.start["values"])
+
+
+def _confirmed(table: Table, values: Values, position: int, seed: int) -> History:
+    """Return the rows of one configuration trained with a confirm seed."""
+    start = {"trial": f"{position}/{seed}", "stage": "confirm", "seed": seed, "values": values}
+    curve = table.val[position, seed]
+    epochs = [{"epoch": epoch, METRIC: float(accuracy)} for epoch, accuracy in enumerate(curve, 1)]
+    return History(start, epochs, {"status": "finished" if np.isfinite(curve).all() else "diverged"})
+
+
+def mean_and_error(points: np.ndarray) -> tuple[float, float]:
+    """Return mean and standard error, without NaN."""
+    finite = points[np.isfinite(points)]
+    if len(finite) < 2:
+        return float("nan"), float("nan")
+    return float(finite.mean()), float(finite.std(ddof=1) / len(finite) ** 0.5)

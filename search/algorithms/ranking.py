@@ -1,0 +1,41 @@
+"""Ranking of configurations by the rows of their students."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from statistics import mean
+from typing import Any, NamedTuple
+
+from results.students import History
+from search.algorithms.modes import METRIC_MODES
+from search.students.spec import student_status
+
+
+class RankedConfiguration(NamedTuple):
+    """A configuration with the mean metric of its finished students."""
+
+    values: dict[str, Any]
+    score: float
+
+
+def rank_configurations(histories: Iterable[History], stage: str, metric: str) -> list[RankedConfiguration]:
+    """Return the configurations of a stage, the best mean over seeds first.
+
+    Only finished students count, each by its own last epoch, and only configurations with as many as any has. Equal
+    means are ranked by the mean over the later half of the epochs.
+    """
+    students: dict[str, list[History]] = defaultdict(list)
+    for past in histories:
+        if past.start["stage"] == stage and student_status(past) == "finished":
+            students[json.dumps(past.start["values"], sort_keys=True)].append(past)
+    seeds = max(map(len, students.values()), default=0)
+    sign = -1 if METRIC_MODES[metric] == "max" else 1
+    ranked = []
+    for label, group in students.items():
+        if len(group) == seeds:
+            last = mean(past.epochs[-1][metric] for past in group)
+            late = mean(row[metric] for past in group for row in past.epochs[len(past.epochs) // 2 :])
+            ranked.append((sign * last, sign * late, label, RankedConfiguration(group[0].start["values"], last)))
+    return [item[-1] for item in sorted(ranked, key=lambda item: item[:-1])]
