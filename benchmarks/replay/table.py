@@ -166,7 +166,10 @@ def _configuration_values(path: Path, template: Node, knobs: np.ndarray, row: np
     def label_of(knob: str, domain: Domain) -> Any:
         if knob not in texts:
             raise ValueError(f"{knob}: not among knobs")
-        return domain.normalize(texts[knob])
+        try:
+            return domain.normalize(texts[knob])
+        except ValueError as error:
+            raise ValueError(f"{knob}: {error}") from None
 
     try:
         return sample_values(template, label_of)

@@ -77,7 +77,7 @@ ONE = [
     ),
     (
         "train: {lr: {uniform: [0.1, 1]}}",
-        "1: train.lr: a grid takes only choice: [...]; for a range write search: {algor",
+        "1: train.lr: a grid takes only choice: [...]; for a range write search: {trials",
     ),
     ("train:\n  epochs:\n    choice:\n    - 3\n    - four", '5: train.epochs: found the text "four", expected a whole'),
     (

@@ -56,8 +56,8 @@ def test_everything_registered_has_an_entry() -> None:
     assert {kind: names[kind] for kind in NAMED_PARTS} == {
         kind: [*functions] for kind, (_, functions) in NAMED_PARTS.items()
     }
-    assert names["algorithm"] == ["grid", *SAMPLERS]
-    assert names["scheduler"] == [*SCHEDULERS]
+    assert names["algorithm"] == ["auto", "grid", *SAMPLERS]
+    assert names["scheduler"] == ["auto", *SCHEDULERS]
     assert names["domain"] == list(DOMAIN_KINDS)
     assert names["part"] == list(PARTS)
     assert list(load_schema()["properties"]) == [*SPACE_KEYS, "fallback"]
