@@ -1,6 +1,6 @@
 """Hyperparameter search with Ray and Optuna.
 
-From Python: `from search import run; run("spaces/mnist_hinton.yaml", out="runs/x")`.
+From Python: `from search import run; experiment, exit_code = run("spaces/mnist_hinton.yaml", out="runs/x")`.
 """
 
 import importlib

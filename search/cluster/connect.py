@@ -31,15 +31,24 @@ def connected_to_ray(address: str | None, data: Dataset, insecure_cluster: bool 
     """Connect to Ray for this block; yield its nodes.
 
     Without an address a private Ray is started, with room for the data, and stopped at the end. It never joins a
-    cluster that happens to run on this machine. With an address every node is checked (nodes.py).
-    Raises UserError for a missing cluster, token or node, and RayLostError if Ray dies.
+    cluster that happens to run on this machine. But a Ray of this machine that this process has started or joined
+    before, as in a notebook, is used and stays connected. With an address every node is checked (nodes.py). Raises
+    UserError for a missing cluster, token or node, and RayLostError if Ray dies.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # errors of students are printed from their rows
-    if address is None:
+    if address is None and not ray.is_initialized():
         data_bytes = sum(memory_bytes(array) for split in data[:3] for array in split)
         with _private_ray(EXTRA_STORE_BYTES + 4 * data_bytes), ray_watched(_ray_addresses()):
             yield TrainingNodes(single_machine=True)
         return
+    if address is None:
+        if (machines := sum(node["Alive"] for node in ray.nodes())) > 1:
+            raise UserError(f"this process has joined a Ray of {machines} nodes; ray.shutdown() and name its address")
+        with ray_watched(_ray_addresses()):
+            yield TrainingNodes(single_machine=True)
+        return
+    if ray.is_initialized():
+        raise UserError(f"--address {address}: this process has joined a Ray; omit it, or ray.shutdown() first")
     _refuse_other_protocols(address)
     try:
         _check_address(address)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ray import tune
+from ray.tune.experiment import Trial
 from ray.tune.progress_reporter import TrialProgressCallback
 
 from results.console import print_plain
@@ -91,6 +92,7 @@ def run_trials(
             name="stage",
             storage_path=str(storage),
             callbacks=[callback, _SilentReporter()],
+            progress_reporter=_NoReporter(),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=MAX_RETRIES),
         )
@@ -115,6 +117,20 @@ class _SilentReporter(TrialProgressCallback):
 
     def _print(self, msg: str) -> None:
         pass
+
+
+class _NoReporter(tune.ProgressReporter):
+    """Reporter without reports.
+
+    In a notebook, Ray's default clears the output of the cell.
+    """
+
+    def should_report(self, trials: list[Trial], done: bool = False) -> bool:
+        """Return False."""
+        return False
+
+    def report(self, trials: list[Trial], done: bool, *sys_info: str) -> None:
+        """Print nothing."""
 
 
 def _trial_folder_name(trial: Any) -> str:
