@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from results import records
 from spaces import disk
 from spaces.argument_parser import CommandParser
-from spaces.errors import exits_on_user_error
+from spaces.errors import UserError, exits_on_user_error
 
 COMMANDS = ("rebuild", "compare", "export")
 USAGE = (
@@ -72,6 +73,18 @@ def add_export(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--top", type=_positive_integer, default=1, metavar="K", help="export the best K into DIR/1, DIR/2, …"
     )
+    parser.add_argument(
+        "--student",
+        metavar="WHICH",
+        default="best",
+        help="best (default), baseline for the best student alone, or a student's key from students.csv",
+    )
+    parser.add_argument(
+        "--int8", action="store_true", help="write an 8-bit ONNX file too, and measure its accuracy and speed"
+    )
+    parser.add_argument(
+        "--push", metavar="USER/NAME", help="upload the export to this repository of the Hugging Face Hub"
+    )
     parser.add_argument("--to", metavar="DIR", help="target folder (default RUN/export); an earlier export is replaced")
     parser.add_argument(
         "--data", metavar="DIR", help="folder of data sets (default: that of the experiment, $KD_DATA, or a cache)"
@@ -109,12 +122,18 @@ def _run_compare(runs: list[str], *, best: bool, every: bool, csv: str | None) -
     print(compare(runs, best=best, every=every, csv=csv))
 
 
-def _run_export(folder: str, *, top: int, to: str | None, data: str | None, plugins: list[str]) -> None:
+def _run_export(folder: str, *, top: int, push: str | None, plugins: list[str], **options: Any) -> None:
     records.require_experiment(folder)
+    if top > 1 and (push or options["student"] not in ("best", "baseline")):
+        raise UserError("--top: found more than one student, but --push and --student KEY take one")
     from results.export import write_exports  # imports torch
 
-    students = write_exports(folder, top=top, to=to, data=data, plugins=plugins)
+    students = write_exports(folder, top=top, plugins=plugins, **options)
     for student in students:
-        print(f"{student.folder}\n  {student.verified}")
+        print("\n  ".join([str(student.folder), *student.remarks]))
     if len(students) < top:
         print(f"Only {len(students)} of {top}: no more configurations are ranked.")
+    if push:
+        from results.export.hub import push_export  # an optional package
+
+        print(push_export(students[0].folder, push))

@@ -44,6 +44,7 @@ ALLOWED = {
         "numpy",
         "onnx",
         "onnxruntime",
+        "huggingface_hub",
         "safetensors",
         "yaml",
     },

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas
@@ -11,7 +13,9 @@ import torch
 
 from results import grids, leaderboard, markdown, number_columns
 from results.experiment import Experiment
-from results.export import model_files, onnx_speed
+from results.export import card_code, model_files, onnx_speed
+from results.export.card_header import card_header
+from results.export.chosen_students import ChosenStudent
 from results.export.onnx_speed import OnnxSpeed
 from results.protocol import deviation_note, protocol_lines
 from results.students import knob_columns
@@ -22,61 +26,21 @@ from spaces.parts import Model, NamedPart
 from spaces.recipe import Recipe
 
 # the test metrics first
+MACHINE_PATH = re.compile(r"(?<![\w.])/(?:[^\s/,;:()]+/)*([^\s/,;:()]+)")  # keeps the last part
 CARD_NUMBERS = (
     *sorted(number_columns.MAIN_METRICS, key=lambda name: name in VAL_FIELDS),
     *("n", "parameters", "macs", "agreement"),
-)
-
-LOAD = """\
-```python
-from pathlib import Path
-
-import torch
-
-from spaces.space import load_space{imports}
-from trainables.evaluate import predict_logits
-from trainables.models import build_network
-from trainables.weights.weights_file import read_weights
-{register}
-recipe = load_space("recipe.yaml").fill({{}}, seed={seed}, teacher_seed={teacher_seed})
-model = build_network(recipe.network, shape={shape}, classes={classes})
-model.load_state_dict(read_weights(Path("student.safetensors")))
-images = {torch_inputs}
-logits = predict_logits(model, images)
-print(logits.argmax(-1))
-```"""
-
-ONNX = """\
-```python
-import json
-
-import numpy
-import onnxruntime
-
-session = onnxruntime.InferenceSession("student.onnx", providers=["CPUExecutionProvider"])
-classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
-images = {numpy_inputs}
-(logits,) = session.run(["logits"], {{"images": images}})
-print([classes[index] for index in logits.argmax(-1)])
-```"""
-
-
-# Code of random inputs in the card: images, and other inputs.
-TORCH_INPUTS = ("torch.randint(0, 256, (7, *{shape}), dtype=torch.uint8)", "torch.randn(7, *{shape})")
-NUMPY_INPUTS = (
-    "numpy.random.default_rng(0).integers(0, 256, (7, *{shape}), dtype=numpy.uint8)",
-    'numpy.random.default_rng(0).normal(size=(7, *{shape})).astype("float32")',
 )
 
 
 class CardData(NamedTuple):
     """Content of a card.
 
-    `row` is the student's row of `results.students`, `shape` that of an image, `flags` those of the command to train
-    it again; `speeds` includes the teachers.
+    `chosen` has the title. `row` is the student's row of `results.students`, `shape` that of an image, `flags`
+    those of the command to train it again; `speeds` includes the teachers.
     """
 
-    rank: int
+    chosen: ChosenStudent
     recipe: Recipe
     row: pandas.Series
     shape: tuple[int, ...]
@@ -84,8 +48,9 @@ class CardData(NamedTuple):
     classes: Sequence[str]
     plugins: Sequence[str]
     flags: Sequence[str]
-    verified: str
+    remarks: Sequence[str]
     speeds: dict[str, OnnxSpeed | None]
+    normalization: str = ""
 
 
 def recipe_space(recipe: Recipe, name: str) -> str:
@@ -99,16 +64,19 @@ def recipe_space(recipe: Recipe, name: str) -> str:
 
 def student_card(experiment: Experiment, student: CardData) -> str:
     """Return card.md: description, results with protocol, loading and reproduction."""
-    rank = "the best student by validation" if student.rank == 1 else f"rank {student.rank} by validation"
     parts = [
-        f"# {experiment.space.name}: {rank}",
+        card_header(experiment.space.name, student.recipe.data.name, student.row),
+        f"# {experiment.space.name}: {student.chosen.title}",
+        *([f"**{student.chosen.remark}**"] if student.chosen.remark else []),
         _description(experiment, student),
         "## Results\n\n" + _results(experiment, student),
         "## Size and speed\n\n" + onnx_speed.speed_table(student.speeds),
         "## Load\n\n" + _input_and_output(student),
         "The weights, with this project installed:\n\n" + _loading_code(student),
+        "The PyTorch program, with PyTorch only; it has the same inputs and outputs:\n\n"
+        + card_code.PROGRAM.format(torch_inputs=_inputs_code(student, card_code.TORCH_INPUTS)),
         "The ONNX file, with onnxruntime only; its metadata contain the classes:\n\n"
-        + ONNX.format(numpy_inputs=_inputs_code(student, NUMPY_INPUTS)),
+        + card_code.ONNX.format(numpy_inputs=_inputs_code(student, card_code.NUMPY_INPUTS)),
         "## Reproduce\n\n" + _reproduce(student),
     ]
     return "\n\n".join(parts) + "\n"
@@ -155,7 +123,7 @@ def _results(experiment: Experiment, student: CardData) -> str:
         deviation_note(experiment.students),
         f"Chosen by {experiment.metric}: first the configuration by its mean over seeds, then the best of its students."
         " Expect the result of the configuration, not of this student, from another training.",
-        student.verified,
+        *(MACHINE_PATH.sub(r"\1", remark) for remark in student.remarks),
     ]
     table = markdown.table_lines([["", *map(number_columns.number_head, numbers)], *lines])
     verdict = markdown.verdict_lines(experiment_verdict(experiment))
@@ -174,10 +142,11 @@ def _mean_text(group: pandas.DataFrame, number: str) -> str:
 
 
 def _input_and_output(student: CardData) -> str:
+    normalizing = f" It also {student.normalization}." if student.normalization else ""
     inputs = model_files.describe_images(student.shape, student.dtype)
     return (
-        f"Images are {inputs} Any batch size is accepted. Logits are float32 "
-        f"`[batch, {len(student.classes)}]`, in the order of the classes {', '.join(student.classes)}."
+        f"Images are {inputs}{normalizing} Any batch size is accepted. Logits are "
+        f"float32 `[batch, {len(student.classes)}]`, in the order of the classes {', '.join(student.classes)}."
     )
 
 
@@ -188,13 +157,13 @@ def _inputs_code(student: CardData, code: tuple[str, str]) -> str:
 def _loading_code(student: CardData) -> str:
     files = ", ".join(f'Path("plugins/{name}")' for name in student.plugins)
     recipe = student.recipe
-    return LOAD.format(
+    return card_code.LOAD.format(
         imports="\nfrom trainables import plugin" * bool(files),
         register=f"\nplugin.register_plugins(plugin.read_plugins([{files}]))" * bool(files),
         seed=recipe.seed,
         teacher_seed=recipe.teacher.seed if recipe.teacher else 0,
         shape=student.shape,
-        torch_inputs=_inputs_code(student, TORCH_INPUTS),
+        torch_inputs=_inputs_code(student, card_code.TORCH_INPUTS),
         classes=len(student.classes),
     )
 
@@ -203,7 +172,9 @@ def _reproduce(student: CardData) -> str:
     plugins = (part for name in student.plugins for part in ("--plugin", f"plugins/{name}"))
     command = shlex.join(["python", "-m", "search.run", "recipe.yaml", *student.flags, *plugins])
     teacher = student.recipe.teacher
-    weights = f" The teacher's weights are read from {teacher.weights}." if teacher and teacher.weights else ""
+    file = Path(teacher.weights).name if teacher and teacher.weights else ""
+    weights = f" The teacher's weights are read from {file}, which recipe.yaml names." if file else ""
+    weights += " DIR is the folder of the data sets." if "--data" in student.flags else ""
     return (
         f"In this folder, with this project installed:\n\n```sh\n{command}\n```\n\n"
         "The command trains the teacher unless its outputs are in the cache, then this student and its baseline, into "

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from spaces.errors import UserError
 from spaces.recipe import Recipe
@@ -23,7 +26,10 @@ from trainables.weights import tensor_file
 
 WEIGHTS, ONNX, RECIPE, CARD = "student.safetensors", "student.onnx", "recipe.yaml", "card.md"
 READER = "read_image.py"  # copy of trainables/data/image_file.py
+PROGRAM, INT8 = "student.pt2", "student-int8.onnx"
 NAMES = {WEIGHTS, ONNX, RECIPE, CARD, READER}
+EXTRA_NAMES = {PROGRAM, INT8, "plugins"}  # not in every export
+CLASSES_ENTRY = "classes.json"  # in a .pt2 file
 
 
 class ExportedNetwork(nn.Module):
@@ -65,8 +71,45 @@ def trained_classes(path: Path) -> list[str] | None:
     return None if classes is None else json.loads(classes)
 
 
+def export_program(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype = torch.uint8) -> ExportedProgram:
+    """Return the student with its preprocessing as a PyTorch program.
+
+    It takes any batch size. Raises UserError if torch cannot export the model.
+    """
+    example = torch.zeros(2, *shape, dtype=dtype)
+    batch = {"images": {0: torch.export.Dim.DYNAMIC}}
+    with _export_errors():
+        return torch.export.export(ExportedNetwork(model).eval(), (example,), dynamic_shapes=batch)
+
+
+def program_bytes(program: ExportedProgram, classes: Sequence[str]) -> bytes:
+    """Return a .pt2 file for `torch.export.load`, with the class names.
+
+    It runs in plain PyTorch: neither this project nor a plugin is needed.
+    """
+    for module in program.graph_module.modules():
+        for node in getattr(module, "graph", torch.fx.Graph()).nodes:
+            node.meta.pop("stack_trace", None)  # paths of this machine
+    content = io.BytesIO()
+    torch.export.save(program, content, extra_files={CLASSES_ENTRY: json.dumps(list(classes))})
+    return content.getvalue()
+
+
+@contextmanager
+def _export_errors() -> Iterator[None]:
+    """Raise every error of torch's exporters as a UserError."""
+    try:
+        with warnings.catch_warnings():
+            # torch's exporter calls a function deprecated by torch
+            warnings.filterwarnings("ignore", r".isinstance\(treespec, LeafSpec\). is deprecated", FutureWarning)
+            yield
+    except Exception as error:  # the exporters can fail in many ways on a custom model
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(f"the model cannot be exported: {reason[0]}") from error
+
+
 def onnx_bytes(
-    model: nn.Module,
+    model: nn.Module | ExportedProgram,
     shape: tuple[int, ...],
     classes: Sequence[str],
     depth: int = FULL_DEPTH,
@@ -77,28 +120,23 @@ def onnx_bytes(
     Its metadata describe the images, list the classes as JSON, and hold the bit depth for `read_image`. Raises
     UserError if torch cannot export the model.
     """
-    example = torch.zeros(2, *shape, dtype=dtype)
-    try:
-        with warnings.catch_warnings():
-            # torch's exporter calls a function deprecated by torch
-            warnings.filterwarnings("ignore", r".isinstance\(treespec, LeafSpec\). is deprecated", FutureWarning)
-            program = torch.onnx.export(
-                ExportedNetwork(model).eval(),
-                (example,),
-                dynamo=True,
-                verbose=False,
-                input_names=["images"],
-                output_names=["logits"],
-                dynamic_shapes={"images": {0: "batch"}},
-            )
-    except Exception as error:  # the exporter can fail in many ways on a custom model
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"the model cannot be exported as ONNX: {reason[0]}") from error
+    exported = model if isinstance(model, ExportedProgram) else export_program(model, shape, dtype)
+    with _export_errors():
+        program = torch.onnx.export(
+            exported,
+            (torch.zeros(2, *shape, dtype=dtype),),
+            dynamo=True,
+            verbose=False,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes={"images": {0: "batch"}},
+        )
     assert program is not None  # documented for dynamo=True
     proto = program.model_proto
     graph = proto.graph
     for part in (proto, graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *graph.value_info):
         del part.metadata_props[:]  # the exporter's notes contain paths of this machine
+    del graph.value_info[:]  # the exporter's shapes contradict its transposed weights, which breaks quantizers
     metadata = {"images": describe_images(shape, dtype), "classes": json.dumps(list(classes)), "depth": str(depth)}
     onnx.helper.set_model_props(proto, metadata)
     return proto.SerializeToString()
@@ -132,3 +170,24 @@ def run_onnx(path: Path, images: Tensor, most: int = EVALUATION_BATCH) -> Tensor
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     batches = [images[:1], *images[1:].split(most)]
     return torch.cat([torch.from_numpy(session.run(["logits"], {"images": batch.numpy()})[0]) for batch in batches])
+
+
+def run_program(path: Path, images: Tensor, most: int = EVALUATION_BATCH) -> Tensor:
+    """Return logits `[n, classes]` of a .pt2 file.
+
+    The batches are those of `run_onnx`.
+    """
+    program = torch.export.load(path).module()
+    with torch.no_grad():
+        return torch.cat([program(batch) for batch in [images[:1], *images[1:].split(most)]])
+
+
+def input_normalization(model: nn.Module) -> str:
+    """Return the normalization inside a network as text, "" without one."""
+    numbers = [
+        (", ".join(f"{value:.4g}" for value in module.get_buffer(name).flatten().tolist()))
+        for module in model.modules()
+        for name in ("input_mean", "input_std")
+        if name in module._buffers
+    ]
+    return f"subtracts the mean ({numbers[0]}) and divides by the deviation ({numbers[1]})" if numbers else ""

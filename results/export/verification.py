@@ -8,7 +8,7 @@ from typing import NoReturn
 from torch import Tensor, nn
 
 from results.export import model_files
-from results.export.model_files import ONNX, RECIPE, WEIGHTS
+from results.export.model_files import INT8, ONNX, PROGRAM, RECIPE, WEIGHTS
 from results.export.verification_images import VerificationImages
 from results.records import Row
 from spaces import space
@@ -33,15 +33,28 @@ def verify_export(folder: Path, model: nn.Module, recipe: Recipe, end: Row, test
     outputs = {
         WEIGHTS: predict_logits(reloaded, test.images),
         ONNX: model_files.run_onnx(folder / ONNX, test.images, evaluation_batch_size(model, test.shape)),
+        PROGRAM: model_files.run_program(folder / PROGRAM, test.images, evaluation_batch_size(model, test.shape)),
     }
     difference = max(_largest_difference(name, values, logits) for name, values in outputs.items())
     kind = "random" if test.labels is None else "test"
-    sentence = f"Reloaded from both files, logits differ by at most {difference:.0e} on {len(logits):,} {kind} images"
+    sentence = f"Reloaded from all files, logits differ by at most {difference:.0e} on {len(logits):,} {kind} images"
     if test.labels is None:
         return f"{sentence}; accuracy could not be checked: {test.missing}."
     for name, values in {"the student": logits, **outputs}.items():
         _require_recorded_scores(name, values, test.labels, end)
     return f"{sentence}; test accuracy {100 * accuracy(logits, test.labels):.2f} %, as recorded in training."
+
+
+def compare_int8(folder: Path, test: VerificationImages, calibration_images: int) -> str:
+    """Return the test accuracy of the 8-bit file beside the float file's."""
+    assert test.labels is not None
+    logits = [model_files.run_onnx(folder / name, test.images) for name in (INT8, ONNX)]
+    own, full = (f"{100 * accuracy(values, test.labels):.2f} %" for values in logits)
+    agreeing = f"{100 * (logits[0].argmax(-1) == logits[1].argmax(-1)).double().mean().item():.2f} %"
+    return (
+        f"In 8 bits ({INT8}), test accuracy {own}, and {full} in float32; the same class for {agreeing} of the test "
+        f"images. Activations were measured on {calibration_images} training images."
+    )
 
 
 def _require_same_recipe(path: Path, recipe: Recipe) -> None:

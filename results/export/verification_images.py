@@ -12,6 +12,7 @@ from torch import Tensor
 
 from results import records
 from results.experiment import Experiment
+from results.export.int8 import CALIBRATION_IMAGES
 from results.records import Row
 from spaces.errors import UserError
 from spaces.recipe import Recipe
@@ -37,6 +38,7 @@ class VerificationImages(NamedTuple):
     classes: list[str]
     flags: list[str]
     depth: int  # bits used by image files of 16 bits
+    training: Tensor | None = None  # some training images, to measure activations on
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,9 +70,11 @@ def load_verification_images(environment: Row, recorded: Row, recipe: Recipe, ro
             environment.get("data", {}).get("depth", FULL_DEPTH),
         )
         return VerificationImages(images, None, str(missing), [*recorded["classes"]], smoke, depth)
-    images, labels = (to_tensor(array, torch.device("cpu")) for array in data.test)
-    flags = [*(["--data", str(folder)] if folder else []), *smoke]
-    return VerificationImages(images, labels, "", list(data.classes), flags, data.depth)
+    cpu = torch.device("cpu")
+    images, labels = (to_tensor(array, cpu) for array in data.test)
+    training = to_tensor(data.train.take(CALIBRATION_IMAGES).images, cpu)
+    flags = [*(["--data", "DIR"] if folder else []), *smoke]  # no path of this machine
+    return VerificationImages(images, labels, "", list(data.classes), flags, data.depth, training)
 
 
 def recorded_data(experiment: Experiment) -> Row:

@@ -8,11 +8,13 @@ from pathlib import Path
 import optuna
 import pandas
 import pytest
+import torch
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from results import paths, records
 from results.experiment import Experiment, load_experiment
+from results.export.chosen_students import ChosenStudent
 from results.export.model_card import CardData, student_card
 from results.leaderboard import build_leaderboard
 from results.markdown import leaderboard_page
@@ -79,7 +81,10 @@ def test_a_metric_is_in_the_markdown_leaderboard_and_the_report(experiment, name
 def test_a_metric_is_on_the_card(experiment, name):
     recipe = Recipe.model_validate({"student": {"model": {"name": "mlp", "hidden": [4]}}})
     row = experiment.students.iloc[0]
-    card = student_card(experiment, CardData(1, recipe, row, (1, 8, 8), ["HP", "SSA"], [], [], "", {}))
+    card = student_card(
+        experiment,
+        CardData(ChosenStudent("t", "the best"), recipe, row, (1, 8, 8), torch.uint8, ["HP", "SSA"], [], [], [], {}),
+    )
     assert f"| {number_head(name)} |" in card and f" {format_number(name, STUDENT[name])} |" in card
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pandas
 import pytest
+import torch
 
 from results import leaderboard, markdown, number_columns, records
 from results.compare import joint_leaderboard, side_by_side
 from results.experiment import Experiment, load_experiment
+from results.export.chosen_students import ChosenStudent
 from results.export.model_card import CardData, _results
 from results.report.page import report_data
 from results.verdict import experiment_verdict
@@ -105,7 +107,10 @@ def test_they_are_on_the_card(scored: Path) -> None:
     experiment = with_data(scored, **POLYPS)
     row = experiment.students[experiment.students["stage"] == "explore"].iloc[-1]
     recipe = Recipe.model_validate({"student": {"model": {"name": "mlp", "hidden": [4]}}})
-    text = _results(experiment, CardData(1, recipe, row, (1, 8, 8), ["HP", "SSA"], [], [], "", {}))
+    text = _results(
+        experiment,
+        CardData(ChosenStudent("t", "the best"), recipe, row, (1, 8, 8), torch.uint8, ["HP", "SSA"], [], [], [], {}),
+    )
     assert all(f"| {head} |" in text for head in SHOWN)
     assert text.startswith(f"> {experiment_verdict(experiment).sentence}\n")
     [line] = [line for line in text.splitlines() if line.startswith("| this student")]

@@ -176,3 +176,18 @@ def clean() -> Iterator[None]:
     yield
     MODELS.pop("narrow", None)
     plugin._loaded_sources.clear()
+
+
+def write_mnist(folder: Path, shape: list[int] | None) -> None:
+    """Record MNIST as the data, with images of the size of digits."""
+    text = paths.space_file(folder).read_text()
+    paths.space_file(folder).write_text(text.replace("name: digits", "name: mnist"))
+    environment = records.read_environment(folder)
+    environment["data"] = {**environment["data"], "name": "mnist", "shape": shape}
+    records.save_environment(folder, {**environment, "data": {k: v for k, v in environment["data"].items() if v}})
+
+
+@pytest.fixture(scope="session")
+def record_mnist() -> Callable[..., None]:
+    """Record MNIST, which is not on this machine, as the data of an experiment."""
+    return write_mnist

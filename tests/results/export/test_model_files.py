@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import zipfile
 
 import numpy
 import onnx
@@ -18,8 +20,8 @@ from trainables.evaluate import predict_logits
 from trainables.weights import tensor_file
 
 
-def test_four_files_and_nothing_else(exported):
-    assert {path.name for path in exported.iterdir()} == model_files.NAMES
+def test_these_files_and_nothing_else(exported):
+    assert {path.name for path in exported.iterdir()} == model_files.NAMES | {model_files.PROGRAM}
     assert [path.name for path in exported.parent.iterdir()] == ["best"]
 
 
@@ -31,6 +33,26 @@ def test_onnx_reproduces_the_logits(trained, exported, batch, tmp_path, referenc
     (logits,) = session.run(["logits"], {"images": images.numpy()})
     assert logits.dtype == numpy.float32
     numpy.testing.assert_allclose(logits, reference(trained, images), rtol=1e-4, atol=1e-4)
+
+
+def test_the_program_runs_in_plain_pytorch(trained, exported, tmp_path, reference, python):
+    """Without this project: the interpreter starts in another folder and may not import it."""
+    images = torch.from_numpy(datasets.load_dataset("digits").test.images[:7])
+    torch.save(images, tmp_path / "images.pt")
+    script = f"""
+import sys, torch
+extra = {{"classes.json": ""}}
+program = torch.export.load({str(exported / "student.pt2")!r}, extra_files=extra).module()
+logits = torch.cat([program(batch) for batch in torch.load("images.pt").split([1, 6])])
+assert not {{"trainables", "results", "spaces"}} & sys.modules.keys()
+torch.save(logits.detach(), "logits.pt")
+print(extra["classes.json"])
+"""
+    done = python("-c", script, cwd=tmp_path)
+    assert json.loads(done.stdout) == list("0123456789"), done.stderr
+    torch.testing.assert_close(torch.load(tmp_path / "logits.pt"), reference(trained, images), rtol=1e-4, atol=1e-4)
+    with zipfile.ZipFile(exported / "student.pt2") as archive:
+        assert not any(re.search(rb"/(model_files|mlp|build)\.py", archive.read(name)) for name in archive.namelist())
 
 
 def test_onnx_is_valid_and_contains_no_paths(exported):

@@ -16,15 +16,6 @@ from trainables.data.data_identity import data_identity
 from trainables.weights import tensor_file
 
 
-def record_mnist(folder: Path, shape: list[int] | None) -> None:
-    """Record MNIST as the data, with images of the size of digits."""
-    text = paths.space_file(folder).read_text()
-    paths.space_file(folder).write_text(text.replace("name: digits", "name: mnist"))
-    environment = records.read_environment(folder)
-    environment["data"] = {**environment["data"], "name": "mnist", "shape": shape}
-    records.save_environment(folder, {**environment, "data": {k: v for k, v in environment["data"].items() if v}})
-
-
 def test_a_smoke_test_is_verified_on_its_own_images(tmp_path, train):
     folder = train(tmp_path / "run", data=datasets.load_dataset("digits").take(128, 40, 50))
     environment = records.read_environment(folder)
@@ -34,7 +25,7 @@ def test_a_smoke_test_is_verified_on_its_own_images(tmp_path, train):
     assert "on 50 test images" in text and "search.run recipe.yaml --smoke-test\n" in text
 
 
-def test_without_data_logits_are_compared_on_random_images(copy, tmp_path, monkeypatch, capsys):
+def test_without_data_logits_are_compared_on_random_images(copy, record_mnist, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KD_DATA", str(tmp_path / "nothing"))
     record_mnist(copy, [1, 8, 8])
     assert main(["export", str(copy)]) == 0
@@ -44,7 +35,7 @@ def test_without_data_logits_are_compared_on_random_images(copy, tmp_path, monke
     assert "mnist" in capsys.readouterr().err
 
 
-def test_without_data_and_shape_there_is_no_export(copy, tmp_path, monkeypatch):
+def test_without_data_and_shape_there_is_no_export(copy, record_mnist, tmp_path, monkeypatch):
     monkeypatch.setenv("KD_DATA", str(tmp_path / "nothing"))
     record_mnist(copy, None)
     with pytest.raises(UserError, match="cannot be verified"):
