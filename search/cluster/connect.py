@@ -177,7 +177,7 @@ def _init_ray(**options: Any) -> None:
     """
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except SystemExit:  # raised by Ray's handler, for a signal during ray.init
         raise KeyboardInterrupt from None
     finally:

@@ -79,6 +79,7 @@ class TrainingNodes:
         self._checks: dict[str, Any] = {}  # references to the results of running checks, by node id
         self._refused: dict[str, str] = {}  # reasons, by node id
         self._reports: dict[str, NodeReport] = {}  # of nodes that passed
+        self._checked_again: set[str] = set()  # ids of nodes that passed before
         self._alive: dict[str, Node] = {}
         self._read_at = float("-inf")
 
@@ -134,6 +135,16 @@ class TrainingNodes:
             self._refused[node_id] = reason
             self._reports.pop(node_id, None)
             self._print_result(node_id)
+
+    def check_again(self, node_id: str) -> None:
+        """Place nothing on a node until it has passed another check.
+
+        Ray lists a dead node as alive for up to half a minute, and each worker placed there would die.
+        """
+        if node_id in self._reports:
+            del self._reports[node_id]
+            self._checked_again.add(node_id)
+            self._checks[node_id] = start_check(node_id)
 
     def worker_slots(self, required: Resources) -> dict[str, int]:
         """Return the room for workers, by node id."""
@@ -196,5 +207,5 @@ class TrainingNodes:
         name = self._alive[node_id].name if node_id in self._alive else node_id
         if node_id in self._refused:
             self._print_line(f"node {name}: trains no students: {self._refused[node_id]}")
-        else:
+        elif node_id not in self._checked_again:
             self._print_line(f"node {name}: joined the search")

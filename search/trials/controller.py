@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from ray.air.execution._internal import TrackedActor
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.search import BasicVariantGenerator
@@ -35,6 +36,7 @@ class StudentController(TuneController):
     def __init__(self, *, placement: WorkerPlacement, print_line: Callable[[str], None], **options: Any) -> None:
         super().__init__(resource_manager_factory=lambda: placement, **options)
         self._placement, self._print_line = placement, print_line
+        self._print_trial_errors = False  # the callback prints one line
         self._waits_since = monotonic()
         self._printed_wait = ""
 
@@ -86,6 +88,11 @@ class StudentController(TuneController):
                 self._staged_trials.add(next_trial)
                 self._actor_cache.increase_max(next_trial.placement_group_factory)
         return False
+
+    def _actor_failed(self, tracked_actor: TrackedActor, exception: Exception) -> None:
+        """Handle the death of a worker; its node may be dead as well."""
+        self._placement.doubt_left_node()
+        super()._actor_failed(tracked_actor, exception)
 
     def _has_starting_worker(self, trial: Trial) -> bool:
         worker = self._trial_to_actor.get(trial)

@@ -38,6 +38,7 @@ class WorkerPlacement(ResourceManager):
         self.nodes, self._required = nodes, required
         self._placed: Counter[str] = Counter()  # workers by node id
         self.requested = 0  # workers without a place
+        self._left_node = ""  # id of the node of the worker that ended last
 
     def request_resources(self, resource_request: ResourceRequest) -> None:
         """Ask for a place."""
@@ -63,12 +64,17 @@ class WorkerPlacement(ResourceManager):
     def free_resources(self, acquired_resource: AcquiredResources) -> None:
         """Give a place back."""
         assert isinstance(acquired_resource, PlacedWorker)
-        self._placed[acquired_resource.node_id] -= 1
+        self._left_node = acquired_resource.node_id
+        self._placed[self._left_node] -= 1
 
     def clear(self) -> None:
         """Forget all requests and places."""
         self._placed.clear()
         self.requested = 0
+
+    def doubt_left_node(self) -> None:
+        """Check the node of the worker that ended last: it died."""
+        self.nodes.check_again(self._left_node)
 
     def worker_count(self) -> int:
         """Return the number of workers at one time, at least 1."""

@@ -103,6 +103,7 @@ def _teacher_events(context: SearchContext, student: StudentSpec, requested: Req
                 raise
             context.nodes.refuse(place.node_id, str(error.cause))
         except ray.exceptions.RayError as error:
+            context.nodes.check_again(place.node_id)
             retry += 1
             if retry > MAX_RETRIES:
                 raise UserError(f"teacher: its worker process died {retry} times: {_error_summary(error)}") from None

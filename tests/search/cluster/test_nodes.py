@@ -36,6 +36,11 @@ class Cluster:
             for name, cpus in self.cpus.items()
         ]
 
+    def get(self, name: str, timeout: float) -> Any:
+        if isinstance(self.results[name], Exception):
+            raise self.results[name]
+        return self.results[name]
+
     def start_check(self, name: str) -> str:
         self.checks.append(name)
         return name
@@ -48,7 +53,7 @@ def cluster(monkeypatch) -> Cluster:
     monkeypatch.setattr(module, "start_check", cluster.start_check)
     monkeypatch.setattr(module.ray, "nodes", cluster.nodes)
     monkeypatch.setattr(module.ray, "wait", lambda checks, timeout: (checks, []))
-    monkeypatch.setattr(ray, "get", lambda name, timeout: cluster.results[name])
+    monkeypatch.setattr(ray, "get", cluster.get)
     return cluster
 
 
@@ -110,8 +115,17 @@ def test_workers_are_placed_where_most_room_is(cluster, table, lines):
     assert not placement.has_resources_ready(request) and lines == ["node small: left the cluster"]
     placement.free_resources(next(worker for worker in placed if worker and worker.node_id == "large"))
     assert placement.has_resources_ready(request)
-    placement.cancel_resource_request(request)
-    assert not placement.has_resources_ready(request)
+    cluster.results["large"] = ray.exceptions.NodeDiedError("gone")
+    placement.doubt_left_node()
+    assert not placement.has_resources_ready(request) and "node large: trains no students: does not" in lines[-1]
+
+
+def test_a_node_that_passes_again_is_used_silently(cluster, table, lines):
+    """As after the death of one worker of a living node."""
+    cluster.join("here", 1)
+    table.check_all()
+    table.check_again("here")
+    assert table.worker_slots(ONE_CPU) == {"here": 1} and lines == [] and cluster.checks == ["here", "here"]
 
 
 @pytest.mark.parametrize(
