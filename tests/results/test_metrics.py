@@ -90,7 +90,7 @@ def test_a_metric_is_on_the_card(experiment, name):
 
 @pytest.mark.parametrize("name", METRIC_FIELDS)
 def test_a_metric_is_in_tensorboard(experiment, name):
-    (run,) = paths.tensorboard_folder(experiment.folder).glob("explore-*")
+    (run,) = paths.tensorboard_folder(experiment.folder).glob("*seed*")
     events = EventAccumulator(str(run))
     events.Reload()
     assert [event.value for event in events.Scalars(METRIC_FIELDS[name].tag)] == [pytest.approx(STUDENT[name])]

@@ -114,7 +114,8 @@ def test_every_student_is_a_run_below_the_experiments_run(rows, connect, uri):
     assert best.info.run_name == "alpha 0.5, temperature 4, seed 0"
 
 
-def test_the_experiments_run_has_winner_gain_and_report(full, connect, uri, tmp_path):
+def test_the_experiments_run_has_winner_gain_and_report(full, connect, uri, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MLflow keeps artifacts of a store without a server in ./mlruns
     tracker = connect(folder=full)
     tracker.close(list(histories(full)), done=True)
     parent = stored_runs(uri)[""]
