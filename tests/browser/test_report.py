@@ -91,8 +91,8 @@ def test_a_table_is_saved_as_csv_without_the_rows_filtered_out(look, finished):
 
 def test_rows_are_copied_with_tabs(screen):
     page = screen.page
-    page.evaluate("document.execCommand = () => { window.copied = document.activeElement.value; }")
-    page.evaluate("navigator.clipboard.writeText = () => Promise.reject()")
+    page.evaluate("() => { document.execCommand = () => { window.copied = document.activeElement.value; }; }")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
     page.locator("#leaderboard .copy").get_by_role("button", name="Copy").click()
     lines = page.wait_for_function("window.copied").json_value().splitlines()
     assert len(lines) == 27 and lines[0].startswith("rank\tstage\tvalidation %\t")
@@ -132,9 +132,7 @@ def test_the_metric_can_be_switched(screen):
 
 
 def test_every_control_can_be_reached_by_keyboard_and_has_a_name(screen):
-    unnamed = (
-        """all => all.filter(e => !(e.labels?.length || e.innerText?.trim() || e.getAttribute('aria-label'))).length"""
-    )
+    unnamed = """all => all.filter(e => !(e.labels?.length || e.textContent?.trim() || e.getAttribute('aria-label'))).length"""
     assert screen.page.locator("button, select, input").evaluate_all(unnamed) == 0
     assert screen.page.locator(".plot:not([role=img][aria-label])").count() == 0
     screen.page.keyboard.press("Tab")
