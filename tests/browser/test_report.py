@@ -132,7 +132,8 @@ def test_the_metric_can_be_switched(screen):
 
 
 def test_every_control_can_be_reached_by_keyboard_and_has_a_name(screen):
-    unnamed = """all => all.filter(e => !(e.labels?.length || e.textContent?.trim() || e.getAttribute('aria-label'))).length"""
+    named = "e.labels?.length || e.textContent?.trim() || e.getAttribute('aria-label')"
+    unnamed = f"all => all.filter(e => !({named})).length"
     assert screen.page.locator("button, select, input").evaluate_all(unnamed) == 0
     assert screen.page.locator(".plot:not([role=img][aria-label])").count() == 0
     screen.page.keyboard.press("Tab")
