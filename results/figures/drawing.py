@@ -34,7 +34,8 @@ def draw_heatmap(data: Heatmap, kind: PictureKind = "png") -> bytes:
     """Draw a heat map; the cells contain mean, deviation and tie mark."""
     percent = numpy.array(data.percent, dtype=float)
     rows, columns = percent.shape
-    width = max(COLUMN_INCHES, CELL_INCHES * columns + 1.3)
+    label_inches = CHARACTER_WIDTH * FONT_POINTS * max(map(len, data.row_labels)) / 72
+    width = max(COLUMN_INCHES, CELL_INCHES * columns + label_inches + 1.0)
     figure = Figure(figsize=(width, ROW_INCHES * rows + 1.5), layout="constrained")
     axes = figure.subplots()
     scale = LinearSegmentedColormap.from_list("accuracy", LIGHT_SCALE)

@@ -32,6 +32,13 @@ def test_a_running_heatmap_is_drawn_with_empty_cells(running):
     size(draw_heatmap(data))
 
 
+def test_long_labels_widen_a_heatmap(full):
+    experiment = load_experiment(full)
+    data = heatmap(experiment, experiment.grid())
+    long = data._replace(row_labels=[label * 9 for label in data.row_labels])
+    assert size(draw_heatmap(long))[0] > size(draw_heatmap(data))[0] + 1000
+
+
 def test_learning_curves_are_drawn(full, empty):
     for folder in (full, empty().folder):
         experiment = load_experiment(folder)
