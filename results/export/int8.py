@@ -2,7 +2,7 @@
 
 Static quantization by onnxruntime: convolutions and matrix products are computed in 8 bits, weights with one scale per
 channel, activations with scales measured on training images. Dynamic quantization, which needs no images, was 2 to 11
-times slower than the float file (3 networks, batches of 1 and 64, one thread, onnxruntime 1.27).
+times slower than the float file (3 networks, batches of 1 and 64, one thread, onnxruntime 1.31).
 """
 
 from __future__ import annotations
