@@ -31,7 +31,7 @@ def narrow(shape, classes, *, width: int = 4):
 
 def weighed(student, teacher, labels, *, alpha: float, strength: float):
     """strength times cross-entropy."""
-    if strength == 3:
+    if strength == 3 and len(labels) == 64:  # not in the check before the training
         raise RuntimeError("no shape [batch, 3]\\nfits here")
     return strength * cross_entropy(student.logits, labels, reduction="none")
 
@@ -108,8 +108,8 @@ from spaces.errors import UserError
 home = Path(sys.argv[1])
 for name in ("first", "second"):
     output = io.StringIO()
-    code = search.run(home / "x.yaml", out=home / name, console=Console(file=output))
-    print(name, code, "Leaderboard" in output.getvalue())
+    result = search.run(home / "x.yaml", out=home / name, console=Console(file=output))
+    print(name, result.exit_code, "Leaderboard" in output.getvalue())
 try:
     search.run(home / "none.yaml", out=home / "third")
 except UserError as error:
