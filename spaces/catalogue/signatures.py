@@ -27,6 +27,7 @@ _BOUNDS = {
     "maximum": "le",
     "exclusiveMaximum": "lt",
     "minItems": "min_length",
+    "minLength": "min_length",
 }
 
 

@@ -16,6 +16,7 @@ from conftest import FULL, only_in_full
 from results import paths, records
 from results.students import History, histories
 
+LOG_STATE = "tensorboard/rows.sha256"  # written after the tables
 ADAPTIVE: dict[str, Any] = {
     "method": {"name": "hinton", "alpha": {"uniform": [0, 1]}, "temperature": {"loguniform": [1, 16]}},
     "search": {"algorithm": "tpe", "scheduler": "asha", "trials": 8, "grace_period": 1, "reduction": 2},
@@ -30,7 +31,7 @@ def phase(folder: Path, teachers: Path, begun: set[Path]) -> str:
     past = list(histories(folder))
     if not past:
         return "teacher training" if set(teachers.glob("*/checkpoint.safetensors")) - begun else "start"
-    if paths.students_file(folder).exists() and not any(folder.glob("report.html")):
+    if paths.students_file(folder).exists() and not (folder / LOG_STATE).exists():
         return "tables"
     if any(student.start["stage"] == "confirm" and not student.end for student in past):
         return "confirm"
@@ -58,7 +59,7 @@ class Chain:
 
     def kill(self, target: str, random: Random) -> None:
         """Run until a phase, some epochs longer, and kill; count students with changed rows as lost."""
-        for name in ("report.html", "students.csv"):
+        for name in (LOG_STATE, "students.csv"):
             (self.folder / name).unlink(missing_ok=True)
         begun = set(self.teachers.glob("*/checkpoint.safetensors")) if not any(self.folder.glob("trials/*")) else set()
         run = self.start(self.space, self.folder)

@@ -100,7 +100,7 @@ def test_a_folder_of_an_earlier_version_exits_2(full, tmp_path, capsys):
 
 
 def test_results_need_no_ray_no_torch_and_no_search():
-    loaded = fresh("import results.command_line")
+    loaded = fresh("import results.command_line, results.rebuild, results.terminal")
     assert not {"ray", "torch", "search", "trainables", "tensorflow", "tensorboardX", "optuna"} & set(loaded)
     assert "matplotlib" in loaded
 
@@ -114,7 +114,7 @@ def test_the_command_in_an_interpreter_of_its_own(full, tmp_path):
     command = [sys.executable, "-W", "error", "-m", "results", str(folder)]
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}  # which wraps lines
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout.rstrip().endswith(f"logs: {folder}")
+    assert done.stdout.rstrip().endswith(f"tensorboard --logdir {folder}/tensorboard")
     assert "Temperature matters (p < 0.001)." in done.stdout and done.stderr == ""
     assert paths.heatmap_file(folder).exists()
 

@@ -73,7 +73,7 @@ def test_show_method(output_of) -> None:
     assert lines[0] == "hinton, a method"
     assert "temperature_path linear or cosine linear choice" in lines
     assert any(line.startswith("alpha a number from 0 to 1") for line in lines)
-    assert "temperature a number above 0 required choice, uniform, loguniform, int" in lines
+    assert "temperature a number above 0 to 1000 required choice, uniform, loguniform, int" in lines
     assert any(line.startswith("Loss alpha · T² · KL(") for line in lines)
     assert "Source Hinton, Vinyals & Dean (2015), section 2" in lines
 
@@ -90,7 +90,7 @@ def test_show_key(output_of) -> None:
     text = output_of("show", "temperature")
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert lines[0] == "temperature, a key of" and max(map(len, text.splitlines())) <= 100
-    assert "hinton a method a number above 0 required choice, uniform, loguniform, int" in lines
+    assert "hinton a method a number above 0 to 1000 required choice, uniform, loguniform, int" in lines
     owners = {entry.name for entry in catalogue_entries() if "temperature" in [key.name for key in entry_keys(entry)]}
     assert {line.split()[0] for line in lines[3:]} >= owners
 
