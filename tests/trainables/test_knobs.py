@@ -96,3 +96,10 @@ def test_every_registered_function_is_annotated(entry: Any) -> None:
         assert field.annotation is not Any, name
         if not field.is_required():
             assert knob_problems(entry, {name: field.default}) in ([], knob_problems(entry, {}))
+
+
+def test_a_known_key_is_not_taken_for_a_missing_one() -> None:
+    problems = knob_problems(METHODS["hinton"], {"alpha": 0.5, "final_temperature": 2.0})
+    assert problems == [("temperature", "missing")]
+    problems = knob_problems(METHODS["hinton"], {"alpha": 0.5, "temprature": 2.0})
+    assert problems == [("temprature", "unknown key; did you mean temperature?")]
