@@ -21,7 +21,7 @@ def exponent(student, teacher, labels, *, alpha: Fraction):
 
 def weighted(student, teacher, labels, *, weight: TeacherWeight):
     hard = cross_entropy(student.logits, labels, reduction="none")
-    soft = cross_entropy(student.logits, teacher.logits.softmax(-1), reduction="none")
+    soft = cross_entropy(student.logits, teacher.logits.detach().softmax(-1), reduction="none")
     return weight * soft + (1 - weight) * hard
 
 
