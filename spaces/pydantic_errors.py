@@ -44,12 +44,14 @@ def validation_problems(
     """
     for details in error.errors(include_url=False):
         loc = details["loc"]
-        known = {*_key_names(model, loc[:-1]), *other_keys} if details["type"] in ("missing", "extra_forbidden") else ()
-        if details["type"] == "missing" and (misspelled := _misspelled_key(details["input"], str(loc[-1]), known)):
+        valid_keys = (
+            {*_key_names(model, loc[:-1]), *other_keys} if details["type"] in ("missing", "extra_forbidden") else ()
+        )
+        if details["type"] == "missing" and (misspelled := _misspelled_key(details["input"], str(loc[-1]), valid_keys)):
             yield _dotted_path((*loc[:-1], misspelled)), unknown_key(misspelled, [str(loc[-1])])
         elif details["type"] == "conflict":
             yield _dotted_path((*loc, details.get("ctx", {})["path"])), details["msg"]
-        elif not (details["type"] == "extra_forbidden" and _is_misspelled_required_key(error, details, known)):
+        elif not (details["type"] == "extra_forbidden" and _is_misspelled_required_key(error, details, valid_keys)):
             # No domain can stand in data or in a list.
             fixed = loc[:1] == ("data",) or any(isinstance(part, int) for part in loc)
             hint = _choice_hint(details) if searchable and not fixed else ""
@@ -96,7 +98,7 @@ def _choice_hint(details: ErrorDetails) -> str:
     return f"; to search it, write {{{text}}}" if valid and len(text) <= 80 else ""
 
 
-def _is_misspelled_required_key(error: ValidationError, details: ErrorDetails, known: Collection[str]) -> bool:
+def _is_misspelled_required_key(error: ValidationError, details: ErrorDetails, valid_keys: Collection[str]) -> bool:
     # pydantic reports a misspelled required key twice, as missing and as unknown: one of them is left out.
     siblings = (
         sibling
@@ -104,13 +106,14 @@ def _is_misspelled_required_key(error: ValidationError, details: ErrorDetails, k
         if sibling["loc"][:-1] == details["loc"][:-1] and sibling["type"] == "missing"
     )
     return any(
-        _misspelled_key(sibling["input"], str(sibling["loc"][-1]), known) == details["loc"][-1] for sibling in siblings
+        _misspelled_key(sibling["input"], str(sibling["loc"][-1]), valid_keys) == details["loc"][-1]
+        for sibling in siblings
     )
 
 
-def _misspelled_key(mapping: object, key: str, known: Collection[str]) -> str | None:
+def _misspelled_key(mapping: object, key: str, valid_keys: Collection[str]) -> str | None:
     """Return the unknown key that was probably meant as a missing one, None without one."""
-    words = [str(word) for word in mapping if word not in known] if isinstance(mapping, dict) else []
+    words = [str(word) for word in mapping if word not in valid_keys] if isinstance(mapping, dict) else []
     return find_misspelled(key, words)
 
 
