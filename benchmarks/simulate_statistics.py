@@ -2,7 +2,7 @@
 
 Simulated experiments with known effects: seeds shift all cells alike, each cell has noise of its own, and validation
 and test of a student correlate by CORRELATION. The functions under test are those of `results`. `make statistics`
-writes the table into docs/explanation/numbers.md; it takes about three minutes of one processor.
+writes the table into docs/explanation/numbers.md.
 """
 
 from __future__ import annotations

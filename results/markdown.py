@@ -24,7 +24,7 @@ def leaderboard_page(experiment: Experiment) -> str:
     shown = top_lines(lines, SHOWN_CONFIGURATIONS)
     hidden = len(lines) - len(shown)
     notes = [
-        f"Ranked by {experiment.metric} (mean over seeds). Only configurations of the same stage, epochs and n are "
+        f"Ranked by {experiment.metric} (mean over seeds). Only configurations of the same stage and n are "
         "ranked against each other. " + deviation_note(experiment.students),
         "n counts finished students; those not counted are in the last column.",
         *metric_notes(experiment, numbers),

@@ -17,6 +17,7 @@ from typing import Any
 
 from ray import tune
 
+from results.console import print_plain
 from results.students import histories, history
 from results.wording import format_duration
 from search.algorithms import SCHEDULERS
@@ -91,7 +92,7 @@ def _stage_winners(context: SearchContext, stage: str, top: int) -> list[dict[st
 
 
 def _print_stage_line(context: SearchContext, line: str) -> None:
-    context.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
+    print_plain(context.display.console, line)
 
 
 def _train_stage(context: SearchContext, stage: str, students: Sequence[StudentSpec]) -> None:

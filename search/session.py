@@ -37,9 +37,9 @@ def check_or_train(
 ) -> int:
     """Check networks and folder, print the plan, train.
 
-    Returns the exit code; with --check nothing is trained. `import_seconds` is the
-    CPU time in which this machine imported torch and Ray, from which the start-up is estimated; None if unknown. Raises
-    UserError for what the user can correct, and MissingWeightsError for missing published weights.
+    Returns the exit code; with --check nothing is trained. `import_seconds` is the CPU time in which this machine
+    imported torch and Ray, from which the start-up is estimated; None if unknown. Raises UserError for what the user
+    can correct, and MissingWeightsError for missing published weights.
     """
     data = fit_networks(space, data, options)
     if options.fresh and not options.check and (aside := move_aside(folder)):

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from spaces.disk import expand_path
 from spaces.recipe import Recipe
 from trainables.data import Dataset
-from trainables.data.locations import expand_path
 from trainables.weights.initial import published_weight_files
 from trainables.weights.published import file_sha256
 

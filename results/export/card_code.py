@@ -33,7 +33,6 @@ images = {numpy_inputs}
 print([classes[index] for index in logits.argmax(-1)])
 ```"""
 
-
 PROGRAM = """\
 ```python
 import torch

@@ -25,8 +25,8 @@ from spaces.metrics import VAL_FIELDS
 from spaces.parts import Model, NamedPart
 from spaces.recipe import Recipe
 
-# the test metrics first
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:[^\s/,;:()]+/)*([^\s/,;:()]+)")  # keeps the last part
+# the test metrics first
 CARD_NUMBERS = (
     *sorted(number_columns.MAIN_METRICS, key=lambda name: name in VAL_FIELDS),
     *("n", "parameters", "macs", "agreement"),

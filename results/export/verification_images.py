@@ -65,10 +65,8 @@ def load_verification_images(environment: Row, recorded: Row, recipe: Recipe, ro
             raise UserError(
                 f"{missing}; without its images the student cannot be verified and is not exported"
             ) from None
-        images, depth = (
-            random_inputs(RANDOM_IMAGES, recorded["shape"], _recorded_dtype(environment)),
-            environment.get("data", {}).get("depth", FULL_DEPTH),
-        )
+        images = random_inputs(RANDOM_IMAGES, recorded["shape"], _recorded_dtype(environment))
+        depth = environment.get("data", {}).get("depth", FULL_DEPTH)
         return VerificationImages(images, None, str(missing), [*recorded["classes"]], smoke, depth)
     cpu = torch.device("cpu")
     images, labels = (to_tensor(array, cpu) for array in data.test)

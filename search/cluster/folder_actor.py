@@ -9,7 +9,6 @@ Decision: "A worker of a cluster writes through an actor of the driver's node" (
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from search.students.store import FolderStore, StudentChange, StudentStore
 from spaces import disk
 from trainables.data.locations import cache_folder
 from trainables.teachers.home import WEIGHTS, CacheHome
+from trainables.weights.published import file_sha256
 
 LOCK_POLL_SECONDS = 1.0  # between two attempts to lock a teacher that another search trains
 CONCURRENT_CALLS = 8  # of one actor: a large file of one worker does not delay the rows of others
@@ -71,7 +71,7 @@ class FolderActor:
 
     def teacher_digests(self, name: str) -> dict[str, str]:
         """Return the SHA-256 of each file of a teacher."""
-        return {path.name: file_digest(path) for path in teacher_files(self._cache / name)}
+        return {path.name: file_sha256(path) for path in teacher_files(self._cache / name)}
 
     def read_teacher_file(self, name: str, file: str) -> np.ndarray:
         """Return the bytes of one file of a teacher."""
@@ -166,7 +166,7 @@ class RemoteHome(CacheHome):
             return
         digests = _call(self._actor.teacher_digests, folder.name)
         for path in teacher_files(folder) if digests else []:
-            if digests.get(path.name) != file_digest(path):
+            if digests.get(path.name) != file_sha256(path):
                 path.unlink()
         for name in _weights_last(digests):
             if not (folder / name).exists():
@@ -191,12 +191,6 @@ class RemoteHome(CacheHome):
 def teacher_files(folder: Path) -> list[Path]:
     """Return the files of a cached teacher, without locks and partial files."""
     return [path for path in sorted(folder.glob("*.*")) if path.suffix in (".npy", ".safetensors") and path.is_file()]
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _file_version(path: Path) -> tuple[int, int]:

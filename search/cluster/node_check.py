@@ -17,26 +17,22 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.cluster.token import AUTH_MODE
-from trainables.device import device_for_gpus, device_name, fastest_precision
 
 PACKAGES = ("ray", "torch", "torchvision", "numpy", "pydantic", "safetensors")
 CODE_FOLDERS = ("spaces", "trainables", "search", "results")
 
 
 class NodeReport(NamedTuple):
-    """Versions and processor of a node."""
+    """Versions and authentication of a node."""
 
     versions: dict[str, str]
     auth_mode: str
-    processor: str
-    precision: str  # fastest on its processor
 
 
 @ray.remote(num_cpus=0, max_retries=0)
 def _report_node() -> NodeReport:
     """Describe the node of this task."""
-    processor = device_for_gpus(0)
-    return NodeReport(program_versions(), auth_mode(), device_name(processor), fastest_precision(processor))
+    return NodeReport(program_versions(), auth_mode())
 
 
 def start_check(node_id: str) -> Any:

@@ -125,10 +125,6 @@ class TrainingNodes:
         node_id = max(cpus, key=lambda node_id: cpus[node_id], default=None)
         return None if node_id is None else TeacherPlace(node_id, nodes[node_id].name, max(1, int(cpus[node_id])))
 
-    def reports(self) -> list[NodeReport]:
-        """Return the reports of the checked nodes."""
-        return [self._reports[node_id] for node_id in self._alive if node_id in self._reports]
-
     def refuse(self, node_id: str, reason: str) -> None:
         """Train nothing more on a node."""
         if node_id not in self._refused:

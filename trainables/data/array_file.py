@@ -60,7 +60,8 @@ def load_or_compute_array(path: Path, compute: Callable[[], np.ndarray]) -> Mapp
 def map_array(path: Path, rows: tuple[int, int] | None = None) -> MappedArray:
     """Map the array of a file, or a range of its rows.
 
-    The checksum is not checked."""
+    The checksum is not checked.
+    """
     array = np.lib.format.open_memmap(path, mode="r").view(MappedArray)
     array.path, array.rows = path.absolute(), (0, len(array))
     return array[slice(*rows)] if rows else array
@@ -93,7 +94,8 @@ def write_array(path: Path, parts: Iterable[np.ndarray], shape: tuple[int, ...],
 def _header_bytes(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
     """Return the header of an array.
 
-    Its length does not depend on the number of rows."""
+    Its length does not depend on the number of rows.
+    """
     header = BytesIO()
     layout = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, layout)

@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from trainables.data.dataset import Dataset
+from trainables.data.dataset import SPLITS, Dataset
 
 MAX_NAMED_CLASSES = 3  # in each part of a message
-
-SPLITS = ("train", "val", "test")
 
 Identity = Mapping[str, Any]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from trainables.data.image_file import FULL_DEPTH
 
+SPLITS = ("train", "val", "test")
 UNLABELED = -100  # label of images without one; torch's cross-entropy of this label is 0
 
 

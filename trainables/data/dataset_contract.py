@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from spaces.errors import UserError
-from trainables.data.dataset import UNLABELED, Dataset, Split
+from trainables.data.dataset import SPLITS, UNLABELED, Dataset, Split
 
 IMAGE_COLORS = (1, 3, 4)  # sizes of the color axis, for images with that axis last
-SPLITS = ("train", "val", "test")
 
 
 def checked_dataset(name: str, data: object) -> Dataset:

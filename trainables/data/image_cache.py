@@ -99,7 +99,8 @@ def decode_images(base: Path, names: Sequence[str], layout: ImageLayout) -> np.n
 def _is_current(path: Path, images: int) -> bool:
     """Return True for an intact array of all images.
 
-    The rows of another are forgotten."""
+    The rows of another are forgotten.
+    """
     if is_intact(path) and len(map_array(path)) == images:
         return True
     identities_file(path).unlink(missing_ok=True)

@@ -103,7 +103,8 @@ def _scan_headers(base: Path, sizes: dict[str, int], unreadable: dict[str, str])
 def _equal_files(base: Path, sizes: dict[str, int], unreadable: Collection[str]) -> list[list[str]]:
     """Return groups of files with the same content.
 
-    Only files of equal size are read."""
+    Only files of equal size are read.
+    """
     by_size: defaultdict[int, list[str]] = defaultdict(list)
     for name, size in sizes.items():
         if name not in unreadable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tarfile
 import zipfile
@@ -12,6 +11,7 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock
 
 from spaces.errors import UserError
+from trainables.data.file_identity import file_identity
 from trainables.data.image_list import PART_NAMES
 from trainables.data.locations import cache_folder
 from trainables.data.text_files import is_directory, list_folder
@@ -30,9 +30,7 @@ def unpack_folder(archive: Path) -> Path:
 
     A folder that holds only one other folder is passed over.
     """
-    status = archive.stat()
-    identity = f"{archive.name}/{status.st_size}/{status.st_mtime_ns}/{status.st_ctime_ns}"
-    folder = cache_folder() / "unpacked" / hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+    folder = cache_folder() / "unpacked" / file_identity(archive.parent, archive.name)[0].hex()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):

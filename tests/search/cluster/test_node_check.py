@@ -9,7 +9,7 @@ from search.cluster import node_check
 from search.cluster.node_check import NodeReport, auth_mode, code_hash, node_result, program_versions
 
 VERSIONS, MODE = program_versions(), auth_mode()
-REPORT = NodeReport(VERSIONS, MODE, "a processor", "float32")
+REPORT = NodeReport(VERSIONS, MODE)
 
 
 @pytest.fixture

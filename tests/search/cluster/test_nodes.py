@@ -15,7 +15,7 @@ from search.trials.placement import WorkerPlacement
 from spaces.errors import UserError
 from spaces.sections import Resources
 
-REPORT = NodeReport(program_versions(), auth_mode(), "a processor", "float32")
+REPORT = NodeReport(program_versions(), auth_mode())
 OTHER_CODE = REPORT._replace(versions={**REPORT.versions, "code": "0"})
 
 
