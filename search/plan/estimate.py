@@ -40,10 +40,15 @@ class Plan(NamedTuple):
 
     students: dict[str, int]  # by stage
     teachers: int
-    epochs: int  # of all students
+    stage_epochs: dict[str, int]  # of all students of a stage
     seconds: float
     megabytes: float  # weights on disk
     teacher_seconds: float  # included in `seconds`
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all students."""
+        return sum(self.stage_epochs.values())
 
     @property
     def epoch_seconds(self) -> float:
@@ -73,14 +78,15 @@ def estimate_plan(
     outputs = requested_outputs(space.fill(values, 0) for values in space.probes())
     timed = space.fill(space.probes()[-1], space.seeds[0], space.teacher_seeds[0])
     pace = measure_pace(timed, data, max(1, int(space.resources.cpus)))
-    student_seconds = space.longest_training * pace.epoch_seconds + len(data.test.labels) * pace.image_seconds
+    epochs = _count_epochs(space, students, grid)
+    student_seconds = _timed_epochs(space, timed, data, grid) * pace.epoch_seconds
+    student_seconds += len(data.test.labels) * pace.image_seconds
     student_seconds += STUDENT_COST * import_seconds
     teacher_process = bool(new_teachers or (teachers and outputs != LOGITS_ONLY))  # imports once more
     seconds = (STARTUP_COST + teacher_process) * import_seconds + -(-total // workers) * student_seconds
     teacher_seconds = sum(_teacher_seconds(teacher, data, outputs) for teacher in new_teachers)
     networks = (space.fill(values, 0).network for values in space.probes())
     megabytes = total * max(footprint.weights_bytes(network, data) for network in networks) / 2**20
-    epochs = total * space.longest_training
     return Plan(students, len(teachers), epochs, seconds + teacher_seconds, megabytes, teacher_seconds)
 
 
@@ -97,6 +103,27 @@ def _count_students(space: Space, grid: Sequence[StudentSpec]) -> dict[str, int]
     elif space.search.algorithm != "grid":
         students["baseline"] = len(space.seeds)
     return dict(students)
+
+
+def _count_epochs(space: Space, students: dict[str, int], grid: Sequence[StudentSpec]) -> dict[str, int]:
+    """Return the epochs of each stage; students not in the grid count as the longest."""
+    epochs = {stage: count * space.longest_training for stage, count in students.items()}
+    for stage in {student.stage for student in grid}:
+        enumerated = [student.recipe.train.epochs for student in grid if student.stage == stage]
+        epochs[stage] = sum(enumerated) + (students[stage] - len(enumerated)) * space.longest_training
+    return epochs
+
+
+def _timed_epochs(space: Space, timed: Recipe, data: Dataset, grid: Sequence[StudentSpec]) -> float:
+    """Return a student's mean epochs, in epochs of the timed student.
+
+    An epoch of fewer training images counts as less.
+    """
+    if not grid:
+        return space.longest_training
+    images = len(data.train.labels)
+    work = fmean(student.recipe.train.epochs * (student.recipe.train.images or images) for student in grid)
+    return work / (timed.train.images or images)
 
 
 def _students_without_cached_teacher(space: Space, data: Dataset) -> list[StudentSpec]:

@@ -26,7 +26,8 @@ from trainables.fit import Diverged, fit
 from trainables.methods import method_requirements
 
 TRIED_PARTS = ("method", "student", "train")
-UNTRIED_KNOBS = {"train.epochs", "train.images"}  # always have an effect
+EFFECTIVE_FIELDS = ("epochs", "images", "batch_size")  # of train; they always have an effect
+UNTRIED_KNOBS = {"train.epochs", "train.images"}
 MAX_BATCH = 64  # images, if the batch size is not searched
 TRIED_EPOCHS = 2  # after a first stage; a schedule or a decay has its first effect in the second epoch
 BASELINE_AT_ZERO = "where the teacher has no weight the student is the baseline"
@@ -126,6 +127,13 @@ def _is_baseline_pair(pair: RecipePair) -> bool:
 
 
 def _changes_weights(space: Space, bench: Workbench, pair: RecipePair) -> bool:
+    """Train both recipes briefly and compare their weights.
+
+    Options of `train` may differ in values the brief training replaces.
+    """
+    trains = [recipe.train for recipe in pair.recipes]
+    if any(getattr(trains[0], field) != getattr(trains[1], field) for field in EFFECTIVE_FIELDS):
+        return True
     epochs = TRIED_EPOCHS + max(method_requirements(recipe.method).first_stage_epochs for recipe in pair.recipes)
     first, second = (_weights_after(space, bench, canonical_recipe(recipe), epochs) for recipe in pair.recipes)
     if first is None or second is None:

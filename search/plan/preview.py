@@ -51,12 +51,11 @@ def stage_previews(space: Space, data: Dataset, plan: Plan, workers: int) -> Ite
     memory = max(footprint.training_bytes(recipe, data) for recipe in recipes)
     weights = max(footprint.weights_bytes(recipe.network, data) for recipe in recipes)
     at_once = workers * max_pack_size(space, data, workers)
-    total, seconds = sum(plan.students.values()), plan.seconds - plan.teacher_seconds
     for name, students in plan.students.items():
         if students:
-            epochs = students * space.longest_training
-            stage_memory = memory * min(students, at_once)
-            yield StagePreview(name, students, epochs, seconds * students / total, stage_memory, weights * students)
+            epochs, stage_memory = plan.stage_epochs[name], memory * min(students, at_once)
+            stage_seconds = plan.epoch_seconds * epochs
+            yield StagePreview(name, students, epochs, stage_seconds, stage_memory, weights * students)
 
 
 def preview_lines(space: Space, data: Dataset, plan: Plan, workers: int) -> Iterator[str]:

@@ -46,10 +46,24 @@ def test_confirmed_students_bring_a_baseline(space, digits):
     assert planned.students == {"explore": 7, "baseline": 3, "confirm": 2 * 3}
 
 
-def test_epochs_are_those_of_the_longest_student(space, digits):
+def test_epochs_are_those_of_each_student_of_a_grid(space, digits):
     mixed = space(train={"epochs": {"choice": [2, 5]}, "batch_size": 64}, method=PLAIN)
-    assert mixed.longest_training == 5
-    assert plan(mixed, digits).epochs == 5 * 4
+    assert plan(mixed, digits).stage_epochs == {"explore": 2 + 5, "baseline": 2 + 5, "confirm": 0}
+
+
+def test_other_searches_count_the_longest_student(space, digits):
+    mixed = space(train={"epochs": {"choice": [2, 5]}, "batch_size": 64}, method=PLAIN, search=ADAPTIVE)
+    assert plan(mixed, digits).epochs == 5 * (7 + 1)
+
+
+def test_an_epoch_of_fewer_images_takes_less_time(space, digits, monkeypatch):
+    monkeypatch.setattr(search.plan.estimate, "measure_pace", lambda *_: Pace(1000.0, 0.0))
+    options = [{"epochs": 3, "images": 100}, {"epochs": 3}]
+    few, most = (
+        plan(space(train=train, method={"name": "none"}), digits) for train in ({"choice": options}, options[1])
+    )
+    share = 100 / len(digits.train.labels)
+    assert few.seconds == pytest.approx(2 * most.seconds * (1 + share) / 2, rel=0.05)
 
 
 def test_workers_share_the_time(space, digits):

@@ -136,6 +136,11 @@ def test_epochs_data_and_teachers_are_not_tried(space, digits: Dataset) -> None:
     assert list(knob_effects(space(train={"epochs": {"choice": [1, 2]}}, teacher=teacher), digits)) == []
 
 
+def test_options_that_differ_in_replaced_values_have_an_effect(space, digits: Dataset) -> None:
+    options = [{"epochs": 5, "images": 500, "batch_size": 50}, {"epochs": 3, "images": 1000, "batch_size": 100}]
+    assert only(space(train={"choice": options}), digits).effective
+
+
 def test_dummy_outputs_are_complete_and_reproducible(space, digits: Dataset) -> None:
     small = digits.take(20, 10, 10)
     hint = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "relu1", "regressor": "linear"}

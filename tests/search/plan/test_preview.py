@@ -9,7 +9,9 @@ import pytest
 from search.plan.estimate import Plan
 from search.plan.preview import preview_lines, stage_previews
 
-COUNTED = Plan({"explore": 4, "baseline": 2, "confirm": 0}, 1, 18, 70.0, 1.0, 10.0)
+COUNTED = Plan(
+    {"explore": 4, "baseline": 2, "confirm": 0}, 1, {"explore": 12, "baseline": 6, "confirm": 0}, 70.0, 1.0, 10.0
+)
 NETWORK = (64 * 8 + 8 + 8 * 10 + 10) * 4  # bytes
 
 

@@ -15,7 +15,14 @@ from search.plan.printing import print_plan
 
 @pytest.mark.parametrize(("megabytes", "size"), [(0.01, "less than 1 MB"), (0.6, "1 MB"), (1234.0, "1,234 MB")])
 def test_the_plan_explains_stages_and_rounds_no_size_to_zero(space, digits, monkeypatch, megabytes, size):
-    plan = Plan({"explore": 24, "baseline": 3, "confirm": 6}, 1, 1396, 70.0, megabytes, 10.0)
+    plan = Plan(
+        {"explore": 24, "baseline": 3, "confirm": 6},
+        1,
+        {"explore": 1000, "baseline": 140, "confirm": 256},
+        70.0,
+        megabytes,
+        10.0,
+    )
     monkeypatch.setattr(estimate, "estimate_plan", lambda *_: plan)
     console = Console(file=StringIO(), width=200)
     adaptive = space(search={"algorithm": "random", "trials": 24})
@@ -34,7 +41,8 @@ def test_the_plan_explains_stages_and_rounds_no_size_to_zero(space, digits, monk
 
 @pytest.mark.parametrize(("hours", "warned"), [(0.002, True), (1, False), (None, False)])
 def test_hours_shorter_than_the_teachers_are_named(space, digits, monkeypatch, hours, warned):
-    plan = Plan({"explore": 24, "baseline": 3, "confirm": 0}, 1, 1396, 70.0, 1.0, 30.0)
+    epochs = {"explore": 1256, "baseline": 140, "confirm": 0}
+    plan = Plan({"explore": 24, "baseline": 3, "confirm": 0}, 1, epochs, 70.0, 1.0, 30.0)
     monkeypatch.setattr(estimate, "estimate_plan", lambda *_: plan)
     console = Console(file=StringIO(), width=200)
     adaptive = space(search={"algorithm": "random", "trials": 24} | ({"hours": hours} if hours else {}))
