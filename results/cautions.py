@@ -10,10 +10,10 @@ import pandas
 from results import wording
 from results.experiment import Experiment
 from results.gain import Gain
+from results.leaderboard import FAILURES
 from results.students import read_teacher_weights
 from spaces.domain import Choice, Domain
 
-FAILURES = ("failed", "diverged")
 EDGE_SHARE = 0.02  # of a range, at either end
 
 

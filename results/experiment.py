@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas
 
 from results import paths, records, students
+from results.asked import asked_students
 from results.grids import Grid, Label, make_grid
 from results.leaderboard import build_leaderboard
 from results.paths import Folder
@@ -66,15 +67,16 @@ class Experiment(NamedTuple):
         """Return the leaderboard, ranked by the metric of the space."""
         return build_leaderboard(self.students, self.metric, self.teachers)
 
-    def grid(self) -> Grid | None:
-        """Return the space's table of test accuracy.
+    def grid(self, metric: str = "test_accuracy") -> Grid | None:
+        """Return the space's table of a metric, with all students asked for.
 
         None if the space defines none, or if no student is finished.
         """
         axes = self.space.table
         if axes is None:
             return None
-        grid = make_grid(self.students, x=axes.columns, y=axes.rows, chosen_by=self.metric, options=self.choice_labels)
+        rows = asked_students(self.students, self.space, students.read_teacher_weights(self.folder))
+        grid = make_grid(rows, axes.columns, axes.rows, metric, chosen_by=self.metric, options=self.choice_labels)
         return grid if grid.n.any() else None
 
 

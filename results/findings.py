@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from results import grids, wording
 from results.experiment import Experiment
 from results.grids import Grid
+from results.leaderboard import FAILURES, first_line, status_counts_text
 from results.protocol import deviation_note
 from results.stats import Effect
 from results.students import knob_columns
 from spaces.domain import Choice
 
 TESTS_TITLE = "How this was tested"
+MOST_REASONS = 3  # of failures, under a table
 
 
 class GridText(NamedTuple):
@@ -55,9 +58,21 @@ def _legend(experiment: Experiment, grid: Grid, rows: str, columns: str) -> list
     lines = [f"Bold: the cell chosen on validation ({best}). {wording.describe_counts(grid)}. {spread}"]
     if grid.is_tied.any():
         lines.append("`=`: the highest mean, and the cells not detectably below it.")
+    lines += _missing_students(grid)
     if grid.is_baseline.any():
         lines.append("The baseline (no teacher) is trained once per seed and shown in all its cells.")
     return lines
+
+
+def _missing_students(grid: Grid) -> list[str]:
+    """Return a line on requested students without a result."""
+    if grid.left_out.empty:
+        return []
+    counts = status_counts_text(Counter(grid.left_out["status"]))
+    failed = grid.left_out[grid.left_out["status"].isin(FAILURES)]
+    reasons = Counter(filter(None, map(first_line, failed["reason"])))
+    shown = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(MOST_REASONS))
+    return [f"`k of m`: k of the m students asked for are finished. Not counted: {counts}{f': {shown}' * bool(shown)}."]
 
 
 def _best_cell(grid: Grid, rows: str, columns: str) -> str:

@@ -5,6 +5,7 @@ Decision: "Ties are relative to the highest cell, the bold cell is chosen by val
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import numpy
 import pandas
 
 from results import stats
-from results.leaderboard import build_leaderboard, matching_students, sort_key
+from results.leaderboard import build_leaderboard, matching_students, sort_key, status_counts_text
 from results.records import Row
 from results.students import knob_columns
 from spaces.errors import UserError, did_you_mean
@@ -23,9 +24,10 @@ Label = Any
 class Grid(NamedTuple):
     """A table of two knobs.
 
-    Arrays are [rows, columns], over the seeds. `is_baseline` marks the cells of the baseline, `is_best` the best on
+    Arrays are [rows, columns], over the seeds. `n` counts finished students, `asked` all students of the search,
+    `unfinished` is a text such as `1 failed`. `is_baseline` marks the cells of the baseline, `is_best` the best on
     validation, `is_tied` the highest mean of `metric` and the cells not detectably below it (none with one seed).
-    `fixed` are the values of the other knobs. `students` has the rows of all cells.
+    `fixed` are the values of the other knobs. `students` has the finished students of all cells, `left_out` the others.
     """
 
     rows: str
@@ -35,6 +37,8 @@ class Grid(NamedTuple):
     mean: numpy.ndarray
     std: numpy.ndarray
     n: numpy.ndarray
+    asked: numpy.ndarray
+    unfinished: numpy.ndarray
     val_mean: numpy.ndarray
     val_std: numpy.ndarray
     is_baseline: numpy.ndarray
@@ -43,6 +47,7 @@ class Grid(NamedTuple):
     metric: str
     fixed: dict[str, Label]
     students: pandas.DataFrame
+    left_out: pandas.DataFrame
 
 
 def make_grid(
@@ -53,10 +58,11 @@ def make_grid(
     chosen_by: str = "val_accuracy",
     options: Mapping[str, Sequence[Label]] | None = None,
 ) -> Grid:
-    """Return the finished explored students as a table of columns `x` and rows `y`.
+    """Return the explored students as a table of columns `x` and rows `y`.
 
-    Other knobs are held at the best configuration on validation. If a teacher weight is a row or column, all cells of
-    its 0 show the baseline: it is the same training, and the other knobs of the method do nothing there.
+    Numbers are those of the finished students with the metric; the others are counted in their cells. Other knobs are
+    held at the best configuration on validation. If a teacher weight is a row or column, all cells of its 0 show the
+    baseline: it is the same training, and the other knobs of the method do nothing there.
     `options` has the labels of each choice, in the order of texts (see `sorted_labels`).
     Raises UserError for an unknown knob.
     """
@@ -64,12 +70,20 @@ def make_grid(
         if name not in knob_columns(students):
             raise UserError(f"{name}: not a knob of this experiment{did_you_mean(name, knob_columns(students))}")
     chosen, fixed = _students_of_grid(students, x, y, chosen_by)
-    row_labels, column_labels = (sorted_labels(chosen[name], (options or {}).get(name, ())) for name in (y, x))
-    cells = [[_cell_students(chosen, {x: column, y: row}) for column in column_labels] for row in row_labels]
+    is_scored = (chosen["status"] == "finished") & chosen[metric].notna()
+    if not is_scored[chosen["stage"] == "baseline"].any():  # without a teacher there is no agreement with it
+        is_scored = is_scored[chosen["stage"] != "baseline"]
+        chosen = chosen.loc[is_scored.index]
+    row_labels, column_labels = (
+        _axis_labels(chosen[name], chosen[name][is_scored], (options or {}).get(name, ())) for name in (y, x)
+    )
+    requested = [[_cell_students(chosen, {x: column, y: row}) for column in column_labels] for row in row_labels]
+    cells = [[cell[is_scored[cell.index]] for cell in row] for row in requested]
+    unscored = [[cell["status"][~is_scored[cell.index]] for cell in row] for row in requested]
     shape = (len(row_labels), len(column_labels))
 
-    def array(of: Callable[[pandas.DataFrame], Any], kind: type = float) -> numpy.ndarray:
-        return numpy.array([[of(cell) for cell in row] for row in cells], dtype=kind).reshape(shape)
+    def array(of: Callable[[Any], Any], kind: type = float, of_cells: Sequence[Sequence[Any]] = cells) -> numpy.ndarray:
+        return numpy.array([[of(cell) for cell in row] for row in of_cells], dtype=kind).reshape(shape)
 
     n, score = array(len, int), array(lambda cell: sort_key(cell, chosen_by).mean())
     is_baseline = array(lambda cell: len(cell) > 0 and (cell["stage"] == "baseline").all(), bool)
@@ -85,23 +99,34 @@ def make_grid(
         mean=mean,
         std=array(lambda cell: cell[metric].std()),
         n=n,
+        asked=array(len, int, requested),
+        unfinished=array(lambda statuses: status_counts_text(Counter(statuses)), object, unscored),
         val_mean=array(lambda cell: cell["val_accuracy"].mean()),
         val_std=array(lambda cell: cell["val_accuracy"].std()),
         is_baseline=is_baseline,
         is_best=_mark_best(score, is_full, is_baseline),
-        is_tied=_mark_tied(cells, chosen, (y, x), numpy.where(is_full, mean, numpy.nan), metric),
+        is_tied=_mark_tied(cells, chosen[is_scored], (y, x), numpy.where(is_full, mean, numpy.nan), metric),
         metric=metric,
         fixed=fixed,
-        students=chosen,
+        students=chosen[is_scored],
+        left_out=chosen[~is_scored],
     )
 
 
+def _axis_labels(column: pandas.Series, scored: pandas.Series, options: Sequence[Label]) -> list[Label]:
+    """Return the labels of an axis, those without a score only of a choice.
+
+    Of a range each student has a label of its own, so students stopped early would add a column each.
+    """
+    return sorted_labels(column[column.isin(list(options)) | column.index.isin(scored.index)], options)
+
+
 def _students_of_grid(students: pandas.DataFrame, x: str, y: str, metric: str) -> tuple[pandas.DataFrame, Row]:
-    finished = students[students["status"] == "finished"]
-    explored = finished[finished["stage"] == "explore"]
+    """Return the students of a table, and the fixed knobs."""
+    explored = students[students["stage"] == "explore"]
     other_knobs = [name for name in knob_columns(students) if name not in (x, y)]
     fixed = dict(build_leaderboard(explored, metric).iloc[0][other_knobs]) if len(explored) else {}
-    baselines = matching_baselines(finished, fixed)
+    baselines = matching_baselines(students, fixed)
     if teacher_weight_axis(baselines, (x, y)) is None:
         baselines = baselines.iloc[:0]
     if len(explored):  # the confirm stage has baselines of more seeds
@@ -119,11 +144,11 @@ def teacher_weight_axis(students: pandas.DataFrame, axes: tuple[str, str]) -> st
 
 
 def matching_baselines(students: pandas.DataFrame, values: Row) -> pandas.DataFrame:
-    """Return the finished baselines of a configuration.
+    """Return the baselines of a configuration, of any status.
 
     They agree with it in every knob that they have; knobs of the method do not count.
     """
-    baselines = students[(students["stage"] == "baseline") & (students["status"] == "finished")]
+    baselines = students[students["stage"] == "baseline"]
     for name in (name for name in values if not name.startswith("method.")):
         baselines = baselines[baselines[name].isna() | (baselines[name] == values[name])]
     return baselines

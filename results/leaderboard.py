@@ -21,6 +21,7 @@ NUMBERS = [
 ]
 MEANS = [*METRIC_FIELDS, "agreement", "latency_ms", "train_seconds"]
 INTEGER_NUMBERS = {"n", "epochs", "parameters", "macs"}
+FAILURES = ("failed", "diverged")
 BEHIND_TEACHER = "behind a teacher"  # stage of an assistant's own teacher, or of a member of an ensemble
 STAGE_ORDER = {"baseline": 1, "teacher": 2, BEHIND_TEACHER: 3, "confirm": 4, "explore": 5}  # after the ranked
 
@@ -32,13 +33,14 @@ def build_leaderboard(
 
     Numbers are means over the finished students, accuracies are fractions. Only comparable configurations have a rank:
     those of the confirm stage if there is one, with the full number of seeds. The ranked come first,
-    then baseline, teacher and the rest.
+    then baseline, teacher and the rest, at the end those without a finished student.
     """
     knobs, diagnoses = knob_columns(students), diagnosis_columns(students)
     rows = _student_lines(_comparable_students(students), knobs, diagnoses)
     lines = _lines_as_table(rows + _teacher_lines(teachers or {}, knobs, diagnoses), knobs, diagnoses)
     lines["rank"] = _rank_lines(lines, metric)
     place = lines["stage"].map(STAGE_ORDER).fillna(1 + max(STAGE_ORDER.values()))
+    place = place.mask((lines["n"] == 0) & lines["stage"].isin(["explore", "confirm"]), 1 + place.max())
     lines["place"] = place.where(lines["rank"].isna(), 0)
     lines["score"] = sort_key(lines, metric)
     return lines.sort_values(["place", "score"], kind="stable", ignore_index=True).drop(columns=["place", "score"])
@@ -54,7 +56,7 @@ def _comparable_students(students: pandas.DataFrame) -> pandas.DataFrame:
 
 def _lines_as_table(rows: list[Row], knobs: list[str], diagnoses: list[str]) -> pandas.DataFrame:
     # as objects first: a float column would turn a temperature of 4 into 4.0 if the baseline has none
-    columns = ["rank", "stage", *knobs, *NUMBERS, *diagnoses, "left_out"]
+    columns = ["rank", "stage", *knobs, *NUMBERS, *diagnoses, "left_out", "reason"]
     table = pandas.DataFrame(rows, columns=pandas.Index(columns), dtype=object)
     return table.astype({name: "Int64" if name in INTEGER_NUMBERS else float for name in (*NUMBERS, *diagnoses)})
 
@@ -80,10 +82,15 @@ def _student_lines(students: pandas.DataFrame, knobs: list[str], diagnoses: list
     means = finished[[*MEANS, *diagnoses]].mean()
     means["test_std"], means["n"] = finished["test_accuracy"].std(), finished.size()
     epochs = students.groupby(numbers)["epochs"].max().to_dict() | finished["epochs"].max().to_dict()
+    failed = students["reason"][students["status"].isin(FAILURES)].dropna()
+    reasons = failed.groupby(numbers).agg(lambda texts: first_line(texts.iloc[0]))
     first = students[~numbers.duplicated()][["stage", *knobs, "parameters", "macs"]]
     mean_rows = dict(zip(means.index, table_rows(means), strict=True))
     return [
-        {"n": 0} | values | mean_rows.get(number, {}) | {"epochs": epochs[number], "left_out": left_out[number]}
+        {"n": 0}
+        | values
+        | mean_rows.get(number, {})
+        | {"epochs": epochs[number], "left_out": left_out[number], "reason": reasons.get(number, "")}
         for number, values in enumerate(table_rows(first))
     ]
 
@@ -94,11 +101,17 @@ def _unfinished_texts(students: pandas.DataFrame, numbers: pandas.Series) -> dic
     for number, status in zip(numbers, students["status"], strict=True):
         if status != "finished":
             counts[number][status] += 1
-    texts = {
-        number: ", ".join(f"{count} {status}" for status, count in counter.most_common())
-        for number, counter in counts.items()
-    }
-    return defaultdict(str, texts)
+    return defaultdict(str, {number: status_counts_text(counter) for number, counter in counts.items()})
+
+
+def status_counts_text(statuses: Counter[str]) -> str:
+    """Return counts of statuses such as `2 stopped, 1 failed`."""
+    return ", ".join(f"{count} {status}" for status, count in statuses.most_common())
+
+
+def first_line(reason: object) -> str:
+    """Return the first line of an error, empty without one."""
+    return str(reason).strip().split("\n")[0] if isinstance(reason, str) else ""
 
 
 def _teacher_lines(teachers: Mapping[str, Row], knobs: list[str], diagnoses: list[str]) -> list[Row]:
@@ -124,6 +137,7 @@ def _teacher_line(group: list[Row], knobs: list[str], diagnoses: list[str]) -> R
         "test_std": table["test_accuracy"].std(),
         "n": len(group),
         "left_out": "",
+        "reason": "",
     }
 
 

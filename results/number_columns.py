@@ -24,6 +24,7 @@ OTHER_HEADS = {
     "agreement": "agreement with teacher %",
     "train_seconds": "training s",
     "left_out": "not counted",
+    "reason": "reason",
 }
 
 
@@ -35,7 +36,7 @@ MAIN_METRICS = _metric_names(Shown.ALWAYS)
 UNEQUAL_CLASS_NUMBERS = _metric_names(Shown.UNEQUAL_CLASSES, Shown.TWO_UNEQUAL_CLASSES)
 OPTIONAL_NUMBERS = _metric_names(Shown.IF_ROOM)
 SHORT_NUMBERS = (*MAIN_METRICS, *OTHER_HEADS)
-_LAST = ("train_seconds", "left_out")
+_LAST = ("train_seconds", "left_out", "reason")
 ALL_NUMBERS = (
     *MAIN_METRICS,
     *UNEQUAL_CLASS_NUMBERS,
@@ -51,16 +52,19 @@ HIGHER_IS_BETTER = {
 # The first to be dropped on a narrow terminal; knobs follow, from the last of the space to the first.
 DROPPED_FIRST = (
     *OPTIONAL_NUMBERS,
-    *("train_seconds", "macs", "latency_ms", "parameters", "epochs", "agreement", "left_out", "n"),
+    *("train_seconds", "macs", "latency_ms", "parameters", "epochs", "agreement", "reason", "left_out", "n"),
 )
 
 
 def shown_numbers(experiment: Experiment) -> list[str]:
     """Return the number columns of an experiment's leaderboard.
 
-    F1 and AUC are shown if accuracy alone can mislead. Metrics that no row has are left out.
+    F1 and AUC are shown if accuracy alone can mislead. Metrics that no row has are left out, and so are reasons
+    if nothing failed.
     """
     shown = {*SHORT_NUMBERS, *unequal_class_numbers([experiment]), *measured_numbers(experiment)}
+    if experiment.students["reason"].isna().all():
+        shown -= {"reason"}
     return [name for name in ALL_NUMBERS if name in shown]
 
 

@@ -62,7 +62,8 @@ def _write_grid(experiment: Experiment, table: Grid) -> None:
 def _cells_as_rows(table: Grid) -> pandas.DataFrame:
     """Return one row per cell, numbers as fractions."""
     arrays = {
-        **{"mean": table.mean, "std": table.std, "n": table.n, "val_mean": table.val_mean, "val_std": table.val_std},
+        **{"mean": table.mean, "std": table.std, "n": table.n, "asked": table.asked},
+        **{"val_mean": table.val_mean, "val_std": table.val_std},
         **{"best": table.is_best, "tied": table.is_tied, "baseline": table.is_baseline},
     }
     lines = [

@@ -8,18 +8,23 @@ import pandas
 
 from results import wording
 from results.grids import Grid
-from results.leaderboard import BEHIND_TEACHER
+from results.leaderboard import BEHIND_TEACHER, FAILURES
 from results.number_columns import ALL_NUMBERS, SHORT_NUMBERS, number_head, number_text
 from results.students import DIAGNOSIS_PREFIX
+
+MOST_FAILED = 10  # configurations listed beside the best
 
 
 def top_lines(lines: pandas.DataFrame, count: int) -> pandas.DataFrame:
     """Return the first configurations of a leaderboard.
 
-    Baselines and teachers keep their places and do not count.
+    Baselines and teachers keep their places and do not count. The last MOST_FAILED configurations that failed
+    altogether follow.
     """
     references = lines["stage"].isin(["baseline", "teacher", BEHIND_TEACHER])
-    return lines.loc[sorted([*lines.index[~references][:count], *lines.index[references]])]
+    failed = (lines["n"] == 0) & lines["left_out"].str.contains("|".join(FAILURES)) & ~references
+    shown = [*lines.index[~references][:count], *lines.index[references], *lines.index[failed][:MOST_FAILED]]
+    return lines.loc[sorted(set(shown))]
 
 
 def leaderboard_texts(lines: pandas.DataFrame, numbers: Sequence[str] = SHORT_NUMBERS) -> list[list[str]]:

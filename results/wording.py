@@ -48,24 +48,31 @@ def format_points(difference: float) -> str:
 
 
 def format_cells(table: Grid) -> list[list[str]]:
-    """Return the cells of a table as `= 98.70 ± 0.05 (3)`.
+    """Return the cells of a table, such as `= 98.70 ± 0.05 (3)`.
 
-    The mark `=` is that of a tie. n is shown if the cells differ in it.
+    The mark `=` is that of a tie. n is shown if the cells differ in it, or as `2 of 3` if students
+    are missing.
     """
     return [[_format_cell(table, row, column) for column in range(table.n.shape[1])] for row in range(table.n.shape[0])]
 
 
 def _format_cell(table: Grid, row: int, column: int) -> str:
     if not table.n[row, column]:
-        return "–"
+        return count_text(table, row, column) if table.asked[row, column] else "–"
     mark = "= " if table.is_tied[row, column] else ""
-    n = f" ({table.n[row, column]})" * (not has_equal_counts(table))
+    n = f" ({count_text(table, row, column)})" * (not has_equal_counts(table))
     return f"{mark}{format_percent(table.mean[row, column], table.std[row, column])}{n}"
 
 
+def count_text(table: Grid, row: int, column: int) -> str:
+    """Return the finished students of a cell, as `3` or `2 of 3`."""
+    n, most = table.n[row, column], table.asked[row, column]
+    return f"{n} of {most}" if n < most else str(n)
+
+
 def has_equal_counts(table: Grid) -> bool:
-    """True if all cells have the same n."""
-    return bool((table.n == table.n.max()).all())
+    """True if all cells have the same n, none too few."""
+    return bool((table.n == table.n.max()).all() and (table.n >= table.asked).all())
 
 
 def describe_counts(table: Grid) -> str:

@@ -31,14 +31,14 @@ def compare_with_published(folder: str, published: Path) -> str:
     paper.index, paper.columns = paper.index.map(label_text), paper.columns.map(label_text)
     numbers = paper.to_dict("index")
     lines = [[f"{grid.rows} \\ {grid.columns}", *map(wording.format_label, grid.column_labels)]]
-    for row, means, deviations in zip(grid.row_labels, grid.mean, grid.std, strict=True):
-        cells = [wording.format_percent(mean, std) for mean, std in zip(means, deviations, strict=True)]
+    for row, texts in zip(grid.row_labels, wording.format_cells(grid), strict=True):
+        cells = [text.removeprefix("= ") for text in texts]
         try:
             references = [numbers[label_text(row)][label_text(column)] for column in grid.column_labels]
         except KeyError as error:
             raise UserError(f"{published}: no cell for {error.args[0]}; use the labels of {folder}") from None
         pairs = zip(cells, references, strict=True)
-        lines.append([wording.format_label(row), *(f"{cell} \\| {reference:.2f}" for cell, reference in pairs)])
+        lines.append([wording.format_label(row), *(f"{cell} | {reference:.2f}" for cell, reference in pairs)])
     return "\n".join(markdown.table_lines(lines))
 
 

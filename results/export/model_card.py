@@ -103,7 +103,7 @@ def _results(experiment: Experiment, student: CardData) -> str:
     row, names = student.row, knob_columns(experiment.students)
     finished = experiment.students[experiment.students["status"] == "finished"]
     peers = leaderboard.matching_students(finished, dict(row[["stage", *names]]))
-    baselines = grids.matching_baselines(experiment.students, dict(row[names]))
+    baselines = grids.matching_baselines(finished, dict(row[names]))
     paired = baselines[baselines["seed"].isin(peers["seed"])]
     numbers = [
         *CARD_NUMBERS,

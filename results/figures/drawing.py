@@ -60,6 +60,10 @@ def _draw_cell(axes: Any, image: Any, row: int, column: int, value: float, data:
     text = data.texts[row][column].replace(" ± ", "\n± ").replace(" (", "\nn=").replace(")", "")
     color = _text_color(image.cmap(image.norm(value))) if numpy.isfinite(value) else "black"
     weight = "bold" if best else "normal"
+    if (row, column) in data.hatched:
+        hatch = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=LIGHT["line"], linewidth=0)
+        hatch.set_hatch("////")
+        axes.add_patch(hatch)
     axes.text(column, row, text, ha="center", va="center", color=color, fontsize=SMALL_POINTS, weight=weight)
     if best:
         outline = Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, fill=False, edgecolor=LIGHT["mark"], linewidth=2)

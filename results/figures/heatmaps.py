@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from results import grids, wording
+from results import wording
 from results.experiment import Experiment
 from results.figures.titles import figure_title
 from results.findings import grid_text
@@ -28,7 +28,8 @@ class Heatmap(NamedTuple):
     """One heat map; lists are [rows][columns].
 
     `percent` is None in cells without a finished student. `texts` are the numbers in the cells, `tips` the tooltips,
-    `best` the [row, column] of the cells chosen by validation.
+    `best` the [row, column] of the cells chosen by validation, `hatched` those without a finished student that the
+    search was asked to train.
     """
 
     metric: str
@@ -42,6 +43,7 @@ class Heatmap(NamedTuple):
     texts: list[list[str]]
     tips: list[list[str]]
     best: list[tuple[int, int]]
+    hatched: list[tuple[int, int]]
     caption: str
     notes: list[str]
     tests: list[str]
@@ -52,19 +54,8 @@ def heatmaps(experiment: Experiment) -> list[Heatmap]:
 
     Empty if the space defines no table or no student has finished.
     """
-    table = experiment.space.table
-    if table is None or experiment.grid() is None:
-        return []
-    maps = []
-    for metric in METRIC_TITLES:
-        scored = experiment.students.dropna(subset=[metric])  # a baseline has no agreement with a teacher
-        if not (scored["status"] == "finished").any():
-            continue
-        grid = grids.make_grid(
-            scored, table.columns, table.rows, metric, chosen_by=experiment.metric, options=experiment.choice_labels
-        )
-        maps += [heatmap(experiment, grid)] * bool(grid.n.any())
-    return maps
+    tables = (experiment.grid(metric) for metric in METRIC_TITLES)
+    return [heatmap(experiment, grid) for grid in tables if grid is not None]
 
 
 def heatmap(experiment: Experiment, grid: Grid) -> Heatmap:
@@ -82,12 +73,17 @@ def heatmap(experiment: Experiment, grid: Grid) -> Heatmap:
         percent=[[None if numpy.isnan(mean) else round(100 * mean, 4) for mean in row] for row in grid.mean.tolist()],
         texts=wording.format_cells(grid),
         tips=[[_cell_tip(grid, row, column, knobs) for column in range(columns)] for row in range(rows)],
-        best=[(row, column) for row, column in numpy.argwhere(grid.is_best).tolist()],
+        best=_marked_cells(grid.is_best),
+        hatched=_marked_cells((grid.n == 0) & (grid.asked > 0)),
         caption=f"{wording.describe_counts(grid)}; ±: standard deviation over seeds; outlined: chosen by validation"
         + "\n=: the highest mean and the cells not detectably below it (5 %)" * bool(grid.is_tied.any()),
         notes=_heatmap_notes(experiment, grid),
         tests=[line.replace("`", "") for line in grid_text(experiment, grid).tests],
     )
+
+
+def _marked_cells(marks: numpy.ndarray) -> list[tuple[int, int]]:
+    return [(row, column) for row, column in numpy.argwhere(marks).tolist()]
 
 
 def _row_labels(grid: Grid) -> list[str]:
@@ -102,9 +98,10 @@ def _cell_tip(grid: Grid, row: int, column: int, knobs: list[str]) -> str:
     pairs = ((grid.rows, grid.row_labels[row]), (grid.columns, grid.column_labels[column]))
     lines = [", ".join(f"{wording.short_name(name, knobs)} {wording.format_label(value)}" for name, value in pairs)]
     cell: tuple[Any, ...] = (row, column)
+    missing = [f"not counted: {grid.unfinished[cell]}"] * bool(grid.unfinished[cell])
     if not grid.n[cell]:
-        return f"{lines[0]}\nno finished student"
-    lines.append(f"{wording.format_percent(grid.mean[cell], grid.std[cell])} % (n = {grid.n[cell]})")
+        return "\n".join([*lines, "no finished student", *missing])
+    lines += [f"{wording.format_percent(grid.mean[cell], grid.std[cell])} % (n = {grid.n[cell]})", *missing]
     marks = [
         (grid.is_best[cell], "chosen by validation"),
         (grid.is_tied[cell], "= the highest mean, or not detectably below it"),

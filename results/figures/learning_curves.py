@@ -116,9 +116,9 @@ def _chosen_and_baseline(
     if ranked.empty:
         return None
     values = dict(ranked.iloc[0][["stage", *knobs]])
-    chosen = leaderboard.matching_students(students, values)
-    baselines = grids.matching_baselines(students, {knob: values[knob] for knob in knobs})
-    return chosen[chosen["status"] == "finished"], baselines
+    finished = students[students["status"] == "finished"]
+    chosen = leaderboard.matching_students(finished, values)
+    return chosen, grids.matching_baselines(finished, {knob: values[knob] for knob in knobs})
 
 
 def _student_groups(students: pandas.DataFrame, lines: pandas.DataFrame) -> pandas.Series:

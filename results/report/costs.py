@@ -8,6 +8,7 @@ import pandas
 
 from results import wording
 from results.experiment import Experiment
+from results.leaderboard import FAILURES
 from results.records import Row
 from results.students import knob_columns, table_rows
 
@@ -87,7 +88,7 @@ def _gpu_hours(seconds: float, gpus: float | None) -> str:
 def failures(experiment: Experiment) -> list[Failure]:
     """Return the failed and diverged students, at most MAX_FAILURES."""
     students = experiment.students
-    failed = students[students["status"].isin(["failed", "diverged"])].head(MAX_FAILURES)
+    failed = students[students["status"].isin(FAILURES)].head(MAX_FAILURES)
     return [_student_failure(student, knob_columns(students)) for student in table_rows(failed)]
 
 

@@ -44,6 +44,12 @@ function heatmap(index) {
     type: "rect", x0: column - 0.49, x1: column + 0.49, y0: row - 0.48, y1: row + 0.48,
     line: { color: color("mark"), width: 4 },
   }));
+  // Cells without a finished student: diagonal lines, as shapes have no pattern
+  const HATCH = [[-0.5, 0, 0, -0.5], [-0.5, 0.5, 0.5, -0.5], [0, 0.5, 0.5, 0]];
+  const hatches = data.hatched.flatMap(([row, column]) => HATCH.map(([x0, y0, x1, y1]) => ({
+    type: "line", layer: "below", x0: column + x0, y0: row + y0, x1: column + x1, y1: row + y1,
+    line: { color: color("line"), width: 2 },
+  })));
   const labels = (texts) => ({
     tickvals: texts.map((_, index) => index), ticktext: texts.map(plain), type: "linear", showgrid: false,
   });
@@ -63,7 +69,7 @@ function heatmap(index) {
   })));
   const rows = axis(data.rows, { ...labels(data.row_labels), autorange: "reversed" });
   const columns = axis(data.columns, labels(data.column_labels));
-  return [[trace], layout({ shapes: outline, annotations: texts, xaxis: columns, yaxis: rows })];
+  return [[trace], layout({ shapes: [...hatches, ...outline], annotations: texts, xaxis: columns, yaxis: rows })];
 }
 
 const STYLES = {

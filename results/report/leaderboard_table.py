@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas
 
 from results import grids, number_columns, wording
-from results.leaderboard import BEHIND_TEACHER
+from results.leaderboard import BEHIND_TEACHER, FAILURES
 from results.number_columns import MAIN_METRICS
 from results.records import Row
 from results.students import diagnosis_columns, knob_columns, table_rows
@@ -63,7 +63,7 @@ def leaderboard_table(
     """Return the leaderboard with texts and sort keys."""
     knobs, statuses = knob_columns(students), lines["left_out"].fillna("")
     places = pandas.Series(range(len(lines)), lines.index)
-    always = statuses.str.contains("failed|diverged") | lines["stage"].isin(["baseline", "teacher", BEHIND_TEACHER])
+    always = statuses.str.contains("|".join(FAILURES)) | lines["stage"].isin(["baseline", "teacher", BEHIND_TEACHER])
     shown, note = thin(lines, places, MAX_ROWS, always)
     heads, *texts = leaderboard_texts(shown, numbers)
     columns = ["rank", "stage", *knobs, *numbers, *diagnosis_columns(students)]

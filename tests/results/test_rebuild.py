@@ -43,7 +43,19 @@ def test_table_csv_has_one_line_per_cell(full, tmp_path):
     rebuild_results(folder)
     table = pandas.read_csv(folder / "table.csv")
     assert list(table.columns) == (
-        ["method.alpha", "method.temperature", "mean", "std", "n", "val_mean", "val_std", "best", "tied", "baseline"]
+        [
+            "method.alpha",
+            "method.temperature",
+            "mean",
+            "std",
+            "n",
+            "asked",
+            "val_mean",
+            "val_std",
+            "best",
+            "tied",
+            "baseline",
+        ]
     )
     assert len(table) == 9 and table["best"].sum() == 1 and (table["n"] == 3).all()
     assert table["mean"].between(0.9, 1).all()

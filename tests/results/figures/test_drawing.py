@@ -28,8 +28,9 @@ def test_a_running_heatmap_is_drawn_with_empty_cells(running):
     grid = experiment.grid()
     grid.n[1, 1], grid.mean[1, 1] = 0, float("nan")
     data = heatmap(experiment, grid)
-    assert data.texts[1][1] == "–"
+    assert (data.texts[1][1], data.hatched) == ("0 of 3", [(1, 1)])
     size(draw_heatmap(data))
+    assert draw_heatmap(data, "pdf") != draw_heatmap(data._replace(hatched=[]), "pdf")
 
 
 def test_long_labels_widen_a_heatmap(full):
