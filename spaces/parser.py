@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
@@ -9,6 +10,8 @@ from spaces.document import Tree, YamlValue, find_line
 from spaces.domain import DOMAIN_KINDS, LOG_KEY, Domain, Node, parse_choice, parse_range
 from spaces.errors import LocatedProblem, did_you_mean
 from spaces.template import BROKEN_DOMAIN, join_path
+
+NAMED_PARTS = re.compile(r"data|method|student\.model|(teacher\.)+(model|method)")  # paths in a recipe
 
 
 class TemplateParser:
@@ -29,6 +32,8 @@ class TemplateParser:
         """
         if isinstance(node, list):
             return self._parse_list(node, path, source)
+        if isinstance(node, str) and NAMED_PARTS.fullmatch(path):
+            return {"name": node}  # `method: none` is short for `method: {name: none}`
         if not isinstance(node, dict):
             return node
         kinds = [key for key in node if key in DOMAIN_KINDS]

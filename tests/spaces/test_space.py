@@ -284,3 +284,21 @@ def _through_csv(knobs: list[str], values: dict[str, Label]) -> dict[str, Label]
     writer.writeheader()
     writer.writerow(values)
     return dict(next(csv.DictReader(io.StringIO(file.getvalue()))))
+
+
+def test_a_text_is_short_for_a_part_with_this_name(space: Build) -> None:
+    short = space(
+        "data: mnist5k\nteacher: {model: cnn, method: none}\nstudent: {model: {choice: [mlp, cnn]}}\n"
+        "method: {choice: [none, {name: hinton, alpha: {choice: [0.5, 1]}, temperature: 4}]}\n"
+    )
+    values = {"student.model": "cnn", "method": "none"}
+    assert short.cells()[3] == values and len(short.cells()) == 6
+    for again in (short, short.shrink(), short.with_precision("float32"), space(short.dump())):
+        recipe = again.fill(values, 0)
+        assert (recipe.data.name, recipe.student.model.name, recipe.method.name) == ("mnist5k", "cnn", "none")
+        assert recipe.teacher is not None and recipe.teacher.model.name == "cnn"
+
+
+def test_a_text_that_names_no_part_is_reported_with_its_line(space: Build) -> None:
+    with pytest.raises(UserError, match=r":3: method: found 5, expected a mapping"):
+        space("student: {model: {name: mlp}}\nteacher: {model: {name: cnn}}\nmethod: 5\n")
