@@ -34,7 +34,7 @@ ALLOWED = {
         "pyarrow",
     },
     "results": {"spaces", "rich", "pandas", "numpy", "scipy", "matplotlib", "tensorboard", "yaml"},
-    "results.trackers": {"spaces", "tensorboard", "optuna", "mlflow"},
+    "results.trackers": {"spaces", "tensorboard", "optuna", "mlflow", "trackio"},
     "results.report": {"spaces", "pandas", "numpy", "scipy", "plotly", "jinja2", "optuna"},
     "results.export": {
         "spaces",

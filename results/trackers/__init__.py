@@ -61,6 +61,7 @@ TRACKERS = {
     "tensorboard": TrackerEntry("results.trackers.tensorboard"),
     "optuna_journal": TrackerEntry("results.trackers.optuna_journal"),
     "mlflow": TrackerEntry("results.trackers.mlflow", package="mlflow", takes_text=True),
+    "trackio": TrackerEntry("results.trackers.trackio", package="trackio", takes_text=True),
 }
 ALWAYS_ON = ("report_page", "tensorboard", "optuna_journal")
 MAX_REASON_CHARACTERS = 300

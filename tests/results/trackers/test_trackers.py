@@ -54,7 +54,8 @@ def test_a_failing_tracker_is_dropped(tmp_path):
     "name",  # MLflow takes seconds to create a store
     [pytest.param(name, marks=[pytest.mark.slow] * bool(entry.package)) for name, entry in trackers.TRACKERS.items()],
 )
-def test_a_registered_tracker_shows_the_same_rows_twice(empty, tmp_path, name):
+def test_a_registered_tracker_shows_the_same_rows_twice(empty, tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MLflow keeps artifacts of a store without a server in ./mlruns
     entry, option = trackers.TRACKERS[name], OPTIONS.get(name, "")
     if entry.package:
         pytest.importorskip(entry.package)
