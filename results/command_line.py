@@ -80,6 +80,11 @@ def add_export(commands: argparse._SubParsersAction) -> None:
         help="best (default), baseline for the best student alone, or a student's key from students.csv",
     )
     parser.add_argument(
+        "--front",
+        action="store_true",
+        help="export the front of several metrics into DIR/1, DIR/2, …",
+    )
+    parser.add_argument(
         "--int8", action="store_true", help="write an 8-bit ONNX file too, and measure its accuracy and speed"
     )
     parser.add_argument(
@@ -122,8 +127,11 @@ def _run_compare(runs: list[str], *, best: bool, every: bool, csv: str | None) -
     print(compare(runs, best=best, every=every, csv=csv))
 
 
-def _run_export(folder: str, *, top: int, push: str | None, plugins: list[str], **options: Any) -> None:
+def _run_export(folder: str, *, top: int, front: bool, push: str | None, plugins: list[str], **options: Any) -> None:
     records.require_experiment(folder)
+    if front and (top > 1 or push or options["student"] != "best"):
+        raise UserError("--front: exports every member of the front; remove --top, --student and --push")
+    options |= {"student": "front"} if front else {}
     if top > 1 and (push or options["student"] not in ("best", "baseline")):
         raise UserError("--top: found more than one student, but --push and --student KEY take one")
     from results.export import write_exports  # imports torch

@@ -9,6 +9,7 @@ import pandas
 
 from results import paths, records, students
 from results.asked import asked_students
+from results.fronts import with_front
 from results.grids import Grid, Label, make_grid
 from results.leaderboard import build_leaderboard
 from results.paths import Folder
@@ -40,6 +41,11 @@ class Experiment(NamedTuple):
         return self.space.search.metric
 
     @property
+    def objectives(self) -> list[str]:
+        """Metrics and costs of the search; several have a front."""
+        return self.space.search.objectives
+
+    @property
     def has_unequal_classes(self) -> bool:
         """True if accuracy alone can mislead.
 
@@ -64,8 +70,12 @@ class Experiment(NamedTuple):
         return labels
 
     def leaderboard(self) -> pandas.DataFrame:
-        """Return the leaderboard, ranked by the metric of the space."""
-        return build_leaderboard(self.students, self.metric, self.teachers)
+        """Return the leaderboard, ranked by the metric of the space.
+
+        A space with several objectives has a column `front`, and its front comes first.
+        """
+        lines = build_leaderboard(self.students, self.metric, self.teachers)
+        return with_front(lines, self.objectives) if len(self.objectives) > 1 else lines
 
     def grid(self, metric: str = "test_accuracy") -> Grid | None:
         """Return the space's table of a metric, with all students asked for.

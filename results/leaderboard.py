@@ -160,8 +160,12 @@ def best_trials(students: pandas.DataFrame, top: int = 1, metric: str = "val_acc
     Both configuration and student are chosen on validation.
     """
     lines = build_leaderboard(students, metric)
-    columns = ["stage", *knob_columns(students)]
-    chosen = lines[lines["rank"].notna()].head(top)[columns]
+    return best_students(students, lines[lines["rank"].notna()].head(top), metric)
+
+
+def best_students(students: pandas.DataFrame, lines: pandas.DataFrame, metric: str) -> list[str]:
+    """Return the best student of each line of a leaderboard, by validation."""
+    chosen = lines[["stage", *knob_columns(students)]]
     groups = [matching_students(students, dict(line)) for _, line in chosen.iterrows()]
     finished = [group[group["status"] == "finished"] for group in groups]
     return [str(group["trial"].iloc[sort_key(group, metric).argmin()]) for group in finished]

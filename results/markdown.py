@@ -11,7 +11,7 @@ from results.grids import Grid
 from results.number_columns import metric_notes, shown_numbers
 from results.protocol import deviation_note, protocol_lines
 from results.students import knob_columns
-from results.text_tables import grid_texts, leaderboard_texts, top_lines
+from results.text_tables import FRONT_MARK, grid_texts, leaderboard_texts, top_lines
 from results.verdict import Verdict, experiment_verdict
 
 SHOWN_CONFIGURATIONS = 30
@@ -29,6 +29,8 @@ def leaderboard_page(experiment: Experiment) -> str:
         "n counts finished students; those not counted are in the last column.",
         *metric_notes(experiment, numbers),
     ]
+    if "front" in lines:
+        notes.append(f"{FRONT_MARK}: no ranked configuration beats it in all of {', '.join(experiment.objectives)}.")
     notes += [f"{hidden} more in leaderboard.csv."] * (hidden > 0)
     notes += filter(None, [missing_table_note(experiment)])
     title, verdict = f"{experiment.space.name}: leaderboard", experiment_verdict(experiment)

@@ -13,6 +13,7 @@ from results.number_columns import ALL_NUMBERS, SHORT_NUMBERS, number_head, numb
 from results.students import DIAGNOSIS_PREFIX
 
 MOST_FAILED = 10  # configurations listed beside the best
+FRONT_MARK = "◆"
 
 
 def top_lines(lines: pandas.DataFrame, count: int) -> pandas.DataFrame:
@@ -30,16 +31,18 @@ def top_lines(lines: pandas.DataFrame, count: int) -> pandas.DataFrame:
 def leaderboard_texts(lines: pandas.DataFrame, numbers: Sequence[str] = SHORT_NUMBERS) -> list[list[str]]:
     """Return lines of a leaderboard with these number columns."""
     diagnoses = [name for name in lines.columns if name.startswith(DIAGNOSIS_PREFIX)]
-    not_knobs = {*ALL_NUMBERS, *diagnoses, "rank", "stage", "test_std"}
+    not_knobs = {*ALL_NUMBERS, *diagnoses, "rank", "front", "stage", "test_std"}
     knobs, shown = [name for name in lines.columns if name not in not_knobs], [*numbers, *diagnoses]
-    heads = ["rank", "stage", *(wording.short_name(name, knobs) for name in knobs), *map(number_head, shown)]
+    names, front = [wording.short_name(name, knobs) for name in knobs], ["front"] * ("front" in lines)
+    heads = ["rank", *front, "stage", *names, *map(number_head, shown)]
     return [heads, *(_line_texts(line, knobs, shown) for _, line in lines.iterrows())]
 
 
 def _line_texts(line: pandas.Series, knobs: list[str], numbers: Sequence[str]) -> list[str]:
     rank = "–" if pandas.isna(line["rank"]) else str(line["rank"])
     labels = [wording.format_label(line[name]) for name in knobs]
-    return [rank, line["stage"], *labels, *(number_text(line, name) for name in numbers)]
+    front = [FRONT_MARK * line["front"]] if "front" in line else []
+    return [rank, *front, line["stage"], *labels, *(number_text(line, name) for name in numbers)]
 
 
 def grid_texts(grid: Grid, rows: str, columns: str) -> list[list[str]]:

@@ -10,6 +10,7 @@ import pandas
 from results import wording
 from results.cautions import experiment_cautions
 from results.experiment import Experiment
+from results.front_sentence import front_sentence
 from results.gain import TRAINING, Gain, experiment_gain
 from results.students import knob_columns
 from spaces.metrics import TEST_FIELDS
@@ -61,7 +62,7 @@ def experiment_verdict(experiment: Experiment) -> Verdict:
     difference = gain.difference
     mean, low, high = difference[:3] if difference else (numpy.nan,) * 3
     return Verdict(
-        sentence=_sentence(gain) + _gap_sentence(gain),
+        sentence=" ".join(filter(None, [front_sentence(experiment), _sentence(gain) + _gap_sentence(gain)])),
         is_gain=bool(low > 0),
         gain=_number(mean),
         low=_number(low),

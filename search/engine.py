@@ -22,7 +22,7 @@ from results.students import histories, history
 from results.wording import format_duration
 from search.algorithms import SCHEDULERS
 from search.algorithms.per_student import PerStudentScheduler
-from search.algorithms.ranking import rank_configurations
+from search.algorithms.ranking import best_configurations
 from search.algorithms.searcher import MAX_REJECTED, StudentSearcher
 from search.cluster.restart_plan import RayLostError
 from search.students.candidates import proposed_student, students_per_teacher
@@ -36,6 +36,7 @@ from search.students.spec import (
     teacher_json,
     unfinished_students,
 )
+from search.trials.callback import write_driver_end
 from search.trials.grouping import MIN_ROUNDS, group_into_packs, max_pack_size
 from search.trials.teachers import obtain_teacher
 from search.trials.tuner import SearchContext, run_trials
@@ -58,7 +59,7 @@ def run_stages(context: SearchContext, deadline: float) -> None:
         if not space.confirm:
             _train_baselines(context, "explore", space.seeds)
     if space.confirm and (winners := _stage_winners(context, "explore", space.confirm.top)):
-        if len(winners) < space.confirm.top:
+        if space.confirm.top and not space.search.metrics and len(winners) < space.confirm.top:
             _print_stage_line(
                 context, f"confirm: {len(winners)} of {space.confirm.top}; no more students finished explore"
             )
@@ -68,22 +69,22 @@ def run_stages(context: SearchContext, deadline: float) -> None:
 
 
 def _train_baselines(context: SearchContext, stage: str, seeds: Sequence[int]) -> None:
-    """Train the baseline of a stage's best student.
+    """Train the baseline of a stage's best student, or of its front.
 
     It has the same network, rates and seeds, and no teacher.
     """
-    winner = _stage_winners(context, stage, 1)
-    students = students_for_seeds(context.space, winner, stage, seeds)
+    winners = _stage_winners(context, stage, None if context.space.search.metrics else 1)
+    students = students_for_seeds(context.space, winners, stage, seeds)
     _train_stage(context, "baseline", [student for student in students if student.stage == "baseline"])
 
 
-def _stage_winners(context: SearchContext, stage: str, top: int) -> list[dict[str, Any]]:
-    """Return the best values of a stage.
+def _stage_winners(context: SearchContext, stage: str, top: int | None) -> list[dict[str, Any]]:
+    """Return the values of a stage's best configurations or of its front.
 
     Prints a line if no student is finished.
     """
-    ranked = rank_configurations(histories(context.folder), stage, context.space.search.metric)
-    winners = [configuration.values for configuration in ranked[:top]]
+    best = best_configurations(histories(context.folder), stage, context.space.search.objectives, top)
+    winners = [configuration.values for configuration in best]
     if not winners:
         _print_stage_line(
             context, f"{stage}: no student trained to its end, so none is confirmed and none has a baseline"
@@ -133,6 +134,9 @@ def _explore_adaptively(context: SearchContext, deadline: float) -> None:
     """Train proposed students; a scheduler stops some early."""
     space, folder, longest = context.space, context.folder, context.space.longest_training
     workers = context.nodes.worker_count(space.resources)
+    scheduler = PerStudentScheduler(SCHEDULERS[space.search.scheduler](space.search, longest))
+    for student in scheduler.replay(suggested_histories(folder)):
+        write_driver_end(folder, student, "stopped")
     searcher = StudentSearcher(
         space,
         suggested_histories(folder),
@@ -143,9 +147,7 @@ def _explore_adaptively(context: SearchContext, deadline: float) -> None:
         batch_size=max_pack_size(space, context.data, workers),
         max_running=lambda: context.nodes.worker_count(space.resources),
     )
-    scheduler = PerStudentScheduler(SCHEDULERS[space.search.scheduler](space.search, longest))
-    scheduler.replay(suggested_histories(folder))
-    samples = searcher.remaining + len(searcher.unfinished)
+    samples = searcher.waiting
     if samples > 0:
         began = time.time()
         _ensure_teachers(context, students_per_teacher(space))

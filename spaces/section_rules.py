@@ -60,6 +60,13 @@ def _check_table_without_stopping(sections: Sections, template: Node) -> Iterato
         yield "search.scheduler", f"found {search.scheduler}, expected none for a grid with a table: {reason}"
 
 
+def _check_front(sections: Sections, template: Node) -> Iterator[Problem]:
+    search = sections.search
+    if search.metrics and search.scheduler != "none":
+        reason = "it compares one metric and would stop the small students of the front"
+        yield "search.scheduler", f"found {search.scheduler}, expected none beside metrics: {reason}"
+
+
 def _check_confirm_seeds(sections: Sections, template: Node) -> Iterator[Problem]:
     used = sorted(set(sections.seeds) & set(sections.confirm.seeds)) if sections.confirm else []
     if used:
@@ -83,6 +90,7 @@ _RULES = (
     ({"search"}, _check_search_budget),
     ({"search"}, _check_grid),
     ({"search", "table"}, _check_table_without_stopping),
+    ({"search"}, _check_front),
     ({"confirm", "seeds"}, _check_confirm_seeds),
     ({"table", "knobs"}, _check_table_knobs),
 )

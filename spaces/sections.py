@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from spaces.document import Tree
 from spaces.metrics import SEARCH_METRICS
+from spaces.objectives import COSTS, OBJECTIVES
 from spaces.parts import Count, Natural, StrictModel, conflict_error
 
 if TYPE_CHECKING:
     Searchable = str
+    Objective = str
 else:
     Searchable = Literal[SEARCH_METRICS]
+    Objective = Literal[OBJECTIVES]
 
 
 def _require_unique_seeds(seeds: list[int]) -> list[int]:
@@ -30,6 +33,14 @@ def _refuse_test_metric(metric: object) -> object:
     return metric
 
 
+def _check_objectives(names: list[str]) -> list[str]:
+    if names[0] in COSTS:
+        raise conflict_error("0", f"found {names[0]}, expected a validation metric first: it ranks the students")
+    if len(set(names)) < len(names):
+        raise conflict_error("", "an objective occurs twice; expected different ones")
+    return names
+
+
 def _refuse_several_gpus(gpus: float) -> float:
     if gpus > 1:
         raise conflict_error("", f"found {gpus:g}, expected at most 1: a student is trained on one GPU")
@@ -39,6 +50,11 @@ def _refuse_several_gpus(gpus: float) -> float:
 Seeds = Annotated[list[Natural], Field(min_length=1), AfterValidator(_require_unique_seeds)]
 AUTO = "auto"  # algorithm and scheduler chosen by spaces/automatic_search.py
 SearchMetric = Annotated[Searchable, BeforeValidator(_refuse_test_metric)]
+Objectives = Annotated[
+    list[Annotated[Objective, BeforeValidator(_refuse_test_metric)]],
+    Field(min_length=2),
+    AfterValidator(_check_objectives),
+]
 
 
 class SizeLimit(StrictModel):
@@ -61,6 +77,9 @@ class Search(StrictModel):
     )
     trials: Count | None = Field(default=None, description="Students to propose; a grid has none")
     metric: SearchMetric = Field(default="val_accuracy", description="Validation metric to optimize")
+    metrics: Objectives | None = Field(
+        default=None, description="Two or more objectives, a validation metric first; the result is a Pareto front"
+    )
     seed: Natural = Field(default=0, description="Seed of the algorithm")
     grace_period: Count = Field(default=1, description="Epochs before a student may be stopped")
     reduction: Annotated[int, Field(ge=2)] = Field(
@@ -71,11 +90,28 @@ class Search(StrictModel):
         default=None, description="Hours after which no new student starts; unlimited by default"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rank_by_first_objective(cls, value: object) -> object:
+        if not isinstance(value, dict) or not isinstance(value.get("metrics"), list):
+            return value
+        first = value["metrics"][:1]
+        if value.get("metric", *first or [None]) not in first:
+            raise conflict_error("metric", "found metric and metrics; the first of metrics ranks the students")
+        return {**value, "metric": first[0]} if first and first[0] in SEARCH_METRICS else value
+
+    @property
+    def objectives(self) -> list[str]:
+        """Metrics and costs to optimize, one or more."""
+        return self.metrics or [self.metric]
+
 
 class Confirm(StrictModel):
     """Training of the best configurations with new seeds."""
 
-    top: Count = Field(default=3, description="Configurations to train again")
+    top: Count | None = Field(
+        default=None, description="Configurations to train again; 3 by default, or the front of several metrics"
+    )
     seeds: Seeds = Field(description="Seeds of these students; none of them may be in seeds")
 
 

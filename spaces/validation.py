@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from spaces.automatic_search import resolve_search
+from spaces.automatic_search import resolve_confirm, resolve_search
 from spaces.document import Document, Tree, find_line
 from spaces.domain import Node
 from spaces.errors import LocatedProblem, Problem
@@ -58,7 +58,9 @@ def parse_space(
     seeds, invalid_seeds = _validate(TeacherSeeds, _take_teacher_seeds(recipe_tree))
     parser = TemplateParser(lines)
     template = parser.parse(recipe_tree)
-    sections = sections.model_copy(update={"search": resolve_search(sections.search, template)})
+    search = resolve_search(sections.search, template)
+    confirm = resolve_confirm(sections.confirm, search)
+    sections = sections.model_copy(update={"search": search, "confirm": confirm})
     # A part with a misspelled key has its defaults, and their knobs are not to be validated.
     probed = probe_problems(template, lines, parser.broken_paths, None if unknown else validate)
     located = [*parser.problems, *probed]

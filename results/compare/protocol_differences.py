@@ -26,7 +26,7 @@ def experiment_protocol(experiment: Experiment) -> dict[str, str]:
     return {
         "data": _describe_data(data),
         "split": str(data.get("split", "?")),
-        "chosen by": experiment.metric,
+        "chosen by": ", ".join(experiment.objectives),
         "epochs": _distinct_integers(ranked["epochs"]),
         "n": _distinct_integers(ranked["n"]),
         "precision": str(environment.get("precision", "?")),

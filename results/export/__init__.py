@@ -13,7 +13,7 @@ from typing import NamedTuple
 from results import paths, records, students
 from results.experiment import Experiment, load_experiment
 from results.export.atomic_folder import refuse_other_files, staged_folder
-from results.export.chosen_students import BEST, choose_students, student_recipe
+from results.export.chosen_students import BEST, FRONT, choose_students, student_recipe
 from results.export.model_files import EXTRA_NAMES, NAMES
 from results.export.student_files import StudentFiles, write_student
 from results.export.verification_images import load_verification_images, recorded_data
@@ -44,8 +44,9 @@ def export(
 ) -> list[Path]:
     """Export the `top` best students by validation and return their folders.
 
-    `student` is "best", "baseline" for the best student alone, or a student's key. With `int8` an 8-bit ONNX file is
-    written too. With `top` > 1 each student has its own folder `to/1`, `to/2`, …; `to` defaults to RUN/export. Raises
+    `student` is "best", "baseline" for the best student alone, "front" for the whole front of a space with several
+    objectives, or a student's key. With `int8` an 8-bit ONNX file is written too. With `top` > 1, or of a front, each
+    student has its own folder `to/1`, `to/2`, …; `to` defaults to RUN/export. Raises
     UserError if there is no such student, the files do not reproduce the recorded results, or `to` holds other files.
     """
     return [written.folder for written in write_exports(folder, to, top, data, plugins, student=student, int8=int8)]
@@ -72,7 +73,7 @@ def write_exports(
     test = load_verification_images(
         experiment.environment, recorded_data(experiment), recipes[0], Path(data) if data else None
     )
-    names = [str(rank) for rank in range(1, len(chosen) + 1)] if top > 1 else ["."]
+    names = [str(rank) for rank in range(1, len(chosen) + 1)] if top > 1 or student == FRONT else ["."]
     with staged_folder(target) as draft:
         remarks = [
             write_student(

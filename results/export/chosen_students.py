@@ -15,6 +15,7 @@ from spaces.recipe import Recipe
 from trainables.baseline import canonical_recipe
 
 BEST, ALONE = "best", "baseline"  # values of --student, beside the key of a student
+FRONT = "front"  # the whole front of a space with several objectives
 
 
 class ChosenStudent(NamedTuple):
@@ -28,12 +29,15 @@ class ChosenStudent(NamedTuple):
 def choose_students(experiment: Experiment, student: str = BEST, top: int = 1) -> list[ChosenStudent]:
     """Return the students to export.
 
-    These are the `top` best, the best students alone, or one by its key; all are chosen by validation. Raises UserError
-    if there is none.
+    These are the `top` best, the best students alone, the front, or one by its key; all are chosen by validation.
+    Raises UserError if there is none.
     """
     if student == BEST:
         chosen = list(_best_ranked(experiment, top))
         reason = f"no configuration is ranked yet; the student alone is exported by --student {ALONE}"
+    elif student == FRONT:
+        chosen = list(_front_members(experiment))
+        reason = "no configuration is ranked yet"
     elif student == ALONE:
         chosen = list(_best_alone(experiment, top))
         reason = "no student alone is finished"
@@ -70,6 +74,16 @@ def _best_ranked(experiment: Experiment, top: int) -> Iterator[ChosenStudent]:
         else:
             title = "the best student by validation"
         yield ChosenStudent(trial, title, remark)
+
+
+def _front_members(experiment: Experiment) -> Iterator[ChosenStudent]:
+    if len(experiment.objectives) == 1:
+        raise UserError(f"{experiment.folder}: searched for {experiment.metric} alone; a front needs search.metrics")
+    lines = experiment.leaderboard()
+    trials = leaderboard.best_students(experiment.students, lines[lines["front"]], experiment.metric)
+    for place, trial in enumerate(trials, 1):
+        title = f"member {place} of {len(trials)} of the front of {', '.join(experiment.objectives)}"
+        yield ChosenStudent(trial, title, _better_alone(experiment, trial))
 
 
 def _best_alone(experiment: Experiment, top: int) -> Iterator[ChosenStudent]:

@@ -121,8 +121,8 @@ def _results(experiment: Experiment, student: CardData) -> str:
     notes = [
         *protocol_lines(experiment),
         deviation_note(experiment.students),
-        f"Chosen by {experiment.metric}: first the configuration by its mean over seeds, then the best of its students."
-        " Expect the result of the configuration, not of this student, from another training.",
+        f"Chosen by {', '.join(experiment.objectives)}: first the configuration by its mean over seeds, then the best "
+        "of its students. Expect the result of the configuration, not of this student, from another training.",
         *(MACHINE_PATH.sub(r"\1", remark) for remark in student.remarks),
     ]
     table = markdown.table_lines([["", *map(number_columns.number_head, numbers)], *lines])

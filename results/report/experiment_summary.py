@@ -115,8 +115,9 @@ def _search_plan(experiment: Experiment) -> str:
     search, confirm = experiment.space.search, experiment.space.confirm
     trials = f", {search.trials} trials" if search.trials else ""
     stopping = "no early stopping" if search.scheduler == "none" else f"early stopping: {search.scheduler}"
-    repeats = f"; the best {confirm.top} retrained with {len(confirm.seeds)} new seeds" if confirm else ""
-    return f"Algorithm: {search.algorithm}{trials}; {stopping}{repeats}. Chosen by: {search.metric}."
+    best = f"the best {confirm.top}" if confirm and confirm.top else "the front"
+    repeats = f"; {best} retrained with {len(confirm.seeds)} new seeds" if confirm else ""
+    return f"Algorithm: {search.algorithm}{trials}; {stopping}{repeats}. Chosen by: {', '.join(search.objectives)}."
 
 
 def _searched_knobs(experiment: Experiment) -> list[SearchedKnob]:

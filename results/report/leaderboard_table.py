@@ -66,7 +66,7 @@ def leaderboard_table(
     always = statuses.str.contains("|".join(FAILURES)) | lines["stage"].isin(["baseline", "teacher", BEHIND_TEACHER])
     shown, note = thin(lines, places, MAX_ROWS, always)
     heads, *texts = leaderboard_texts(shown, numbers)
-    columns = ["rank", "stage", *knobs, *numbers, *diagnosis_columns(students)]
+    columns = ["rank", *["front"] * ("front" in lines), "stage", *knobs, *numbers, *diagnosis_columns(students)]
     first = [name for name in (*MAIN_METRICS, "n") if name in numbers]  # scores before knobs
     order = [columns.index(name) for name in dict.fromkeys(["rank", "stage", *first, *columns])]
     columns, heads = [columns[place] for place in order], [heads[place] for place in order]

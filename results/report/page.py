@@ -57,7 +57,7 @@ def report_data(experiment: Experiment) -> Report:
         notes=number_columns.metric_notes(experiment, number_columns.shown_numbers(experiment)),
         heatmaps=heatmaps(experiment),
         learning_curves=student_curves(experiment, lines),
-        pareto=pareto_figures(lines, knobs),
+        pareto=pareto_figures(lines, knobs, experiment.objectives),
         points=student_points(experiment),
         importance=knob_importance(experiment),
         early_stopping=early_stopping(experiment),

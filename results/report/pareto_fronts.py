@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas
 
 from results import wording
+from results.fronts import pareto_front, with_fastest_latency
 from results.records import Row
 from results.students import table_rows
 from results.thinning import thin
+from spaces.objectives import COSTS
 
 MAX_POINTS = 300
-
-
-class CostAxis(NamedTuple):
-    """Title and unit of a cost, and a note for the caption."""
-
-    name: str
-    unit: str
-    note: str = ""
-
-
-COSTS = {
-    "parameters": CostAxis("parameters", "parameters"),
-    "macs": CostAxis("multiply-accumulates per image", "multiply-accumulates per image"),
-    "latency_ms": CostAxis(
-        "latency of one image (ms)", "ms", "Timed in PyTorch, on one thread of the machine that trained."
-    ),
-}
 
 
 class Point(NamedTuple):
@@ -50,23 +36,28 @@ class ParetoFigure(NamedTuple):
     caption: str
 
 
-def pareto_figures(lines: pandas.DataFrame, knobs: list[str]) -> list[ParetoFigure]:
-    """Return one figure per cost with differences between students.
+def pareto_figures(
+    lines: pandas.DataFrame, knobs: list[str], objectives: Sequence[str] = ("val_accuracy",)
+) -> list[ParetoFigure]:
+    """Return one figure per cost with differences between students, costs among `objectives` first.
 
-    The teacher is shown but is not part of the front. `lines` is the leaderboard.
+    The teacher is shown but is not part of the front. `lines` is the leaderboard. The front of a search for accuracy
+    and one cost is that of the leaderboard.
     """
-    finished = lines[(lines["n"] > 0) & lines["val_accuracy"].notna()]
-    # equal networks are equally fast: differences between them come from other load on the machine
-    fastest = finished.groupby(["parameters", "macs"], dropna=False)["latency_ms"].transform("min")
-    finished = finished.assign(latency_ms=fastest)
+    finished = with_fastest_latency(lines[(lines["n"] > 0) & lines["val_accuracy"].notna()])
     is_student = finished["stage"] != "teacher"
     costs = [cost for cost in COSTS if finished[cost][is_student].nunique() > 1]
-    return [_pareto_figure(finished.dropna(subset=[cost]), cost, knobs) for cost in costs]
+    return [
+        _pareto_figure(finished.dropna(subset=[cost]), cost, knobs, {"val_accuracy", cost} == {*objectives})
+        for cost in sorted(costs, key=lambda cost: cost not in objectives)
+    ]
 
 
-def _pareto_figure(lines: pandas.DataFrame, cost: str, knobs: list[str]) -> ParetoFigure:
+def _pareto_figure(lines: pandas.DataFrame, cost: str, knobs: list[str], searched: bool) -> ParetoFigure:
     students = lines[lines["stage"] != "teacher"]
-    front = pandas.Series(pareto_front(list(students[cost]), list(students["val_accuracy"])), students.index)
+    costs_and_scores = students[["val_accuracy", cost]].to_numpy(float).tolist()
+    marks = pareto_front(costs_and_scores, ["val_accuracy", cost])
+    front = students["front"] if searched else pandas.Series(marks, students.index)
     on_front = front.reindex(lines.index, fill_value=False)
     always = on_front | lines["stage"].isin(["baseline", "teacher"])
     shown, note = thin(lines, -lines["val_accuracy"], MAX_POINTS, always)
@@ -75,26 +66,12 @@ def _pareto_figure(lines: pandas.DataFrame, cost: str, knobs: list[str]) -> Pare
         for line, is_on_front in zip(table_rows(shown), on_front[shown.index], strict=True)
     ]
     caption = [
-        f"One point per configuration; {front.sum()} on the Pareto front: no other student is both cheaper and better "
-        "on validation.",
+        f"One point per configuration; {front.sum()} on the Pareto front: no other {'ranked ' * searched}student is "
+        "both cheaper and better on validation.",
         note,
         COSTS[cost].note,
     ]
     return ParetoFigure(cost, COSTS[cost].name, points, " ".join(filter(None, caption)))
-
-
-def pareto_front(costs: list[float], scores: list[float]) -> list[bool]:
-    """Mark the points on the Pareto front.
-
-    No other point costs at most as much and scores at least as high, and is better in one of the two.
-    """
-    pairs = list(zip(costs, scores, strict=True))
-    best: dict[float, float] = {}  # cost -> highest score up to this cost
-    highest = float("-inf")
-    for cost, score in sorted(pairs, key=lambda pair: (pair[0], -pair[1])):
-        if score > highest:
-            best[cost] = highest = score
-    return [best.get(cost) == score for cost, score in pairs]
 
 
 def _point(line: Row, cost: str, knobs: list[str], on_front: bool) -> Point:

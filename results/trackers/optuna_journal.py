@@ -25,11 +25,12 @@ from results.trackers.optuna_trials import (
     knob_distributions,
     student_trial,
 )
-from spaces.metrics import VAL_FIELDS
+from spaces.objectives import objective_direction
 from spaces.space import Space
 
 NOTE_VERSION, NOTE_TEXT = "dashboard:note_ver", "dashboard:note_str:0"
 MAX_NOTE_CHARACTERS = 2045
+DIRECTIONS = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
 
 
 class JournalTracker:
@@ -75,15 +76,14 @@ class JournalTracker:
             self._storage.set_study_system_attr(self._study, NOTE_TEXT, note)
 
     def _open_study(self) -> None:
-        metric, name = self._space.search.metric, self._space.name
+        objectives, name = self._space.search.objectives, self._space.name
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         if name not in optuna.get_all_study_names(self._storage):
-            minimize = VAL_FIELDS[metric].metric.direction == "min"
-            direction = StudyDirection.MINIMIZE if minimize else StudyDirection.MAXIMIZE
-            study = optuna.create_study(storage=self._storage, study_name=name, direction=direction)
+            directions = [DIRECTIONS[objective_direction(objective)] for objective in objectives]
+            study = optuna.create_study(storage=self._storage, study_name=name, directions=directions)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                study.set_metric_names([metric])
+                study.set_metric_names(objectives)
         self._study = self._storage.get_study_id_from_name(name)
         self._trials = {trial.user_attrs.get(STUDENT_ATTRIBUTE, ""): trial for trial in self._stored_trials()}
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import optuna  # noqa: TID251
 
 from results import wording
+from results.fronts import objective_value
 from results.records import Row
 from results.students import History, knob_values
 from spaces.domain import Choice, Domain
@@ -43,10 +44,10 @@ def student_trial(student: History, space: Space, knobs: Mapping[str, KnobDistri
     """Return a student as a trial.
 
     A finished baseline is a pruned trial, so that the best trial of the study is a distilled student.
-    Its intermediate values are the metric of the search after each epoch. Its user attributes are name, stage, seeds,
-    status and, after its end, all metrics.
+    Its intermediate values are the metric of the search after each epoch; with several objectives it has none. Its
+    user attributes are name, stage, seeds, status and, after its end, all metrics.
     """
-    start, end, metric = student.start, student.end, space.search.metric
+    start, end, search = student.start, student.end, space.search
     status = end.get("status", "running")
     is_complete = status == "finished" and start["stage"] != "baseline"
     params = _trial_params(knob_values(start, space.knobs), knobs)
@@ -54,14 +55,15 @@ def student_trial(student: History, space: Space, knobs: Mapping[str, KnobDistri
         number=-1,  # the storage numbers them
         trial_id=-1,
         state=STATES["stopped" if status == "finished" and not is_complete else status],
-        value=student.epochs[-1][metric] if is_complete else None,
+        value=None,
+        values=[objective_value(student, name) for name in search.objectives] if is_complete else None,
         datetime_start=_utc_time(start),
         datetime_complete=_utc_time(end) if end else None,
         params=params,
         distributions={name: knobs[name].distribution for name in params},
         user_attrs=_user_attributes(student, space),
         system_attrs={},
-        intermediate_values={row["epoch"]: row[metric] for row in student.epochs},
+        intermediate_values={row["epoch"]: row[search.metric] for row in student.epochs if not search.metrics},
     )
 
 

@@ -1,7 +1,7 @@
-"""Direction of each metric, as Ray and Optuna name it."""
+"""Direction of each objective, as Ray and Optuna name it."""
 
 from __future__ import annotations
 
-from spaces.metrics import SEARCH_METRICS, VAL_FIELDS
+from spaces.objectives import OBJECTIVES, objective_direction
 
-METRIC_MODES = {name: VAL_FIELDS[name].metric.direction for name in SEARCH_METRICS}
+METRIC_MODES = {name: objective_direction(name) for name in OBJECTIVES}

@@ -37,15 +37,25 @@ class PerStudentScheduler(FIFOScheduler):
         self.scheduler, self.stopped = scheduler, set[str]()
         self.last_epochs: dict[str, int] = {}  # last epoch of each student that the scheduler has seen
 
-    def replay(self, histories: Iterable[History]) -> None:
-        """Show the scheduler all earlier epochs, in order of time."""
+    def replay(self, histories: Iterable[History]) -> list[str]:
+        """Show the scheduler all earlier epochs, in order of time.
+
+        Returns the keys of unfinished students that it stops at their last epoch: the driver died before it wrote
+        their final rows.
+        """
         rows: list[tuple[float, dict[str, Any]]] = []
+        unfinished: dict[str, int] = {}  # last epoch by key
         for past in histories:
             key = past.start["trial"]
             self.scheduler.on_trial_add(None, _StudentTrial(key))
             rows += [(row.get("time", 0.0), {"trial": key, **row}) for row in past.epochs]
+            if past.epochs and not past.end and past.epochs[-1]["epoch"] != past.start["planned_epochs"]:
+                unfinished[key] = past.epochs[-1]["epoch"]
+        stopped = []
         for _, row in sorted(rows, key=lambda item: item[0]):
-            self._decide(None, row)
+            if self._decide(None, row) == TrialScheduler.STOP and unfinished.get(row["trial"]) == row["epoch"]:
+                stopped.append(row["trial"])
+        return stopped
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         for student in _student_trials(trial):

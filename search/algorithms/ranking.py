@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from statistics import mean
 from typing import Any, NamedTuple
 
+from results.fronts import objective_value, pareto_front, spread_evenly
 from results.students import History
 from search.algorithms.modes import METRIC_MODES
 from search.students.spec import student_status
@@ -18,6 +19,25 @@ class RankedConfiguration(NamedTuple):
 
     values: dict[str, Any]
     score: float
+    students: list[History]
+
+
+def best_configurations(
+    histories: Iterable[History], stage: str, objectives: Sequence[str], top: int | None
+) -> list[RankedConfiguration]:
+    """Return the best configurations of a stage by the first objective.
+
+    With several objectives they are members of the front, spread evenly over it. `top` limits their number.
+    """
+    ranked = rank_configurations(histories, stage, objectives[0])
+    if len(objectives) == 1:
+        return ranked[:top]
+    points = [
+        [mean(objective_value(past, name) for past in configuration.students) for name in objectives]
+        for configuration in ranked
+    ]
+    marks = pareto_front(points, objectives)
+    return spread_evenly([item for item, mark in zip(ranked, marks, strict=True) if mark], top)
 
 
 def rank_configurations(histories: Iterable[History], stage: str, metric: str) -> list[RankedConfiguration]:
@@ -37,5 +57,5 @@ def rank_configurations(histories: Iterable[History], stage: str, metric: str) -
         if len(group) == seeds:
             last = mean(past.epochs[-1][metric] for past in group)
             late = mean(row[metric] for past in group for row in past.epochs[len(past.epochs) // 2 :])
-            ranked.append((sign * last, sign * late, label, RankedConfiguration(group[0].start["values"], last)))
+            ranked.append((sign * last, sign * late, label, RankedConfiguration(group[0].start["values"], last, group)))
     return [item[-1] for item in sorted(ranked, key=lambda item: item[:-1])]

@@ -1,6 +1,8 @@
 """Searcher: Optuna proposes students, Ray trains them.
 
-The Optuna study is rebuilt from the rows on disk.
+The Optuna study is rebuilt from the rows on disk, if possible by repeating every proposal: then a resumed search
+proposes what an uninterrupted one would. That holds for random draws, and for other samplers with one worker; with
+several the order of the results decides.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState, create_trial
 from ray.tune.search import Searcher
 
+from results.fronts import objective_value
 from results.students import History
-from search.algorithms import SAMPLERS
+from search.algorithms import NON_ADAPTIVE, SAMPLERS
 from search.algorithms.modes import METRIC_MODES
 from search.algorithms.study_parameters import SearchedSpace, StudyParameters
 from search.students.spec import Pack, StudentSpec, student_status
@@ -60,11 +63,47 @@ class StudentSearcher(Searcher):
         self.resumed_keys = frozenset(past.start["trial"] for past in earlier)
         self.proposed_keys = set(self.resumed_keys)
         self.remaining = (self.search.trials or 0) - len(earlier)  # new students
-        # With the seed of the first run a resumed sampler would repeat its first proposals.
-        seed = derive_seed(self.search.seed, "search", len(earlier)) % 2**32
+        self.study = self._new_study(0)
+        self.repeated: list[tuple[Trial, StudentSpec]] = []  # proposals of an earlier run to train
+        expected = {past.start["trial"]: past for past in earlier}
+        if not self._repeat_proposals(expected):
+            # with the seed of the first run the sampler would repeat its first proposals
+            self.study, self.repeated = self._new_study(len(earlier)), []
+            expected = {past.start["trial"]: past for past in earlier}
+        self.unfinished = [past.start["suggested"] for past in expected.values() if not self._add_to_study(past)]
+
+    def _new_study(self, earlier: int) -> optuna.Study:
+        seed = derive_seed(self.search.seed, "search", earlier) % 2**32
         sampler = SAMPLERS[self.search.algorithm](self.search, seed)
-        self.study = optuna.create_study(sampler=sampler, direction=STUDY_DIRECTIONS[METRIC_MODES[self.search.metric]])
-        self.unfinished = [past.start["suggested"] for past in earlier if not self._add_to_study(past)]
+        directions = [STUDY_DIRECTIONS[METRIC_MODES[name]] for name in self.search.objectives]
+        return optuna.create_study(sampler=sampler, directions=directions)
+
+    def _repeat_proposals(self, expected: dict[str, History]) -> bool:
+        """Repeat the proposals of an earlier run, and remove them from `expected`.
+
+        Returns False if an adaptive sampler proposes other students.
+        """
+        new: list[str] = []
+        rejected = 0
+        while expected and len(new) < self.remaining and rejected < MAX_REJECTED:
+            trial, student = self._sample_student()
+            if student is None or (student.key not in expected and student.key in self.proposed_keys):
+                self.study.tell(trial, state=TrialState.PRUNED)
+                rejected += 1
+                continue
+            past = expected.pop(student.key, None)
+            if past is None and self.search.algorithm not in NON_ADAPTIVE:
+                return False
+            if past is None:  # proposed, but not started before the end of the earlier run
+                new.append(student.key)
+                self.proposed_keys.add(student.key)
+            if student_status(past) in (None, "failed"):
+                self.repeated.append((trial, student))
+            else:
+                self._report_student(trial, past)
+            rejected = 0
+        self.remaining -= len(new)
+        return True
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Ray pickles searchers to restore a run; a search is restored from its rows
@@ -86,9 +125,14 @@ class StudentSearcher(Searcher):
     def _is_resumed(self, pack: Pack) -> bool:
         return any(student.key in self.resumed_keys for student in pack.students)
 
+    @property
+    def waiting(self) -> int:
+        """Return the number of students not proposed yet, at most."""
+        return len(self.repeated) + len(self.unfinished) + self.remaining
+
     def _next_student(self) -> StudentSpec | None:
         """Return an unfinished or a new student, or None."""
-        sampled = self._unfinished_student()
+        sampled = self.repeated.pop(0) if self.repeated else self._unfinished_student()
         if sampled is None:
             sampled = self._new_student() if self.remaining > 0 and time.time() < self.deadline else None
             self.remaining = self.remaining - 1 if sampled else 0
@@ -129,21 +173,31 @@ class StudentSearcher(Searcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Report the students of a trial to the study."""
         for student in self.running_packs.pop(trial_id).students:
-            trial, past = self.optuna_trials[student.key], self.read_history(student.key)
             # From the rows: Ray reports neither the epoch after which it stops a student nor epochs of earlier runs.
-            for row in past.epochs if past else []:
-                trial.report(row[self.search.metric], row["epoch"])
-            dropped = error and student_status(past) is None
-            state, value = (TrialState.FAIL, None) if dropped else self._optuna_result(past)
-            self.study.tell(trial, value, state=state)
+            self._report_student(self.optuna_trials[student.key], self.read_history(student.key), error)
 
-    def _optuna_result(self, past: History | None) -> tuple[TrialState, float | None]:
-        """Return Optuna's state and value of a student.
+    def _report_student(self, trial: Trial, past: History | None, error: bool = False) -> None:
+        for epoch, metric in self._metric_by_epoch(past).items():
+            trial.report(metric, epoch)
+        dropped = error and student_status(past) is None
+        state, values = (TrialState.FAIL, None) if dropped else self._optuna_result(past)
+        self.study.tell(trial, values, state=state)
+
+    def _metric_by_epoch(self, past: History | None) -> dict[int, float]:
+        """Return the intermediate values of a student.
+
+        Optuna takes none for several objectives.
+        """
+        rows = past.epochs if past and not self.search.metrics else []
+        return {row["epoch"]: row[self.search.metric] for row in rows}
+
+    def _optuna_result(self, past: History | None) -> tuple[TrialState, list[float] | None]:
+        """Return Optuna's state and values of a student.
 
         Finished is complete, failed is failed, all else is pruned. A failed student is no information about its knobs.
         """
         if past is not None and student_status(past) == "finished":
-            return TrialState.COMPLETE, past.epochs[-1][self.search.metric]
+            return TrialState.COMPLETE, [objective_value(past, name) for name in self.search.objectives]
         return (TrialState.FAIL if student_status(past) == "failed" else TrialState.PRUNED), None
 
     def _add_to_study(self, past: History) -> bool:
@@ -153,15 +207,14 @@ class StudentSearcher(Searcher):
         """
         if student_status(past) in (None, "failed"):
             return False
-        state, value = self._optuna_result(past)
-        metrics = {row["epoch"]: row[self.search.metric] for row in past.epochs}
+        state, values = self._optuna_result(past)
         with suppress(ValueError):  # labels outside the present domains are left out
             params, distributions = self.parameters.of_values(past.start["suggested"])
             self.study.add_trial(
                 create_trial(
                     state=state,
-                    value=value,
-                    intermediate_values=metrics,
+                    values=values,
+                    intermediate_values=self._metric_by_epoch(past),
                     params=params,
                     distributions=distributions,
                 )

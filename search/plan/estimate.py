@@ -98,10 +98,11 @@ def _count_students(space: Space, grid: Sequence[StudentSpec]) -> dict[str, int]
     else:
         students["explore"] = space.search.trials or 0
     if space.confirm:
-        students["confirm"] = space.confirm.top * len(space.confirm.seeds) * len(space.teacher_seeds)
-        students["baseline"] += len(space.confirm.seeds)
+        confirmed = space.confirm.top or students["explore"]
+        students["confirm"] = confirmed * len(space.confirm.seeds) * len(space.teacher_seeds)
+        students["baseline"] += len(space.confirm.seeds) * (confirmed if space.search.metrics else 1)
     elif space.search.algorithm != "grid":
-        students["baseline"] = len(space.seeds)
+        students["baseline"] = len(space.seeds) * (students["explore"] if space.search.metrics else 1)
     return dict(students)
 
 

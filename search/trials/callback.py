@@ -124,10 +124,7 @@ class StudentCallback(Callback):
             start = first_row(student) | {"teacher": None, "time": time.time()}
             records.append_row(self.folder, student.key, start)
         if not past or not past.end:
-            row = {"kind": "end", "status": status, "reason": reason, "test_accuracy": None, "time": time.time()}
-            records.append_row(self.folder, student.key, row)
-            if status == "stopped":
-                paths.checkpoint_file(self.folder, student.key).unlink(missing_ok=True)
+            write_driver_end(self.folder, student.key, status, reason)
         self._show_end(student)
 
     def _show_end(self, student: StudentSpec) -> None:
@@ -147,6 +144,14 @@ class StudentCallback(Callback):
 
     def _print(self, line: str) -> None:
         self.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def write_driver_end(folder: Path, student: str, status: str, reason: str | None = None) -> None:
+    """Write the final row of a student for its worker."""
+    row = {"kind": "end", "status": status, "reason": reason, "test_accuracy": None, "time": time.time()}
+    records.append_row(folder, student, row)
+    if status == "stopped":
+        paths.checkpoint_file(folder, student).unlink(missing_ok=True)
 
 
 def _pack_label(pack: Pack) -> str:

@@ -85,7 +85,7 @@ def test_any_legal_space_is_searched_resumed_and_confirmed(space, trained, folde
     first = all_proposals(searcher(searched), trained)
     more = space(**parts, search={"algorithm": algorithm, "trials": TRIALS + 4}, confirm={"top": 2, "seeds": [5]})
     resumed = searcher(more)
-    assert [trial.state for trial in resumed.study.trials] == [TrialState.COMPLETE] * first
+    assert [trial.state for trial in resumed.study.trials].count(TrialState.COMPLETE) == first
     more_students = all_proposals(resumed, trained)
     assert (first == TRIALS and more_students == 4) or resumed.exhausted
     winners = [ranked.values for ranked in rank_configurations(histories(folder), "explore", "val_accuracy")[:2]]

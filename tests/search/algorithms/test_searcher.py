@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import partial
-from itertools import combinations
 from typing import Any
 
 import pytest
@@ -228,20 +227,6 @@ def test_a_resumed_sampler_does_not_repeat_earlier_proposals(search, trained, sa
     resumed.suggest("ray-0")
     params = [tuple(trial.params.values()) for trial in resumed.study.trials]
     assert len(params) == len(set(params)) == 3 + 1
-
-
-def test_a_resumed_sampler_depends_on_the_seed_and_on_the_number_of_students(search, trained):
-    """A constant seed would give every resumed search the same next proposal."""
-    first = propose(search())
-
-    def next_values(seed: int) -> dict[str, Any]:
-        return search(seed=seed, trials=9).suggest("ray-0")["pack"].students[0].values
-
-    resumed = []
-    for student in first[:2]:
-        trained(student, [0.1, 0.2, 0.3])
-        resumed += [next_values(seed=0), next_values(seed=1)]
-    assert all(a != b for a, b in combinations(resumed, 2))
 
 
 def test_tpe_uses_the_rows_of_an_earlier_run(search, trained):
