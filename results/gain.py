@@ -52,6 +52,8 @@ def experiment_gain(experiment: Experiment) -> Gain | None:
     peers = group_configurations(finished[finished["stage"] == chosen["stage"]].drop(index=winners.index))
     configurations = [winners, *(group for group in peers if _is_comparable(group, chosen))]
     candidates = max(1, int((lines["stage"] == chosen["stage"]).sum()))
+    if winners[experiment.metric].isna().all():  # chosen in exploration, before any of these students was trained
+        configurations, candidates = [winners], 1
     settings = _baseline_settings(finished, winners, experiment.metric)
     baselines, metric = settings[0] if settings else finished.iloc[:0], gain_metric(experiment)
     return Gain(
@@ -94,7 +96,12 @@ def _baseline_settings(finished: pandas.DataFrame, chosen: pandas.DataFrame, met
     for knob in knob_columns(finished):
         if knob != "method" and not knob.startswith((*_METHOD, TRAINING)):
             baselines = baselines[baselines[knob].isna() | (baselines[knob] == first[knob])]
-    groups = [group for group in group_configurations(baselines) if group[metric].notna().any()]
+    groups = group_configurations(baselines)
+    if chosen[metric].notna().any():
+        groups = [group for group in groups if group[metric].notna().any()]
+    else:  # nothing to choose by: the baseline with the training of the configuration
+        training = [knob for knob in knob_columns(finished) if knob.startswith(TRAINING)]
+        groups = [group for group in groups if (group[training].iloc[0] == first[training]).all()]
     return sorted(groups, key=lambda group: (-group["seed"].nunique(), sort_key(group, metric).mean()))
 
 

@@ -32,21 +32,22 @@ def build_leaderboard(
     """Return one line per configuration and stage.
 
     Numbers are means over the finished students, accuracies are fractions. Only comparable configurations have a rank:
-    those of the confirm stage if there is one, with the full number of seeds. The ranked come first,
-    then baseline, teacher and the rest, at the end those without a finished student.
+    those of the confirm stage if there is one, with the full number of seeds. Confirmed ones without validation images
+    are ranked by their configurations in exploration. The ranked come first, then baseline, teacher and the rest, at
+    the end those without a finished student.
     """
     knobs, diagnoses = knob_columns(students), diagnosis_columns(students)
-    rows = _student_lines(_comparable_students(students), knobs, diagnoses)
+    rows = _student_lines(comparable_students(students), knobs, diagnoses)
     lines = _lines_as_table(rows + _teacher_lines(teachers or {}, knobs, diagnoses), knobs, diagnoses)
-    lines["rank"] = _rank_lines(lines, metric)
+    lines["score"] = ranking_scores(lines, knobs, metric)
+    lines["rank"] = _rank_lines(lines)
     place = lines["stage"].map(STAGE_ORDER).fillna(1 + max(STAGE_ORDER.values()))
     place = place.mask((lines["n"] == 0) & lines["stage"].isin(["explore", "confirm"]), 1 + place.max())
     lines["place"] = place.where(lines["rank"].isna(), 0)
-    lines["score"] = sort_key(lines, metric)
     return lines.sort_values(["place", "score"], kind="stable", ignore_index=True).drop(columns=["place", "score"])
 
 
-def _comparable_students(students: pandas.DataFrame) -> pandas.DataFrame:
+def comparable_students(students: pandas.DataFrame) -> pandas.DataFrame:
     """Drop baselines of other seeds than the confirmed students."""
     finished = students[students["status"] == "finished"]
     confirmed, baselines = (set(finished["seed"][finished["stage"] == stage]) for stage in ("confirm", "baseline"))
@@ -146,18 +147,30 @@ def sort_key(lines: pandas.DataFrame, metric: str) -> pandas.Series:
     return lines[metric] if VAL_FIELDS[metric].metric.direction == "min" else -lines[metric]
 
 
-def _rank_lines(lines: pandas.DataFrame, metric: str) -> pandas.Series:
+def ranking_scores(lines: pandas.DataFrame, knobs: list[str], metric: str) -> pandas.Series:
+    """Return the scores to rank by, the best first.
+
+    A confirmed configuration that was trained on the validation images has that of the same one in exploration.
+    """
+    scores = sort_key(lines, metric)
+    for index in lines.index[(lines["stage"] == "confirm") & (lines["n"] > 0) & scores.isna()]:
+        explored = matching_students(lines, {"stage": "explore", **lines.loc[index, knobs]})
+        scores[index] = scores[explored.index].min()
+    return scores
+
+
+def _rank_lines(lines: pandas.DataFrame) -> pandas.Series:
     finished = lines[lines["n"] > 0]
     stage = "confirm" if (finished["stage"] == "confirm").any() else "explore"
     peers = finished[finished["stage"] == stage]
     peers = peers[peers["n"] == peers["n"].max()]
-    return sort_key(peers, metric).rank(method="min").reindex(lines.index).astype("Int64")
+    return peers["score"].rank(method="min").reindex(lines.index).astype("Int64")
 
 
 def best_trials(students: pandas.DataFrame, top: int = 1, metric: str = "val_accuracy") -> list[str]:
     """Return the best student of each of the `top` ranked configurations.
 
-    Both configuration and student are chosen on validation.
+    Both configuration and student are chosen on validation. Without validation images it is the first by seed.
     """
     lines = build_leaderboard(students, metric)
     return best_students(students, lines[lines["rank"].notna()].head(top), metric)
@@ -168,7 +181,16 @@ def best_students(students: pandas.DataFrame, lines: pandas.DataFrame, metric: s
     chosen = lines[["stage", *knob_columns(students)]]
     groups = [matching_students(students, dict(line)) for _, line in chosen.iterrows()]
     finished = [group[group["status"] == "finished"] for group in groups]
-    return [str(group["trial"].iloc[sort_key(group, metric).argmin()]) for group in finished]
+    return [first_by_validation(group, metric) for group in finished]
+
+
+def first_by_validation(students: pandas.DataFrame, metric: str) -> str:
+    """Return the best student of a configuration, by its trial.
+
+    Without validation images it is that of the lowest seed.
+    """
+    ordered = students.assign(score=sort_key(students, metric)).sort_values(["score", "seed"], kind="stable")
+    return str(ordered["trial"].iloc[0])
 
 
 def matching_students(students: pandas.DataFrame, values: Mapping[Any, Label]) -> pandas.DataFrame:

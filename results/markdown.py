@@ -31,6 +31,8 @@ def leaderboard_page(experiment: Experiment) -> str:
     ]
     if "front" in lines:
         notes.append(f"{FRONT_MARK}: no ranked configuration beats it in all of {', '.join(experiment.objectives)}.")
+    if experiment.space.trains_on_all:
+        notes.insert(1, f"Confirmed configurations have the rank of their {experiment.metric} in exploration.")
     notes += [f"{hidden} more in leaderboard.csv."] * (hidden > 0)
     notes += filter(None, [missing_table_note(experiment)])
     title, verdict = f"{experiment.space.name}: leaderboard", experiment_verdict(experiment)

@@ -37,9 +37,23 @@ def protocol_lines(experiment: Experiment) -> list[str]:
         f"Machine: {_machine_text(environment)}; "
         f"started {environment.get('started', '?')}{_wall_time_text(experiment)}. Versions: {_version_text(versions)}.",
         *_later_runs(environment),
+        *_confirmation_lines(experiment),
         SELECTION_NOTE,
     ]
     return lines + [_unfinished_text(experiment)] * experiment.running
+
+
+def _confirmation_lines(experiment: Experiment) -> list[str]:
+    """Return the images of confirmed students, if they are all images."""
+    if not experiment.space.trains_on_all:
+        return []
+    data = experiment.environment.get("data", {})
+    sizes = f" ({data['train']:,} + {data['val']:,})" if "train" in data else ""
+    return [
+        f"Confirmed students and their baselines are trained on the training and validation images together{sizes}, "
+        f"so they have no validation score: their configurations were chosen by {experiment.metric} in exploration. "
+        "Their teacher is that of the exploration, trained on the training images."
+    ]
 
 
 def _machine_text(run: Row) -> str:

@@ -21,10 +21,10 @@ _FIRST_COLUMNS = [
 STUDENT_COLUMNS = [
     *_FIRST_COLUMNS,
     *(name for name in METRIC_FIELDS if name not in _FIRST_COLUMNS),
-    *("teacher_key", "teacher_seed", "reason"),
+    *("teacher_key", "teacher_seed", "train_on", "reason"),
 ]
 INTEGER_COLUMNS = {"seed", "epochs", "best_epoch", "parameters", "macs", "planned_epochs", "teacher_seed"}
-TEXT_COLUMNS = {"trial", "stage", "status", "teacher_key", "reason"}
+TEXT_COLUMNS = {"trial", "stage", "status", "teacher_key", "train_on", "reason"}
 EPOCH_COLUMNS = ["trial", "epoch", "train_loss", *VAL_FIELDS, "lr", "seconds", "time"]
 DIAGNOSIS_PREFIX = "diagnosis."  # of numbers that only some networks have
 # Values of fields that the rows of earlier versions lack.
@@ -108,7 +108,8 @@ def history(folder: Folder, trial: str) -> History | None:
     starts = [row for row in rows if row["kind"] == "student"]
     if not starts:
         return None
-    epochs = _valid_epochs(row for row in rows if row["kind"] == "epoch" and _has_scores(row))
+    needs_scores = starts[-1].get("train_on") != "all"  # otherwise no validation images are left
+    epochs = _valid_epochs(row for row in rows if row["kind"] == "epoch" and (_has_scores(row) or not needs_scores))
     # only a last row ends a student: a retried one has an end in the middle
     end = rows[-1] if rows[-1]["kind"] == "end" else {}
     if not epochs and end.get("status") == "finished":  # its epochs were lost, so it is not finished
@@ -149,7 +150,8 @@ def _final_scores(end: Row) -> Row:
 
 def _epoch_summary(rows: list[Row]) -> Row:
     last: Row = rows[-1] if rows else {}
-    best: Row = max(rows, key=lambda row: row["val_accuracy"], default={})
+    scored = (row for row in rows if row["val_accuracy"] is not None)
+    best: Row = max(scored, key=lambda row: row["val_accuracy"], default={})
     return {
         "epochs": last.get("epoch", 0),
         **{name: last.get(name) for name in VAL_FIELDS},

@@ -22,7 +22,7 @@ from results.students import histories, history
 from results.wording import format_duration
 from search.algorithms import SCHEDULERS
 from search.algorithms.per_student import PerStudentScheduler
-from search.algorithms.ranking import best_configurations
+from search.algorithms.ranking import best_configurations, finished_configurations
 from search.algorithms.searcher import MAX_REJECTED, StudentSearcher
 from search.cluster.restart_plan import RayLostError
 from search.students.candidates import proposed_student, students_per_teacher
@@ -81,9 +81,16 @@ def _train_baselines(context: SearchContext, stage: str, seeds: Sequence[int]) -
 def _stage_winners(context: SearchContext, stage: str, top: int | None) -> list[dict[str, Any]]:
     """Return the values of a stage's best configurations or of its front.
 
-    Prints a line if no student is finished.
+    Students without validation images are ranked by their configurations in exploration. Prints a line if no student
+    is finished.
     """
-    best = best_configurations(histories(context.folder), stage, context.space.search.objectives, top)
+    space, past = context.space, list(histories(context.folder))
+    if stage == "confirm" and space.trains_on_all:
+        ranked = best_configurations(past, "explore", space.search.objectives, None)
+        finished = finished_configurations(past, stage)
+        best = [configuration for configuration in ranked if configuration.values in finished][:top]
+    else:
+        best = best_configurations(past, stage, space.search.objectives, top)
     winners = [configuration.values for configuration in best]
     if not winners:
         _print_stage_line(
@@ -182,7 +189,7 @@ def _ensure_teachers(context: SearchContext, students: Iterable[StudentSpec]) ->
     Outputs are computed for the requests of all students of the space.
     """
     space = context.space
-    outputs = requested_outputs(space.fill(values, 0) for values in space.probes())
+    outputs = requested_outputs((space.fill(values, 0) for values in space.probes()), validation=space.trains_on_all)
     for student in students:
         teacher = teacher_json(student.recipe)
         if teacher and teacher not in context.teacher_outputs:

@@ -30,7 +30,7 @@ def _section_tree(space: Space) -> Tree:
 
 def _with_defaults(template: dict[str, Node]) -> dict[str, Node]:
     """Add the defaults: a default written into the file is no change."""
-    default = Recipe().model_dump(exclude={"seed": True, "teacher": {"seed"}})
+    default = Recipe().model_dump(exclude={"seed": True, "train_on": True, "teacher": {"seed"}})
     tree = {part: template.get(part, default[part]) for part in default}
     teacher = _merge_defaults(default["teacher"], tree["teacher"])
     if isinstance(teacher, dict):

@@ -242,6 +242,7 @@ VAL_FIELDS, TEST_FIELDS = (
     for split in get_args(Split)
 )
 METRIC_FIELDS = VAL_FIELDS | TEST_FIELDS
+NO_VALIDATION: dict[str, float | None] = dict.fromkeys(VAL_FIELDS)  # metrics of a student without validation images
 SEARCH_METRICS = tuple(name for name, field in VAL_FIELDS.items() if field.metric.searchable)
 
 

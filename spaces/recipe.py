@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -79,6 +79,10 @@ class Recipe(StrictModel):
     method: Method = Field(default=Method(), description="Distillation method")
     train: Train = Field(default=Train(), description="Training of the student")
     seed: Natural = Field(default=0, description="Seed of the student")
+    # Set by `confirm.train_on`, not by a key of its own: without validation images no student can be chosen.
+    train_on: Literal["all"] | None = Field(
+        default=None, description="Images to train on: all with those for validation; by default the training images"
+    )
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Recipe:

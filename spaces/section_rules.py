@@ -8,7 +8,7 @@ from spaces.catalogue.entries import catalogue_entries
 from spaces.domain import Choice, Node
 from spaces.errors import Problem, did_you_mean
 from spaces.sections import Sections
-from spaces.template import count_cells, find_domains
+from spaces.template import count_cells, fill_template, find_domains, probe_values
 
 MAX_GRID_CELLS = 100_000
 
@@ -73,6 +73,23 @@ def _check_confirm_seeds(sections: Sections, template: Node) -> Iterator[Problem
         yield "confirm.seeds", f"seed {used[0]} is in seeds too; expected seeds that the search has not used"
 
 
+def _check_confirm_images(sections: Sections, template: Node) -> Iterator[Problem]:
+    """Yield keys that need validation images, or fewer training images."""
+    if sections.confirm is None or sections.confirm.train_on != "all":
+        return
+    if sections.search.metrics:
+        yield "confirm.train_on", "found all, expected train beside search.metrics: a front is compared on validation"
+    for values in probe_values(template):
+        train = fill_template(template, values).get("train") or {}
+        if train.get("images") is not None:
+            yield "train.images", "cannot be combined with confirm.train_on: all; remove one of them"
+            return
+        if (train.get("omit") or {}).get("correct_bias"):
+            reason = "the biases are fitted on validation images, and confirm.train_on: all leaves none"
+            yield "train.omit.correct_bias", f"{reason}; remove one of them"
+            return
+
+
 def _check_table_knobs(sections: Sections, template: Node) -> Iterator[Problem]:
     if sections.table is None:
         return
@@ -92,5 +109,6 @@ _RULES = (
     ({"search", "table"}, _check_table_without_stopping),
     ({"search"}, _check_front),
     ({"confirm", "seeds"}, _check_confirm_seeds),
+    ({"confirm", "search", "knobs"}, _check_confirm_images),
     ({"table", "knobs"}, _check_table_knobs),
 )

@@ -113,6 +113,11 @@ class Confirm(StrictModel):
         default=None, description="Configurations to train again; 3 by default, or the front of several metrics"
     )
     seeds: Seeds = Field(description="Seeds of these students; none of them may be in seeds")
+    train_on: Literal["train", "all"] = Field(
+        default="train",
+        description="Images of these students and their baselines: the training images, or all, with the validation "
+        "images",
+    )
 
 
 class Table(StrictModel):

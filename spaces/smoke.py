@@ -24,7 +24,7 @@ def shrink_tree(tree: Tree) -> Tree:
     else:
         small = {key: small[key] if key == "search" else _shrink_choices(small[key]) for key in small}
     if "confirm" in tree:
-        small["confirm"] = {"top": 1, "seeds": tree["confirm"]["seeds"][:1]}
+        small["confirm"] = {**tree["confirm"], "top": 1, "seeds": tree["confirm"]["seeds"][:1]}
     return small
 
 

@@ -68,6 +68,11 @@ class Space:
         """Return the largest number of epochs of any student."""
         return max(self.fill(values, self.seeds[0]).train.epochs for values in self.probes())
 
+    @property
+    def trains_on_all(self) -> bool:
+        """True if confirmed students train on the validation images, too."""
+        return self.confirm is not None and self.confirm.train_on == "all"
+
     def fill(self, values: Values, seed: int, teacher_seed: int = 0) -> Recipe:
         """Return the recipe with these values.
 

@@ -17,7 +17,7 @@ from spaces.parts import StrictModel
 from spaces.probe import RecipeValidator, probe_problems
 from spaces.pydantic_errors import validation_problems
 from spaces.section_rules import section_problems
-from spaces.sections import Resources, Search, Sections, TeacherSeeds
+from spaces.sections import Confirm, Resources, Search, Sections, TeacherSeeds
 from spaces.template import Values, source_path
 from spaces.training import Train
 from spaces.unknown_key import unknown_key
@@ -29,6 +29,7 @@ SECTION_KEYS = {
     "train": list(Train.model_fields),
     "search": list(Search.model_fields),
     "resources": list(Resources.model_fields),
+    "confirm": list(Confirm.model_fields),
 }
 
 AnyModel = TypeVar("AnyModel", bound=StrictModel)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spaces.metrics import compute_metrics
+from spaces.metrics import NO_VALIDATION, compute_metrics
 from spaces.recipe import Recipe
 from spaces.training import Train
 from trainables import optim
@@ -53,7 +53,7 @@ class EpochResult(NamedTuple):
 
     epoch: int
     train_loss: float
-    val_metrics: dict[str, float | None]  # by row field, such as val_loss
+    val_metrics: dict[str, float | None]  # by row field, such as val_loss; None without validation images
     lr: float
     epoch_seconds: float
     state: TrainingState
@@ -81,9 +81,10 @@ class Diverged(Exception):
 def find_divergence(train_loss: float, val_metrics: dict[str, float | None], epoch: int) -> Diverged | None:
     """Return an error if a loss is not finite, else None."""
     val_loss = val_metrics["val_loss"]
-    if val_loss is not None and math.isfinite(train_loss) and math.isfinite(val_loss):
+    losses = {"train": train_loss} | ({} if val_loss is None else {"validation": val_loss})
+    if all(map(math.isfinite, losses.values())):
         return None
-    return Diverged(f"loss {train_loss} on train, {val_loss} on validation in epoch {epoch}")
+    return Diverged(f"loss {', '.join(f'{loss} on {split}' for split, loss in losses.items())} in epoch {epoch}")
 
 
 def fit(
@@ -93,6 +94,7 @@ def fit(
 
     Continues after the epoch of `start`, if given. Raises Diverged if a loss is not finite.
     """
+    distillation_data = distillation_data.for_recipe(recipe)
     device, data, train = process_device(), distillation_data.data, recipe.train
     student = build_student(recipe, data, device)
     keep_gradients_channels_last(student.model)
@@ -113,7 +115,9 @@ def fit(
             correct_biases(student.model, val_images, val_labels, train.omit.classes)
         epoch_seconds = perf_counter() - began
         total_seconds += epoch_seconds
-        val_metrics = compute_metrics(predict_logits(student.model, val_images), val_labels, "val")
+        val_metrics = NO_VALIDATION
+        if len(val_labels):
+            val_metrics = compute_metrics(predict_logits(student.model, val_images), val_labels, "val")
         if diverged := find_divergence(loss, val_metrics, epoch):
             raise diverged
         state = _training_state(epoch, total_seconds, student, optimizer)

@@ -27,6 +27,7 @@ def experiment_protocol(experiment: Experiment) -> dict[str, str]:
         "data": _describe_data(data),
         "split": str(data.get("split", "?")),
         "chosen by": ", ".join(experiment.objectives),
+        "trained on": "all images" if experiment.space.trains_on_all else "training images",
         "epochs": _distinct_integers(ranked["epochs"]),
         "n": _distinct_integers(ranked["n"]),
         "precision": str(environment.get("precision", "?")),

@@ -54,10 +54,11 @@ def student_recipe(experiment: Experiment, start: Row) -> Recipe:
     The row of a student alone has no values of the method and the teacher; any of the space will do.
     """
     space, values, teacher_seed = experiment.space, start.get("values") or {}, start.get("teacher_seed") or 0
+    images = {"train_on": start.get("train_on")}
     if start["stage"] != "baseline":
-        return canonical_recipe(space.fill(values, start["seed"], teacher_seed))
+        return canonical_recipe(space.fill(values, start["seed"], teacher_seed).model_copy(update=images))
     for complete in space.probes():
-        recipe = space.fill(complete | values, start["seed"], teacher_seed).baseline()
+        recipe = space.fill(complete | values, start["seed"], teacher_seed).baseline().model_copy(update=images)
         if recipe.key() == start["trial"]:
             return recipe
     raise UserError(f"{experiment.folder}: the space does not give the student {start['trial']}; nothing is exported")
@@ -88,14 +89,14 @@ def _front_members(experiment: Experiment) -> Iterator[ChosenStudent]:
 
 def _best_alone(experiment: Experiment, top: int) -> Iterator[ChosenStudent]:
     for rank, group in enumerate(_groups_alone(experiment)[:top], 1):
-        best = group["trial"].iloc[leaderboard.sort_key(group, experiment.metric).argmin()]
+        best = leaderboard.first_by_validation(group, experiment.metric)
         place = "the best" if rank == 1 else f"rank {rank}"
-        yield ChosenStudent(str(best), f"the student alone, {place} by validation")
+        yield ChosenStudent(best, f"the student alone, {place} by validation")
 
 
 def _groups_alone(experiment: Experiment) -> list[pandas.DataFrame]:
     """Return the finished students alone by configuration, the best first."""
-    students = experiment.students
+    students = leaderboard.comparable_students(experiment.students)
     baselines = students[(students["stage"] == "baseline") & (students["status"] == "finished")]
     groups = leaderboard.group_configurations(baselines)
     return sorted(groups, key=lambda group: leaderboard.sort_key(group, experiment.metric).mean())

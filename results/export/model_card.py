@@ -54,9 +54,15 @@ class CardData(NamedTuple):
 
 
 def recipe_space(recipe: Recipe, name: str) -> str:
-    """Return recipe.yaml: a space with this recipe as its only configuration."""
-    parts: dict[str, Any] = recipe.model_dump()
-    seeds = {"seeds": [parts.pop("seed")]}
+    """Return recipe.yaml: a space with this recipe as its only configuration.
+
+    A distilled student that was trained on all images is a confirmed one there, too.
+    """
+    parts: dict[str, Any] = recipe.model_dump(exclude={"train_on"})
+    seed = parts.pop("seed")
+    seeds: dict[str, Any] = {"seeds": [seed]}
+    if recipe.train_on == "all" and recipe.method.name != "none":
+        seeds = {"seeds": [seed + 1], "confirm": {"top": 1, "seeds": [seed], "train_on": "all"}}
     if parts["teacher"] is not None:
         parts["teacher"]["seeds"] = [parts["teacher"].pop("seed")]
     return document.dump_yaml({"name": name, **parts, **seeds})
@@ -118,11 +124,13 @@ def _results(experiment: Experiment, student: CardData) -> str:
     if row["teacher_key"] in experiment.teachers:
         groups["teacher"] = pandas.DataFrame([experiment.teachers[row["teacher_key"]]])
     lines = [[name, *(_mean_text(group, number) for number in numbers)] for name, group in groups.items()]
+    has_validation = not pandas.isna(row[experiment.metric])
+    then = "then the best of its students" if has_validation else "in exploration, then its student of the lowest seed"
     notes = [
         *protocol_lines(experiment),
         deviation_note(experiment.students),
-        f"Chosen by {', '.join(experiment.objectives)}: first the configuration by its mean over seeds, then the best "
-        "of its students. Expect the result of the configuration, not of this student, from another training.",
+        f"Chosen by {', '.join(experiment.objectives)}: first the configuration by its mean over seeds, {then}. "
+        "Expect the result of the configuration, not of this student, from another training.",
         *(MACHINE_PATH.sub(r"\1", remark) for remark in student.remarks),
     ]
     table = markdown.table_lines([["", *map(number_columns.number_head, numbers)], *lines])

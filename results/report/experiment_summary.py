@@ -107,7 +107,8 @@ def _baseline_is_best(lines: pandas.DataFrame, metric: str) -> bool:
 def _result(title: str, line: pandas.Series, knobs: list[str]) -> Fact:
     value = f"{wording.format_percent(line['test_accuracy'], line['test_std'])} %"
     note = "no teacher" if line["stage"] == "baseline" else wording.format_configuration(dict(line), knobs)
-    validation = f"validation {wording.format_percent(line['val_accuracy'])} %"
+    has_validation = not pandas.isna(line["val_accuracy"])
+    validation = f"validation {wording.format_percent(line['val_accuracy'])} %" if has_validation else ""
     return Fact(f"{title}, test", value, ", ".join(filter(None, [note, f"n = {line['n']}", validation])))
 
 
@@ -116,7 +117,8 @@ def _search_plan(experiment: Experiment) -> str:
     trials = f", {search.trials} trials" if search.trials else ""
     stopping = "no early stopping" if search.scheduler == "none" else f"early stopping: {search.scheduler}"
     best = f"the best {confirm.top}" if confirm and confirm.top else "the front"
-    repeats = f"; {best} retrained with {len(confirm.seeds)} new seeds" if confirm else ""
+    images = " on training and validation images" * experiment.space.trains_on_all
+    repeats = f"; {best} retrained{images} with {len(confirm.seeds)} new seeds" if confirm else ""
     return f"Algorithm: {search.algorithm}{trials}; {stopping}{repeats}. Chosen by: {', '.join(search.objectives)}."
 
 

@@ -43,13 +43,15 @@ class KnobDistribution(NamedTuple):
 def student_trial(student: History, space: Space, knobs: Mapping[str, KnobDistribution]) -> Trial:
     """Return a student as a trial.
 
-    A finished baseline is a pruned trial, so that the best trial of the study is a distilled student.
-    Its intermediate values are the metric of the search after each epoch; with several objectives it has none. Its
-    user attributes are name, stage, seeds, status and, after its end, all metrics.
+    A finished baseline is a pruned trial, so that the best trial of the study is a distilled student. So is a student
+    that was trained on the validation images: it has no value. Its intermediate values are the metric of the search
+    after each epoch; with several objectives it has none. Its user attributes are name, stage, seeds, status and, after
+    its end, all metrics.
     """
     start, end, search = student.start, student.end, space.search
     status = end.get("status", "running")
-    is_complete = status == "finished" and start["stage"] != "baseline"
+    values = {row["epoch"]: row[search.metric] for row in student.epochs if row[search.metric] is not None}
+    is_complete = status == "finished" and start["stage"] != "baseline" and bool(values)
     params = _trial_params(knob_values(start, space.knobs), knobs)
     return Trial(
         number=-1,  # the storage numbers them
@@ -63,7 +65,7 @@ def student_trial(student: History, space: Space, knobs: Mapping[str, KnobDistri
         distributions={name: knobs[name].distribution for name in params},
         user_attrs=_user_attributes(student, space),
         system_attrs={},
-        intermediate_values={row["epoch"]: row[search.metric] for row in student.epochs if not search.metrics},
+        intermediate_values={} if search.metrics else values,
     )
 
 

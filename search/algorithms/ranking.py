@@ -46,16 +46,31 @@ def rank_configurations(histories: Iterable[History], stage: str, metric: str) -
     Only finished students count, each by its own last epoch, and only configurations with as many as any has. Equal
     means are ranked by the mean over the later half of the epochs.
     """
+    sign = -1 if METRIC_MODES[metric] == "max" else 1
+    ranked = []
+    for label, group in _complete_groups(histories, stage).items():
+        last = mean(past.epochs[-1][metric] for past in group)
+        late = mean(row[metric] for past in group for row in past.epochs[len(past.epochs) // 2 :])
+        ranked.append((sign * last, sign * late, label, RankedConfiguration(group[0].start["values"], last, group)))
+    return [item[-1] for item in sorted(ranked, key=lambda item: item[:-1])]
+
+
+def finished_configurations(histories: Iterable[History], stage: str) -> list[dict[str, Any]]:
+    """Return the values of a stage with all their students finished.
+
+    Configurations with fewer students than another are left out.
+    """
+    return [group[0].start["values"] for group in _complete_groups(histories, stage).values()]
+
+
+def _complete_groups(histories: Iterable[History], stage: str) -> dict[str, list[History]]:
+    """Return the finished students by configuration.
+
+    Configurations with fewer students than another are left out.
+    """
     students: dict[str, list[History]] = defaultdict(list)
     for past in histories:
         if past.start["stage"] == stage and student_status(past) == "finished":
             students[json.dumps(past.start["values"], sort_keys=True)].append(past)
     seeds = max(map(len, students.values()), default=0)
-    sign = -1 if METRIC_MODES[metric] == "max" else 1
-    ranked = []
-    for label, group in students.items():
-        if len(group) == seeds:
-            last = mean(past.epochs[-1][metric] for past in group)
-            late = mean(row[metric] for past in group for row in past.epochs[len(past.epochs) // 2 :])
-            ranked.append((sign * last, sign * late, label, RankedConfiguration(group[0].start["values"], last, group)))
-    return [item[-1] for item in sorted(ranked, key=lambda item: item[:-1])]
+    return {label: group for label, group in students.items() if len(group) == seeds}

@@ -52,6 +52,7 @@ def model_schemas(entries: list[CatalogueEntry]) -> dict[str, Schema]:
     seeds = TeacherSeeds.model_json_schema()["properties"]["seeds"]
     teacher = schemas["Teacher"]
     schemas["Teachers"] = {**teacher, "properties": {**_without_seed(teacher), "seeds": seeds}}
+    del recipe["properties"]["train_on"]  # set by confirm.train_on
     keys = _without_seed(recipe)
     recipe["properties"] = {**keys, "teacher": keys["teacher"] | {"anyOf": [{"$ref": "Teachers"}, {"type": "null"}]}}
     sections["properties"]["seeds"]["uniqueItems"] = seeds["uniqueItems"] = True

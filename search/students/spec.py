@@ -58,12 +58,14 @@ def teacher_json(recipe: Recipe) -> str:
     return recipe.teacher.model_dump_json() if recipe.teacher else ""
 
 
-def student_spec(space: Space, stage: str, values: dict[str, Any], seed: int, teacher_seed: int) -> StudentSpec:
+def student_spec(
+    space: Space, stage: str, values: dict[str, Any], seed: int, teacher_seed: int, train_on: str | None = None
+) -> StudentSpec:
     """Return the student with these knob values and seeds.
 
-    It is a baseline, in any stage, if the teacher has no weight in its loss.
+    It is a baseline, in any stage, if the teacher has no weight in its loss. `train_on` is that of its recipe.
     """
-    filled = space.fill(values, seed, teacher_seed)
+    filled = space.fill(values, seed, teacher_seed).model_copy(update={"train_on": train_on})
     recipe = filled.baseline() if stage == "baseline" else canonical_recipe(filled)
     if recipe.method.name == "none":
         own = {path: value for path, value in values.items() if path.split(".")[0] not in ("method", "teacher")}
@@ -84,6 +86,7 @@ def first_row(student: StudentSpec) -> dict[str, Any]:
         "suggested": student.suggested,
         "teacher_weights": [*student.teacher_weights],
         "planned_epochs": recipe.train.epochs,
+        "train_on": recipe.train_on,
     }
 
 
@@ -95,8 +98,9 @@ def students_for_seeds(
     All of a seed come before the next seed, its baselines first. Equal recipes occur once.
     """
     candidates = list(candidates)
+    train_on = "all" if stage == "confirm" and space.trains_on_all else None
     students = (
-        student_spec(space, kind, values, seed, teacher_seed)
+        student_spec(space, kind, values, seed, teacher_seed, train_on)
         for seed in seeds
         for teacher_seed in space.teacher_seeds
         for kind in ("baseline", stage)

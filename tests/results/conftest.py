@@ -12,6 +12,7 @@ import numpy
 import pytest
 
 from results import paths, records
+from spaces.metrics import VAL_FIELDS
 
 HEAD = """\
 name: {name}
@@ -71,8 +72,9 @@ class Build:
         epochs: int | None = None,
         *,
         teacher_seed: int = 0,
+        train_on: str | None = None,
     ) -> str:
-        """Write one student; with `end` None it is running."""
+        """Write one student; with `end` None it is running. With `train_on` all it has no validation scores."""
         trial = f"{stage}-{self.count:04d}"
         self.count += 1
         teacher = None if stage == "baseline" else TEACHER
@@ -81,10 +83,11 @@ class Build:
             kind="student",
             **{"trial": trial, "stage": stage, "seed": seed, "teacher_seed": teacher_seed, "teacher": teacher},
             **{"values": values, "planned_epochs": self.epochs, "parameters": 1238730, "macs": 1237941},
+            train_on=train_on,
         )
         goal = truth(values) + self.luck(seed)
         for epoch in range(1, (self.epochs if epochs is None else epochs) + 1):
-            self.epoch(trial, epoch, goal)
+            self.epoch(trial, epoch, goal, scored=train_on is None)
         if end is not None:
             scored = end == "finished"
             self.row(
@@ -99,9 +102,10 @@ class Build:
     def luck(self, seed: int) -> float:
         return self.seed_luck.setdefault(seed, self.random.normal(0, 2 * self.noise))
 
-    def epoch(self, trial: str, epoch: int, goal: float) -> None:
+    def epoch(self, trial: str, epoch: int, goal: float, *, scored: bool = True) -> None:
         val = goal - 0.1 * 0.4**epoch + self.random.normal(0, self.noise / 4)
-        losses = {"train_loss": 1 / epoch, "val_loss": 1 - val, "val_accuracy": val}
+        scores = {"val_loss": 1 - val, "val_accuracy": val} if scored else dict.fromkeys(VAL_FIELDS)
+        losses = {"train_loss": 1 / epoch, **scores}
         self.row(trial, kind="epoch", epoch=epoch, **losses, lr=0.001, seconds=1.5)
 
     def row(self, name: str, /, **row) -> None:
@@ -182,17 +186,28 @@ def broken(build) -> Path:
 @pytest.fixture
 def confirmed(tmp_path) -> Path:
     """A search of one seed, most of it stopped early, then the best two and the baseline confirmed with fresh seeds."""
-    rest = "search: {algorithm: tpe, scheduler: asha, trials: 9}\nconfirm: {top: 2, seeds: [10, 11, 12]}\n"
-    built = Build(tmp_path / "run", space(rest=rest))
+    return write_confirmed(tmp_path / "run")
+
+
+@pytest.fixture
+def confirmed_on_all(tmp_path) -> Path:
+    """The same search, with the second stage on training and validation images together."""
+    return write_confirmed(tmp_path / "run", train_on="all")
+
+
+def write_confirmed(folder: Path, train_on: str = "train") -> Path:
+    confirm = f"confirm: {{top: 2, seeds: [10, 11, 12], train_on: {train_on}}}\n"
+    built = Build(folder, space(rest="search: {algorithm: tpe, scheduler: asha, trials: 9}\n" + confirm))
+    recorded = None if train_on == "train" else train_on
     for index, (alpha, temperature) in enumerate(itertools.product((0.2, 0.5, 1), (1, 4, 16))):
         values = {"method.alpha": alpha, "method.temperature": temperature}
         finished = temperature > 1
         built.student("explore", values, 0, "finished" if finished else "stopped", None if finished else index % 3 + 1)
     built.student("baseline", {}, 0)
     for seed in (10, 11, 12):
-        built.student("baseline", {}, seed)
+        built.student("baseline", {}, seed, train_on=recorded)
         for temperature in (4, 16):
-            built.student("confirm", {"method.alpha": 0.5, "method.temperature": temperature}, seed)
+            built.student("confirm", {"method.alpha": 0.5, "method.temperature": temperature}, seed, train_on=recorded)
     return built.done()
 
 

@@ -69,12 +69,12 @@ def test_a_running_experiment_keeps_its_tensorboard(running):
     assert (running / "tensorboard" / "events.out.tfevents.1.x.students").read_bytes() == b"live"
 
 
-@pytest.mark.parametrize("name", ["broken", "confirmed", "single", "tableless", "running"])
+@pytest.mark.parametrize("name", ["broken", "confirmed", "confirmed_on_all", "single", "tableless", "running"])
 def test_every_kind_of_experiment_is_rebuilt(name, request, capsys):
     folder = request.getfixturevalue(name)
     assert main([str(folder)]) == 0
     table = [(folder / file).exists() for file in ("table.csv", "table.md", "heatmap.png")]
-    assert table == [name not in ("tableless", "confirmed")] * 3
+    assert table == [name not in ("tableless", "confirmed", "confirmed_on_all")] * 3
     assert (folder / "leaderboard.md").exists() and (folder / "curves.png").exists()
     out = capsys.readouterr().out
     assert "Leaderboard" in out and "baseline" in out

@@ -119,6 +119,16 @@ ONE = [
     ("seeds: [0, 1]\nconfirm: {seeds: [1, 2]}", "2: confirm.seeds: seed 1 is in seeds too"),
     ("confirm: {top: 2}", "1: confirm.seeds: missing"),
     ("confirm: {top: 2, sedes: [4]}", "1: confirm.sedes: unknown key; did you mean seeds?"),
+    ("confirm: {train_on: all}", "1: confirm.seeds: missing"),
+    ("train_on: all", "1: train_on: unknown key; did you mean confirm: {train_on: …}?"),
+    (
+        "confirm: {seeds: [4], train_on: all}\ntrain: {images: {choice: [null, 50]}}",
+        "2: train.images: cannot be combined with confirm.train_on: all; remove one of them",
+    ),
+    (
+        "confirm: {seeds: [4], train_on: all}\ntrain: {omit: {classes: [1], correct_bias: true}}",
+        "2: train.omit.correct_bias: the biases are fitted on validation images, and confirm.train_on: all leaves none",
+    ),
     ("resources: {cpus: 0}", "1: resources.cpus: found 0, expected more than 0"),
     ("fallback: 3", "1: fallback: found 3, expected a mapping"),
     ("fallback:\n  train: {epoch: 3}", "2: fallback.train.epoch: unknown key; did you mean epochs?"),

@@ -54,6 +54,7 @@ confirm: {top: 2, seeds: [5]}
         (TPE, "algorithm: tpe", "algorithm: random, grace_period: 2", ["search.algorithm", "search.grace_period"]),
         (TPE, "top: 2, seeds: [5]", "top: 3, seeds: [5, 6]", []),
         (TPE, "top: 2, seeds: [5]", "top: 1, seeds: [6]", ["confirm.top", "confirm.seeds"]),
+        (TPE, "top: 2, seeds: [5]", "top: 2, seeds: [5], train_on: all", ["confirm.train_on"]),
         (TPE, "confirm: {top: 2, seeds: [5]}\n", "", ["confirm"]),
         (TPE, "[0.1, 1]", "[0.1, 2]", ["train.lr"]),
     ],

@@ -49,6 +49,17 @@ def memory_bytes(array: np.ndarray) -> int:
     return 0 if isinstance(array, MappedArray) and array.path else array.nbytes
 
 
+def concatenate_rows(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the rows of two arrays.
+
+    Adjacent ranges of one file stay mapped.
+    """
+    places = [(array.path, array.rows) for array in (first, second) if isinstance(array, MappedArray) and array.path]
+    if len(places) == 2 and places[0][0] == places[1][0] and places[0][1][1] == places[1][1][0]:
+        return map_array(places[0][0], (places[0][1][0], places[1][1][1]))
+    return np.concatenate([first, second])
+
+
 def load_or_compute_array(path: Path, compute: Callable[[], np.ndarray]) -> MappedArray:
     """Map the array of a file; compute it if absent or damaged."""
     if not is_intact(path):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from trainables.data.array_file import concatenate_rows
 from trainables.data.image_file import FULL_DEPTH
 
 SPLITS = ("train", "val", "test")
@@ -83,6 +84,15 @@ class Dataset(NamedTuple):
             split._replace(images=np.array(split.images)) for split in (self.train, self.val, self.test)
         )
         return self._replace(train=train, val=val, test=test)
+
+    def join_validation(self) -> Dataset:
+        """Return the data with the validation images behind the training images.
+
+        The validation split is empty.
+        """
+        images = concatenate_rows(self.train.images, self.val.images)
+        train = Split(images, np.concatenate([self.train.labels, self.val.labels]))
+        return self._replace(train=train, val=Split(self.val.images[:0], self.val.labels[:0]))
 
     def take(self, n_train: int, n_val: int, n_test: int) -> Dataset:
         """Return a smaller data set, always with the same images."""

@@ -32,6 +32,7 @@ def fit_pack(
     continues. A diverged student is yielded once, as Diverged. After each epoch the diverged students and those with
     `is_stopped(index)` are removed, and the others are stacked again. Seconds are divided equally among the students.
     """
+    distillation_data = distillation_data.for_recipe(recipes[0])
     running, states = dict(enumerate(recipes)), dict(enumerate(starts))
     while running and not any(state.epoch >= recipes[0].train.epochs for state in states.values()):
         indices = list(running)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.nn import Linear
 
-from spaces.metrics import compute_metrics
+from spaces.metrics import NO_VALIDATION, compute_metrics
 from spaces.recipe import Recipe
 from trainables import optim
 from trainables.batches import Batch, TrainingTensors, epoch_batches, steps_per_epoch, training_tensors, weighted_mean
@@ -148,7 +148,9 @@ def _limit_stacked_norms(students: StackedStudents, max_norm: float | None) -> N
 def pack_metrics(
     students: StackedStudents, batch_size: int, images: Tensor, labels: Tensor
 ) -> list[dict[str, float | None]]:
-    """Return the validation metrics of each student."""
+    """Return the validation metrics of each student, None without images."""
+    if not len(labels):
+        return [NO_VALIDATION] * len(next(iter(students.tensors.values())))
     logits = pack_logits(students, batch_size, images)
     return [compute_metrics(student_logits, labels, "val") for student_logits in logits]
 

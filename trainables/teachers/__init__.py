@@ -9,6 +9,8 @@ Cached files. Each teacher has a folder `$KD_CACHE/KEY/` (default: `~/.cache/dis
 - `logits-train.npy`, `logits-val.npy`, `logits-test.npy`: its logits [n, classes], float32, for every image.
 - `shifted-P.npy`, `views-HASH.npy`: its logits [views, n, classes] for augmented views of the training images.
 - `layer-NAME.npy`: activations [n, ...] of one layer for the training images.
+- `val_shifted-P.npy`, `val_views-HASH.npy`, `val_layer-NAME.npy`: the same for the validation images, if students
+  train on them.
 - `checkpoint.safetensors`: the last epoch of an unfinished training, which the next process resumes.
 - `lock`: held by the process that trains; other processes wait for it.
 

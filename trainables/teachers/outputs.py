@@ -59,18 +59,25 @@ def average_outputs(members: Sequence[TeacherOutputs], data: Dataset) -> ScoredO
     logits: dict[str, Any] = {
         name: _mean_logits([getattr(member, name) for member in members]) for name, _ in _named_splits(data)
     }
-    views = {
-        policy: _mean_logits([member.views[policy] for member in members], compact_logits)
-        for policy in members[0].views
-    }
-    outputs = TeacherOutputs(**logits, views=views)
+    views, val_views = (
+        {
+            policy: _mean_logits([getattr(member, name)[policy] for member in members], compact_logits)
+            for policy in getattr(members[0], name)
+        }
+        for name in ("views", "val_views")
+    )
+    outputs = TeacherOutputs(**logits, views=views, val_views=val_views)
     return ScoredOutputs(outputs, dict(score_outputs(outputs, data)))
 
 
 def count_uncached_views(folder: Path, data: Dataset, requested: RequestedOutputs) -> int:
     """Count the images without cached logits, over all requested views."""
-    uncached = [policy for policy in requested.policies if not cache.has_array(folder, policy_name(policy))]
-    return len(data.train.labels) * sum(map(view_count, uncached))
+    return sum(
+        len(images) * view_count(policy)
+        for prefix, images, _ in _viewed_images(data, requested)
+        for policy in requested.policies
+        if not cache.has_array(folder, prefix + policy_name(policy))
+    )
 
 
 def add_requested_outputs(
@@ -81,30 +88,51 @@ def add_requested_outputs(
     They come from the cache, or are computed and cached. The teacher's weights are added if a student needs outputs
     that are not cached.
     """
-    images = to_tensor(data.train.images, process_device())
     model.eval()
-    views = {
-        policy: cache.load_or_compute(folder, policy_name(policy), partial(_view_logits, model, images, policy))
-        for policy in requested.policies
-    }
-    features = {
-        name: cache.load_or_compute(folder, f"layer-{name}", partial(_all_activations, model, images, name))
+    layers = [
+        name
         for name in (*requested.layers, *getattr(model, "extra_outputs", ()))
         if has_layer(model, name) and _layer_size(model, data, name) <= MAX_CACHED_LAYER_VALUES
-    }
-    live = bool(requested.policies and features) or any(name not in features for name in requested.layers)
+    ]
+    computed: dict[str, Any] = {}
+    for prefix, split_images, first in _viewed_images(data, requested):
+        images = to_tensor(split_images, process_device())
+        computed[f"{prefix}views"] = {
+            policy: cache.load_or_compute(
+                folder, prefix + policy_name(policy), partial(_view_logits, model, images, policy, first)
+            )
+            for policy in requested.policies
+        }
+        computed[f"{prefix}features"] = {
+            name: cache.load_or_compute(folder, f"{prefix}layer-{name}", partial(_all_activations, model, images, name))
+            for name in layers
+        }
+    live = bool(requested.policies and layers) or any(name not in layers for name in requested.layers)
     weights = {name: value.cpu().numpy() for name, value in model.state_dict().items()} if live else {}
-    return outputs._replace(views=views, features=features, weights=weights)
+    return outputs._replace(**computed, weights=weights)
+
+
+def _viewed_images(data: Dataset, requested: RequestedOutputs) -> Iterator[tuple[str, np.ndarray, int]]:
+    """Yield a prefix of names, images, and the number of the first image.
+
+    Validation images are numbered after the training images, as in `Dataset.join_validation`.
+    """
+    yield "", data.train.images, 0
+    if requested.validation:
+        yield "val_", data.val.images, len(data.train.labels)
 
 
 @torch.no_grad()
-def _view_logits(model: nn.Module, images: Tensor, policy: AugmentPolicy) -> Tensor:
-    """Return the logits [views, n, classes] of all views of the images."""
+def _view_logits(model: nn.Module, images: Tensor, policy: AugmentPolicy, first: int = 0) -> Tensor:
+    """Return the logits [views, n, classes] of all views of the images.
+
+    The images are numbered from `first`.
+    """
     batches = torch.arange(len(images), device=images.device).split(evaluation_batch_size(model, images.shape[1:]))
 
     def batch_logits(indices: Tensor, view: int) -> Tensor:
         return predict_logits(
-            model, apply_views(images[indices], policy, torch.full_like(indices, view), indices)
+            model, apply_views(images[indices], policy, torch.full_like(indices, view), indices + first)
         ).cpu()
 
     views = range(view_count(policy))

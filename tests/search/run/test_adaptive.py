@@ -12,7 +12,7 @@ SPACE = {
     "student": {"model": {"name": "mlp", "hidden": {"choice": [[4], [8], [1000, 1000]]}}},
     "train": {"epochs": 4, "batch_size": 64, "lr": {"loguniform": [1e-4, 1e-1]}},
     "search": {"algorithm": "tpe", "scheduler": "asha", "trials": 8, "reduction": 2, "limit": {"parameters": 5000}},
-    "confirm": {"top": 1, "seeds": [10, 11]},
+    "confirm": {"top": 1, "seeds": [10, 11], "train_on": "all"},
 }
 
 
@@ -55,6 +55,9 @@ def test_the_best_is_confirmed_at_full_budget_with_new_seeds_and_a_baseline(line
         assert set(confirmed[knob]) == {best[knob]}
     assert set(baseline["train.lr"]) == {best["train.lr"]} and set(baseline["method.alpha"]) == {0}
     assert set(confirmed["epochs"]) == set(baseline["epochs"]) == {4}
+    both = pandas.concat([confirmed, baseline])
+    assert set(both["train_on"]) == {"all"} and both["val_accuracy"].isna().all()  # trained on the validation images
+    assert both["test_accuracy"].notna().all() and finished["train_on"].isna().all()
 
 
 def test_checkpoints_are_removed_and_finished_students_have_weights(searched, lines):
