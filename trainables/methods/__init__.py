@@ -28,16 +28,25 @@ from trainables.methods.attention import attention
 from trainables.methods.contrast import subclass_contrast
 from trainables.methods.decoupled import decoupled
 from trainables.methods.dist import dist
+from trainables.methods.divergence import divergence
 from trainables.methods.fitnets import fitnets
 from trainables.methods.hint import hint
 from trainables.methods.hinton import hinton
+from trainables.methods.mse import mse
+from trainables.methods.multilevel import multilevel
+from trainables.methods.neuron_selectivity import neuron_selectivity
 from trainables.methods.none import none
+from trainables.methods.normalized import normalized
+from trainables.methods.probabilistic import probabilistic
+from trainables.methods.refined import refined
 from trainables.methods.relational import relational
 from trainables.methods.routed import routed
 from trainables.methods.similarity import similarity
 from trainables.methods.smoothing import smoothing
 from trainables.methods.standardized import standardized
 from trainables.methods.subclass import subclass
+from trainables.methods.transformed import transformed
+from trainables.methods.weighted import weighted
 from trainables.output import Output
 
 METHODS: dict[str, Callable[..., Tensor]] = {
@@ -45,16 +54,25 @@ METHODS: dict[str, Callable[..., Tensor]] = {
     "contrast": subclass_contrast,
     "decoupled": decoupled,
     "dist": dist,
+    "divergence": divergence,
     "fitnets": fitnets,
     "hint": hint,
     "hinton": hinton,
+    "mse": mse,
+    "multilevel": multilevel,
+    "neuron_selectivity": neuron_selectivity,
     "none": none,
+    "normalized": normalized,
+    "probabilistic": probabilistic,
+    "refined": refined,
     "relational": relational,
     "routed": routed,
     "similarity": similarity,
     "smoothing": smoothing,
     "standardized": standardized,
     "subclass": subclass,
+    "transformed": transformed,
+    "weighted": weighted,
 }
 
 
@@ -98,6 +116,22 @@ def needs_teacher(name: str) -> bool:
     """Return true unless the method's signature allows `teacher` to be None."""
     hints = get_type_hints(METHODS[name])
     return type(None) not in get_args(hints.get("teacher", Output))
+
+
+def method_needs(name: str) -> tuple[str, ...]:
+    """Return the needs of a method beside the student's logits."""
+    function = METHODS[name]
+    parameters, is_declared = inspect.signature(function).parameters, declaration_of(function).needs_labels
+    needs = {
+        "teacher": needs_teacher(name),
+        "labels of all images": is_declared,
+        "student layer": marked_knobs(function, StudentLayer),
+        "teacher layer": marked_knobs(function, TeacherLayer),
+        "regressor": "regressor" in parameters,
+        "first stage": marked_knobs(function, FirstStage),
+        "epoch": "progress" in parameters,
+    }
+    return tuple(need for need, is_needed in needs.items() if is_needed)
 
 
 def method_formula(name: str) -> str:
