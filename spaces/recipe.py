@@ -12,6 +12,11 @@ from spaces.parts import Data, Method, Model, Natural, StrictModel, conflict_err
 from spaces.training import Train
 
 
+def _check_label_loss(train: Train, method: Method) -> None:
+    if train.loss and method.name != "none":
+        raise conflict_error("train.loss", f"read by method: {{name: none}} only; the method here is {method.name}")
+
+
 class Teacher(StrictModel):
     """Teacher network.
 
@@ -48,6 +53,7 @@ class Teacher(StrictModel):
                 raise conflict_error(f"ensemble.{index}.seed", "found in a member; write teacher.seeds instead")
         if self.weights and self.model.weights:
             raise conflict_error("model.weights", "cannot be combined with teacher.weights; remove one of them")
+        _check_label_loss(self.train, self.method)
         if self.teacher is not None and "method" not in self.model_fields_set:
             raise conflict_error("method", "required by an assistant, which has a teacher of its own")
         return self
@@ -88,6 +94,7 @@ class Recipe(StrictModel):
     def _parts_agree(self) -> Recipe:
         if self.method.name != "none" and self.teacher is None:
             raise conflict_error("teacher", f"required by method {self.method.name}")
+        _check_label_loss(self.train, self.method)
         if self.train.epochs < 1:
             raise conflict_error("train.epochs", "found 0, expected at least 1; only a teacher may stay untrained")
         return self

@@ -69,6 +69,11 @@ class Train(StrictModel):
     batch_size: Count = Field(default=256, description="Images per optimizer step")
     optimizer: OptimizerName = Field(default="adam", description="Optimizer of the weights")
     lr: Positive = Field(default=0.001, description="Learning rate after warm-up, before the schedule lowers it")
+    loss: Literal["cross_entropy", "mse"] | None = Field(
+        default=None,
+        description="Loss on the labels of a network without a teacher: cross_entropy (the default), or mse, the "
+        "squared error of the probabilities summed over the classes",
+    )
     weight_decay: Amount = Field(default=0.0, description="Weight decay per step; an L2 penalty except with adamw")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="Momentum of sgd")
     nesterov: bool | None = Field(default=None, description="Nesterov's form of sgd's momentum; true by default")

@@ -39,10 +39,14 @@ class TrainingTensors(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Images, uint8 [batch, channels, height, width], labels [batch] and teacher outputs."""
+    """Images, uint8 [batch, channels, height, width], labels [batch] and teacher outputs.
+
+    `indices` [batch] are the numbers of the images among those trained on.
+    """
 
     images: Tensor
     labels: Tensor
+    indices: Tensor
     teacher: Output | None
 
 
@@ -120,18 +124,21 @@ def epoch_batches(
     """
     train, device, seeds = recipe.train, tensors.images.device, seeds or [recipe.seed]
     n = len(tensors.indices)
-    orders = [tensors.indices[torch.randperm(n, generator=seeded_generator(seed, "order", epoch))] for seed in seeds]
+    orders = [torch.randperm(n, generator=seeded_generator(seed, "order", epoch)) for seed in seeds]
+    image_numbers = tensors.indices.to(device)
     view_generators = [seeded_generator(seed, "jitter", epoch) for seed in seeds]
     if not method_requirements(recipe.method).observes_layers(epoch):
         tensors = tensors._replace(teacher_features={}, teacher=None)
     for indices in torch.stack(orders).to(device).split(train.batch_size, 1)[:steps]:
-        index, view = indices.flatten(), None
+        trained_index, view = indices.flatten(), None
+        index = image_numbers[trained_index]
         images = tensors.images[index]
         if train.augment_policy:
             drawn = [draw_views(indices.shape[1], train.augment_policy, source) for source in view_generators]
             view = torch.cat(drawn)
             images = apply_views(images, train.augment_policy, view, index)
-        yield Batch(images, tensors.labels[index], _teacher_output(recipe, tensors, index, images, view))
+        teacher = _teacher_output(recipe, tensors, index, images, view)
+        yield Batch(images, tensors.labels[index], trained_index, teacher)
 
 
 def steps_per_epoch(train: Train, images: int) -> int:

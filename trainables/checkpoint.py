@@ -16,7 +16,8 @@ from trainables.fit import TrainingState
 from trainables.weights import tensor_file
 
 LOG = logging.getLogger(__name__)
-PREFIXES = ("student.", "optimiser.", "regressor.")  # of tensor names in the file
+# Of tensor names in the file; the last is of a method's module, the first of which were regressors.
+PREFIXES = ("student.", "optimiser.", "regressor.")
 
 
 def save_checkpoint(path: Path, state: TrainingState) -> None:
@@ -26,7 +27,7 @@ def save_checkpoint(path: Path, state: TrainingState) -> None:
 
 def serialize_checkpoint(state: TrainingState) -> bytes:
     """Return the content of a checkpoint's file."""
-    parts = zip(PREFIXES, (state.weights, state.optimizer_state, state.regressor), strict=True)
+    parts = zip(PREFIXES, (state.weights, state.optimizer_state, state.method_module), strict=True)
     tensors = {f"{prefix}{name}": value for prefix, part in parts for name, value in part.items()}
     return tensor_file.serialize_tensors(tensors, {"epoch": str(state.epoch), "seconds": repr(state.total_seconds)})
 

@@ -1,7 +1,8 @@
 """Formula and paper of a registered function, declared beside it.
 
 Used by methods, networks, data sets, samplers and schedulers. `python -m spaces show NAME`, model cards, the protocol
-of an experiment and the reference pages print both. A function without a declaration works the same.
+of an experiment and the reference pages print both. A function without a declaration works the same. A method also
+declares the module that it owns.
 """
 
 from __future__ import annotations
@@ -17,23 +18,35 @@ _ATTRIBUTE = "declaration"
 class Declaration(NamedTuple):
     """Formula and paper of a function; empty strings for none.
 
-    `needs_labels` marks a method with a teacher's term that reads the labels.
+    `needs_labels` marks a method with a teacher's term that reads the labels. `module` builds the module that a method
+    owns; a `stackable` one can be trained in a pack.
     """
 
     formula: str = ""
     paper: str = ""
     needs_labels: bool = False
+    module: Callable[..., Any] | None = None
+    stackable: bool = False
 
 
-def declare(*, formula: str = "", paper: str = "", needs_labels: bool = False) -> Callable[[Function], Function]:
+def declare(
+    *,
+    formula: str = "",
+    paper: str = "",
+    needs_labels: bool = False,
+    module: Callable[..., Any] | None = None,
+    stackable: bool = False,
+) -> Callable[[Function], Function]:
     """Decorate a function with its formula and paper.
 
     The formula is one line; `paper` is cited as in "Hinton, Vinyals & Dean (2015), section 2". A method that
-    `needs_labels` refuses unlabeled images.
+    `needs_labels` refuses unlabeled images. `module` is a function from `ObservedShapes`, and those knobs of the method
+    that it names, to the method's `torch.nn.Module` (trainables/method_module.py). It is `stackable` if its forward
+    pass works under `torch.func.vmap`, changes no buffer, draws no random numbers, and if the method only calls it.
     """
 
     def attach(function: Function) -> Function:
-        setattr(function, _ATTRIBUTE, Declaration(formula, paper, needs_labels))
+        setattr(function, _ATTRIBUTE, Declaration(formula, paper, needs_labels, module, stackable))
         return function
 
     return attach

@@ -25,7 +25,7 @@ from trainables.distillation_data import DistillationData
 from trainables.evaluate import predict_logits
 from trainables.methods import METHODS, method_requirements
 from trainables.omitted import correct_biases
-from trainables.output import Progress, member_outputs, prepare_images
+from trainables.output import member_outputs, prepare_images
 from trainables.phases import set_trainable_layers
 from trainables.seeding import derive_seed
 from trainables.trainable_student import TrainableStudent, build_student, student_output
@@ -42,7 +42,7 @@ class TrainingState(NamedTuple):
     total_seconds: float  # of training so far, without evaluation
     weights: dict[str, Tensor]
     optimizer_state: dict[str, Tensor]
-    regressor: dict[str, Tensor]  # weights; empty for methods without a regressor
+    method_module: dict[str, Tensor]  # state of the module that the method owns; empty for most methods
 
 
 class EpochResult(NamedTuple):
@@ -140,7 +140,6 @@ def _train_epoch(
     """Train one epoch; return the mean loss per example."""
     train, device, required = recipe.train, tensors.images.device, method_requirements(recipe.method)
     loss_function, knobs = METHODS[recipe.method.name], recipe.method.knobs
-    progress = (Progress(epoch, train.epochs),) if required.uses_progress else ()
     layers = required.student_layers if required.observes_layers(epoch) else ()
     steps = steps_per_epoch(train, len(tensors.indices))
     total = torch.zeros((), device=device)
@@ -151,9 +150,11 @@ def _train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = optim.learning_rate(train, step, steps)
         with autocast(train, device):
-            output = student_output(student, prepare_images(batch.images), layers)
+            output = student_output(student.model, prepare_images(batch.images), layers)
+        batch_inputs = {"images": batch.images, "indices": batch.indices, "module": student.method_module}
+        inputs = required.select_inputs(train, epoch, **batch_inputs)
         members = member_outputs(output)
-        losses = [loss_function(member, batch.teacher, batch.labels, *progress, **knobs) for member in members]
+        losses = [loss_function(member, batch.teacher, batch.labels, **inputs, **knobs) for member in members]
         loss = weighted_mean(sum(losses[1:], losses[0]) / len(losses), batch.labels, tensors.class_weights)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -178,11 +179,11 @@ def _limit_norms(model: nn.Module, train: Train) -> None:
 
 def _restore_student(student: TrainableStudent, optimizer: Optimizer, start: TrainingState) -> None:
     student.model.load_state_dict(start.weights)
-    if student.regressor is not None:
-        student.regressor.load_state_dict(start.regressor)
+    if student.method_module is not None:
+        student.method_module.load_state_dict(start.method_module)
     optim.restore_state(optimizer, start.optimizer_state)
 
 
 def _training_state(epoch: int, total_seconds: float, student: TrainableStudent, optimizer: Optimizer) -> TrainingState:
-    regressor = {} if student.regressor is None else student.regressor.state_dict()
-    return TrainingState(epoch, total_seconds, student.model.state_dict(), optim.flatten_state(optimizer), regressor)
+    module = {} if student.method_module is None else student.method_module.state_dict()
+    return TrainingState(epoch, total_seconds, student.model.state_dict(), optim.flatten_state(optimizer), module)

@@ -26,9 +26,12 @@ __all__ = [
     "Positive",
     "Rate",
     "StudentLayer",
+    "StudentLayers",
     "TeacherLayer",
+    "TeacherLayers",
     "TeacherWeight",
     "Temperature",
+    "knob_names",
     "knob_problems",
     "knob_schema",
     "marked_knobs",
@@ -42,8 +45,16 @@ Temperature = Annotated[float, Field(gt=0, le=1000)]
 # Types with a mark, which is their last argument. The training loop reads them with `marked_knobs`.
 StudentLayer = Annotated[str, "student layer"]  # name of a layer to observe
 TeacherLayer = Annotated[str, "teacher layer"]
+StudentLayers = Annotated[list[str], Field(min_length=1), "student layer"]  # names of several layers
+TeacherLayers = Annotated[list[str], Field(min_length=1), "teacher layer"]
 FirstStage = Annotated[int, Field(ge=0), "first stage"]  # epochs, after which the optimizer is reset
 TeacherWeight = Annotated[float, Field(ge=0, le=1), "teacher weight"]  # at 0 the student is the baseline
+
+
+def knob_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of a function's knobs."""
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
 
 
 @cache
@@ -54,10 +65,10 @@ def knob_schema(function: Callable[..., Any]) -> type[BaseModel]:
     """
     hints, descriptions = get_type_hints(function, include_extras=True), argument_descriptions(function)
     fields: dict[str, Any] = {}
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            name, default = parameter.name, ... if parameter.default is parameter.empty else parameter.default
-            fields[name] = (hints.get(name, Any), Field(default=default, description=descriptions.get(name)))
+    for name in knob_names(function):
+        default = inspect.signature(function).parameters[name].default
+        default = ... if default is inspect.Parameter.empty else default
+        fields[name] = (hints.get(name, Any), Field(default=default, description=descriptions.get(name)))
     return knob_model(function.__name__, fields)
 
 

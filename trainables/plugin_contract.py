@@ -6,7 +6,7 @@ It is checked on a few examples before anything is trained.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -17,9 +17,11 @@ from spaces.errors import Problem, UserError
 from spaces.recipe import Recipe
 from trainables.data import Dataset
 from trainables.data.dataset import UNLABELED
+from trainables.hints import missing_layers
 from trainables.methods import METHODS, method_requirements
 from trainables.models import MODELS, build_network
-from trainables.output import Output, Progress, layer_activations, member_outputs, prepare_images
+from trainables.module_contract import module_problems, restored_problems, signature_problems
+from trainables.output import Output, layer_activations, member_outputs, prepare_images
 from trainables.plugin_functions import is_plugin, plugin_error
 from trainables.trainable_student import build_student, student_output
 
@@ -37,7 +39,7 @@ def contract_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
     if is_plugin(MODELS[recipe.network.name]):
         problem = _checked_once(_network_problem, recipe, data)
         yield from [("student.model", problem)] if problem else []
-    if is_plugin(METHODS[recipe.method.name]) and problem is None:
+    if is_plugin(METHODS[recipe.method.name]) and problem is None and not any(missing_layers(recipe, data)):
         problem = _checked_once(_method_problem, recipe, data)
         yield from [("method", problem)] if problem else []
 
@@ -74,7 +76,7 @@ def _first_problem(check: Check, _parts: str, inputs: _Inputs) -> str | None:
 def _network_problem(recipe: Recipe, data: Dataset) -> Iterator[str]:
     """Yield the first problem of a network's outputs and gradients."""
     name, classes = recipe.network.name, len(data.classes)
-    network, images = build_network(recipe.network, data.shape, classes), _examples(data)[0]
+    network, images = build_network(recipe.network, data.shape, classes), prepare_images(_examples(data)[0])
     if any(is_lazy(parameter) for parameter in network.parameters()):
         yield f"{name} has lazy layers, expected layers of known sizes"
     if not any(parameter.requires_grad for parameter in network.parameters()):
@@ -104,15 +106,21 @@ def _network_problem(recipe: Recipe, data: Dataset) -> Iterator[str]:
 
 
 def _method_problem(recipe: Recipe, data: Dataset) -> Iterator[str]:
-    """Yield the first problem of a method's loss and its gradients."""
+    """Yield the first problem of a method's loss, gradients or module."""
+    yield from signature_problems(recipe.method.name)
     name, required = recipe.method.name, method_requirements(recipe.method)
     images, labels = _examples(data)
-    student = build_student(recipe, data, torch.device("cpu"))
-    output = student_output(student, images, required.student_layers)
-    teacher = _random_teacher_output(recipe, data, images) if recipe.teacher else None
-    progress = (Progress(1, recipe.train.epochs),) if required.uses_progress else ()
+    student, fresh = (build_student(recipe, data, torch.device("cpu")) for _ in range(2))
+    output = student_output(student.model, prepare_images(images), required.student_layers)
+    teacher = _random_teacher_output(recipe, data, prepare_images(images)) if recipe.teacher else None
+    indices = torch.arange(len(images))
+
+    def loss_of(module: nn.Module | None, member: Output) -> Tensor:
+        inputs = required.select_inputs(recipe.train, 1, images=images, indices=indices, module=module)
+        return METHODS[name](member, teacher, labels, **inputs, **recipe.method.knobs)
+
     for member in member_outputs(output):
-        loss = METHODS[name](member, teacher, labels, *progress, **recipe.method.knobs)
+        loss = loss_of(student.method_module, member)
         if not isinstance(loss, Tensor) or loss.shape != (len(images),):
             kind = f"{list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
             yield f"{name} returned {kind}, expected one loss per example, {[len(images)]}: not their mean or sum"
@@ -120,17 +128,20 @@ def _method_problem(recipe: Recipe, data: Dataset) -> Iterator[str]:
             yield f"{name} returned a loss that is NaN or infinite"
         if not loss.requires_grad:
             yield f"{name}: no gradient reaches the student; its logits must not be detached"
-        own = {id(parameter) for parameter in student.module().parameters()}
-        outputs = [] if teacher is None else [teacher.logits, *teacher.features.values()]
         leaves = {id(leaf): leaf for leaf in _leaves(loss)}
+        outputs = [] if teacher is None else [teacher.logits, *teacher.features.values()]
         if any(id(tensor) in leaves for tensor in outputs):
             yield f"{name}: the gradient reaches the teacher; detach its tensors"
+        own = {id(parameter) for parameter in student.module().parameters()}
         untrained = [leaf for key, leaf in leaves.items() if key not in own and isinstance(leaf, nn.Parameter)]
         if untrained:
-            yield (
-                f"{name}: a parameter of its own, {list(untrained[0].shape)}, is never trained: only the student and "
-                "the regressor between its layers are (regressor: linear or conv)"
-            )
+            shape = list(untrained[0].shape)
+            yield f"{name}: a parameter of its own, {shape}, is never trained: declare it by @declare(module=…)"
+        if student.method_module is not None and fresh.method_module is not None:
+            loss.sum().backward(retain_graph=True)
+            yield from module_problems(name, student.method_module)
+            modules = student.method_module, fresh.method_module
+            yield from restored_problems(name, partial(loss_of, member=member), *modules)
 
 
 def _random_teacher_output(recipe: Recipe, data: Dataset, images: Tensor) -> Output:
@@ -157,7 +168,7 @@ def _leaves(loss: Tensor) -> Iterator[Tensor]:
 
 
 def _examples(data: Dataset) -> tuple[Tensor, Tensor]:
-    """Return some prepared training images and their labels."""
+    """Return some training images and their labels."""
     labeled = np.flatnonzero(data.train.labels != UNLABELED)[:EXAMPLES]
     images, labels = (torch.from_numpy(array[labeled]) for array in data.train)
-    return prepare_images(images), labels
+    return images, labels

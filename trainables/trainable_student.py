@@ -1,4 +1,4 @@
-"""A student network with the regressor of its method."""
+"""A student network with the module of its method."""
 
 from __future__ import annotations
 
@@ -11,37 +11,33 @@ from torch import Tensor, nn
 from spaces.recipe import Recipe
 from trainables.channels_last import to_channels_last
 from trainables.data import Dataset
-from trainables.hints import method_regressor
+from trainables.method_module import build_method_module
 from trainables.models import build_network
 from trainables.output import Output, forward_with_layers
 
 
 class TrainableStudent(NamedTuple):
-    """A student network, and the regressor of a method with hints."""
+    """A student network, and the module that its method owns."""
 
     model: nn.Module
-    regressor: nn.Module | None
+    method_module: nn.Module | None
 
     def module(self) -> nn.Module:
         """Return both as one module."""
-        return self.model if self.regressor is None else nn.ModuleList([self.model, self.regressor])
+        return self.model if self.method_module is None else nn.ModuleList([self.model, self.method_module])
 
 
 def build_student(recipe: Recipe, data: Dataset, device: torch.device) -> TrainableStudent:
     """Build an untrained student on a device, initialized by its seed."""
     model = build_network(recipe.network, data.shape, len(data.classes), recipe.seed)
     to_channels_last(model.to(device))
-    regressor = method_regressor(recipe, data)
-    return TrainableStudent(model, None if regressor is None else regressor.to(device))
+    return TrainableStudent(model, build_method_module(recipe, data, device))
 
 
-def student_output(student: TrainableStudent, inputs: Tensor, layers: Sequence[str]) -> Output:
+def student_output(model: nn.Module, inputs: Tensor, layers: Sequence[str]) -> Output:
     """Return a student's output for prepared images, with the activations of `layers`.
 
-    A regressor maps the first of these layers; its output is `features["regressed"]`.
+    Logits are float32, activations have the precision of the training.
     """
-    output = forward_with_layers(student.model, inputs, layers)
-    features = dict(output.features)
-    if student.regressor is not None and layers:
-        features["regressed"] = student.regressor(features[layers[0]]).float()
-    return Output(output.logits.float(), features)
+    output = forward_with_layers(model, inputs, layers)
+    return output._replace(logits=output.logits.float())

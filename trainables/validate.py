@@ -60,6 +60,8 @@ def data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
     yield from _image_count_problems(recipe, data)
     yield from _class_weight_problems(recipe, data)
     yield from _unlabeled_problems(recipe, data)
+    if recipe.train.loss and recipe.network.name == "routed":
+        yield "train.loss", "a routed network is trained by cross-entropy only; remove this key"
 
 
 def _teacher_data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:

@@ -21,6 +21,7 @@ from trainables.data.array_file import memory_bytes
 from trainables.device import process_device
 from trainables.distillation_data import RequestedOutputs, requested_outputs
 from trainables.evaluate import evaluation_batch_size
+from trainables.method_module import build_method_module
 from trainables.models import build_without_memory
 from trainables.output import has_layer, layer_activations
 from trainables.teachers.outputs import FLOAT32_BYTES, MAX_CACHED_LAYER_VALUES, MAX_FLOAT32_VIEW_BYTES
@@ -44,7 +45,17 @@ def training_bytes(recipe: Recipe, data: Dataset) -> int:
     if recipe.teacher is not None and recipe.method.name != "none":
         inputs += outputs_bytes(recipe.teacher_recipes()[0].network, data, requested_outputs([recipe]))
     copies = 2 + _optimizer_tensors(recipe.train)  # weights, gradients, optimizer state
-    return inputs + weights_bytes(recipe.network, data) * copies + max(step, scoring)
+    trained = weights_bytes(recipe.network, data) * copies + _module_bytes(recipe, data, copies)
+    return inputs + trained + max(step, scoring)
+
+
+def _module_bytes(recipe: Recipe, data: Dataset, copies: int) -> int:
+    """Return the size of the method's own module, with `copies` of its parameters."""
+    module = build_method_module(recipe, data, torch.device("cpu"))
+    if module is None:
+        return 0
+    tensors = [*module.parameters()] * copies + [*module.buffers()]
+    return sum(tensor.nbytes for tensor in tensors)
 
 
 def weights_bytes(model: Model, data: Dataset) -> int:

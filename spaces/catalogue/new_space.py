@@ -126,4 +126,6 @@ def _observed_layers(method: CatalogueEntry, model: CatalogueEntry) -> Tree:
     """Return the last layer of a network for each layer knob."""
     teacher = find_entries(default_part("teacher.model")["name"], "model")[0]
     layers = {"student layer": model.layers, "teacher layer": teacher.layers}
-    return {key.name: layers[key.mark][-1] for key in entry_keys(method) if layers.get(key.mark)}
+    last = {key.name: layers[key.mark][-1] for key in entry_keys(method) if layers.get(key.mark)}
+    lists = {key.name for key in entry_keys(method) if key.values[0].get("type") == "array"}
+    return {name: [layer] if name in lists else layer for name, layer in last.items()}

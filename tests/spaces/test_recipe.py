@@ -77,6 +77,17 @@ def test_milestones_need_schedule_step(values: dict[str, Any]) -> None:
     assert Train.model_validate({"schedule": "step", "milestones": [3]}).milestones == [3]
 
 
+def test_a_label_loss_is_that_of_a_network_without_a_teacher() -> None:
+    teacher = {"model": {"name": "cnn"}, "train": {"loss": "mse"}}
+    keys = {recipe(teacher=teacher | changes).teacher_recipe().key() for changes in ({}, {"train": {}})}
+    assert len(keys) == 2
+    with pytest.raises(ValidationError, match="only; the method here is hinton"):
+        recipe(train={"loss": "mse"})
+    assistant = teacher | {"teacher": {}, "method": {"name": "hinton", "alpha": 0.5, "temperature": 4}}
+    with pytest.raises(ValidationError, match="read by method"):
+        recipe(teacher=assistant)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

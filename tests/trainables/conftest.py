@@ -109,13 +109,13 @@ def run() -> Callable[..., list[EpochResult]]:
 
 @pytest.fixture(scope="session")
 def same() -> Callable[[list[EpochResult], list[EpochResult]], bool]:
-    """Compare two trainings bit for bit: rows, weights and optimizer state."""
+    """Compare two trainings bit for bit: rows, weights, optimizer state and the method's module."""
     import torch
 
     def equal(first: list[EpochResult], second: list[EpochResult]) -> bool:
         if [result[:-1] for result in first] != [result[:-1] for result in second]:
             return False
-        pairs = ((a.state[i], b.state[i]) for a, b in zip(first, second, strict=True) for i in (2, 3))
+        pairs = ((a.state[i], b.state[i]) for a, b in zip(first, second, strict=True) for i in (2, 3, 4))
         return all(a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a) for a, b in pairs)
 
     return equal

@@ -17,7 +17,7 @@ STATE = TrainingState(
     total_seconds=0.1 + 0.2,
     weights={"linear1.weight": torch.arange(6.0).reshape(2, 3), "student.bias": torch.ones(2)},
     optimizer_state={"0.step": torch.tensor(51.0), "0.exp_avg": torch.full((2, 3), 0.5)},
-    regressor={"0.1.bias": torch.zeros(3)},
+    method_module={"0.1.bias": torch.zeros(3)},
 )
 
 

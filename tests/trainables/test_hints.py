@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +15,11 @@ from trainables import checkpoint
 from trainables.data import Dataset
 from trainables.distillation_data import DistillationData, requested_outputs
 from trainables.fit import EpochResult, fit
-from trainables.hints import build_regressor, hint_problems, is_rectified, method_regressor
+from trainables.hints import hint_problems
+from trainables.method_module import build_method_module, is_rectified
+from trainables.methods.regressors import layer_regressor
 from trainables.models import MODELS, build_network
+from trainables.observed_shapes import LayersError, ObservedShapes
 from trainables.teachers.train import train_teacher
 
 Make = Callable[..., Recipe]
@@ -24,16 +28,25 @@ CNN = {"model": {"name": "cnn"}, "train": TRAIN}
 FITNETS = {"name": "fitnets", "alpha": 0.5, "temperature": 4.0, "guided": "relu1", "hint": "relu3", "hint_epochs": 2}
 
 
+CPU = torch.device("cpu")
+
+
+def regressor_between(kind: str, guided: list[int], hint: list[int], rectified: bool = False) -> nn.Module:
+    shapes = {"guided": torch.Size(guided)}, {"hint": torch.Size(hint)}
+    observed = ObservedShapes(*shapes, frozenset(["hint"] if rectified else []), torch.zeros(1))
+    return layer_regressor(observed, guided="guided", hint="hint", regressor=kind)
+
+
 def test_a_linear_regressor_has_the_shape_of_the_hint() -> None:
-    regressor = build_regressor("linear", torch.Size([1, 784]), torch.Size([1, 8, 3, 3]), True, 0)
+    regressor = regressor_between("linear", [784], [8, 3, 3], rectified=True)
     output = regressor(torch.randn(5, 784))
     assert output.shape == (5, 8, 3, 3) and output.min() >= 0
-    assert build_regressor("linear", torch.Size([1, 7]), torch.Size([1, 9]), False, 0)(torch.randn(50, 7)).min() < 0
+    assert regressor_between("linear", [7], [9])(torch.randn(50, 7)).min() < 0
 
 
 def test_a_convolutional_regressor_has_the_kernel_of_the_paper() -> None:
     # Romero et al. 2015: N_g - N_h + 1 both ways, no padding.
-    regressor = build_regressor("conv", torch.Size([1, 4, 11, 9]), torch.Size([1, 6, 8, 9]), False, 0)
+    regressor = regressor_between("conv", [4, 11, 9], [6, 8, 9])
     (convolution,) = (module for module in regressor.modules() if isinstance(module, nn.Conv2d))
     assert convolution.kernel_size == (4, 1) and regressor(torch.randn(2, 4, 11, 9)).shape == (2, 6, 8, 9)
 
@@ -41,13 +54,13 @@ def test_a_convolutional_regressor_has_the_kernel_of_the_paper() -> None:
 @pytest.mark.parametrize(
     ("guided", "hint", "text"),
     [
-        ([1, 4, 3, 3], [1, 4, 5, 5], "cannot enlarge [4, 3, 3] to [4, 5, 5]"),
-        ([1, 9], [1, 4, 2, 2], "a conv regressor maps [channels, height, width]"),
+        ([4, 3, 3], [4, 5, 5], "cannot enlarge [4, 3, 3] to [4, 5, 5]"),
+        ([9], [4, 2, 2], "a conv regressor maps [channels, height, width]"),
     ],
 )
 def test_impossible_convolutions(guided: list[int], hint: list[int], text: str) -> None:
-    with pytest.raises(ValueError, match=text.replace("[", r"\[").replace("]", r"\]")):
-        build_regressor("conv", torch.Size(guided), torch.Size(hint), False, 0)
+    with pytest.raises(LayersError, match=re.escape(text)):
+        regressor_between("conv", guided, hint)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +75,7 @@ def test_rectified_layers(digits: Dataset, recipe: Make, name: str, rectified: b
 
 def test_seeds_determine_the_regressor(digits: Dataset, recipe: Make) -> None:
     first, same_seed, other_seed = (
-        method_regressor(recipe({"name": "mlp", "hidden": [16]}, FITNETS, teacher=CNN, seed=seed), digits)
+        build_method_module(recipe({"name": "mlp", "hidden": [16]}, FITNETS, teacher=CNN, seed=seed), digits, CPU)
         for seed in (0, 0, 1)
     )
     assert first is not None and same_seed is not None and other_seed is not None
@@ -108,7 +121,7 @@ def test_an_assistant_has_the_subclasses_of_its_teacher(digits: Dataset, recipe:
     teacher = {"model": {"name": "mlp", "hidden": [8], "subclasses": 2}}
     assistant = {"model": {"name": "mlp", "hidden": [8]}, "method": {"name": "subclass"}, "teacher": teacher}
     hint = {"name": "hint", "alpha": 0.5, "guided": "relu1", "hint": "logits"}
-    regressor = method_regressor(recipe({"name": "mlp", "hidden": [16]}, hint, teacher=assistant), digits)
+    regressor = build_method_module(recipe({"name": "mlp", "hidden": [16]}, hint, teacher=assistant), digits, CPU)
     assert regressor is not None and regressor(torch.zeros(3, 16)).shape == (3, 20)
 
 

@@ -92,6 +92,48 @@ METHODS["detached"] = lambda student, teacher, labels: losses(student, labels).d
 METHODS["to_teacher"] = lambda student, teacher, labels: (student.logits - teacher.logits).square().mean(1)
 METHODS["own"] = lambda student, teacher, labels: (own(student.logits) - teacher.logits.detach()).square().mean(1)
 METHODS["raises"] = lambda student, teacher, labels: student.nonsense
+METHODS["input"] = lambda student, teacher, labels, imgaes: losses(student, labels)
+METHODS["undeclared"] = lambda student, teacher, labels, module: losses(student, labels)
+"""
+STATEFUL_SOURCE = """
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+from trainables.declare import declare
+from trainables.knobs import StudentLayer
+from trainables.methods import METHODS
+
+class Owned(nn.Module):
+    def __init__(self, shapes, kind):
+        super().__init__()
+        self.kind, self.steps = kind, 0
+        self.map = nn.Linear(shapes.student["relu1"].numel(), 10)
+        self.unused = nn.Linear(3, 3) if kind == "unreached" else None
+        self.register_buffer("mean", torch.zeros(10) if kind != "resized" else torch.zeros(0))
+
+    def forward(self, features):
+        self.steps += 1
+        logits = self.map(features)
+        shift = self.steps if self.kind == "forgotten" else self.mean
+        self.mean = 0.9 * self.mean + 0.1 * logits.detach().mean(0) if self.kind != "resized" else logits.detach()
+        return logits - shift if self.kind != "resized" else logits
+
+def register(kind):
+    @declare(module=lambda shapes, *, layer: Owned(shapes, kind) if kind != "wrong" else 7)
+    def method(student, teacher, labels, module, *, layer: StudentLayer = "relu1"):
+        logits = module(student.features[layer])
+        soft = (logits - teacher.logits.detach()).square().mean(1)
+        return soft + cross_entropy(student.logits, labels, reduction="none")
+    METHODS[kind] = method
+
+for kind in ("memory", "unreached", "forgotten", "resized", "wrong"):
+    register(kind)
+
+@declare(module=lambda shapes: nn.Linear(2, 2))
+def unused(student, teacher, labels):
+    return cross_entropy(student.logits, labels, reduction="none")
+
+METHODS["unused"] = unused
 """
 DATA = """
 import numpy as np
@@ -117,7 +159,9 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Register the plugins of this file for one test."""
     monkeypatch.setattr(plugin, "_loaded_sources", {})
     before = [(registry, dict(registry)) for registry in (METHODS, MODELS, DATASETS)]
-    plugin.register_plugins({"nets.py": NETWORKS, "losses.py": METHODS_SOURCE, "sets.py": DATA})
+    plugin.register_plugins(
+        {"nets.py": NETWORKS, "losses.py": METHODS_SOURCE, "own.py": STATEFUL_SOURCE, "sets.py": DATA}
+    )
     yield
     for registry, entries in before:
         registry.clear()
@@ -169,16 +213,32 @@ def test_other_networks_are_refused_in_one_line(
         ("infinite", "infinite returned a loss that is NaN or infinite"),
         ("detached", "detached: no gradient reaches the student"),
         ("to_teacher", "to_teacher: the gradient reaches the teacher; detach its tensors"),
-        ("own", "own: a parameter of its own, [10, 10], is never trained"),
+        ("own", "own: a parameter of its own, [10, 10], is never trained: declare it by @declare(module=…)"),
+        (
+            "input",
+            "input: no input imgaes for a method; did you mean images?; expected student, teacher, labels",
+        ),
+        ("undeclared", "undeclared lacks the declaration of its module: @declare(module=…)"),
+        ("unused", "unused lacks the argument module"),
+        ("memory", None),
+        ("unreached", "unreached: no gradient reaches the parameter unused.weight of its module"),
+        ("forgotten", "forgotten: its module has state that a checkpoint does not hold; use register_buffer"),
+        ("resized", "resized: the state of its module cannot be restored from a checkpoint: size mismatch for mean"),
+        ("wrong", "<lambda> returned int, expected a torch.nn.Module"),
         ("raises", "losses.py:20: AttributeError: 'Output' object has no attribute 'nonsense'"),
     ],
 )
 def test_methods(name: str, message: str | None, recipe: Callable[..., Recipe], digits: Dataset) -> None:
-    problems = list(
-        data_problems(recipe(None, {"name": name}, teacher={"model": {"name": "mlp", "hidden": []}}), digits)
-    )
+    teacher = {"model": {"name": "mlp", "hidden": []}}
+    problems = list(data_problems(recipe(None, {"name": name}, teacher=teacher), digits))
     assert [path for path, _ in problems] == ([] if message is None else ["method"])
     assert message is None or message in problems[0][1]
+
+
+def test_a_missing_layer_of_a_plugin_is_named(recipe: Callable[..., Recipe], digits: Dataset) -> None:
+    own = recipe(None, {"name": "memory", "layer": "relu9"}, teacher={"model": {"name": "mlp", "hidden": []}})
+    (problem,) = data_problems(own, digits)
+    assert problem == ("method.layer", "no layer relu9 in this network; did you mean relu1?")
 
 
 @pytest.mark.parametrize("name", ["table", "spectrogram", "series"])

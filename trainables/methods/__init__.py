@@ -4,8 +4,17 @@ A method is a pure function (student, teacher, labels, *, knobs) -> loss per exa
 are of type `Output`: logits [batch, classes] and the activations of observed layers. `labels` are [batch]; unlabeled
 images have the label -100, for which torch's cross-entropy is 0, so that the teacher's term remains. A method that
 reads the labels otherwise is declared by `needs_labels`, and refuses unlabeled images. A knob of
-type `TeacherWeight`, usually `alpha`, weighs the teacher's term: at 0 the loss is that of the baseline. A method with
-an argument `progress` gets the epoch. No gradient may reach the teacher: detach its tensors.
+type `TeacherWeight`, usually `alpha`, weighs the teacher's term: at 0 the loss is that of the baseline. No gradient may
+reach the teacher: detach its tensors.
+
+A method gets more if its signature names it, before the knobs:
+
+- `progress`: the epoch, a `Progress`
+- `images`: the batch as the data set holds it, after augmentation; uint8 [batch, channels, height, width] or float32
+- `indices`: numbers of the examples among the images trained on, [batch]
+- `label_loss`: the loss of `train.loss`, from logits and labels to [batch]
+- `module`: the module that the method owns, with all its state, built as declared by `module`
+  (trainables/method_module.py)
 
 To add a method: one file with a function, declared by `declare`, and one line in METHODS. The laws of all methods are
 in tests/trainables/methods/test_laws.py; test one with `pytest tests/trainables/methods -k NAME`.
@@ -16,74 +25,72 @@ Decision: "A method's signature declares what it needs" (docs/decisions.md).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from torch import Tensor
 
 from spaces.parts import Method
+from spaces.training import Train
 from trainables.declare import NO_FORMULA, declaration_of
-from trainables.knobs import FirstStage, StudentLayer, TeacherLayer, marked_knobs
+from trainables.knobs import FirstStage, StudentLayer, TeacherLayer, knob_names, marked_knobs
+from trainables.label_losses import DEFAULT_LOSS, LABEL_LOSSES
 from trainables.methods.attention import attention
+from trainables.methods.boundary import boundary
 from trainables.methods.contrast import subclass_contrast
+from trainables.methods.contrastive import contrastive
 from trainables.methods.decoupled import decoupled
 from trainables.methods.dist import dist
-from trainables.methods.divergence import divergence
 from trainables.methods.fitnets import fitnets
 from trainables.methods.hint import hint
 from trainables.methods.hinton import hinton
-from trainables.methods.mse import mse
-from trainables.methods.multilevel import multilevel
-from trainables.methods.neuron_selectivity import neuron_selectivity
 from trainables.methods.none import none
-from trainables.methods.normalized import normalized
-from trainables.methods.probabilistic import probabilistic
-from trainables.methods.refined import refined
+from trainables.methods.projected import projected
 from trainables.methods.relational import relational
+from trainables.methods.review import review
 from trainables.methods.routed import routed
 from trainables.methods.similarity import similarity
 from trainables.methods.smoothing import smoothing
 from trainables.methods.standardized import standardized
 from trainables.methods.subclass import subclass
-from trainables.methods.transformed import transformed
-from trainables.methods.weighted import weighted
-from trainables.output import Output
+from trainables.methods.variational import variational
+from trainables.output import Output, Progress
 
 METHODS: dict[str, Callable[..., Tensor]] = {
     "attention": attention,
+    "boundary": boundary,
     "contrast": subclass_contrast,
+    "contrastive": contrastive,
     "decoupled": decoupled,
     "dist": dist,
-    "divergence": divergence,
     "fitnets": fitnets,
     "hint": hint,
     "hinton": hinton,
-    "mse": mse,
-    "multilevel": multilevel,
-    "neuron_selectivity": neuron_selectivity,
     "none": none,
-    "normalized": normalized,
-    "probabilistic": probabilistic,
-    "refined": refined,
+    "projected": projected,
     "relational": relational,
+    "review": review,
     "routed": routed,
     "similarity": similarity,
     "smoothing": smoothing,
     "standardized": standardized,
     "subclass": subclass,
-    "transformed": transformed,
-    "weighted": weighted,
+    "variational": variational,
 }
 
 
-class Requirements(NamedTuple):
-    """Inputs of a method from the training loop, read from its signature."""
+INPUTS = ("progress", "images", "indices", "module", "label_loss")  # that a method gets if its signature names them
 
-    uses_progress: bool  # the loss depends on the epoch
+
+class Requirements(NamedTuple):
+    """Requirements of a method, read from its signature and its declaration."""
+
+    inputs: tuple[str, ...]  # beside outputs and labels, of INPUTS
     student_layers: tuple[str, ...]  # to be observed
     teacher_layers: tuple[str, ...]
-    regressor: str | None  # trained layer from the student's layer to the teacher's
     first_stage_epochs: int  # epochs before the optimizer starts afresh; 0 for one stage
+    module_knobs: dict[str, Any]  # arguments of the module's builder
+    stackable: bool  # students of this method can be trained in a pack
 
     def observes_layers(self, epoch: int) -> bool:
         """Return true in epochs with observed layers.
@@ -92,46 +99,48 @@ class Requirements(NamedTuple):
         """
         return not self.first_stage_epochs or epoch <= self.first_stage_epochs
 
+    def select_inputs(self, train: Train, epoch: int, **available: Any) -> dict[str, Any]:
+        """Return the inputs named by the method's signature.
+
+        `available` are the images, the indices and the module.
+        """
+        available["progress"] = Progress(epoch, train.epochs)
+        available["label_loss"] = LABEL_LOSSES[train.loss or DEFAULT_LOSS]
+        return {name: available[name] for name in self.inputs}
+
 
 def method_requirements(method: Method) -> Requirements:
     """Return the requirements of a method and its knobs."""
     function, knobs = METHODS[method.name], knobs_with_defaults(method)
+    builder, stackable = declaration_of(function)[-2:]
     return Requirements(
-        uses_progress="progress" in inspect.signature(function).parameters,
-        student_layers=tuple(knobs[name] for name in marked_knobs(function, StudentLayer)),
-        teacher_layers=tuple(knobs[name] for name in marked_knobs(function, TeacherLayer)),
-        regressor=knobs.get("regressor"),
+        inputs=tuple(name for name in INPUTS if name in inspect.signature(function).parameters),
+        student_layers=_layers(knobs, marked_knobs(function, StudentLayer)),
+        teacher_layers=_layers(knobs, marked_knobs(function, TeacherLayer)),
         first_stage_epochs=sum(knobs[name] for name in marked_knobs(function, FirstStage)),
+        module_knobs={name: knobs[name] for name in knob_names(builder)} if builder else {},
+        stackable=builder is None or stackable,
     )
+
+
+def _layers(knobs: dict[str, Any], names: Iterable[str]) -> tuple[str, ...]:
+    """Return the layers in these knobs, single ones and lists."""
+    values = (knobs[name] for name in names)
+    layers = (layer for value in values for layer in ([value] if isinstance(value, str) else value))
+    return tuple(dict.fromkeys(layers))
 
 
 def knobs_with_defaults(method: Method) -> dict[str, Any]:
     """Return all knobs of a method, with defaults for those not set."""
-    parameters = inspect.signature(METHODS[method.name]).parameters
-    defaults = {name: knob.default for name, knob in parameters.items() if knob.kind is knob.KEYWORD_ONLY}
-    return defaults | method.knobs
+    function = METHODS[method.name]
+    parameters = inspect.signature(function).parameters
+    return {name: parameters[name].default for name in knob_names(function)} | method.knobs
 
 
 def needs_teacher(name: str) -> bool:
     """Return true unless the method's signature allows `teacher` to be None."""
     hints = get_type_hints(METHODS[name])
     return type(None) not in get_args(hints.get("teacher", Output))
-
-
-def method_needs(name: str) -> tuple[str, ...]:
-    """Return the needs of a method beside the student's logits."""
-    function = METHODS[name]
-    parameters, is_declared = inspect.signature(function).parameters, declaration_of(function).needs_labels
-    needs = {
-        "teacher": needs_teacher(name),
-        "labels of all images": is_declared,
-        "student layer": marked_knobs(function, StudentLayer),
-        "teacher layer": marked_knobs(function, TeacherLayer),
-        "regressor": "regressor" in parameters,
-        "first stage": marked_knobs(function, FirstStage),
-        "epoch": "progress" in parameters,
-    }
-    return tuple(need for need, is_needed in needs.items() if is_needed)
 
 
 def method_formula(name: str) -> str:

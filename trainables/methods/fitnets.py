@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainables.declare import declare
 from trainables.knobs import FirstStage, StudentLayer, TeacherLayer, TeacherWeight, Temperature
 from trainables.methods.hinton import hinton
+from trainables.methods.regressors import layer_regressor
 from trainables.methods.terms import at_least_float32
 from trainables.output import Output, Progress
 
@@ -18,12 +19,15 @@ from trainables.output import Output, Progress
     "alpha · T² · KL(softmax(teacher / T) ‖ softmax(student / T)) + (1 − alpha) · CE(student, labels), "
     "with decay alpha falls linearly to 0",
     paper="Romero et al. (2015), section 2",
+    module=layer_regressor,
+    stackable=True,
 )
 def fitnets(
     student: Output,
     teacher: Output,
     labels: Tensor,
     progress: Progress,
+    module: nn.Module,
     *,
     alpha: TeacherWeight,
     temperature: Temperature,
@@ -35,10 +39,9 @@ def fitnets(
 ) -> Tensor:
     """FitNets: hints from a hidden layer, then distillation.
 
-    The first stage is eq. 3 of the paper, summed over the units of an example; `features["regressed"]` is the output of
-    the regressor. In the second stage the paper lowers the teacher's weight lambda and has no T². Here alpha falls from
-    its full value in the first epoch of the second stage to 0 in the last. With alpha = 0 there is no teacher, and so
-    no first stage.
+    The first stage is eq. 3 of the paper, summed over the units of an example. In the second stage the paper lowers the
+    teacher's weight lambda and has no T². Here alpha falls from its full value in the first epoch of the second stage
+    to 0 in the last. With alpha = 0 there is no teacher, and so no first stage.
 
     Args:
         alpha: Weight of the teacher's term in the second stage.
@@ -50,7 +53,8 @@ def fitnets(
         decay: Lower alpha linearly to 0 over the second stage.
     """
     if progress.epoch <= hint_epochs and alpha > 0:
-        difference = at_least_float32(teacher.features[hint]).detach() - at_least_float32(student.features["regressed"])
+        regressed = at_least_float32(module(student.features[guided]))
+        difference = at_least_float32(teacher.features[hint]).detach() - regressed
         return 0.5 * difference.flatten(1).square().sum(-1)
     weight = alpha * _teacher_decay(progress, hint_epochs) if decay else alpha
     return hinton(student, teacher, labels, alpha=weight, temperature=temperature)

@@ -75,8 +75,8 @@ def _fit_stack(
         optimizer_states = optimizer.states()
         results: list[EpochResult | Diverged] = []
         for i in range(len(recipes)):
-            weights, regressor = students.state_dicts(i)
-            state = TrainingState(epoch, total_seconds[i], weights, optimizer_states[i], regressor)
+            weights, module = students.state_dicts(i)
+            state = TrainingState(epoch, total_seconds[i], weights, optimizer_states[i], module)
             diverged = find_divergence(losses[i], val_metrics[i], epoch)
             results.append(diverged or EpochResult(epoch, losses[i], val_metrics[i], rates[i], seconds, state))
         yield results

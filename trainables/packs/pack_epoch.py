@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -18,10 +19,10 @@ from trainables.device import autocast
 from trainables.distillation_data import DistillationData
 from trainables.evaluate import evaluation_batch_size
 from trainables.methods import METHODS, method_requirements
-from trainables.output import Output, Progress, prepare_images
+from trainables.output import Output, prepare_images
 from trainables.packs.pack_key import numeric_knobs
 from trainables.packs.stacked_optimizer import StackedOptimizer
-from trainables.packs.stacked_students import StackedStudents, dropout_shapes
+from trainables.packs.stacked_students import StackedStudents, call_method_module, dropout_shapes
 from trainables.seeding import derive_seed
 
 
@@ -88,23 +89,26 @@ def _pack_losses(
     recipe, network = inputs.recipes[0], students.network
     required, loss_function = method_requirements(recipe.method), METHODS[recipe.method.name]
     layers = required.student_layers if required.observes_layers(epoch) else ()
-    progress = (Progress(epoch, recipe.train.epochs),) if required.uses_progress else ()
 
-    def student_loss(
-        tensors: dict, knobs: dict, masks: dict, images: Tensor, labels: Tensor, teacher: Output | None
-    ) -> Tensor:
+    def student_loss(tensors: dict, knobs: dict, masks: dict, images: Tensor, batch: Batch) -> Tensor:
         for name, mask in masks.items():
             network.get_submodule(name).keep_mask = mask
         with autocast(recipe.train, images.device):
             output = functional_call(network, tensors, (images, layers))
-        losses = loss_function(output, teacher, labels, *progress, **inputs.fixed_knobs, **knobs)
-        return weighted_mean(losses, labels, inputs.tensors.class_weights)
+        module = partial(call_method_module, network, tensors)
+        batch_inputs = {"images": batch.images, "indices": batch.indices, "module": module}
+        more = required.select_inputs(recipe.train, epoch, **batch_inputs)
+        losses = loss_function(output, batch.teacher, batch.labels, **more, **inputs.fixed_knobs, **knobs)
+        return weighted_mean(losses, batch.labels, inputs.tensors.class_weights)
 
-    images, labels = _per_student(inputs, prepare_images(batch.images)), _per_student(inputs, batch.labels)
+    prepared = _per_student(inputs, prepare_images(batch.images))
+    images, labels, indices = (_per_student(inputs, part) for part in (batch.images, batch.labels, batch.indices))
     teacher = batch.teacher and Output(*(_per_student(inputs, part) for part in batch.teacher))
-    seed_dim = 0 if len(inputs.seeds) > 1 else None
-    dims = (0, 0, seed_dim, seed_dim, seed_dim, seed_dim if teacher else None)
-    return vmap(student_loss, dims)(students.tensors, inputs.varied_knobs, masks, images, labels, teacher)
+    student_batch = Batch(images, labels, indices, teacher)
+    seed_dim: Any = 0 if len(inputs.seeds) > 1 else None
+    batch_dims = Batch(seed_dim, seed_dim, seed_dim, seed_dim if teacher else None)
+    dims = (0, 0, seed_dim, seed_dim, batch_dims)
+    return vmap(student_loss, dims)(students.tensors, inputs.varied_knobs, masks, prepared, student_batch)
 
 
 def _per_student(inputs: PackInputs, value: Any) -> Any:

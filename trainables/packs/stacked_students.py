@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from spaces.recipe import Recipe
@@ -16,19 +17,21 @@ from trainables.models.dropout import Dropout
 from trainables.output import Output
 from trainables.trainable_student import TrainableStudent, build_student, student_output
 
+METHOD_MODULE = "method_module."  # prefix of its tensors in a StudentNetwork
+
 
 class StudentNetwork(nn.Module):
-    """A student and its regressor as one network for vmap."""
+    """A student and the module of its method, for vmap."""
 
     def __init__(self, student: TrainableStudent) -> None:
         super().__init__()
-        self.model, self.regressor = student
+        self.model, self.method_module = student
         for module in self.modules():
             _adapt_to_vmap(module)
 
     def forward(self, images: Tensor, layers: tuple[str, ...] = ()) -> Output:
         """Return the output for prepared images."""
-        return student_output(TrainableStudent(self.model, self.regressor), images, layers)
+        return student_output(self.model, images, layers)
 
 
 class StackedStudents(NamedTuple):
@@ -44,16 +47,16 @@ class StackedStudents(NamedTuple):
         return self.parameters | self.buffers
 
     def state_dicts(self, student: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return the state dicts of one student and its regressor.
+        """Return the state dicts of one student and its method's module.
 
         They are views of the stacked tensors.
         """
-        model, regressor = self.network.model.state_dict(), self.network.regressor
-        regressor_names = () if regressor is None else regressor.state_dict()
+        model, module = self.network.model.state_dict(), self.network.method_module
+        module_names = () if module is None else module.state_dict()
         tensors = {name: value.detach()[student] for name, value in self.tensors.items()}
         return (
             {name: tensors[f"model.{name}"] for name in model},
-            {name: tensors[f"regressor.{name}"] for name in regressor_names},
+            {name: tensors[f"{METHOD_MODULE}{name}"] for name in module_names},
         )
 
 
@@ -76,7 +79,14 @@ def stack_students(
 def _state_tensors(state: TrainingState) -> dict[str, Tensor]:
     """Return the tensors of a state by their names in a StudentNetwork."""
     weights = {f"model.{name}": value for name, value in state.weights.items()}
-    return weights | {f"regressor.{name}": value for name, value in state.regressor.items()}
+    return weights | {f"{METHOD_MODULE}{name}": value for name, value in state.method_module.items()}
+
+
+def call_method_module(network: StudentNetwork, tensors: dict[str, Tensor], *arguments: Tensor) -> Any:
+    """Call the module of a method with the tensors of one student."""
+    assert network.method_module is not None
+    own = {name.removeprefix(METHOD_MODULE): tensors[name] for name in tensors if name.startswith(METHOD_MODULE)}
+    return functional_call(network.method_module, own, arguments)
 
 
 def _adapt_to_vmap(module: nn.Module) -> None:

@@ -52,6 +52,17 @@ def test_a_student_holds_its_teachers_answers(digits: Dataset) -> None:
     )
 
 
+def test_the_module_of_a_method_is_counted(digits: Dataset) -> None:
+    teacher = {"model": {"name": "mlp", "hidden": [8]}}
+    layers = {"alpha": 0.5, "guided": "relu1", "hint": "relu1"}
+    own, plain = (
+        training_bytes(recipe(teacher=teacher, method={"name": name} | layers | knobs), digits)
+        for name, knobs in (("contrastive", {"dimensions": 4}), ("similarity", {}))
+    )
+    embeddings, memories, classes = (17 + 9) * 4 * 4, 2 * 1097 * 4 * 4 + 2 * 4, 3 * 1097 * 8
+    assert own - plain == 4 * embeddings + memories + classes
+
+
 def test_what_is_asked_for_beside_the_logits_is_counted(digits: Dataset) -> None:
     model, plain = recipe().network, outputs_bytes(recipe().network, digits, RequestedOutputs())
     assert outputs_bytes(model, digits, RequestedOutputs(layers=("relu1",))) - plain == 1097 * 16 * 4

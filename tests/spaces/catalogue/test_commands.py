@@ -143,6 +143,12 @@ def test_new_space_of_a_method_without_knobs(output_of, tmp_path: Path) -> None:
     assert load_space(tmp_path / "x.yaml").knobs == ["train.lr"]
 
 
+def test_new_space_of_a_method_with_lists_of_layers(output_of, tmp_path: Path) -> None:
+    output_of("new", "--method", "review", tmp_path / "x.yaml")
+    space = load_space(tmp_path / "x.yaml")
+    assert space.knobs == ["method.alpha"] and "guided: [relu2]" in (tmp_path / "x.yaml").read_text()
+
+
 def test_existing_file_is_kept(error_of, tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("mine")

@@ -12,41 +12,43 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck
+from torch.nn import Identity
 from torch.testing import assert_close
 
 from trainables.data.dataset import UNLABELED
 from trainables.declare import declaration_of
 from trainables.knobs import knob_problems
 from trainables.methods import METHODS
+from trainables.module_contract import restored_problems
 from trainables.output import Output
 
 ALPHA = METHODS.keys() - {"none", "contrast"}  # the baseline itself, and a loss of teachers
 WITH_TEACHER = ALPHA - {"smoothing"}  # its soft targets come from no teacher, see test_smoothing.py
-BATCHWISE = {
-    "contrast",
-    "dist",
-    "multilevel",
-    "probabilistic",
-    "relational",
-    "similarity",
-}  # they compare the examples of a batch
+# They compare the examples of a batch, or normalize over it, as the modules of three do.
+BATCHWISE = {"boundary", "contrast", "contrastive", "dist", "projected", "relational", "review", "similarity"}
+DRAWS = {"contrastive"}  # it draws random numbers in the order of the batch
 AS_IN_NONE = {"routed": {"selector_weight": 1.0}}  # its selector is trained without a teacher, too
 LABELS_OUT = {  # values at which alpha 1 excludes the labels
     "fitnets": {"decay": False},
     "routed": {"selector_weight": 0.0},
 }
-# It draws the true class to 1, however probable the teacher finds it.
-NOT_MINIMAL_AT_TEACHER = {"normalized"}
-EQUAL_TO_TEACHER = {
-    "transformed": {"temperature": 1.0}
-}  # values at which the teacher's outputs are the student's target
-COPIES_RIGHT_TEACHERS = {"refined"}  # only where the teacher is right
-CONSTANT_WEIGHT = {"weighted"}  # its weights depend on the student's outputs but are constants in the gradient
-STAGES = {"fitnets": (1, 5), "hinton": (5,)}  # an epoch of each stage; other methods ignore the epoch
+# An epoch of each stage; other methods ignore the epoch.
+STAGES = {"boundary": (1, 5), "fitnets": (1, 5), "hinton": (5,), "review": (5,)}
+# Modules that map a layer to itself, with which the teacher's term is minimal at the teacher's outputs.
+IDENTITIES: dict[str, Any] = {
+    **dict.fromkeys(("fitnets", "hint", "projected"), Identity()),
+    "review": lambda *layers: layers,
+    "variational": lambda maps: (maps, torch.ones_like(maps[0])),
+}
+WITH_MODULE = {name for name, method in METHODS.items() if declaration_of(method).module}
+SECOND_STAGES = {("boundary", 5), ("fitnets", 5)}  # without hints
+# Its noise, or its margin, keeps the gradient from vanishing there.
+NOT_MINIMAL = {("contrastive", 5), ("boundary", 1)}
 
 
-def over_methods(names: Collection[str]) -> Any:
+def over_methods(names: Collection[str], without: Collection[tuple[str, int]] = ()) -> Any:
     cases = [(name, epoch) for name in sorted(names) for epoch in STAGES.get(name, (5,))]
+    cases = [case for case in cases if case not in without]
     return pytest.mark.parametrize(("name", "epoch"), cases)
 
 
@@ -112,7 +114,7 @@ def test_activations_may_be_bfloat16(
     assert slopes.dtype == torch.float32 and torch.equal(slopes, expected)
 
 
-@over_methods(METHODS)
+@over_methods(METHODS.keys() - DRAWS)
 @settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 99), order=st.permutations(range(6)))
 def test_permuting_the_batch_permutes_the_losses(
@@ -142,17 +144,23 @@ def test_permuting_the_classes_changes_nothing(
     assert_close(loss(name, renamed, epoch, **values), loss(name, case, epoch, **values))
 
 
-@over_methods(METHODS.keys() - CONSTANT_WEIGHT)
+@over_methods(METHODS)
 def test_gradient_is_the_derivative(
-    name: str, epoch: int, random_case: Callable, knobs: Callable, loss: Callable
+    name: str, epoch: int, random_case: Callable, knobs: Callable, loss: Callable, method_module: Callable
 ) -> None:
     case = random_case(name)
+    used = method_module(name, case, **knobs(name))
+    if used is not None:  # its first step may set constants
+        loss(name, case, epoch, used, **knobs(name))
     layers = [*case.student.features]
     leaves = [tensor.clone().requires_grad_() for tensor in (case.student.logits, *case.student.features.values())]
 
     def loss_of(logits: Tensor, *features: Tensor) -> Tensor:
         student = Output(logits, dict(zip(layers, features, strict=True)))
-        return loss(name, case._replace(student=student), epoch, **knobs(name))
+        module = method_module(name, case, **knobs(name))
+        if module is not None:
+            module.load_state_dict(used.state_dict())
+        return loss(name, case._replace(student=student), epoch, module, **knobs(name))
 
     assert gradcheck(loss_of, leaves, fast_mode=True)
 
@@ -185,15 +193,12 @@ def test_an_unlabeled_image_has_the_teachers_term_alone(
     assert all(torch.allclose(slopes[leaf], weight * expected[leaf]) for leaf in expected)
 
 
-@over_methods(WITH_TEACHER - NOT_MINIMAL_AT_TEACHER)
+@over_methods(WITH_TEACHER, without=NOT_MINIMAL)
 def test_the_teachers_term_is_minimal_at_the_teachers_outputs(
     name: str, epoch: int, random_case: Callable, knobs: Callable, gradients: Callable
 ) -> None:
-    values = knobs(name) | {"alpha": 1.0} | LABELS_OUT.get(name, {}) | EQUAL_TO_TEACHER.get(name, {})
-    case = random_case(name).mirrored()
-    if name in COPIES_RIGHT_TEACHERS:
-        case = case._replace(labels=case.teacher.logits.argmax(-1))
-    slopes = gradients(name, case, epoch, **values)
+    values = knobs(name) | {"alpha": 1.0} | LABELS_OUT.get(name, {})
+    slopes = gradients(name, random_case(name).mirrored(), epoch, IDENTITIES.get(name), **values)
     assert all(tensor.abs().max() < 1e-9 for tensor in slopes.values())
     elsewhere = gradients(name, random_case(name), epoch, **values)
     assert any(tensor.abs().max() > 1e-4 for tensor in elsewhere.values())
@@ -220,8 +225,34 @@ def test_alpha_0_is_the_baseline_bit_for_bit(
         assert all(torch.equal(slopes[leaf], plain[leaf]) for leaf in plain)
 
 
+@over_methods(WITH_MODULE, without=SECOND_STAGES)
+def test_a_step_along_the_gradient_lowers_the_teachers_term(
+    name: str, epoch: int, random_case: Callable, knobs: Callable, loss: Callable, method_module: Callable
+) -> None:
+    """The gradient reaches every parameter of a module, and descending it helps."""
+    case, values = random_case(name, scale=1.0), knobs(name) | {"alpha": 1.0}
+    trained, stepped = (method_module(name, case, **values) for _ in range(2))
+    before = loss(name, case, epoch, trained, **values).mean()
+    before.backward()
+    with torch.no_grad():
+        for parameter, stepping in zip(trained.parameters(), stepped.parameters(), strict=True):
+            stepping.sub_(1e-4 * parameter.grad)
+    assert loss(name, case, epoch, stepped, **values).mean() < before
+
+
+@over_methods(WITH_MODULE)
+def test_the_state_of_a_module_is_in_its_state_dict(
+    name: str, epoch: int, random_case: Callable, knobs: Callable, loss: Callable, method_module: Callable
+) -> None:
+    case, values = random_case(name), knobs(name)
+    used, fresh = (method_module(name, case, **values) for _ in range(2))
+    first = loss(name, case, epoch, used, **values)
+    assert list(restored_problems(name, lambda module: loss(name, case, epoch, module, **values), used, fresh)) == []
+    assert not used.state_dict().keys() ^ fresh.state_dict().keys() and first.isfinite().all()
+
+
 TEMPERED = sorted(name for name, method in METHODS.items() if "temperature" in inspect.signature(method).parameters)
-TEMPERED.remove("contrast")  # its temperature divides similarities
+TEMPERED = [name for name in TEMPERED if not name.startswith("contrast")]  # temperatures of similarities
 
 
 @pytest.mark.parametrize("name", TEMPERED)

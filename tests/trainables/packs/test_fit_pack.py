@@ -49,7 +49,12 @@ METHODS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"name": "hint", **LAYERS, "alpha": 0.1}, {"name": "hint", **LAYERS, "alpha": 0.4}),
     *(({"name": name, "alpha": 0.3, "temperature": 1.0}, {"name": name, "alpha": 0.9, "temperature": 8})
       for name in ("hinton", "decoupled", "dist", "standardized", "subclass")),
+    *(({"name": name, **LAYERS, "alpha": 0.3}, {"name": name, **LAYERS, "alpha": 0.6, "beta": 0.1})
+      for name in ("projected", "variational")),
+    tuple({"name": "review", "guided": ["relu1"], "hint": ["relu1"], "alpha": alpha} for alpha in (0.3, 0.6)),
     ({"name": "fitnets", **LAYERS, "alpha": 0.5, "temperature": 4.0, "hint_epochs": 1},) * 2,
+    ({"name": "boundary", "guided": "linear1", "hint": "linear1", "alpha": 0.5, "temperature": 4.0,
+      "hint_epochs": 1},) * 2,
 ]  # fmt: skip
 
 
@@ -106,7 +111,9 @@ def grid(recipe: Make, model: dict[str, Any] | None, methods: Sequence[dict[str,
 
 @pytest.mark.parametrize("methods", METHODS, ids=lambda methods: methods[0]["name"])
 def test_methods(recipe: Make, digits: Dataset, tolerance: float, methods: tuple[dict[str, Any], ...]) -> None:
-    recipes = grid(recipe, DROPOUT_MLP, methods, epochs=2)
+    # Adam amplifies rounding where a batch norm leaves almost no gradient.
+    train = {"optimizer": "sgd", "lr": 0.001} if methods[0]["name"] == "review" else {}
+    recipes = grid(recipe, DROPOUT_MLP, methods, epochs=2, **train)
     assert len({pack_key(student) for student in recipes}) == 1
     data = dummy_distillation_data(recipes[0], digits.take(320, 50, 50))
     assert_same(train_pack(recipes, data), train_alone(recipes, data), tolerance)

@@ -45,6 +45,14 @@ def test_different_keys(recipe: Make, change: dict[str, Any]) -> None:
     assert pack_key(recipe(**base)) != pack_key(recipe(**base | change)) is not None
 
 
+def test_knobs_of_a_module_must_be_equal(recipe: Make) -> None:
+    method = {"name": "variational", "guided": "relu1", "hint": "relu1", "alpha": 0.5}
+    first, other, varied = (
+        pack_key(recipe(None, method | knobs, teacher={})) for knobs in ({}, {"variance": 2.0}, {"beta": 2.0})
+    )
+    assert first == varied != other is not None
+
+
 def test_knobs_of_a_first_stage_must_be_equal(recipe: Make) -> None:
     method = {"name": "fitnets", "guided": "relu1", "hint": "relu1", "alpha": 0.5, "temperature": 4.0, "hint_epochs": 1}
     first, second = (recipe(None, method | {"alpha": alpha}, teacher={}) for alpha in (0.5, 0.6))
@@ -59,6 +67,7 @@ def test_knobs_of_a_first_stage_must_be_equal(recipe: Make) -> None:
         {"model": {"name": "mlp", "hidden": [16], "weights": "some.safetensors"}},
         {"model": {"name": "ensemble", "members": 2, "of": {"name": "mlp", "hidden": [4]}}},
         {"layers": ["logits"]},
+        {"method": {"name": "contrastive", "guided": "relu1", "hint": "relu1", "alpha": 0.5}, "teacher": {}},
         {"head_first": {"epochs": 1, "layers": ["logits"], "lr": 0.1}},
         {"omit": {"classes": [3], "correct_bias": True}},
     ],

@@ -1,0 +1,25 @@
+"""Activations of any shape as maps [batch, channels, height, width]."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+
+def as_maps(activations: Tensor) -> Tensor:
+    """Return maps unchanged, anything else as units of one position."""
+    return activations if activations.ndim == 4 else activations.flatten(1)[:, :, None, None]
+
+
+def map_shape(shape: torch.Size) -> torch.Size:
+    """Return the shape [channels, height, width] of one example's maps."""
+    return shape if len(shape) == 3 else torch.Size([shape.numel(), 1, 1])
+
+
+def match_maps(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Average both maps down to the smaller height and width."""
+    if first.shape[2:] == second.shape[2:]:
+        return first, second
+    grid = (min(first.shape[2], second.shape[2]), min(first.shape[3], second.shape[3]))
+    return adaptive_avg_pool2d(first, grid), adaptive_avg_pool2d(second, grid)
