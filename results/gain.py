@@ -94,7 +94,7 @@ def _baseline_settings(finished: pandas.DataFrame, chosen: pandas.DataFrame, met
     baselines = finished[(finished["stage"] == "baseline") & finished["seed"].isin(chosen["seed"])]
     baselines = baselines[baselines["epochs"] == first["epochs"]]
     for knob in knob_columns(finished):
-        if knob != "method" and not knob.startswith((*_METHOD, TRAINING)):
+        if not knob.startswith((*_METHOD, TRAINING)) and knob not in ("method", "train"):
             baselines = baselines[baselines[knob].isna() | (baselines[knob] == first[knob])]
     groups = group_configurations(baselines)
     if chosen[metric].notna().any():

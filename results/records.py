@@ -35,7 +35,7 @@ FIELD_TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("seed", "epoch", "teacher_seed", "planned_epochs", "parameters", "macs"), (int, type(None))),
     **dict.fromkeys((*METRIC_FIELDS, "train_loss", "lr", "seconds", "latency_ms", "agreement"), NUMBER_OR_NULL),
     "time": (int, float),
-    **dict.fromkeys(("trial", "stage", "status", "file"), (str,)),
+    **dict.fromkeys(("trial", "stage", "study", "status", "file"), (str,)),
     **dict.fromkeys(("reason", "teacher", "train_on"), TEXT_OR_NULL),
     **dict.fromkeys(("values", "suggested", "diagnosis"), (dict, type(None))),
     "teacher_weights": (list,),

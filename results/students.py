@@ -28,7 +28,7 @@ TEXT_COLUMNS = {"trial", "stage", "status", "teacher_key", "train_on", "reason"}
 EPOCH_COLUMNS = ["trial", "epoch", "train_loss", *VAL_FIELDS, "lr", "seconds", "time"]
 DIAGNOSIS_PREFIX = "diagnosis."  # of numbers that only some networks have
 # Values of fields that the rows of earlier versions lack.
-MISSING_FIELDS: Row = {"values": {}, "suggested": None, "planned_epochs": None, "time": 0.0}
+MISSING_FIELDS: Row = {"values": {}, "suggested": None, "study": "explore", "planned_epochs": None, "time": 0.0}
 OLD_TEACHER_WEIGHTS = ["method.alpha"]  # of folders made before teacher weights were recorded
 
 
@@ -115,8 +115,9 @@ def history(folder: Folder, trial: str) -> History | None:
     if not epochs and end.get("status") == "finished":  # its epochs were lost, so it is not finished
         end = {}
     # a later stage may start a suggested student again without a suggestion; it still counts as one
-    suggested = next((row["suggested"] for row in starts if row.get("suggested") is not None), None)
-    return History(MISSING_FIELDS | starts[-1] | {"suggested": suggested}, epochs, end)
+    proposal = next((row for row in starts if row.get("suggested") is not None), {})
+    proposed = {name: proposal[name] for name in ("suggested", "study") if name in proposal}
+    return History(MISSING_FIELDS | starts[-1] | proposed, epochs, end)
 
 
 def _has_scores(row: Row) -> bool:

@@ -127,6 +127,13 @@ def _baseline_sentence(experiment: Experiment, gain: Gain) -> str:
     if not searched:
         return f"{same}; no training value was searched for either."
     names = ", ".join(wording.short_name(knob, knobs) for knob in searched)
+    search = experiment.space.baseline
+    if search is not None and gain.baseline_settings > 1:
+        values = wording.format_configuration({knob: gain.baselines.iloc[0][knob] for knob in searched}, knobs)
+        return (
+            f"{same}, and was tuned too, by up to {search.trials} trials of the same search over {names}; the best of "
+            f"them by validation: {values}."
+        )
     if gain.baseline_settings > 1:
         values = wording.format_configuration({knob: gain.baselines.iloc[0][knob] for knob in searched}, knobs)
         return f"{same}, and the best by validation of {gain.baseline_settings} settings of {names}: {values}."

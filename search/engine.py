@@ -10,7 +10,7 @@ Decision: "A stage is over when every student has a final row, not when Tune ret
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,14 @@ from typing import Any
 from ray import tune
 
 from results.console import print_plain
-from results.students import histories, history
+from results.students import History, histories, history
 from results.wording import format_duration
 from search.algorithms import SCHEDULERS
 from search.algorithms.per_student import PerStudentScheduler
 from search.algorithms.ranking import best_configurations, finished_configurations
 from search.algorithms.searcher import MAX_REJECTED, StudentSearcher
+from search.algorithms.study_parameters import SearchedSpace
+from search.baseline_search import BASELINE, BaselineSpace
 from search.cluster.restart_plan import RayLostError
 from search.students.candidates import proposed_student, students_per_teacher
 from search.students.spec import (
@@ -43,6 +45,7 @@ from search.trials.tuner import SearchContext, run_trials
 from spaces.errors import UserError
 from spaces.label import label_text
 from spaces.space import Space
+from spaces.template import Values
 from trainables.distillation_data import requested_outputs
 
 
@@ -57,7 +60,7 @@ def run_stages(context: SearchContext, deadline: float) -> None:
     else:
         _explore_adaptively(context, deadline)
         if not space.confirm:
-            _train_baselines(context, "explore", space.seeds)
+            _train_baselines(context, "explore", space.seeds, deadline)
     if space.confirm and (winners := _stage_winners(context, "explore", space.confirm.top)):
         if space.confirm.top and not space.search.metrics and len(winners) < space.confirm.top:
             _print_stage_line(
@@ -65,16 +68,25 @@ def run_stages(context: SearchContext, deadline: float) -> None:
             )
         students = students_for_seeds(space, winners, "confirm", space.confirm.seeds)
         _train_stage(context, "confirm", [student for student in students if student.stage == "confirm"])
-        _train_baselines(context, "confirm", space.confirm.seeds)
+        _train_baselines(context, "confirm", space.confirm.seeds, deadline)
 
 
-def _train_baselines(context: SearchContext, stage: str, seeds: Sequence[int]) -> None:
+def _train_baselines(context: SearchContext, stage: str, seeds: Sequence[int], deadline: float) -> None:
     """Train the baseline of a stage's best student, or of its front.
 
-    It has the same network, rates and seeds, and no teacher.
+    It has the same network, rates and seeds, and no teacher. If the space says so, its training values are searched
+    first, and the best of them are trained with these seeds too.
     """
-    winners = _stage_winners(context, stage, None if context.space.search.metrics else 1)
-    students = students_for_seeds(context.space, winners, stage, seeds)
+    space, winners = context.space, _stage_winners(
+        context, stage, None if context.space.search.metrics else 1
+    )
+    settings = list(winners)
+    if space.baseline and winners:
+        searched = BaselineSpace(space, winners[0])
+        read_proposed = partial(searched.histories, context.folder)
+        _search_adaptively(context, BASELINE, searched, searched.student, read_proposed, deadline)
+        settings += searched.best_values(context.folder, space.confirm.top if space.confirm else 1)
+    students = students_for_seeds(space, settings, stage, seeds)
     _train_stage(context, "baseline", [student for student in students if student.stage == "baseline"])
 
 
@@ -106,7 +118,7 @@ def _print_stage_line(context: SearchContext, line: str) -> None:
 def _train_stage(context: SearchContext, stage: str, students: Sequence[StudentSpec]) -> None:
     """Train the unfinished students of a list to their end."""
     unfinished = unfinished_students(context.folder, students)
-    epochs, resumed = _count_epochs(context.folder, students)
+    epochs, resumed = _stage_epochs(context.folder, students)
     _ensure_teachers(context, unfinished)
     workers = context.nodes.worker_count(context.space.resources)
     packs = group_into_packs(context.space, context.data, unfinished, workers)
@@ -139,16 +151,36 @@ def _without_end(folder: Path, students: Iterable[StudentSpec]) -> list[StudentS
 
 def _explore_adaptively(context: SearchContext, deadline: float) -> None:
     """Train proposed students; a scheduler stops some early."""
+    space, folder = context.space, context.folder
+
+    def student(values: Values) -> StudentSpec | None:
+        return proposed_student(space, values, context.data)
+
+    _search_adaptively(context, "explore", space, student, partial(suggested_histories, folder), deadline)
+
+
+def _search_adaptively(
+    context: SearchContext,
+    stage: str,
+    searched: SearchedSpace,
+    build_student: Callable[[Values], StudentSpec | None],
+    read_proposed: Callable[[], list[History]],
+    deadline: float,
+) -> None:
+    """Train the students proposed in a stage.
+
+    `read_proposed` returns the rows of those of earlier runs and this one.
+    """
     space, folder, longest = context.space, context.folder, context.space.longest_training
     workers = context.nodes.worker_count(space.resources)
     scheduler = PerStudentScheduler(SCHEDULERS[space.search.scheduler](space.search, longest))
-    for student in scheduler.replay(suggested_histories(folder)):
+    for student in scheduler.replay(read_proposed()):
         write_driver_end(folder, student, "stopped")
     searcher = StudentSearcher(
-        space,
-        suggested_histories(folder),
+        searched,
+        read_proposed(),
         read_history=partial(history, folder),
-        build_student=lambda values: proposed_student(space, values, context.data),
+        build_student=build_student,
         deadline=deadline,
         pack=lambda students: group_into_packs(space, context.data, students, workers),
         batch_size=max_pack_size(space, context.data, workers),
@@ -157,23 +189,26 @@ def _explore_adaptively(context: SearchContext, deadline: float) -> None:
     samples = searcher.waiting
     if samples > 0:
         began = time.time()
-        _ensure_teachers(context, students_per_teacher(space))
+        _ensure_teachers(context, students_per_teacher(space) if stage == "explore" else [])
         teacher_seconds = time.time() - began
-        if time.time() >= deadline and not suggested_histories(folder):
-            raise _hours_error(space, teacher_seconds)
-        context.display.begin_stage("explore", samples * longest, samples, 0, min(workers, samples))
+        if time.time() >= deadline and not read_proposed():
+            if stage == "explore":
+                raise _hours_error(space, teacher_seconds)
+            _print_stage_line(context, f"{stage}: not searched; the hours were over")
+            return
+        context.display.begin_stage(stage, samples * longest, samples, 0, min(workers, samples))
         config = tune.TuneConfig(num_samples=samples, search_alg=searcher)
         run_trials(context, config, {}, max(1, samples // MIN_ROUNDS), scheduler)
         _retry_dropped(context, searcher.proposed, scheduler)
-        students = len(suggested_histories(folder))
-        if time.time() >= deadline and not students:
+        students = len(read_proposed())
+        if time.time() >= deadline and not students and stage == "explore":
             raise _hours_error(space, teacher_seconds)
         if searcher.exhausted and not students:
             raise space.error("search.limit", f"none of {MAX_REJECTED} proposals was within it; raise it")
         if searcher.exhausted:
             reason = f"{MAX_REJECTED} proposals in a row were known or above the limit"
             _print_stage_line(
-                context, f"explore: space exhausted after {students} of {space.search.trials} trials; {reason}"
+                context, f"{stage}: space exhausted after {students} of {searched.search.trials} trials; {reason}"
             )
 
 
@@ -196,7 +231,7 @@ def _ensure_teachers(context: SearchContext, students: Iterable[StudentSpec]) ->
             context.teacher_outputs[teacher] = obtain_teacher(context, student, outputs)
 
 
-def _count_epochs(folder: Path, students: Sequence[StudentSpec]) -> tuple[int, int]:
+def _stage_epochs(folder: Path, students: Sequence[StudentSpec]) -> tuple[int, int]:
     """Return the number of epochs, planned and already trained."""
     trained = 0
     for student in students:

@@ -23,7 +23,7 @@ def changed_keys(old: Space, new: Space) -> list[str]:
 
 
 def _section_tree(space: Space) -> Tree:
-    sections = {name: getattr(space, name) for name in ("search", "confirm", "table", "resources")}
+    sections = {name: getattr(space, name) for name in ("search", "confirm", "baseline", "table", "resources")}
     dumped = {name: section.model_dump() if section else None for name, section in sections.items()}
     return {"seeds": space.seeds, "teacher": {"seeds": space.teacher_seeds}, **dumped}
 
@@ -75,6 +75,10 @@ def _is_larger(old: int | None, new: int | None) -> bool:
     return old is not None and new is not None and old <= new
 
 
+def _is_added(old: object, new: object) -> bool:
+    return old is None
+
+
 def _always(old: object, new: object) -> bool:
     return True
 
@@ -85,6 +89,8 @@ _MAY_CHANGE: dict[str, Callable[[Any, Any], bool]] = {
     "teacher.seeds": _has_all,
     "confirm.seeds": _has_all,
     "confirm.top": _is_larger,
+    "baseline": _is_added,
+    "baseline.trials": _is_larger,
     "search.trials": _is_larger,
     "search.hours": _always,
     "resources.gpus": _always,

@@ -53,6 +53,27 @@ def _check_grid(sections: Sections, template: Node) -> Iterator[Problem]:
         yield "search.algorithm", f"a grid of {count_cells(template)} cells; expected at most {MAX_GRID_CELLS}"
 
 
+def is_baseline_knob(path: str) -> bool:
+    """Return True for a training value of the student alone.
+
+    Its number of epochs is that of the distilled student.
+    """
+    return path.partition(".")[0] == "train" and path != "train.epochs"
+
+
+def _check_baseline(sections: Sections, template: Node) -> Iterator[Problem]:
+    if sections.baseline is None:
+        return
+    if sections.search.algorithm == "grid":
+        reason = "a grid trains the student alone at each of its training values"
+        yield "baseline", f"{reason}; remove baseline, or write search: {{trials: 30}}"
+    elif sections.search.metrics:
+        yield "baseline", "several metrics have a front of networks; remove baseline, or write one metric"
+    elif not any(is_baseline_knob(path) for path, _ in find_domains(template)):
+        example = "lr: {loguniform: [1e-4, 1e-2]}"
+        yield "baseline.trials", f"nothing to search: no value of train is a domain, such as {example}"
+
+
 def _check_table_without_stopping(sections: Sections, template: Node) -> Iterator[Problem]:
     search = sections.search
     if search.algorithm == "grid" and sections.table and search.scheduler != "none":
@@ -108,6 +129,7 @@ _RULES = (
     ({"search"}, _check_grid),
     ({"search", "table"}, _check_table_without_stopping),
     ({"search"}, _check_front),
+    ({"search", "baseline", "knobs"}, _check_baseline),
     ({"confirm", "seeds"}, _check_confirm_seeds),
     ({"confirm", "search", "knobs"}, _check_confirm_images),
     ({"table", "knobs"}, _check_table_knobs),

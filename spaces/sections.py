@@ -120,6 +120,14 @@ class Confirm(StrictModel):
     )
 
 
+class Baseline(StrictModel):
+    """Search of the student alone, trained on labels only."""
+
+    trials: Count = Field(
+        description="Trainings of the student alone, over the searched values of train, by the search's algorithm"
+    )
+
+
 class Table(StrictModel):
     """Rows and columns of the result table."""
 
@@ -167,6 +175,10 @@ class Sections(StrictModel):
     search: Search = Field(default=Search(), description="Algorithm, scheduler and budget of the search")
     confirm: Confirm | None = Field(
         default=None, description="Training of the best configurations with new seeds; none by default"
+    )
+    baseline: Baseline | None = Field(
+        default=None,
+        description="Search of the student alone; by default it takes over the training values of the winner",
     )
     table: Table | None = Field(default=None, description="Two knobs that span the result table; no table by default")
     resources: Resources = Field(default=Resources(), description="Resources of a worker, and number of workers")

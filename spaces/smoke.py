@@ -23,6 +23,8 @@ def shrink_tree(tree: Tree) -> Tree:
         small["search"] = {**search, "trials": TRIALS}
     else:
         small = {key: small[key] if key == "search" else _shrink_choices(small[key]) for key in small}
+    if "baseline" in tree:
+        small["baseline"] = {"trials": TRIALS}
     if "confirm" in tree:
         small["confirm"] = {**tree["confirm"], "top": 1, "seeds": tree["confirm"]["seeds"][:1]}
     return small

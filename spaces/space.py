@@ -20,7 +20,7 @@ from spaces.probe import RecipeValidator
 from spaces.pydantic_errors import validation_problems
 from spaces.recipe import Recipe
 from spaces.renamed_keys import require_current_keys, update_renamed_keys
-from spaces.sections import Confirm, Resources, Search, Table
+from spaces.sections import Baseline, Confirm, Resources, Search, Table
 from spaces.smoke import shrink_tree
 from spaces.template import SuggestLabel, Values
 from spaces.validation import ParsedSpace, fallback_problems, line_of, parse_space
@@ -39,6 +39,7 @@ class Space:
     teacher_seeds: list[int]
     search: Search
     confirm: Confirm | None
+    baseline: Baseline | None
     table: Table | None
     resources: Resources
     track: Tree | None
@@ -198,6 +199,7 @@ def _make_space(document: Document, parsed: ParsedSpace) -> Space:
         teacher_seeds=parsed.teacher_seeds,
         search=sections.search,
         confirm=sections.confirm,
+        baseline=sections.baseline,
         table=sections.table,
         resources=sections.resources,
         track=sections.track,

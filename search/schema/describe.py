@@ -42,6 +42,7 @@ PARTS: dict[str, type] = {
     "search": sections.Search,
     "limit": sections.SizeLimit,
     "confirm": sections.Confirm,
+    "baseline": sections.Baseline,
     "table": sections.Table,
     "resources": sections.Resources,
 }

@@ -28,6 +28,7 @@ class StudentSpec:
     recipe: Recipe
     values: dict[str, Any]
     suggested: dict[str, Any] | None = None  # values proposed by a sampler, from which its study is rebuilt
+    study: str = "explore"  # stage of the search that proposed it
     teacher_weights: Sequence[str] = ()  # of a baseline: knobs that are 0 in the tables
 
     @property
@@ -84,6 +85,7 @@ def first_row(student: StudentSpec) -> dict[str, Any]:
         "teacher_seed": recipe.teacher.seed if recipe.teacher else 0,
         "values": student.values,
         "suggested": student.suggested,
+        "study": student.study,
         "teacher_weights": [*student.teacher_weights],
         "planned_epochs": recipe.train.epochs,
         "train_on": recipe.train_on,
@@ -119,10 +121,10 @@ def student_status(past: History | None) -> str | None:
     return past.end.get("status") if past else None
 
 
-def suggested_histories(folder: Path) -> list[History]:
-    """Return the histories of all proposed students, by start time."""
+def suggested_histories(folder: Path, study: str = "explore") -> list[History]:
+    """Return the histories of the students proposed in a stage, by start time."""
     proposed = (past for past in histories(folder) if past.start["suggested"] is not None)
-    return sorted(proposed, key=lambda past: past.start["time"])
+    return sorted((past for past in proposed if past.start["study"] == study), key=lambda past: past.start["time"])
 
 
 def has_first_epochs(past: History | None, epochs: int) -> bool:

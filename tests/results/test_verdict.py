@@ -98,6 +98,18 @@ def test_the_baseline_had_its_own_best_training_values(tmp_path, synthetic):
     assert "best by validation of 2 settings of lr: lr 0.01" in result.baseline
 
 
+def test_a_searched_baseline_is_named(tmp_path, synthetic):
+    rest = "search: {trials: 2}\nbaseline: {trials: 3}\n"
+    text = synthetic.space(rest=rest).replace("lr: 0.001", "lr: {loguniform: [0.001, 0.1]}")
+    built = synthetic.Build(tmp_path, text)
+    for rate in (0.002, 0.004):
+        built.student("explore", {ALPHA: 0.5, HEAT: 4, "train.lr": rate}, 0)
+    for rate in (0.003, 0.01, 0.03):
+        built.student("baseline", {"train.lr": rate}, 0)
+    text = "was tuned too, by up to 3 trials of the same search over lr; the best of them by validation: lr 0.0"
+    assert text in verdict(built.done()).baseline
+
+
 def test_failed_students_are_named(broken):
     assert "Of 24 students, 1 failed and 1 diverged." in verdict(broken).warnings
 

@@ -118,6 +118,12 @@ ONE = [
     ("search: {limit: {params: 3}}", "1: search.limit.params: unknown key; did you mean parameters?"),
     ("seeds: [0, 1]\nconfirm: {seeds: [1, 2]}", "2: confirm.seeds: seed 1 is in seeds too"),
     ("confirm: {top: 2}", "1: confirm.seeds: missing"),
+    ("baseline: {}", "1: baseline.trials: missing"),
+    ("baseline: {trials: 3}", "1: baseline: a grid trains the student alone at each of its training values"),
+    (
+        "method: {alpha: {uniform: [0, 1]}, temperature: 4}\nsearch: {trials: 3}\nbaseline: {trials: 3}",
+        "3: baseline.trials: nothing to search: no value of train is a domain, such as lr: {loguniform: [1e-4, 1e-2]}",
+    ),
     ("confirm: {top: 2, sedes: [4]}", "1: confirm.sedes: unknown key; did you mean seeds?"),
     ("confirm: {train_on: all}", "1: confirm.seeds: missing"),
     ("train_on: all", "1: train_on: unknown key; did you mean confirm: {train_on: …}?"),

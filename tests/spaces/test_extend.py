@@ -20,6 +20,7 @@ train: {lr: {uniform: [0.1, 1]}}
 search: {algorithm: tpe, trials: 10}
 confirm: {top: 2, seeds: [5]}
 """
+TUNED = TPE.replace("confirm:", "baseline: {trials: 4}\nconfirm:")
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,10 @@ confirm: {top: 2, seeds: [5]}
         (TPE, "top: 2, seeds: [5]", "top: 2, seeds: [5], train_on: all", ["confirm.train_on"]),
         (TPE, "confirm: {top: 2, seeds: [5]}\n", "", ["confirm"]),
         (TPE, "[0.1, 1]", "[0.1, 2]", ["train.lr"]),
+        (TPE, "confirm:", "baseline: {trials: 4}\nconfirm:", []),
+        (TUNED, "trials: 4", "trials: 5", []),
+        (TUNED, "trials: 4", "trials: 3", ["baseline.trials"]),
+        (TUNED, "baseline: {trials: 4}\n", "", ["baseline"]),
     ],
 )
 def test_changes(space: Callable[[str], Space], base: str, old: str, new: str, changed: list[str]) -> None:

@@ -46,6 +46,17 @@ def test_confirmed_students_bring_a_baseline(space, digits):
     assert planned.students == {"explore": 7, "baseline": 3, "confirm": 2 * 3}
 
 
+def test_a_searched_baseline_is_counted(space, digits):
+    parts = {
+        "search": {"trials": 6},
+        "train": {"epochs": 3, "lr": {"loguniform": [1e-4, 1e-1]}},
+        "baseline": {"trials": 5},
+    }
+    assert estimate_plan(space(**parts), digits, [], 1).students["baseline"] == 5 + 1
+    confirmed = estimate_plan(space(**parts, confirm={"top": 2, "seeds": [7, 8, 9]}), digits, [], 1)
+    assert confirmed.students == {"explore": 6, "baseline": 5 + (1 + 2) * 3, "confirm": 6}
+
+
 def test_epochs_are_those_of_each_student_of_a_grid(space, digits):
     mixed = space(train={"epochs": {"choice": [2, 5]}, "batch_size": 64}, method=PLAIN)
     assert plan(mixed, digits).stage_epochs == {"explore": 2 + 5, "baseline": 2 + 5, "confirm": 0}

@@ -13,6 +13,7 @@ SPACE = {
     "train": {"epochs": 4, "batch_size": 64, "lr": {"loguniform": [1e-4, 1e-1]}},
     "search": {"algorithm": "tpe", "scheduler": "asha", "trials": 8, "reduction": 2, "limit": {"parameters": 5000}},
     "confirm": {"top": 1, "seeds": [10, 11], "train_on": "all"},
+    "baseline": {"trials": 4},
 }
 
 
@@ -50,6 +51,7 @@ def test_the_best_is_confirmed_at_full_budget_with_new_seeds_and_a_baseline(line
     finished = lines[(lines["stage"] == "explore") & (lines["status"] == "finished")]
     best = finished.loc[finished["val_accuracy"].idxmax()]
     confirmed, baseline = lines[lines["stage"] == "confirm"], lines[lines["stage"] == "baseline"]
+    baseline = baseline[(baseline["seed"] > 0) & (baseline["train.lr"] == best["train.lr"])]
     assert sorted(confirmed["seed"]) == sorted(baseline["seed"]) == [10, 11]
     for knob in ("method.alpha", "method.temperature", "train.lr", "student.model.hidden"):
         assert set(confirmed[knob]) == {best[knob]}
@@ -58,6 +60,17 @@ def test_the_best_is_confirmed_at_full_budget_with_new_seeds_and_a_baseline(line
     both = pandas.concat([confirmed, baseline])
     assert set(both["train_on"]) == {"all"} and both["val_accuracy"].isna().all()  # trained on the validation images
     assert both["test_accuracy"].notna().all() and finished["train_on"].isna().all()
+
+
+def test_the_baseline_is_searched_too_and_its_best_trained_with_the_new_seeds(searched, lines):
+    baseline = lines[lines["stage"] == "baseline"]
+    tried = baseline[baseline["seed"] == 0]
+    assert len(tried) == tried["train.lr"].nunique() == 4 and set(tried["student.model.hidden"]) <= {"[4]", "[8]"}
+    rate = tried.loc[tried[tried["status"] == "finished"]["val_accuracy"].idxmax(), "train.lr"]
+    tuned = baseline[(baseline["seed"] > 0) & (baseline["train.lr"] == rate)]
+    assert sorted(tuned["seed"]) == [10, 11] and len(baseline) == 4 + 2 + 2
+    text = paths.leaderboard_file(searched, "md").read_text()
+    assert "was tuned too, by up to 4 trials of the same search over train.lr" in text or "over lr;" in text
 
 
 def test_checkpoints_are_removed_and_finished_students_have_weights(searched, lines):
@@ -97,7 +110,7 @@ def test_an_interrupted_search_resumes_its_students(start, write, tmp_path, half
 @pytest.mark.parametrize("scheduler", ["none", "median"])
 def test_random_search_under_other_schedulers_ends_with_a_baseline(start, write, tmp_path, scheduler):
     search = {"algorithm": "random", "scheduler": scheduler, "trials": 6, "limit": {"parameters": 5000}}
-    parts = {**SPACE, "search": search, "confirm": None}
+    parts = {**SPACE, "search": search, "confirm": None, "baseline": None}
     space, folder = write(tmp_path / "adaptive.yaml", **parts), tmp_path / "run"
     for _ in range(2):
         run = start(space, folder)
