@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy
 
 from results import markdown, stats
-from results.selection import selected_difference
+from results.selection import differences_to_last, selection_quantile
 
 EXPERIMENTS = 2000
 TABLES = 400  # for the analysis of variance
@@ -85,7 +85,8 @@ def _simulated_interval(scenario: Scenario, random: numpy.random.Generator) -> t
     test, validation = _draw(numpy.append(deviations, scenario.baseline), scenario.seeds, random)
     test[:-1] += scenario.effect
     chosen = int(validation[:-1].mean(1).argmax())
-    difference = selected_difference(test, validation, chosen, names=names, simulations=SIMULATIONS)
+    quantile = selection_quantile(test, validation, names=names, simulations=SIMULATIONS)
+    difference = differences_to_last(test, quantile)[chosen]
     return difference.low, difference.high
 
 

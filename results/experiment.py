@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import pandas
 
@@ -18,22 +20,25 @@ from spaces import space
 from spaces.domain import Choice
 from spaces.metrics import VAL_FIELDS, Shown
 
+Result = TypeVar("Result")
 UNEQUAL_CLASS_RATIO = 1.5  # training images of the largest class over those of the smallest
 
 
-class Experiment(NamedTuple):
-    """Contents of an experiment folder, read once.
-
-    `space` is the space as run, `environment` the protocol, `teachers` the teachers' records by key.
-    `students` has one row per student, `epochs` one per student and epoch.
-    """
-
+class _Contents(NamedTuple):
     folder: Path
     space: space.Space
     environment: Row
     teachers: dict[str, Row]
     students: pandas.DataFrame
     epochs: pandas.DataFrame
+
+
+class Experiment(_Contents):
+    """Contents of an experiment folder, read once.
+
+    `space` is the space as run, `environment` the protocol, `teachers` the teachers' records by key.
+    `students` has one row per student, `epochs` one per student and epoch.
+    """
 
     @property
     def metric(self) -> str:
@@ -88,6 +93,19 @@ class Experiment(NamedTuple):
         rows = asked_students(self.students, self.space, students.read_teacher_weights(self.folder))
         grid = make_grid(rows, axes.columns, axes.rows, metric, chosen_by=self.metric, options=self.choice_labels)
         return grid if grid.n.any() else None
+
+
+def computed_once(function: Callable[[Experiment], Result]) -> Callable[[Experiment], Result]:
+    """Keep the result of a function of an experiment with the experiment."""
+
+    @wraps(function)
+    def compute(experiment: Experiment) -> Result:
+        name = f"{function.__module__}.{function.__qualname__}"
+        if name not in vars(experiment):
+            vars(experiment)[name] = function(experiment)
+        return vars(experiment)[name]
+
+    return compute
 
 
 def load_experiment(folder: Folder) -> Experiment:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy
 import pandas
 
 from results import stats
-from results.experiment import Experiment
-from results.leaderboard import group_configurations, matching_students, sort_key
-from results.selection import selected_difference
+from results.experiment import Experiment, computed_once
+from results.leaderboard import configuration_numbers, group_configurations, label_tuples, matching_students, sort_key
+from results.selection import differences_to_last, selection_quantile
 from results.students import knob_columns
 from spaces.metrics import TEST_FIELDS, VAL_FIELDS
 
@@ -37,30 +37,25 @@ class Gain(NamedTuple):
     teacher: float
 
 
+@computed_once
 def experiment_gain(experiment: Experiment) -> Gain | None:
     """Return the gain of the chosen configuration, None without a ranked one.
 
-    The chosen configuration is the first of the leaderboard. If it comes from several candidates, its interval is
-    corrected for their number: what chooses must not score.
+    The chosen configuration is the first of the leaderboard.
     """
     lines, finished = experiment.leaderboard(), experiment.students[experiment.students["status"] == "finished"]
     ranked = lines[lines["rank"].notna()]
     if ranked.empty:
         return None
-    chosen, columns = ranked.iloc[0], ["stage", *knob_columns(experiment.students)]
-    winners = matching_students(finished, dict(chosen[columns]))
-    peers = group_configurations(finished[finished["stage"] == chosen["stage"]].drop(index=winners.index))
-    configurations = [winners, *(group for group in peers if _is_comparable(group, chosen))]
-    candidates = max(1, int((lines["stage"] == chosen["stage"]).sum()))
-    if winners[experiment.metric].isna().all():  # chosen in exploration, before any of these students was trained
-        configurations, candidates = [winners], 1
+    chosen = ranked.iloc[0]
+    winners = matching_students(finished, dict(chosen[["stage", *knob_columns(experiment.students)]]))
     settings = _baseline_settings(finished, winners, experiment.metric)
     baselines, metric = settings[0] if settings else finished.iloc[:0], gain_metric(experiment)
     return Gain(
         chosen=chosen,
         metric=metric,
-        difference=_difference(configurations, baselines, metric, experiment.metric, candidates),
-        candidates=candidates,
+        difference=ranked_differences(experiment).get(chosen.name),
+        candidates=_candidates(experiment, lines),
         students=winners,
         baselines=baselines,
         baseline_settings=len(settings),
@@ -68,9 +63,72 @@ def experiment_gain(experiment: Experiment) -> Gain | None:
     )
 
 
-def _is_comparable(group: pandas.DataFrame, chosen: pandas.Series) -> bool:
-    """True for as many students and epochs as the chosen configuration."""
-    return len(group) == chosen["n"] and group["epochs"].max() == chosen["epochs"]
+@computed_once
+def ranked_differences(experiment: Experiment) -> dict[Any, stats.Difference]:
+    """Return the gain of each ranked line of the leaderboard over its baseline.
+
+    Lines without a baseline of the same seeds are left out. Each baseline is compared with all ranked configurations of
+    as many epochs, which show the noise. The intervals are corrected for the choice of the best by validation. Students
+    without validation images were chosen before they were trained: each is compared with its baseline alone.
+    """
+    lines, finished = experiment.leaderboard(), experiment.students[experiment.students["status"] == "finished"]
+    ranked, columns = lines[lines["rank"].notna()], ["stage", *knob_columns(experiment.students)]
+    baselines = finished[finished["stage"] == "baseline"]
+    if ranked.empty or baselines.empty:
+        return {}
+    metric, chosen_by, numbers = gain_metric(experiment), experiment.metric, configuration_numbers(finished)
+    first = finished[~numbers.duplicated()]
+    number_of = dict(zip(label_tuples(first, columns), numbers[first.index], strict=True))
+    line_numbers = pandas.Series([number_of[key] for key in label_tuples(ranked, columns)], ranked.index)
+    # means over teachers: a baseline, which has no teacher, is paired with all of them at once
+    means = finished.groupby([numbers.rename("number"), "seed"])[[metric, chosen_by]].mean().unstack("seed")
+    shared, is_validated = [knob for knob in columns[1:] if _is_shared(knob)], ranked[chosen_by].notna().any()
+    networks = pandas.Series(label_tuples(ranked, ["epochs", *(shared if is_validated else columns[1:])]), ranked.index)
+    pairable = networks[_has_baseline(ranked, baselines, shared)]
+    quantiles, differences = dict[Any, float](), dict[Any, stats.Difference]()
+    for network in dict.fromkeys(pairable):
+        is_alike, is_peer = networks == network, ranked["epochs"] == network[0]
+        alike = list(ranked.index[is_alike])
+        settings = _baseline_settings(finished, finished[numbers == line_numbers[alike[0]]], chosen_by)
+        if not settings:
+            continue
+        places = [*alike, *ranked.index[is_peer & ~is_alike & is_validated]]
+        reference = settings[0].groupby("seed")[[metric, chosen_by]].mean()
+        tests, validations = (means[name].loc[line_numbers[places]] for name in (metric, chosen_by))
+        scored = reference.index[reference[metric].notna()]
+        seeds = scored.intersection(tests.columns[tests.iloc[0].notna()])
+        if seeds.empty:
+            continue
+        complete = ~numpy.isnan(tests[seeds].to_numpy(float)).any(1)
+        scores = numpy.vstack([tests[seeds][complete], reference.loc[seeds, metric]]).astype(float)
+        places = [place for place, is_complete in zip(places, complete, strict=True) if is_complete]
+        if network[0] not in quantiles:  # of the winner exactly, of other networks nearly
+            choice = numpy.vstack([validations[seeds][complete], reference.loc[seeds, chosen_by]]).astype(float)
+            sign = -1 if VAL_FIELDS[chosen_by].metric.direction == "min" else 1
+            names = [tuple(map(str, labels)) for labels in label_tuples(ranked.loc[places], columns[1:])]
+            quantiles[network[0]] = selection_quantile(scores, sign * choice, _candidates(experiment, lines), names)
+        compared = dict(zip(places, differences_to_last(scores, quantiles[network[0]]), strict=True))
+        differences |= {place: compared[place] for place in alike if place in compared}
+    return differences
+
+
+def _candidates(experiment: Experiment, lines: pandas.DataFrame) -> int:
+    """Return the number of configurations from which the first was chosen by these students."""
+    ranked = lines[lines["rank"].notna()]
+    if ranked[experiment.metric].isna().all():  # chosen in exploration, before any of these students was trained
+        return 1
+    return max(1, int((lines["stage"] == ranked["stage"].iloc[0]).sum()))
+
+
+def _has_baseline(lines: pandas.DataFrame, baselines: pandas.DataFrame, shared: list[str]) -> pandas.Series:
+    """Return True for lines with a baseline of the same network and epochs."""
+    matches = pandas.Series(False, lines.index)
+    for _, baseline in baselines.drop_duplicates(["epochs", *shared]).iterrows():
+        same = lines["epochs"] == baseline["epochs"]
+        for knob in shared:
+            same &= pandas.isna(baseline[knob]) | (lines[knob] == baseline[knob])
+        matches |= same
+    return matches
 
 
 def gain_metric(experiment: Experiment) -> str:
@@ -84,6 +142,11 @@ def gain_metric(experiment: Experiment) -> str:
     return field if is_score and experiment.students[field].notna().any() else ACCURACY
 
 
+def _is_shared(knob: str) -> bool:
+    """True for a knob in which a configuration and its baseline agree."""
+    return not knob.startswith((*_METHOD, TRAINING)) and knob not in ("method", "train")
+
+
 def _baseline_settings(finished: pandas.DataFrame, chosen: pandas.DataFrame, metric: str) -> list[pandas.DataFrame]:
     """Return the comparable baselines, one group per training setting.
 
@@ -94,39 +157,29 @@ def _baseline_settings(finished: pandas.DataFrame, chosen: pandas.DataFrame, met
     baselines = finished[(finished["stage"] == "baseline") & finished["seed"].isin(chosen["seed"])]
     baselines = baselines[baselines["epochs"] == first["epochs"]]
     for knob in knob_columns(finished):
-        if not knob.startswith((*_METHOD, TRAINING)) and knob not in ("method", "train"):
+        if _is_shared(knob):
             baselines = baselines[baselines[knob].isna() | (baselines[knob] == first[knob])]
     groups = group_configurations(baselines)
     if chosen[metric].notna().any():
         groups = [group for group in groups if group[metric].notna().any()]
-    else:  # nothing to choose by: the baseline with the training of the configuration
-        training = [knob for knob in knob_columns(finished) if knob.startswith(TRAINING)]
-        groups = [group for group in groups if (group[training].iloc[0] == first[training]).all()]
-    return sorted(groups, key=lambda group: (-group["seed"].nunique(), sort_key(group, metric).mean()))
+        scores = [sort_key(group, metric).mean() for group in groups]
+    else:  # nothing to choose by but the exploration, or the training of the configuration
+        scores = [_explored_score(finished, group, metric) for group in groups]
+        if all(map(pandas.isna, scores)):
+            training = [knob for knob in knob_columns(finished) if knob.startswith(TRAINING)]
+            groups = [group for group in groups if (group[training].iloc[0] == first[training]).all()]
+            scores = [0.0] * len(groups)
+    order = sorted(
+        range(len(groups)),
+        key=lambda place: (-groups[place]["seed"].nunique(), pandas.isna(scores[place]), scores[place]),
+    )
+    return [groups[place] for place in order]
 
 
-def _difference(
-    configurations: list[pandas.DataFrame], baselines: pandas.DataFrame, metric: str, chosen_by: str, candidates: int
-) -> stats.Difference | None:
-    """Return the first configuration − the baseline over their common seeds.
-
-    The other configurations with all these seeds show the noise.
-    """
-    if baselines.empty:
-        return None
-    # means over teachers: a baseline, which has no teacher, is paired with all of them at once
-    cells = [group.groupby("seed")[[metric, chosen_by]].mean() for group in (*configurations, baselines)]
-    seeds = cells[0].index.intersection(cells[-1].index)
-    if seeds.empty or cells[0][metric].isna().any():
-        return None
-    first, *peers = (cell.reindex(seeds) for cell in cells)
-    complete = [0, *(place for place, cell in enumerate(peers[:-1], 1) if cell[metric].notna().all())]
-    compared = [*((first, *peers)[place] for place in complete), peers[-1]]
-    scores = numpy.array([cell[metric] for cell in compared], float)
-    choice = numpy.array([-sort_key(cell, chosen_by) for cell in compared], float)
-    knobs = knob_columns(baselines)
-    names = [tuple(map(str, configurations[place][knobs].iloc[0])) for place in complete]
-    return selected_difference(scores, choice, 0, candidates, names)
+def _explored_score(finished: pandas.DataFrame, baselines: pandas.DataFrame, metric: str) -> float:
+    """Return the score of the same setting on validation, NaN without one."""
+    same = matching_students(finished, dict(baselines.iloc[0][["stage", *knob_columns(finished)]]))
+    return float(sort_key(same, metric).mean())
 
 
 def _teacher_score(experiment: Experiment, chosen: pandas.DataFrame, metric: str) -> float:

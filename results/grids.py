@@ -6,7 +6,7 @@ Decision: "Ties are relative to the highest cell, the bold cell is chosen by val
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy
@@ -16,6 +16,7 @@ from results import stats
 from results.leaderboard import build_leaderboard, matching_students, sort_key, status_counts_text
 from results.records import Row
 from results.students import knob_columns
+from results.ties import cell_names, seed_blocks, tied_cells
 from spaces.errors import UserError, did_you_mean
 
 Label = Any
@@ -198,28 +199,8 @@ def _mark_tied(
     names = cell_names(students, axes)
     names_of_cells = [[names[cell.index[0]] if len(cell) else None for cell in row] for row in cells]
     row, column = numpy.unravel_index(numpy.nanargmax(mean), mean.shape)
-    highest = names_of_cells[row][column]
-    p = stats.p_below_best(list(students[metric]), list(names), seed_blocks(students), highest)
-    if p:
-        p[highest] = 1.0
-    return numpy.array([[p.get(name, 0.0) >= stats.LEVEL for name in line] for line in names_of_cells]).reshape(
-        mean.shape
-    )
-
-
-def cell_names(students: pandas.DataFrame, axes: tuple[str, str]) -> pandas.Series:
-    """Return each student's labels on both axes, None for a missing knob."""
-    pairs = zip(*(students[name] for name in axes), strict=True)
-    names: list[Hashable] = [tuple(None if pandas.isna(label) else label for label in pair) for pair in pairs]
-    return pandas.Series(names, index=students.index, dtype=object)
-
-
-def seed_blocks(students: pandas.DataFrame) -> list[tuple]:
-    """Return each student's seed and its teacher's seed.
-
-    Students with equal pairs are compared with each other.
-    """
-    return list(zip(students["seed"], students["teacher_seed"].fillna(0), strict=True))
+    tied = tied_cells(students, names, metric, names_of_cells[row][column])
+    return numpy.array([[name in tied for name in line] for line in names_of_cells]).reshape(mean.shape)
 
 
 def grid_effects(grid: Grid) -> list[stats.Effect]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas
@@ -13,7 +13,7 @@ from results.students import DIAGNOSIS_PREFIX, diagnosis_columns, knob_columns, 
 from spaces.metrics import METRIC_FIELDS, VAL_FIELDS
 
 Label = Any
-_FIRST_NUMBERS = ["val_accuracy", "val_loss", "test_accuracy", "test_std", "n", "epochs"]
+_FIRST_NUMBERS = ["val_accuracy", "val_loss", "test_accuracy", "val_std", "test_std", "n", "epochs"]
 NUMBERS = [
     *_FIRST_NUMBERS,
     *(name for name in METRIC_FIELDS if name not in _FIRST_NUMBERS),
@@ -72,6 +72,12 @@ def configuration_numbers(students: pandas.DataFrame) -> pandas.Series:
     return students.groupby(["stage", *knob_columns(students)], dropna=False, sort=False).ngroup()
 
 
+def label_tuples(students: pandas.DataFrame, columns: Sequence[str]) -> list[tuple[Label, ...]]:
+    """Return these columns of each row, None for a missing label."""
+    values = (students[name].astype(object).where(students[name].notna(), None) for name in columns)
+    return list(zip(*values, strict=True))
+
+
 def group_configurations(students: pandas.DataFrame) -> list[pandas.DataFrame]:
     """Return one group per stage and configuration."""
     return [group for _, group in students.groupby(configuration_numbers(students))]
@@ -81,7 +87,8 @@ def _student_lines(students: pandas.DataFrame, knobs: list[str], diagnoses: list
     numbers, is_finished = configuration_numbers(students), students["status"] == "finished"
     finished, left_out = students[is_finished].groupby(numbers), _unfinished_texts(students, numbers)
     means = finished[[*MEANS, *diagnoses]].mean()
-    means["test_std"], means["n"] = finished["test_accuracy"].std(), finished.size()
+    means["val_std"], means["test_std"] = finished["val_accuracy"].std(), finished["test_accuracy"].std()
+    means["n"] = finished.size()
     epochs = students.groupby(numbers)["epochs"].max().to_dict() | finished["epochs"].max().to_dict()
     failed = students["reason"][students["status"].isin(FAILURES)].dropna()
     reasons = failed.groupby(numbers).agg(lambda texts: first_line(texts.iloc[0]))
@@ -135,7 +142,7 @@ def _teacher_line(group: list[Row], knobs: list[str], diagnoses: list[str]) -> R
         **{name: values[name] for name in knobs if name in values},
         **{name: table[name].astype(float).mean() for name in NUMBERS if name in table},
         **{name: means[name] for name in diagnoses if name in means},
-        "test_std": table["test_accuracy"].std(),
+        **{f"{split}_std": table[f"{split}_accuracy"].astype(float).std() for split in ("val", "test")},
         "n": len(group),
         "left_out": "",
         "reason": "",

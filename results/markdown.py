@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from results import wording
+from results.compared_leaderboard import compared_leaderboard
 from results.experiment import Experiment
 from results.findings import TESTS_TITLE, grid_text, missing_table_note
 from results.grids import Grid
-from results.number_columns import metric_notes, shown_numbers
+from results.number_columns import comparison_notes, metric_notes, shown_numbers
 from results.protocol import deviation_note, protocol_lines
 from results.students import knob_columns
 from results.text_tables import FRONT_MARK, grid_texts, leaderboard_texts, top_lines
@@ -20,7 +21,7 @@ ESCAPED_BAR = r"\|"
 
 def leaderboard_page(experiment: Experiment) -> str:
     """Return leaderboard.md: the best configurations, the baseline and the teacher."""
-    lines, numbers = experiment.leaderboard(), shown_numbers(experiment)
+    lines, numbers = compared_leaderboard(experiment), shown_numbers(experiment)
     shown = top_lines(lines, SHOWN_CONFIGURATIONS)
     hidden = len(lines) - len(shown)
     notes = [
@@ -33,6 +34,7 @@ def leaderboard_page(experiment: Experiment) -> str:
         notes.append(f"{FRONT_MARK}: no ranked configuration beats it in all of {', '.join(experiment.objectives)}.")
     if experiment.space.trains_on_all:
         notes.insert(1, f"Confirmed configurations have the rank of their {experiment.metric} in exploration.")
+    notes += comparison_notes(lines)
     notes += [f"{hidden} more in leaderboard.csv."] * (hidden > 0)
     notes += filter(None, [missing_table_note(experiment)])
     title, verdict = f"{experiment.space.name}: leaderboard", experiment_verdict(experiment)

@@ -16,6 +16,7 @@ from results.students import DIAGNOSIS_PREFIX
 from spaces.metrics import METRIC_FIELDS, MetricField, Shown
 
 OTHER_HEADS = {
+    "gain": "gain over the student alone",
     "n": "n",
     "epochs": "epochs",
     "parameters": "parameters",
@@ -35,7 +36,7 @@ def _metric_names(*shown: Shown) -> tuple[str, ...]:
 MAIN_METRICS = _metric_names(Shown.ALWAYS)
 UNEQUAL_CLASS_NUMBERS = _metric_names(Shown.UNEQUAL_CLASSES, Shown.TWO_UNEQUAL_CLASSES)
 OPTIONAL_NUMBERS = _metric_names(Shown.IF_ROOM)
-SHORT_NUMBERS = (*MAIN_METRICS, *OTHER_HEADS)
+SHORT_NUMBERS = (*MAIN_METRICS, *(name for name in OTHER_HEADS if name != "gain"))
 _LAST = ("train_seconds", "left_out", "reason")
 ALL_NUMBERS = (
     *MAIN_METRICS,
@@ -44,7 +45,10 @@ ALL_NUMBERS = (
     *OPTIONAL_NUMBERS,
     *_LAST,
 )
+DEVIATIONS = {"val_accuracy": "val_std", "test_accuracy": "test_std"}  # columns over seeds, shown as ±
+GAIN_ENDS = ("gain_low", "gain_high")  # of the interval
 HIGHER_IS_BETTER = {
+    "gain",
     "agreement",
     "n",
     *(name for name, field in METRIC_FIELDS.items() if field.metric.direction == "max"),
@@ -52,7 +56,7 @@ HIGHER_IS_BETTER = {
 # The first to be dropped on a narrow terminal; knobs follow, from the last of the space to the first.
 DROPPED_FIRST = (
     *OPTIONAL_NUMBERS,
-    *("train_seconds", "macs", "latency_ms", "parameters", "epochs", "agreement", "reason", "left_out", "n"),
+    *("train_seconds", "macs", "latency_ms", "parameters", "epochs", "agreement", "reason", "left_out", "gain", "n"),
 )
 
 
@@ -60,9 +64,11 @@ def shown_numbers(experiment: Experiment) -> list[str]:
     """Return the number columns of an experiment's leaderboard.
 
     F1 and AUC are shown if accuracy alone can mislead. Metrics that no row has are left out, and so are reasons
-    if nothing failed.
+    if nothing failed, and gains without a baseline.
     """
     shown = {*SHORT_NUMBERS, *unequal_class_numbers([experiment]), *measured_numbers(experiment)}
+    if (experiment.students["stage"] == "baseline").any():
+        shown |= {"gain"}
     if experiment.students["reason"].isna().all():
         shown -= {"reason"}
     return [name for name in ALL_NUMBERS if name in shown]
@@ -106,6 +112,19 @@ def metric_notes(experiment: Experiment, numbers: Sequence[str]) -> list[str]:
     return [" ".join(notes.values())] if notes else []
 
 
+def comparison_notes(lines: pandas.DataFrame) -> list[str]:
+    """Return explanations of tie marks and gains, if there are any."""
+    notes = []
+    if lines["tied"].notna().any():
+        notes.append("`=`: the highest test accuracy and those not detectably below it, the student alone included.")
+    if lines["gain_low"].notna().any():
+        notes.append(
+            "Gain: points over the student alone with the same seeds and a 95 % interval that allows for the choice of "
+            "the best by validation."
+        )
+    return notes
+
+
 def number_head(name: str) -> str:
     """Return the head of a number column, with its unit."""
     if name in METRIC_FIELDS:
@@ -118,7 +137,19 @@ def number_head(name: str) -> str:
 
 def number_text(line: pandas.Series, name: str) -> str:
     """Return one number of a leaderboard line in its unit."""
-    return format_number(name, line[name], line["test_std"] if name == "test_accuracy" else float("nan"))
+    if name == "gain":
+        return _gain_text(line)
+    deviation = line[DEVIATIONS[name]] if name in DEVIATIONS else float("nan")
+    mark = "= " * bool(name == "test_accuracy" and line.get("tied") is True)
+    return mark + format_number(name, line[name], deviation)
+
+
+def _gain_text(line: pandas.Series) -> str:
+    """Return `+1.04 (+0.54 to +1.55)` in points, without an interval for one seed."""
+    if pandas.isna(line["gain"]):
+        return "–"
+    mean, low, high = (wording.format_points(line[name]) for name in ("gain", *GAIN_ENDS))
+    return mean if pandas.isna(line["gain_low"]) else f"{mean} ({low} to {high})"
 
 
 def format_number(name: str, value: float | str, deviation: float = float("nan")) -> str:

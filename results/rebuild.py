@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas
 
 from results import markdown, paths, records, students
+from results.compared_leaderboard import compared_leaderboard
 from results.experiment import Experiment, load_experiment
 from results.figures.drawing import PictureKind, draw_heatmap, draw_learning_curves
 from results.figures.heatmaps import heatmap
@@ -35,7 +36,7 @@ def rebuild_results(folder: Folder) -> Experiment:
     """
     experiment = load_experiment(folder)
     students.write_students(folder, experiment.students)
-    records.write_file(paths.leaderboard_file(folder, "csv"), experiment.leaderboard().to_csv(index=False))
+    records.write_file(paths.leaderboard_file(folder, "csv"), compared_leaderboard(experiment).to_csv(index=False))
     records.write_file(paths.leaderboard_file(folder, "md"), markdown.leaderboard_page(experiment))
     curves = configuration_curves(experiment, experiment.leaderboard())
     for kind in PICTURE_KINDS:

@@ -1,4 +1,4 @@
-"""Difference of a chosen cell and a reference, corrected for the choice.
+"""Differences of cells and a reference, corrected for the choice of one.
 
 The chosen cell is the best of several by validation, so its test score is partly luck. Its interval comes from
 simulated experiments of the same seeds, variances and correlation of validation and test, in which no cell has an
@@ -23,32 +23,41 @@ FEWEST_SIMULATIONS = 200
 QUANTILE = 0.98
 
 
-def selected_difference(
+def differences_to_last(scores: Array, quantile: float) -> list[Difference]:
+    """Return each cell − the last cell with its 95 % interval.
+
+    `scores` are [cells, seeds]. `quantile` is that of `selection_quantile`. The intervals are NaN with one seed.
+    """
+    seeds = scores.shape[1]
+    means = (scores[:-1].mean(1) - scores[-1].mean()).tolist()
+    if seeds < 2:
+        return [Difference(mean, numpy.nan, numpy.nan, seeds, 0) for mean in means]
+    halves = (quantile * _deviations(scores[None])[0]).tolist()
+    return [
+        Difference(mean, mean - half, mean + half, seeds, seeds - 1) for mean, half in zip(means, halves, strict=True)
+    ]
+
+
+def selection_quantile(
     scores: Array,
     choice: Array,
-    chosen: int,
     candidates: int | None = None,
     names: Sequence[Hashable] = (),
     simulations: int = SIMULATIONS,
-) -> Difference:
-    """Return cell `chosen` − the last cell with its 95 % interval.
+) -> float:
+    """Return the half-width of the best cell's interval in standard errors.
 
     `scores` and `choice` are [cells, seeds], on test and on validation, higher is better. More `candidates` than cells
     are such as were dropped. `names` are tuples of knob labels of the cells before the last: cells of one label may
-    have their noise in common. The interval is NaN with one seed.
+    have their noise in common. For a cell named beforehand the interval is wider than needed. NaN with one seed.
     """
     cells, seeds = scores.shape
     candidates = max(candidates or 0, cells - 1)
-    mean = float(scores[chosen].mean() - scores[-1].mean())
     if seeds < 2:
-        return Difference(mean, numpy.nan, numpy.nan, seeds, 0)
-    deviation = float(_deviations(scores[None])[0, chosen])
+        return numpy.nan
     if candidates == 1:
-        quantile = float(special.stdtrit(seeds - 1, 1 - LEVEL / 2))
-    else:
-        quantile = _critical_value(scores, choice, candidates, names, simulations)
-    half = quantile * deviation
-    return Difference(mean, mean - half, mean + half, seeds, seeds - 1)
+        return float(special.stdtrit(seeds - 1, 1 - LEVEL / 2))
+    return _critical_value(scores, choice, candidates, names, simulations)
 
 
 def _deviations(scores: Array) -> Array:

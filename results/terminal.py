@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from results import paths
+from results.compared_leaderboard import compared_leaderboard
 from results.console import chosen_width
 from results.experiment import Experiment
 from results.findings import TESTS_TITLE, grid_text, missing_table_note
@@ -66,7 +67,7 @@ def _print_lines(lines: Sequence[str], console: Console, style: str = "") -> Non
 
 def _print_leaderboard(experiment: Experiment, console: Console) -> None:
     """Print the leaderboard without the columns beyond the width."""
-    shown, numbers = top_lines(experiment.leaderboard(), TERMINAL_LINES), shown_numbers(experiment)
+    shown, numbers = top_lines(compared_leaderboard(experiment), TERMINAL_LINES), shown_numbers(experiment)
     names = [*knob_columns(experiment.students), *diagnosis_columns(experiment.students)]
     droppable = [name for name in DROPPED_FIRST if name in numbers and name != experiment.metric]
     droppable += reversed(names)

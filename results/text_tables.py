@@ -9,7 +9,7 @@ import pandas
 from results import wording
 from results.grids import Grid
 from results.leaderboard import BEHIND_TEACHER, FAILURES
-from results.number_columns import ALL_NUMBERS, SHORT_NUMBERS, number_head, number_text
+from results.number_columns import ALL_NUMBERS, DEVIATIONS, GAIN_ENDS, SHORT_NUMBERS, number_head, number_text
 from results.students import DIAGNOSIS_PREFIX
 
 MOST_FAILED = 10  # configurations listed beside the best
@@ -31,7 +31,7 @@ def top_lines(lines: pandas.DataFrame, count: int) -> pandas.DataFrame:
 def leaderboard_texts(lines: pandas.DataFrame, numbers: Sequence[str] = SHORT_NUMBERS) -> list[list[str]]:
     """Return lines of a leaderboard with these number columns."""
     diagnoses = [name for name in lines.columns if name.startswith(DIAGNOSIS_PREFIX)]
-    not_knobs = {*ALL_NUMBERS, *diagnoses, "rank", "front", "stage", "test_std"}
+    not_knobs = {*ALL_NUMBERS, *diagnoses, "rank", "front", "stage", "tied", *DEVIATIONS.values(), *GAIN_ENDS}
     knobs, shown = [name for name in lines.columns if name not in not_knobs], [*numbers, *diagnoses]
     names, front = [wording.short_name(name, knobs) for name in knobs], ["front"] * ("front" in lines)
     heads = ["rank", *front, "stage", *names, *map(number_head, shown)]

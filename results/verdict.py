@@ -9,7 +9,7 @@ import pandas
 
 from results import wording
 from results.cautions import experiment_cautions
-from results.experiment import Experiment
+from results.experiment import Experiment, computed_once
 from results.front_sentence import front_sentence
 from results.gain import TRAINING, Gain, experiment_gain
 from results.students import knob_columns
@@ -53,6 +53,7 @@ class Verdict:
         return [self.test] if self.test else []
 
 
+@computed_once
 def experiment_verdict(experiment: Experiment) -> Verdict:
     """Return the verdict of an experiment, finished or not."""
     gain = experiment_gain(experiment)

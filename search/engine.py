@@ -77,15 +77,14 @@ def _train_baselines(context: SearchContext, stage: str, seeds: Sequence[int], d
     It has the same network, rates and seeds, and no teacher. If the space says so, its training values are searched
     first, and the best of them are trained with these seeds too.
     """
-    space, winners = context.space, _stage_winners(
-        context, stage, None if context.space.search.metrics else 1
-    )
+    space = context.space
+    winners = _stage_winners(context, stage, None if space.search.metrics else 1)
     settings = list(winners)
     if space.baseline and winners:
         searched = BaselineSpace(space, winners[0])
         read_proposed = partial(searched.histories, context.folder)
         _search_adaptively(context, BASELINE, searched, searched.student, read_proposed, deadline)
-        settings += searched.best_values(context.folder, space.confirm.top if space.confirm else 1)
+        settings += searched.best_values(context.folder, (space.confirm and space.confirm.top) or 1)
     students = students_for_seeds(space, settings, stage, seeds)
     _train_stage(context, "baseline", [student for student in students if student.stage == "baseline"])
 

@@ -57,7 +57,8 @@ def rank_experiments(runs: Sequence[Experiment]) -> pandas.DataFrame:
 def _tied_lines(runs: Sequence[Experiment]) -> dict[int, bool]:
     """Mark the lines of `leaderboard_lines` not detectably below the highest test accuracy.
 
-    Students are not paired by seed: other networks and methods do not share its effect. Empty with one seed.
+    Baselines of as many students are tested too. Students are not paired by seed: other networks and methods do not
+    share its effect. Empty with one seed.
     """
     values: list[float] = []
     cells: list[Hashable] = []
@@ -65,8 +66,10 @@ def _tied_lines(runs: Sequence[Experiment]) -> dict[int, bool]:
     for run in runs:
         columns = ["stage", *knob_columns(run.students)]
         finished = run.students[run.students["status"] == "finished"]
-        for _, line in run.leaderboard().iterrows():
-            if not pandas.isna(line["rank"]):
+        lines = run.leaderboard()
+        fewest = lines["n"][lines["rank"].notna()].max()
+        for _, line in lines.iterrows():
+            if not pandas.isna(line["rank"]) or (line["stage"] == "baseline" and line["n"] >= fewest):
                 members = leaderboard.matching_students(finished, dict(line[columns]))["test_accuracy"]
                 values, cells = [*values, *members], [*cells, *[index] * len(members)]
             index += 1
@@ -126,8 +129,8 @@ def _joint_notes(runs: Sequence[Experiment], hidden: int, tied: pandas.Series) -
     ]
     if tied.notna().any():
         lines.append(
-            "`=`: the highest test accuracy and those not detectably below it (noise pooled over all ranked "
-            "configurations, not paired, one-sided t, Bonferroni-corrected, 5 %)."
+            "`=`: the highest test accuracy and those not detectably below it, baselines included (variances shrunk "
+            "towards their pool, not paired, one-sided t, Bonferroni-corrected, 5 %)."
         )
     lines += [f"{hidden} more configurations: write them all with --csv FILE."] * (hidden > 0)
     return lines + [f"{run.folder}: the search is not done." for run in runs if run.running]

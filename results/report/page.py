@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jinja2
 
 from results import number_columns
+from results.compared_leaderboard import compared_leaderboard
 from results.experiment import Experiment
 from results.figures.heatmaps import Heatmap, heatmaps
 from results.figures.learning_curves import LearningCurves, student_curves
@@ -49,12 +50,13 @@ class Report(NamedTuple):
 
 def report_data(experiment: Experiment) -> Report:
     """Return the data of the page."""
-    lines, knobs = experiment.leaderboard(), knob_columns(experiment.students)
+    lines, knobs = compared_leaderboard(experiment), knob_columns(experiment.students)
     return Report(
         summary=experiment_summary(experiment, lines),
         verdict=experiment_verdict(experiment),
         leaderboard=leaderboard_table(lines, experiment.students, number_columns.shown_numbers(experiment)),
-        notes=number_columns.metric_notes(experiment, number_columns.shown_numbers(experiment)),
+        notes=number_columns.comparison_notes(lines)
+        + number_columns.metric_notes(experiment, number_columns.shown_numbers(experiment)),
         heatmaps=heatmaps(experiment),
         learning_curves=student_curves(experiment, lines),
         pareto=pareto_figures(lines, knobs, experiment.objectives),

@@ -104,7 +104,7 @@ def _count_students(space: Space, grid: Sequence[StudentSpec]) -> dict[str, int]
     elif space.search.algorithm != "grid":
         students["baseline"] = len(space.seeds) * (students["explore"] if space.search.metrics else 1)
     if space.baseline:  # its search, and the best of it with each seed
-        repeats = space.confirm.top * len(space.confirm.seeds) if space.confirm else len(space.seeds) - 1
+        repeats = (space.confirm.top or 1) * len(space.confirm.seeds) if space.confirm else len(space.seeds) - 1
         students["baseline"] += space.baseline.trials + repeats
     return dict(students)
 

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 import results
-from results import grids, stats
+from results import grids, stats, ties
 from results.experiment import load_experiment
 from results.figures.heatmaps import heatmaps
 from spaces.errors import UserError
@@ -119,7 +119,7 @@ def test_varied_teachers_are_blocks_of_their_own(empty):
         built.student("baseline", {}, seed)
     grid = table(built.folder)
     assert grid.n.tolist() == [[2, 2], [4, 4], [4, 4]]
-    assert len(set(grids.seed_blocks(grid.students))) == 4
+    assert len(set(ties.seed_blocks(grid.students))) == 4
     assert grids.grid_effects(grid)[0].residual_freedom == 9
 
 
@@ -160,10 +160,10 @@ def test_texts_are_in_the_order_of_the_space(tmp_path, synthetic):
 def test_ties_agree_with_the_statistics(full):
     grid = table(full)
     members = grid.students
-    names = list(grids.cell_names(members, (ALPHA, HEAT)))
+    names = list(ties.cell_names(members, (ALPHA, HEAT)))
     row, column = numpy.argwhere(grid.mean == grid.mean.max())[0]
     highest = (grid.row_labels[row], grid.column_labels[column])
-    p = stats.p_below_best(list(members["test_accuracy"]), names, grids.seed_blocks(members), highest)
+    p = stats.p_below_best(list(members["test_accuracy"]), names, ties.seed_blocks(members), highest)
     expected = {highest, *(name for name, chance in p.items() if chance >= 0.05)}
     marked = {(grid.row_labels[i], grid.column_labels[j]) for i, j in numpy.argwhere(grid.is_tied)}
     assert marked == expected

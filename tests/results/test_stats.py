@@ -11,7 +11,7 @@ from scipy import stats as scipy_stats
 from benchmarks import simulate_statistics as simulation
 from results import stats
 from results.noise import shrink_variances, structured_variances
-from results.selection import selected_difference
+from results.selection import differences_to_last, selection_quantile
 
 
 def layout(rows: int, columns: int, seeds: int) -> list[list[int]]:
@@ -59,9 +59,13 @@ def test_two_paired_groups_are_the_paired_t_test():
     assert result["other"] == pytest.approx(scipy_stats.ttest_rel(higher, lower, alternative="greater").pvalue)
 
 
+def first_difference(scores: numpy.ndarray, candidates: int | None = None) -> stats.Difference:
+    return differences_to_last(scores, selection_quantile(scores, scores, candidates))[0]
+
+
 def test_the_interval_of_one_candidate_is_the_paired_one():
     first, second = [0.95, 0.97, 0.96], [0.94, 0.95, 0.953]
-    result = selected_difference(numpy.array([first, second]), numpy.array([first, second]), 0)
+    result = first_difference(numpy.array([first, second]))
     interval = scipy_stats.ttest_rel(first, second).confidence_interval()
     assert (result.n, result.freedom) == (3, 2)
     assert (result.low, result.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
@@ -69,17 +73,17 @@ def test_the_interval_of_one_candidate_is_the_paired_one():
 
 def test_more_candidates_widen_the_interval():
     scores = numpy.random.default_rng(5).normal(size=(9, 5))
-    few, many = (selected_difference(scores, scores, 0, candidates) for candidates in (8, 800))
+    few, many = (first_difference(scores, candidates) for candidates in (8, 800))
     assert few.high - few.low < many.high - many.low
 
 
 def test_one_seed_has_a_difference_without_an_interval():
-    result = selected_difference(numpy.array([[1.0], [0.5]]), numpy.array([[1.0], [0.5]]), 0)
+    result = first_difference(numpy.array([[1.0], [0.5]]))
     assert result.mean == pytest.approx(0.5) and numpy.isnan(result.low) and result.freedom == 0
 
 
 def test_equal_numbers_have_an_interval_of_one_point():
-    result = selected_difference(numpy.full((4, 3), 0.9), numpy.full((4, 3), 0.9), 0)
+    result = first_difference(numpy.full((4, 3), 0.9))
     assert (result.mean, result.low, result.high) == (0.0, 0.0, 0.0)
 
 
