@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from contextlib import suppress
 from dataclasses import replace
+from io import StringIO
+from types import SimpleNamespace
 
 import pytest
+from ray.tune.search import Searcher
+from rich.console import Console
 
+from results.students import histories
+from search import engine
 from search.algorithms.study_parameters import StudyParameters
 from search.baseline_search import BaselineSpace
+from search.cluster.restart_plan import RayLostError
 from search.students.spec import student_spec, suggested_histories
 
 METHOD = {"choice": [{"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": 4}, {"name": "none"}]}
@@ -65,3 +75,78 @@ def test_proposals_are_kept_apart_by_study_and_network(searched, trained, folder
     assert len(suggested_histories(folder)) == 2 and len(suggested_histories(folder, "baseline")) == 4
     assert {past.start["values"]["train.lr"] for past in alone.histories(folder)} == {0.1, 0.02, 0.03, 0.06}
     assert alone.best_values(folder, 2) == [WINNER | {"train.lr": 0.02}, WINNER | {"train.lr": 0.06}]
+
+
+@pytest.fixture
+def run_search(trained, folder, digits, monkeypatch):
+    """Return a function that runs all stages of a space; rows take the place of training.
+
+    The score of a student is highest at a learning rate of 0.003 alone, and of 0.03 when distilled. With `dies_after`
+    the process dies after as many students.
+    """
+
+    def run(space, dies_after=10**6):
+        trained_keys: list[str] = []
+
+        def train(student):
+            if student.key in trained_keys:
+                return
+            if len(trained_keys) >= dies_after:
+                raise RayLostError("killed")
+            trained_keys.append(student.key)
+            best = 0.003 if student.stage == "baseline" else 0.03
+            distance = abs(math.log10(student.recipe.train.lr / best))
+            trained(student, [0.5 - distance / 10, 0.9 - distance / 10])
+
+        def run_trials(context, config, parameters, useful_workers, scheduler=None):
+            for number in itertools.count():
+                pack = config.search_alg.suggest(str(number)) if config.search_alg else Searcher.FINISHED
+                if pack == Searcher.FINISHED:
+                    break
+                for student in pack["pack"].students:
+                    train(student)
+                config.search_alg.on_trial_complete(str(number))
+            for pack in parameters.get("pack", {}).get("grid_search", []):
+                for student in pack.students:
+                    train(student)
+
+        monkeypatch.setattr(engine, "run_trials", run_trials)
+        monkeypatch.setattr(engine, "_ensure_teachers", lambda *_: None)
+        nodes, display = SimpleNamespace(worker_count=lambda _: 1), SimpleNamespace(begin_stage=lambda *_: None)
+        display.console = Console(file=StringIO())
+        context = SimpleNamespace(space=space, data=digits, folder=folder, display=display, nodes=nodes, grid=[])
+        with suppress(RayLostError):
+            engine.run_stages(context, float("inf"))
+        return trained_keys
+
+    return run
+
+
+def baseline_rates(folder, seed):
+    past = [past.start for past in histories(folder) if past.start["stage"] == "baseline"]
+    return sorted(start["values"]["train.lr"] for start in past if start["seed"] == seed)
+
+
+@pytest.mark.parametrize("pack", [1, 3])
+def test_the_student_alone_is_tuned_confirmed_and_resumed(run_search, space, folder, pack):
+    parts = {
+        "method": {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": 4},
+        "train": {"epochs": 2, "lr": {"loguniform": [1e-4, 1e-1]}},
+        "search": {"algorithm": "random", "scheduler": "none", "trials": 6},
+        "confirm": {"top": 2, "seeds": [7, 8]},
+        "resources": {"pack": pack},
+    }
+    searched = space(**parts, baseline={"trials": 5})
+    begun = run_search(searched, dies_after=12)  # within the search of the student alone
+    finished = run_search(searched)
+    assert not set(begun) & set(finished) and len(begun) + len(finished) == 6 + 2 * 2 + 5 + 3 * 2
+    tried = baseline_rates(folder, 0)
+    assert len(tried) == len(set(tried)) == 5
+    nearest = sorted(tried, key=lambda rate: abs(math.log10(rate / 0.003)))[:2]
+    confirmed = {past.start["values"]["train.lr"] for past in histories(folder) if past.start["stage"] == "confirm"}
+    for seed in (7, 8):
+        rates = baseline_rates(folder, seed)
+        assert len(rates) == 3 and set(nearest) < set(rates) and set(rates) - set(nearest) < confirmed
+    assert run_search(searched) == []
+    assert len(run_search(space(**parts, baseline={"trials": 7}))) >= 2  # an extension
+    assert len(baseline_rates(folder, 0)) == 7
