@@ -121,7 +121,7 @@ def _simulated_p(effect: Effect, models: list[tuple[Array, ...]], cell: Array, d
     """
     block = models[0][0]
     designs = [*models[: 1 if effect.name == "interaction" else 2], (block, cell)]
-    bases = [_orthonormal_basis(numpy.hstack(parts)) for parts in designs]
+    bases = [orthonormal_basis(*parts) for parts in designs]
     products = sum(basis.size for basis in bases)
     count = int(numpy.clip(MOST_PRODUCTS // products, FEWEST_SIMULATIONS, SIMULATIONS))
     noise = numpy.random.default_rng(0).standard_normal((count, len(deviations))) * deviations
@@ -131,9 +131,9 @@ def _simulated_p(effect: Effect, models: list[tuple[Array, ...]], cell: Array, d
     return float((1 + (explained >= effect.f * residual * (1 - 1e-9)).sum()) / (1 + count))
 
 
-def _orthonormal_basis(design: Array) -> Array:
-    """Return an orthonormal basis of the columns' space."""
-    left, sizes, _ = numpy.linalg.svd(design, full_matrices=False)
+def orthonormal_basis(*parts: Array) -> Array:
+    """Return an orthonormal basis of the space of all columns."""
+    left, sizes, _ = numpy.linalg.svd(numpy.hstack(parts), full_matrices=False)
     return left[:, sizes > 1e-9 * sizes[0]]
 
 

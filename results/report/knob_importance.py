@@ -1,6 +1,8 @@
-"""Importance of the knobs by fANOVA, computed by Optuna.
+"""Importance of the knobs: shares of the variance, with the unexplained part.
 
-Hutter, Hoos and Leyton-Brown (2014).
+With several seeds per configuration the noise is taken out of each share, so that they agree with the analysis of
+variance on the same page. Else the shares are those of fANOVA (Hutter, Hoos and Leyton-Brown 2014), computed by Optuna,
+of the part that a random forest predicts for unseen students.
 """
 
 from __future__ import annotations
@@ -13,17 +15,21 @@ import pandas
 
 from results import wording
 from results.experiment import Experiment
+from results.stats import indicators
 from results.students import knob_columns
+from results.ties import seed_blocks
+from results.variance_shares import INTERACTIONS, NOISE, variance_shares
 from spaces.domain import Choice
 
 FEWEST_STUDENTS = 12  # with fewer, differences between seeds dominate
 # The time of all forests grows with these: at most about two seconds, with a few percent of difference from full trees.
 MOST_STUDENTS = 300  # drawn per forest
 RESAMPLES, TREES, MAX_TREE_DEPTH = 12, 8, 5
+FOLDS, FOREST_TREES = 5, 32  # of the prediction of unseen students
 
 
 class KnobShare(NamedTuple):
-    """Share of the variance explained by a knob, in percent.
+    """Share of the variance explained by a knob, or unexplained, in percent.
 
     Mean, 5 % and 95 % quantile over bootstrap resamples.
     """
@@ -35,7 +41,7 @@ class KnobShare(NamedTuple):
 
 
 class KnobImportance(NamedTuple):
-    """Shares of all knobs, largest first."""
+    """Shares of all knobs, largest first, then the unexplained one."""
 
     shares: list[KnobShare]
     n: int
@@ -51,12 +57,51 @@ def knob_importance(experiment: Experiment) -> KnobImportance | None:
     names = [name for name in knob_columns(students) if students[name].notna().all() and students[name].nunique() > 1]
     if len(students) < FEWEST_STUDENTS or len(names) < 2 or students[experiment.metric].nunique() < 2:
         return None
+    scores = students[experiment.metric].to_numpy(float)
+    labels = {name: [wording.format_label(value) for value in students[name]] for name in names}
+    is_replicated = len(students) >= 1.5 * len(set(zip(*labels.values(), strict=True)))
+    shares = variance_shares(scores, labels, seed_blocks(students)) if is_replicated else {}
+    if not shares:
+        shares = _predicted_shares(students, names, experiment)
+    if not shares:
+        return None
+    summaries = {name: _knob_share(wording.short_name(name, experiment.space.knobs), shares[name]) for name in shares}
+    unexplained = summaries.pop(NOISE)
+    ordered = sorted(summaries.values(), key=lambda share: -share.mean)
+    return KnobImportance(
+        [*ordered, unexplained], len(students), _importance_caption(students, experiment, INTERACTIONS in shares)
+    )
+
+
+def _predicted_shares(students: pandas.DataFrame, names: list[str], experiment: Experiment) -> dict[str, Any]:
+    """Return resampled shares by fANOVA of the predictable part."""
     shares = _resampled_shares(students, names, experiment)
     if len(shares[names[0]]) < RESAMPLES / 2:
-        return None
-    summaries = [_knob_share(wording.short_name(name, experiment.space.knobs), shares[name]) for name in names]
-    ordered = sorted(summaries, key=lambda share: -share.mean)
-    return KnobImportance(ordered, len(students), _importance_caption(students, experiment))
+        return {}
+    predicted = _predicted_part(students, names, experiment)
+    scaled = {name: [predicted * share for share in shares[name]] for name in names}
+    return scaled | {NOISE: [100 * (1 - predicted)] * len(shares[names[0]])}
+
+
+def _predicted_part(students: pandas.DataFrame, names: list[str], experiment: Experiment) -> float:
+    """Return the variance predicted for unseen students, from 0 to 1."""
+    from sklearn.ensemble import RandomForestRegressor  # imports a second, as Optuna's fANOVA does
+    from sklearn.model_selection import KFold, cross_val_predict
+
+    shown = students.sample(min(len(students), MOST_STUDENTS), random_state=0)
+    columns = [_predictors(name, shown[name], experiment) for name in names]
+    scores, folds = shown[experiment.metric].to_numpy(float), KFold(FOLDS, shuffle=True, random_state=0)
+    forest = RandomForestRegressor(FOREST_TREES, random_state=0)
+    errors = cross_val_predict(forest, numpy.hstack(columns), scores, cv=folds) - scores
+    return float(numpy.clip(1 - (errors**2).mean() / scores.var(), 0, 1))
+
+
+def _predictors(name: str, values: pandas.Series, experiment: Experiment) -> Any:
+    """Return a knob as columns: a number, or one indicator per label."""
+    distribution = _distribution(name, values, experiment)
+    if hasattr(distribution, "choices"):
+        return indicators([wording.format_label(value) for value in values])
+    return values.to_numpy(float)[:, None]
 
 
 def _comparable_explored(experiment: Experiment) -> pandas.DataFrame:
@@ -123,15 +168,18 @@ def _knob_share(name: str, shares: list[float]) -> KnobShare:
     return KnobShare(name, round(float(numpy.mean(shares)), 2), round(low, 2), round(high, 2))
 
 
-def _importance_caption(students: pandas.DataFrame, experiment: Experiment) -> str:
+def _importance_caption(students: pandas.DataFrame, experiment: Experiment, is_replicated: bool) -> str:
     absent = [name for name in knob_columns(students) if students[name].isna().any()]
     lines = [
-        f"Share of the variance of {experiment.metric} explained by each knob (fANOVA), from n = {len(students)} "
-        "finished students of the search.",
-        f"Bars: mean; whiskers: 5 % to 95 % of {RESAMPLES} bootstrap resamples over students.",
+        f"Share of the variance of {experiment.metric} explained by each knob, from n = {len(students)} finished "
+        "students of the search.",
+        "Noise, measured between seeds, is taken out of each share (omega squared)."
+        if is_replicated
+        else "fANOVA of the part that a random forest predicts for unseen students; the rest is unexplained.",
+        "Bars: mean; whiskers: 5 % to 95 % of bootstrap resamples.",
         "The shares depend on the values searched.",
     ]
-    if len(students) > MOST_STUDENTS:
+    if len(students) > MOST_STUDENTS and not is_replicated:
         lines.append(f"Each resample has only {MOST_STUDENTS} students, which widens the whiskers.")
     if absent:
         lines.append(f"Left out, because not every student has them: {', '.join(absent)}.")

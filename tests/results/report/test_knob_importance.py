@@ -4,6 +4,7 @@ import pytest
 
 from results.experiment import load_experiment
 from results.report.knob_importance import knob_importance
+from results.variance_shares import INTERACTIONS, NOISE
 
 
 def of(folder):
@@ -12,10 +13,17 @@ def of(folder):
 
 def test_the_knob_that_sets_the_accuracy_is_most_important(full):
     data = of(full)
-    assert [share.knob for share in data.shares] == ["temperature", "alpha"] and data.n == 18
+    assert [share.knob for share in data.shares] == ["temperature", "alpha", INTERACTIONS, NOISE] and data.n == 18
     assert all(0 <= share.low <= share.mean <= share.high <= 100 for share in data.shares)
-    assert sum(share.mean for share in data.shares) == pytest.approx(100, abs=0.1)
+    assert sum(share.mean for share in data.shares) == pytest.approx(100, abs=1)
     assert data.shares[0].low > data.shares[1].high and "n = 18" in data.caption
+
+
+def test_a_knob_without_an_effect_has_no_share(build):
+    """The analysis of variance on the same page finds none either."""
+    data = of(build(noise=0.5, seeds=(0, 1, 2, 3)).done())
+    assert data.shares[-1].knob == NOISE and data.shares[-1].mean > 60
+    assert all(share.mean < 25 for share in data.shares[:-1])
 
 
 def test_importance_is_deterministic(full):
@@ -24,7 +32,7 @@ def test_importance_is_deterministic(full):
 
 def test_only_knobs_of_all_finished_students(mixed):
     data = of(mixed)
-    assert data.n == 13 and {share.knob for share in data.shares} == {"hidden", "method", "batch_size"}
+    assert data.n == 13 and {share.knob for share in data.shares} == {"hidden", "method", "batch_size", NOISE}
     assert "not every student has them: method.alpha, method.temperature" in data.caption
 
 
