@@ -9,6 +9,7 @@ from results.compared_leaderboard import compared_leaderboard
 from results.experiment import Experiment
 from results.findings import TESTS_TITLE, grid_text, missing_table_note
 from results.grids import Grid
+from results.knob_interactions import interaction_findings, interaction_tests
 from results.number_columns import comparison_notes, metric_notes, shown_numbers
 from results.protocol import deviation_note, protocol_lines
 from results.students import knob_columns
@@ -38,7 +39,8 @@ def leaderboard_page(experiment: Experiment) -> str:
     notes += [f"{hidden} more in leaderboard.csv."] * (hidden > 0)
     notes += filter(None, [missing_table_note(experiment)])
     title, verdict = f"{experiment.space.name}: leaderboard", experiment_verdict(experiment)
-    below = _bullets(notes) + _folded(TESTS_TITLE, verdict.tests)
+    notes = interaction_findings(experiment) + notes
+    below = _bullets(notes) + _folded(TESTS_TITLE, verdict.tests + interaction_tests(experiment))
     return _page(title, verdict, protocol_lines(experiment), leaderboard_texts(shown, numbers), below)
 
 
@@ -54,9 +56,10 @@ def grid_page(experiment: Experiment, grid: Grid) -> str:
         [name, *(f"**{cell}**" if best else cell for cell, best in zip(cells, marks, strict=True))]
         for (name, *cells), marks in zip(lines, grid.is_best, strict=True)
     ]
-    below = _bullets([*text.legend, *text.findings])
+    below = _bullets([*text.legend, *text.findings, *interaction_findings(experiment)])
     verdict = experiment_verdict(experiment)
-    return _page(title, verdict, above, [heads, *marked], below + _folded(TESTS_TITLE, verdict.tests + text.tests))
+    tests = verdict.tests + text.tests + interaction_tests(experiment)
+    return _page(title, verdict, above, [heads, *marked], below + _folded(TESTS_TITLE, tests))
 
 
 def _page(title: str, verdict: Verdict, above: list[str], table: list[list[str]], below: list[str]) -> str:

@@ -16,6 +16,7 @@ from results.console import chosen_width
 from results.experiment import Experiment
 from results.findings import TESTS_TITLE, grid_text, missing_table_note
 from results.grids import Grid
+from results.knob_interactions import interaction_findings, interaction_tests
 from results.number_columns import DROPPED_FIRST, shown_numbers
 from results.protocol import protocol_lines
 from results.students import diagnosis_columns, knob_columns
@@ -39,6 +40,8 @@ def print_results(experiment: Experiment, console: Console) -> None:
         text = grid_text(experiment, grid)
         _print_lines([*text.legend, *text.findings], console)
         tests += text.tests
+    _print_lines(interaction_findings(experiment), console)
+    tests += interaction_tests(experiment)
     _print_lines([f"{TESTS_TITLE}:", *tests] if tests else [], console)
     _print_lines([*filter(None, [missing_table_note(experiment)])], console)
     _print_lines(["", verdict.sentence], console, style="bold")

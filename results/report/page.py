@@ -15,6 +15,7 @@ from results.experiment import Experiment
 from results.figures.heatmaps import Heatmap, heatmaps
 from results.figures.learning_curves import LearningCurves, student_curves
 from results.figures.palette import style_variables
+from results.knob_interactions import interaction_findings
 from results.report.costs import Costs, Failure, experiment_costs, failures
 from results.report.early_stopping import EarlyStopping, early_stopping
 from results.report.experiment_summary import ExperimentSummary, experiment_summary
@@ -55,7 +56,8 @@ def report_data(experiment: Experiment) -> Report:
         summary=experiment_summary(experiment, lines),
         verdict=experiment_verdict(experiment),
         leaderboard=leaderboard_table(lines, experiment.students, number_columns.shown_numbers(experiment)),
-        notes=number_columns.comparison_notes(lines)
+        notes=interaction_findings(experiment)
+        + number_columns.comparison_notes(lines)
         + number_columns.metric_notes(experiment, number_columns.shown_numbers(experiment)),
         heatmaps=heatmaps(experiment),
         learning_curves=student_curves(experiment, lines),
