@@ -21,7 +21,7 @@ SIMULATIONS = 200  # inside one interval
 CORRELATION = 0.5
 ROWS, COLUMNS = 4, 6
 CONFIRMED = 3  # configurations of a search
-HEADS = ("experiment", "n", "noise", "effect", '"a gain" %', "interval covers %", "half-width")
+HEADS = ("experiment", "n", "noise", "effect", '"a gain" %', "interval covers %", "half-width", "known noise %")
 
 
 class Scenario(NamedTuple):
@@ -98,6 +98,20 @@ def _draw(deviations: numpy.ndarray, seeds: int, random: numpy.random.Generator)
     return deviations[:, None] * test + shift, deviations[:, None] * validation + shift
 
 
+def oracle_power(scenario: Scenario, experiments: int = 20 * EXPERIMENTS, seed: int = 0) -> float:
+    """Return the power of a test that knows the standard deviation.
+
+    It calls a gain if the chosen configuration is further above the student alone than in all but 5 % of the
+    experiments without an effect. No test of this difference at 5 % can find more.
+    """
+    random, cells = numpy.random.default_rng(seed), scenario.confirmed or ROWS * COLUMNS
+    means = random.standard_normal((experiments, cells + 1)) / numpy.sqrt(scenario.seeds)
+    own = random.standard_normal((experiments, cells)) / numpy.sqrt(scenario.seeds)
+    chosen = (CORRELATION * means[:, :-1] + numpy.sqrt(1 - CORRELATION**2) * own).argmax(1)
+    differences = means[numpy.arange(experiments), chosen] - means[:, -1]
+    return float((differences + scenario.effect > numpy.quantile(differences, 0.95)).mean())
+
+
 def effect_rate(noisy: float, tables: int = TABLES, seed: int = 0) -> float:
     """Return how often any effect is found in tables without one."""
     random = numpy.random.default_rng(seed)
@@ -117,7 +131,8 @@ def statistics_table() -> str:
     for scenario in (*TABLE, *SEARCH, *POWER):
         rates = error_rates(scenario, EXPERIMENTS if not scenario.effect else EXPERIMENTS // 4)
         numbers = [f"{100 * rates.gains:.1f}", f"{100 * rates.covered:.1f}", f"{rates.half:.2f}"]
-        lines.append([scenario.name, str(scenario.seeds), scenario.noise, f"{scenario.effect:g}", *numbers])
+        bound = f"{100 * oracle_power(scenario):.1f}" if scenario.effect else "–"
+        lines.append([scenario.name, str(scenario.seeds), scenario.noise, f"{scenario.effect:g}", *numbers, bound])
     shares = ", ".join(f"{100 * effect_rate(noisy):.1f} % (× {noisy:g})" for noisy in (1.0, 2.0, 4.0))
     note = (
         f"Analysis of variance of {TABLES} such tables, n = 3, without any effect, one column as noisy as the others "

@@ -20,7 +20,7 @@ SIMULATIONS = 1000
 MOST_NUMBERS = 8_000_000  # drawn for one interval: large tables get fewer simulations
 FEWEST_SIMULATIONS = 200
 # 0.95 if the variances were known; the simulation on docs/explanation/numbers.md shows the price of estimating them.
-QUANTILE = 0.98
+QUANTILES = {2: 0.98, 5: 0.97}  # by the smallest number of seeds
 
 
 def differences_to_last(scores: Array, quantile: float) -> list[Difference]:
@@ -90,7 +90,8 @@ def _critical_value(
     test *= noise[:, None]
     rows = numpy.arange(count)
     difference = test[rows, picked].mean(-1) - test[:, -1].mean(-1)
-    return float(numpy.quantile(numpy.abs(difference / _deviations(test)[rows, picked]), QUANTILE))
+    quantile = next(QUANTILES[fewest] for fewest in sorted(QUANTILES, reverse=True) if seeds >= fewest)
+    return float(numpy.quantile(numpy.abs(difference / _deviations(test)[rows, picked]), quantile))
 
 
 def _noise_deviations(scores: Array, candidates: int, names: Sequence[Hashable]) -> Array:
