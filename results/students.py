@@ -52,8 +52,9 @@ def read_students(folder: Folder) -> pandas.DataFrame:
     import pandas  # here and below: rows are read without it
 
     records.require_experiment(folder)
-    knobs = space.load_recorded_space(paths.space_file(folder)).knobs
-    rows = [_student_row(student, knobs) for student in histories(folder)]
+    recorded = space.load_recorded_space(paths.space_file(folder))
+    knobs = recorded.knobs
+    rows = [_student_row(student, recorded) for student in histories(folder)]
     names = dict.fromkeys([*STUDENT_COLUMNS, *knobs, *(name for row in rows for name in row)])
     return pandas.DataFrame({name: _student_column(rows, name) for name in names})
 
@@ -136,11 +137,12 @@ def _valid_epochs(rows: Iterable[Row]) -> list[Row]:
     return list(valid.values())
 
 
-def _student_row(student: History, knobs: list[str]) -> Row:
+def _student_row(student: History, recorded: space.Space) -> Row:
     start, end = student.start, student.end
     copied = {name: start.get(name) for name in STUDENT_COLUMNS if name in start}
+    values = recorded.normalize_labels(knob_values(start, recorded.knobs))
     copied["teacher_key"] = start.get("teacher")  # "teacher" is a knob where whole teachers are the options
-    return copied | _epoch_summary(student.epochs) | _final_scores(end) | knob_values(start, knobs)
+    return copied | _epoch_summary(student.epochs) | _final_scores(end) | values
 
 
 def _final_scores(end: Row) -> Row:

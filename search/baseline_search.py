@@ -56,7 +56,8 @@ class BaselineSpace:
         return [past for past in proposed if past.start["stage"] == BASELINE and self._is_same_network(past, fixed)]
 
     def _is_same_network(self, past: History, fixed: Values) -> bool:
-        own = {path: label for path, label in past.start["values"].items() if not is_baseline_knob(path)}
+        values = self._space.normalize_labels(past.start["values"])
+        own = {path: label for path, label in values.items() if not is_baseline_knob(path)}
         return own == {path: label for path, label in fixed.items() if path.split(".")[0] not in ("method", "teacher")}
 
     def best_values(self, folder: Path, top: int) -> list[Values]:

@@ -95,7 +95,11 @@ def _stage_winners(context: SearchContext, stage: str, top: int | None) -> list[
     Students without validation images are ranked by their configurations in exploration. Prints a line if no student
     is finished.
     """
-    space, past = context.space, list(histories(context.folder))
+    space = context.space
+    past = [
+        student._replace(start=student.start | {"values": space.normalize_labels(student.start["values"])})
+        for student in histories(context.folder)
+    ]
     if stage == "confirm" and space.trains_on_all:
         ranked = best_configurations(past, "explore", space.search.objectives, None)
         finished = finished_configurations(past, stage)

@@ -27,11 +27,13 @@ LOG_DESCRIPTION = "Spread the values evenly over their logarithm"
 class Choice:
     """One of several options.
 
-    `labels` represent the options in values, rows and tables.
+    `labels` represent the options in values, rows and tables. `aliases` are those of rows written while an option's
+    name was the only one of its kind, or by earlier versions; None for an option without one.
     """
 
     options: tuple[Node, ...]
     labels: tuple[Label, ...]
+    aliases: tuple[str | None, ...] = ()
     log: ClassVar[bool] = False
     integer: ClassVar[bool] = False
 
@@ -60,9 +62,14 @@ class Choice:
             raise ValueError(f"found {describe_value(label)}, expected one of {expected}")
         return index
 
+    def has_label(self, label: Label) -> bool:
+        """Return True for a label or alias of an option."""
+        return label_text(label) in self._indices
+
     @cached_property
     def _indices(self) -> dict[str, int]:  # read for every student of a grid
-        return {label_text(label): index for index, label in enumerate(self.labels)}
+        aliases = {label_text(alias): index for index, alias in enumerate(self.aliases) if alias is not None}
+        return aliases | {label_text(label): index for index, label in enumerate(self.labels)}
 
     @property
     def probe_labels(self) -> tuple[Label, ...]:
@@ -121,28 +128,47 @@ def parse_choice(raw_options: object, options: tuple[Node, ...], key: str) -> Ch
         if first.setdefault(label_text(label), number) != number:
             repeated = f"repeats option {first[label_text(label)]} ({describe_value(label)})"
             raise ValueError(f"option {number} of the choice {repeated}")
-    return Choice(options, tuple(labels))
+    return Choice(options, tuple(labels), _option_aliases(raw_options))
 
 
 def _option_labels(raw_options: list[Node], key: str) -> list[Label]:
     """Return the labels of the options.
 
-    A repeated name gets a number from its second option on, so that an option added later renames none. A mapping
-    without a name is numbered by its place.
+    Options of one name are labelled by name and fixed values, such as `hinton alpha 0.2, temperature 32`, so that an
+    option added at any place renames none of them. A mapping without a name is numbered by its place.
     """
     labels: list[Label] = []
-    counts: dict[str, int] = {}
-    for number, option in enumerate(raw_options, 1):
+    names = [option.get("name") if isinstance(option, dict) else None for option in raw_options]
+    for number, (option, name) in enumerate(zip(raw_options, names, strict=True), 1):
         if not isinstance(option, dict):
             labels.append(compact_json(option) if isinstance(option, list) else option)
-            continue
-        name = option.get("name")
-        if isinstance(name, str):
-            counts[name] = counts.get(name, 0) + 1
-            labels.append(name if counts[name] == 1 else f"{name}-{counts[name]}")
-        else:
+        elif not isinstance(name, str):
             labels.append(f"{key}-{number}")
+        elif names.count(name) == 1:
+            labels.append(name)
+        else:
+            label = _label_by_values(name, option)
+            same = sum(known == label or str(known).startswith(f"{label} (") for known in labels)
+            labels.append(f"{label} ({same + 1})" if same else label)
     return labels
+
+
+def _label_by_values(name: str, option: dict[str, Node]) -> str:
+    """Return a name with the fixed values beside it; domains and mappings are left out."""
+    values = {key: value for key, value in option.items() if key != "name" and not isinstance(value, dict)}
+    texts = (f"{key} {compact_json(value) if isinstance(value, list) else value}" for key, value in values.items())
+    return " ".join(filter(None, (name, ", ".join(texts))))
+
+
+def _option_aliases(raw_options: list[Node]) -> tuple[str | None, ...]:
+    """Return the further labels of options of one name: the name, then `name-2`, …, by place."""
+    names = [option.get("name") if isinstance(option, dict) else None for option in raw_options]
+    aliases: list[str | None] = []
+    for number, name in enumerate(names):
+        place = names[:number].count(name) + 1
+        is_repeated = isinstance(name, str) and names.count(name) > 1
+        aliases.append((name if place == 1 else f"{name}-{place}") if is_repeated else None)
+    return tuple(aliases) if any(aliases) else ()
 
 
 def parse_range(kind: str, ends: object, log: object = False) -> Range:

@@ -7,7 +7,6 @@ from typing import Any
 
 from spaces.document import Tree
 from spaces.domain import Choice, Node
-from spaces.label import label_text
 from spaces.recipe import Recipe
 from spaces.space import Space
 from spaces.template import MISSING, join_path
@@ -54,11 +53,10 @@ def _differences(old: Node, new: Node, path: str = "") -> Iterator[str]:
 
 
 def _choice_differences(old: Choice, new: Choice, path: str) -> Iterator[str]:
-    new_labels = {label_text(label) for label in new.labels}
-    common = [label for label in old.labels if label_text(label) in new_labels]
-    if len(common) < len(old.labels):
+    kept = [label for label in old.labels if new.has_label(label)]
+    if len(kept) < len(old.labels):
         yield path
-    for label in common:
+    for label in kept:
         yield from _differences(old.value_of(label), new.value_of(label), path)
 
 

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from spaces import template
 from spaces.document import Document, Tree, dump_yaml, find_space_file, read_document
-from spaces.domain import Domain, Node
+from spaces.domain import Choice, Domain, Node
 from spaces.errors import LocatedProblem, UserError, did_you_mean, file_error
 from spaces.fallback import FALLBACK_KEY, merge_fallback, without_fallback
+from spaces.label import Label
 from spaces.overrides import set_values
 from spaces.precision import resolve_precision
 from spaces.probe import RecipeValidator
@@ -93,6 +94,26 @@ class Space:
             raise file_error(self.file, located) from None
         except ValueError as error:
             raise UserError(f"{self.file}: {error}") from None
+
+    def normalize_labels(self, values: Values) -> Values:
+        """Return values with the present labels of their options.
+
+        Rows may have labels of the time when an option was the only one of its name.
+        """
+        return {path: self._present_label(path, label) for path, label in values.items()}
+
+    def _present_label(self, path: str, label: Label) -> Label:
+        domains = self._renamed_choices.get(path, ())
+        return next((domain.normalize(label) for domain in domains if domain.has_label(label)), label)
+
+    @cached_property
+    def _renamed_choices(self) -> dict[str, list[Choice]]:
+        """Return the choices with aliases, by dotted path."""
+        choices: dict[str, list[Choice]] = {}
+        for path, domain in self.domains:
+            if isinstance(domain, Choice) and domain.aliases:
+                choices.setdefault(path, []).append(domain)
+        return choices
 
     def sample_values(self, suggest: SuggestLabel) -> Values:
         """Return one value per active domain, drawn by suggest(path, domain)."""

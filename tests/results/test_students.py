@@ -131,3 +131,14 @@ def test_whole_teachers_as_options_are_a_knob(empty):
     table = results.read(built.folder)
     assert sorted(table["teacher"]) == ["teacher-1", "teacher-2"] and "teacher" in students.knob_columns(table)
     assert table["teacher_key"].nunique() == 1
+
+
+def test_a_row_has_the_present_label_of_its_option(tmp_path, synthetic):
+    """It was written while its option was the only one of its name."""
+    options = "{choice: [{name: mlp, hidden: [8]}, {name: mlp, hidden: [4]}]}"
+    text = synthetic.space().replace("{name: mlp, hidden: [784, 784]}", options)
+    built = synthetic.Build(tmp_path, text)
+    for label in ("mlp", "mlp hidden [8]", "mlp hidden [4]", "mlp-2"):
+        built.student("explore", {"method.alpha": 0.5, "method.temperature": 1, "student.model": label}, 0)
+    shown = students.read_students(built.folder)["student.model"].tolist()
+    assert shown == ["mlp hidden [8]"] * 2 + ["mlp hidden [4]"] * 2

@@ -91,10 +91,23 @@ def test_labels() -> None:
         True,
     ]
     domain = parse_choice(options, tuple(options), "model")
-    assert domain.labels == ("mlp", "mlp-2", "cnn", "model-4", "[4,5]", None, True)
+    assert domain.labels == ("mlp depth 1", "mlp depth 2", "cnn", "model-4", "[4,5]", None, True)
+    assert [domain.normalize(alias) for alias in ("mlp", "mlp-2")] == ["mlp depth 1", "mlp depth 2"]  # of older rows
     assert [domain.value_of(label) for label in domain.labels] == options
     with pytest.raises(ValueError, match="expected one of"):
         domain.value_of("mlp-3")
+
+
+def test_options_of_one_name_are_labelled_by_what_sets_them_apart() -> None:
+    options = [
+        {"name": "hinton", "alpha": 0.2, "temperature": 32},
+        {"name": "hinton", "alpha": {"uniform": [0, 1]}, "temperature": 4},
+        {"name": "hinton", "alpha": {"choice": [0, 1]}, "temperature": 4},
+    ]
+    labels = parse_choice(options, tuple(options), "method").labels
+    assert labels == ("hinton alpha 0.2, temperature 32", "hinton temperature 4", "hinton temperature 4 (2)")
+    before = [{"name": "hinton", "alpha": 0.9, "temperature": 1}, *options]
+    assert parse_choice(before, tuple(before), "method").labels[1:] == labels  # an option before them renames none
 
 
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)

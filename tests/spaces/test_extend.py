@@ -76,5 +76,7 @@ def test_new_option_must_not_rename_old_ones(space: Callable[[str], Space]) -> N
     same_name = text.replace("{name: cnn}", "{name: cnn}, {name: mlp, hidden: [5]}")
     assert changed_keys(space(text), space(same_name)) == []
     assert changed_keys(space(same_name), space(text)) == ["student.model"]
+    third = same_name.replace("{choice: [", "{choice: [{name: mlp, hidden: [7]}, ")
+    assert changed_keys(space(same_name), space(third)) == []
     before_it = text.replace("{name: mlp", "{name: mlp, hidden: [5]}, {name: mlp")
     assert changed_keys(space(text), space(before_it)) == ["student.model.hidden"]
