@@ -10,6 +10,7 @@ import pandas
 from results import wording
 from results.experiment import Experiment
 from results.gain import Gain
+from results.knob_interactions import knobs_without_effect
 from results.leaderboard import FAILURES
 from results.students import read_teacher_weights
 from spaces.domain import Choice, Domain
@@ -22,6 +23,7 @@ def experiment_cautions(experiment: Experiment, gain: Gain | None) -> list[str]:
     cautions = list(_failure_cautions(experiment))
     if gain is not None:
         cautions += [*_teacher_cautions(gain), *_seed_cautions(gain), *_edge_cautions(experiment, gain)]
+        cautions += _effect_cautions(experiment)
     return cautions
 
 
@@ -66,6 +68,12 @@ def _edge_cautions(experiment: Experiment, gain: Gain) -> Iterator[str]:
             if end and not pandas.isna(value):
                 name = wording.short_name(path, experiment.space.knobs)
                 yield f"The winner has the {end} {name} searched, {wording.format_label(value)}: search beyond it."
+
+
+def _effect_cautions(experiment: Experiment) -> Iterator[str]:
+    names = [wording.short_name(knob, experiment.space.knobs) for knob in knobs_without_effect(experiment)]
+    if names:
+        yield f"No effect of {' or '.join(names)} found: its values cannot be told apart by these students."
 
 
 def _edge(domain: Domain, value: float) -> str | None:

@@ -16,6 +16,7 @@ from scipy import special
 
 from results import wording
 from results.experiment import Experiment, computed_once
+from results.grids import grid_effects
 from results.stats import LEVEL, holm, indicators, orthonormal_basis
 from results.students import knob_columns
 from results.ties import seed_blocks
@@ -44,7 +45,7 @@ def knob_interactions(experiment: Experiment) -> list[Interaction]:
     The pair of the table is left out, as the table has its own test. Empty with too few students or knobs.
     """
     students, scores = _scored_students(experiment)
-    knobs = [name for name in knob_columns(students) if students[name].notna().all() and students[name].nunique() > 1]
+    knobs = _varied_knobs(students)
     if len(knobs) < 2 or len(set(scores)) < 2:
         return []
     columns = {name: _knob_design(students[name]) for name in knobs}
@@ -55,6 +56,11 @@ def knob_interactions(experiment: Experiment) -> list[Interaction]:
     tests = [test for pair in pairs if (test := _test_pair(scores, main, pair, columns))]
     p_values = holm([test.p for test in tests])
     return sorted((test._replace(p=p) for test, p in zip(tests, p_values, strict=True)), key=lambda test: test.p)
+
+
+def _varied_knobs(students: pandas.DataFrame) -> list[str]:
+    """Return the knobs of all students with several values."""
+    return [name for name in knob_columns(students) if students[name].notna().all() and students[name].nunique() > 1]
 
 
 def _scored_students(experiment: Experiment) -> tuple[pandas.DataFrame, Array]:
@@ -83,9 +89,16 @@ def _knob_design(values: pandas.Series) -> Array:
 
 
 def _test_pair(scores: Array, main: Array, pair: tuple[str, str], columns: dict[str, Array]) -> Interaction | None:
-    first, second = (columns[name] for name in pair)
-    products = numpy.einsum("si,sj->sij", first, second).reshape(len(scores), -1)
-    full = orthonormal_basis(main, products)
+    return _f_test(scores, main, orthonormal_basis(main, _products(*(columns[name] for name in pair))), pair)
+
+
+def _products(first: Array, second: Array) -> Array:
+    """Return all products of two knobs' columns."""
+    return numpy.einsum("si,sj->sij", first, second).reshape(len(first), -1)
+
+
+def _f_test(scores: Array, main: Array, full: Array, pair: tuple[str, str]) -> Interaction | None:
+    """Compare two nested models, given by bases; None with too few students."""
     freedom, left = full.shape[1] - main.shape[1], len(scores) - full.shape[1]
     if freedom < 1 or left < FEWEST_FREEDOM:
         return None
@@ -130,3 +143,48 @@ def interaction_tests(experiment: Experiment) -> list[str]:
     )
     method = "F test of a pair's products beside the main effects of all knobs and the seeds, Holm-corrected p"
     return [f"Interactions of knobs: {method}: {numbers}."]
+
+
+def knobs_without_effect(experiment: Experiment) -> list[str]:
+    """Return the searched knobs without any detected effect.
+
+    Neither a main effect nor an interaction is detected. The knobs of the table have its own test. A knob that could
+    not be tested is left out.
+    """
+    students, scores = _scored_students(experiment)
+    pairs = [test.knobs for test in knob_interactions(experiment) if test.p < LEVEL]
+    interacting = {knob for pair in pairs for knob in pair}
+    undetected = _table_knobs_without_effect(experiment)
+    tested = [name for name in _varied_knobs(students) if name not in {*undetected, *interacting}]
+    tests = _main_effects(students, scores, tested, pairs)
+    undetected |= {test.knobs[0]: test.p >= LEVEL for test in tests}
+    return [name for name, is_undetected in undetected.items() if is_undetected and name not in interacting]
+
+
+def _main_effects(
+    students: pandas.DataFrame, scores: Array, tested: list[str], pairs: list[tuple[str, str]]
+) -> list[Interaction]:
+    """Test knobs beside all others and the interactions found."""
+    if len(set(scores)) < 2:
+        return []
+    columns = {name: _knob_design(students[name]) for name in _varied_knobs(students)}
+    beside = [indicators(seed_blocks(students)), *(_products(*(columns[name] for name in pair)) for pair in pairs)]
+    tests: list[Interaction] = []
+    for name in tested:
+        rest = orthonormal_basis(*beside, *(column for knob, column in columns.items() if knob != name))
+        tests += filter(None, [_f_test(scores, rest, orthonormal_basis(rest, columns[name]), (name, name))])
+    return [test._replace(p=p) for test, p in zip(tests, holm([test.p for test in tests]), strict=True)]
+
+
+def _table_knobs_without_effect(experiment: Experiment) -> dict[str, bool]:
+    """Return True for each knob of the table without a detected effect."""
+    grid = experiment.grid()
+    effects = {effect.name: effect.detected for effect in grid_effects(grid)} if grid is not None else {}
+    if grid is None or not effects:
+        return {}
+    interacts = effects.get("interaction", False)
+    return {
+        name: not (effects[side] or interacts)
+        for name, side in ((grid.rows, "rows"), (grid.columns, "columns"))
+        if side in effects
+    }

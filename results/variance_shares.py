@@ -6,7 +6,7 @@ With several seeds per configuration the noise is known, so it can be taken out 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy
 
@@ -18,7 +18,7 @@ INTERACTIONS, NOISE = "interactions of knobs", "unexplained (noise)"
 
 
 def variance_shares(
-    scores: Array, knobs: dict[str, Sequence[Hashable]], blocks: Sequence[Hashable]
+    scores: Array, knobs: Mapping[str, Sequence[Hashable]], blocks: Sequence[Hashable]
 ) -> dict[str, Array]:
     """Return shares [RESAMPLES] of each knob, INTERACTIONS and NOISE.
 

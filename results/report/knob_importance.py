@@ -8,6 +8,7 @@ of the part that a random forest predicts for unseen students.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy
@@ -163,7 +164,7 @@ def _distribution(name: str, values: pandas.Series, experiment: Experiment) -> A
     return FloatDistribution(float(values.min()), float(values.max()), log=log)
 
 
-def _knob_share(name: str, shares: list[float]) -> KnobShare:
+def _knob_share(name: str, shares: Sequence[float] | numpy.ndarray) -> KnobShare:
     low, high = (float(end) for end in numpy.quantile(shares, [0.05, 0.95]))
     return KnobShare(name, round(float(numpy.mean(shares)), 2), round(low, 2), round(high, 2))
 

@@ -9,7 +9,7 @@ import pytest
 from results import knob_interactions as module
 from results import markdown
 from results.experiment import load_experiment
-from results.knob_interactions import interaction_findings, knob_interactions
+from results.knob_interactions import interaction_findings, knob_interactions, knobs_without_effect
 
 ALPHA, HEAT, RATE = "method.alpha", "method.temperature", "train.lr"
 
@@ -50,6 +50,11 @@ def test_an_interaction_of_a_search_is_found_and_named(searched):
     assert "validation after epoch 1, which all reached, n = 60 students" in text
     page = markdown.leaderboard_page(experiment)
     assert f"- {text}" in page and "Interactions of knobs: F test" in page and "alpha × temperature: F(4, " in page
+
+
+def test_a_knob_of_a_search_without_effect_is_named(searched):
+    assert knobs_without_effect(with_scores(searched, 0.0)) == [HEAT]
+    assert knobs_without_effect(with_scores(searched, 2.0)) == []  # it interacts with alpha
 
 
 def test_noise_is_called_an_interaction_in_few_searches(searched):
