@@ -73,7 +73,7 @@ def _edge_cautions(experiment: Experiment, gain: Gain) -> Iterator[str]:
 def _effect_cautions(experiment: Experiment) -> Iterator[str]:
     names = [wording.short_name(knob, experiment.space.knobs) for knob in knobs_without_effect(experiment)]
     if names:
-        yield f"No effect of {' or '.join(names)} found: its values cannot be told apart by these students."
+        yield f"No effect of {' or '.join(names)} found: these students do not distinguish its values."
 
 
 def _edge(domain: Domain, value: float) -> str | None:

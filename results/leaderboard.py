@@ -142,11 +142,15 @@ def _teacher_line(group: list[Row], knobs: list[str], diagnoses: list[str]) -> R
         **{name: values[name] for name in knobs if name in values},
         **{name: table[name].astype(float).mean() for name in NUMBERS if name in table},
         **{name: means[name] for name in diagnoses if name in means},
-        **{f"{split}_std": table[f"{split}_accuracy"].astype(float).std() for split in ("val", "test")},
+        **{f"{split}_std": _deviation(table, f"{split}_accuracy") for split in ("val", "test")},
         "n": len(group),
         "left_out": "",
         "reason": "",
     }
+
+
+def _deviation(table: pandas.DataFrame, name: str) -> float:
+    return float(table[name].astype(float).std()) if name in table else float("nan")
 
 
 def sort_key(lines: pandas.DataFrame, metric: str) -> pandas.Series:

@@ -148,7 +148,7 @@ def _option_labels(raw_options: list[Node], key: str) -> list[Label]:
             labels.append(name)
         else:
             label = _label_by_values(name, option)
-            same = sum(known == label or str(known).startswith(f"{label} (") for known in labels)
+            same = sum(earlier == label or str(earlier).startswith(f"{label} (") for earlier in labels)
             labels.append(f"{label} ({same + 1})" if same else label)
     return labels
 

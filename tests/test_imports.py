@@ -35,7 +35,7 @@ ALLOWED = {
     },
     "results": {"spaces", "rich", "pandas", "numpy", "scipy", "matplotlib", "tensorboard", "yaml"},
     "results.trackers": {"spaces", "tensorboard", "optuna", "mlflow", "trackio"},
-    "results.report": {"spaces", "pandas", "numpy", "scipy", "plotly", "jinja2", "optuna"},
+    "results.report": {"spaces", "pandas", "numpy", "scipy", "plotly", "jinja2", "optuna", "sklearn"},
     "results.export": {
         "spaces",
         "trainables",

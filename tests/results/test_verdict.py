@@ -131,7 +131,7 @@ def test_the_end_of_a_range_is_named(full):
 def test_a_knob_without_effect_is_named(full, build):
     assert not any(text.startswith("No effect of") and "temperature" in text for text in verdict(full).warnings)
     (text,) = [text for text in verdict(build(noise=0.5).done()).warnings if text.startswith("No effect of")]
-    assert text == "No effect of alpha or temperature found: its values cannot be told apart by these students."
+    assert text == "No effect of alpha or temperature found: these students do not distinguish its values."
 
 
 def test_the_gain_is_paired_over_seeds_and_averaged_over_teachers(empty):
