@@ -15,7 +15,8 @@ import torch
 def derive_seed(seed: int, purpose: str, epoch: int = 0) -> int:
     """Return a 63-bit seed for one purpose and epoch of a training.
 
-    Purposes are "init", "order", "jitter" (views of the images), "dropout" and "regressor".
+    Purposes are "init", "order", "jitter" (views of the images), "dropout" and "regressor" (the module of a
+    method).
     """
     digest = hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
