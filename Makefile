@@ -108,6 +108,12 @@ readme-%: install
 statistics: install
 	$(BIN)/python -m benchmarks.simulate_statistics | $(INSERT) statistics docs/explanation/numbers.md
 
+# Losses beside torchdistill's, on the page of the methods. Its package is installed without its dependencies, outside .venv.
+.PHONY: torchdistill
+torchdistill: install
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target runs/torchdistill torchdistill==1.1.5
+	PYTHONPATH=runs/torchdistill $(BIN)/python -m benchmarks.torchdistill_losses | $(INSERT) torchdistill docs/reference/methods.md
+
 # Screenshots in docs/, taken by the browser tests from a finished experiment.
 .PHONY: pictures
 pictures: develop

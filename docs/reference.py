@@ -60,6 +60,15 @@ def entry_table(kind: str) -> str:
     return markdown_table([("name", "what", "written" if entries[0].formula else "source"), *rows])
 
 
+def method_table() -> str:
+    """Return all methods with their needs and sources as a table."""
+    rows = [
+        (f"[`{entry.name}`](#{entry.name.replace('_', '-')})", entry.summary, ", ".join(entry.needs), entry.paper)
+        for entry in catalogue_entries("method")
+    ]
+    return markdown_table([("method", "what", "needs", "source"), *rows])
+
+
 def entry_section(entry: CatalogueEntry) -> str:
     """Return one entry: summary, formula, paper, keys, details and layers."""
     parts = [
@@ -67,6 +76,7 @@ def entry_section(entry: CatalogueEntry) -> str:
         f"{entry.summary}.",
         f"```text\n{textwrap.fill(entry.formula, WIDTH)}\n```" * bool(entry.formula),
         f"Source: {entry.paper}." * bool(entry.paper),
+        f"Needs: {', '.join(entry.needs)}." * bool(entry.needs),
         key_table(entry_keys(entry)),
         entry.details,
         f"Observable layers, with example keys: `{'`, `'.join(entry.layers)}`." * bool(entry.layers),
@@ -144,6 +154,7 @@ def experiment_block(name: str) -> str:
 GENERATORS: dict[str, Callable[..., str]] = {
     "entries": entry_sections,
     "names": entry_table,
+    "methods": method_table,
     "keys": space_keys,
     "parts": space_parts,
     "commands": command_help,

@@ -23,7 +23,7 @@ from trainables.data import DATASETS
 from trainables.declare import declaration_of
 from trainables.docstrings import first_sentence, paragraphs
 from trainables.knobs import knob_schema
-from trainables.methods import METHODS, needs_teacher
+from trainables.methods import METHODS, method_needs, needs_teacher
 from trainables.models import MODELS, build_network
 
 NAMED_PARTS: dict[str, tuple[type[NamedPart], Mapping[str, Callable[..., Any]]]] = {
@@ -95,8 +95,9 @@ def scheduler_settings(name: str) -> tuple[str, ...]:
 def _function_entry(kind: str, name: str, function: Callable[..., Any]) -> CatalogueEntry:
     formula, paper, *_ = declaration_of(function)
     layers = observable_layers(name) if kind == "model" else ()
-    needs = kind == "method" and needs_teacher(name)
-    return CatalogueEntry(kind, name, first_sentence(function), _details(function), formula, paper, layers, needs)
+    is_method = kind == "method"
+    needs = is_method and needs_teacher(name), method_needs(name) if is_method else ()
+    return CatalogueEntry(kind, name, first_sentence(function), _details(function), formula, paper, layers, *needs)
 
 
 def _details(documented: Any) -> str:

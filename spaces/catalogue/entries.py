@@ -43,6 +43,7 @@ class CatalogueEntry(NamedTuple):
     paper: str = ""
     layers: tuple[str, ...] = ()  # of a model with default keys: layers that a method can observe
     needs_teacher: bool = False  # of a method
+    needs: tuple[str, ...] = ()  # of a method, beside the student's logits
     settings: tuple[str, ...] = ()  # of a scheduler: the keys of `search` that it reads
 
 
@@ -78,7 +79,7 @@ def catalogue_entries(kind: str = "") -> list[CatalogueEntry]:
 
 
 def _read_entry(record: dict[str, Any]) -> CatalogueEntry:
-    lists = {name: tuple(record.get(name, ())) for name in ("layers", "settings")}
+    lists = {name: tuple(record.get(name, ())) for name in ("layers", "needs", "settings")}
     return CatalogueEntry(**{**record, **lists})
 
 

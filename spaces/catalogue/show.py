@@ -45,7 +45,7 @@ def entry_text(entry: CatalogueEntry) -> str:
     """Return one entry: summary, formula, source, keys and details."""
     head = f"{entry.name}, {KIND_WORDS[entry.kind]}\n{_wrap(entry.summary + '.')}"
     facts = {"Loss" if entry.kind == "method" else "Written": entry.formula, "Source": entry.paper}
-    facts |= {"Layers": ", ".join(entry.layers)}
+    facts |= {"Needs": ", ".join(entry.needs), "Layers": ", ".join(entry.layers)}
     fact_lines = "\n".join(_hang(f"  {word:<8}", text, 10) for word, text in facts.items() if text)
     details = [_wrap(paragraph) for paragraph in entry.details.split("\n\n") if paragraph]
     return "\n\n".join(filter(None, (head, fact_lines, _keys_table(entry_keys(entry)), *details)))

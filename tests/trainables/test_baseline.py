@@ -23,7 +23,7 @@ def exponent(student: Output, teacher: Output, labels: Tensor, *, alpha: Fractio
     return hinton(student, teacher, labels, alpha=0.5, temperature=2.0) ** (1 + alpha)
 
 
-def weighted(student: Output, teacher: Output, labels: Tensor, *, weight: TeacherWeight = 0.0) -> Tensor:
+def scaled(student: Output, teacher: Output, labels: Tensor, *, weight: TeacherWeight = 0.0) -> Tensor:
     """A user's method with another name for its teacher weight."""
     return hinton(student, teacher, labels, alpha=weight, temperature=2.0)
 
@@ -36,7 +36,7 @@ def doubly_weighted(
 
 @pytest.fixture(autouse=True)
 def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    for function in (exponent, weighted, doubly_weighted):
+    for function in (exponent, scaled, doubly_weighted):
         monkeypatch.setitem(METHODS, function.__name__, function)
 
 
@@ -51,8 +51,8 @@ def test_every_method_marks_alpha(name: str) -> None:
         {"name": "none"},
         {"name": "hinton", "alpha": 0, "temperature": 4},
         {"name": "hinton", "alpha": 0.0, "temperature": 64},
-        {"name": "weighted", "weight": 0},
-        {"name": "weighted"},
+        {"name": "scaled", "weight": 0},
+        {"name": "scaled"},
         {"name": "doubly_weighted", "near": 0, "far": 0},
     ],
 )
@@ -67,7 +67,7 @@ def test_weight_0_is_the_baseline(recipe: Make, method: dict[str, Any]) -> None:
     [
         {"name": "hinton", "alpha": 0.1, "temperature": 4},
         {"name": "exponent", "alpha": 0},
-        {"name": "weighted", "weight": 0.5},
+        {"name": "scaled", "weight": 0.5},
         {"name": "doubly_weighted", "near": 0, "far": 0.5},
         {"name": "contrast", "beta": 0, "temperature": 1},
     ],
@@ -78,7 +78,7 @@ def test_other_students_stay(recipe: Make, method: dict[str, Any]) -> None:
 
 
 def test_paths_of_several_methods() -> None:
-    methods = ["none", "hinton", "weighted", "doubly_weighted", "fitnets"]
+    methods = ["none", "hinton", "scaled", "doubly_weighted", "fitnets"]
     assert teacher_weight_paths(methods) == ["method.alpha", "method.weight", "method.near", "method.far"]
     assert teacher_weight_paths(["none", "exponent"]) == []
 
@@ -87,4 +87,4 @@ def test_a_name_that_one_method_uses_otherwise_is_no_teacher_weight() -> None:
     """A baseline at `alpha` 0 must not be averaged with a student of another method whose `alpha` is an exponent."""
     assert teacher_weight_paths(["hinton"]) == ["method.alpha"]
     assert teacher_weight_paths(["hinton", "exponent"]) == []
-    assert teacher_weight_paths(["exponent", "weighted", "none"]) == ["method.weight"]
+    assert teacher_weight_paths(["exponent", "scaled", "none"]) == ["method.weight"]

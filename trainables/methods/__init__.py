@@ -41,11 +41,18 @@ from trainables.methods.contrast import subclass_contrast
 from trainables.methods.contrastive import contrastive
 from trainables.methods.decoupled import decoupled
 from trainables.methods.dist import dist
+from trainables.methods.divergence import divergence
 from trainables.methods.fitnets import fitnets
 from trainables.methods.hint import hint
 from trainables.methods.hinton import hinton
+from trainables.methods.mse import mse
+from trainables.methods.multilevel import multilevel
+from trainables.methods.neuron_selectivity import neuron_selectivity
 from trainables.methods.none import none
+from trainables.methods.normalized import normalized
+from trainables.methods.probabilistic import probabilistic
 from trainables.methods.projected import projected
+from trainables.methods.refined import refined
 from trainables.methods.relational import relational
 from trainables.methods.review import review
 from trainables.methods.routed import routed
@@ -53,7 +60,9 @@ from trainables.methods.similarity import similarity
 from trainables.methods.smoothing import smoothing
 from trainables.methods.standardized import standardized
 from trainables.methods.subclass import subclass
+from trainables.methods.transformed import transformed
 from trainables.methods.variational import variational
+from trainables.methods.weighted import weighted
 from trainables.output import Output, Progress
 
 METHODS: dict[str, Callable[..., Tensor]] = {
@@ -63,11 +72,18 @@ METHODS: dict[str, Callable[..., Tensor]] = {
     "contrastive": contrastive,
     "decoupled": decoupled,
     "dist": dist,
+    "divergence": divergence,
     "fitnets": fitnets,
     "hint": hint,
     "hinton": hinton,
+    "mse": mse,
+    "multilevel": multilevel,
+    "neuron_selectivity": neuron_selectivity,
     "none": none,
+    "normalized": normalized,
+    "probabilistic": probabilistic,
     "projected": projected,
+    "refined": refined,
     "relational": relational,
     "review": review,
     "routed": routed,
@@ -75,7 +91,9 @@ METHODS: dict[str, Callable[..., Tensor]] = {
     "smoothing": smoothing,
     "standardized": standardized,
     "subclass": subclass,
+    "transformed": transformed,
     "variational": variational,
+    "weighted": weighted,
 }
 
 
@@ -141,6 +159,24 @@ def needs_teacher(name: str) -> bool:
     """Return true unless the method's signature allows `teacher` to be None."""
     hints = get_type_hints(METHODS[name])
     return type(None) not in get_args(hints.get("teacher", Output))
+
+
+def method_needs(name: str) -> tuple[str, ...]:
+    """Return the needs of a method beside the student's logits."""
+    function = METHODS[name]
+    parameters, is_declared = inspect.signature(function).parameters, declaration_of(function).needs_labels
+    needs = {
+        "teacher": needs_teacher(name),
+        "labels of all images": is_declared,
+        "student layer": marked_knobs(function, StudentLayer),
+        "teacher layer": marked_knobs(function, TeacherLayer),
+        "trained module": "module" in parameters,
+        "first stage": marked_knobs(function, FirstStage),
+        "epoch": "progress" in parameters,
+        "numbers of the images": "indices" in parameters,
+        "images": "images" in parameters,
+    }
+    return tuple(need for need, is_needed in needs.items() if is_needed)
 
 
 def method_formula(name: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, normalize
+from torch.nn.functional import cross_entropy, normalize
 
 from trainables.declare import declare
 from trainables.knobs import Amount, StudentLayer, TeacherLayer, TeacherWeight
+from trainables.methods.maps import match_maps
 from trainables.methods.terms import at_least_float32
 from trainables.output import Output
 
@@ -42,7 +43,7 @@ def attention(
     """
     student_map = _attention_map(student.features[guided])
     teacher_map = _attention_map(teacher.features[hint]).detach()
-    student_map, teacher_map = _match_grids(student_map, teacher_map)
+    student_map, teacher_map = _match_attention(student_map, teacher_map)
     difference = normalize(student_map.flatten(1), dim=-1) - normalize(teacher_map.flatten(1), dim=-1)
     hard = cross_entropy(student.logits, labels, reduction="none")
     return alpha * beta * difference.square().mean(-1) + (1 - alpha) * hard
@@ -54,12 +55,11 @@ def _attention_map(activations: Tensor) -> Tensor:
     return squares.mean(1) if squares.ndim > 2 else squares
 
 
-def _match_grids(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Average both maps down to the smaller height and width."""
+def _match_attention(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two maps on one grid, or two vectors of equal length."""
     if first.shape == second.shape:
         return first, second
     if first.ndim != 3 or second.ndim != 3:
         shapes = " and ".join(str([*grid.shape[1:]]) for grid in (first, second))
         raise ValueError(f"method attention: positions {shapes} do not match; expected two grids or equal vectors")
-    grid = (min(first.shape[1], second.shape[1]), min(first.shape[2], second.shape[2]))
-    return adaptive_avg_pool2d(first, grid), adaptive_avg_pool2d(second, grid)
+    return match_maps(first, second)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
 from trainables.knobs import Amount, TeacherWeight, Temperature
-from trainables.methods.terms import kl_divergence
+from trainables.methods.terms import (
+    STANDARDIZE_FORMULA,
+    kl_divergence,
+    logit_pair,
+    split_target,
+    target_against_others,
+)
 from trainables.output import Output
 
 
 @declare(
     formula="alpha · T² · (KL(true class or another) + beta · KL(among the others)) + (1 − alpha) · CE(student, "
-    "labels), KL from the teacher's softmax(· / T) to the student's",
+    "labels), KL from the teacher's softmax(· / T) to the student's; " + STANDARDIZE_FORMULA,
     paper="Zhao et al. (2022)",
     needs_labels=True,
 )
@@ -26,6 +31,7 @@ def decoupled(
     alpha: TeacherWeight,
     temperature: Temperature,
     beta: Amount = 8.0,
+    standardize: bool = False,
 ) -> Tensor:
     """Decoupled distillation: true class and other classes apart.
 
@@ -36,20 +42,12 @@ def decoupled(
         alpha: Weight of the teacher's term.
         temperature: Temperature T of both softmaxes.
         beta: Weight of the divergence among the other classes; the default is that of the paper's code.
+        standardize: Give logits zero mean and unit variance first.
     """
-    student_parts = _target_and_other_logits(student.logits, labels, temperature)
-    teacher_parts = _target_and_other_logits(teacher.logits, labels, temperature)
-    target, rest = (kl_divergence(*pair) for pair in zip(student_parts, teacher_parts, strict=True))
+    student_parts, teacher_parts = (
+        split_target(logits / temperature, labels) for logits in logit_pair(student, teacher, standardize)
+    )
+    target = kl_divergence(target_against_others(*student_parts), target_against_others(*teacher_parts))
+    rest = kl_divergence(student_parts[1], teacher_parts[1])
     hard = cross_entropy(student.logits, labels, reduction="none")
     return alpha * temperature**2 * (target + beta * rest) + (1 - alpha) * hard
-
-
-def _target_and_other_logits(logits: Tensor, labels: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Split logits into true class against rest, and the rest.
-
-    Returns [batch, 2] of the true class and of any other, and [batch, classes − 1] of the other classes.
-    """
-    classes = logits.shape[-1]
-    from_label = (labels[:, None] + torch.arange(classes, device=labels.device)) % classes
-    target, rest = (logits.gather(-1, from_label) / temperature).split([1, classes - 1], dim=-1)
-    return torch.cat([target, rest.logsumexp(-1, keepdim=True)], dim=-1), rest

@@ -7,12 +7,13 @@ from torch.nn.functional import cross_entropy, normalize
 
 from trainables.declare import declare
 from trainables.knobs import Amount, TeacherWeight, Temperature
+from trainables.methods.terms import STANDARDIZE_FORMULA, logit_pair
 from trainables.output import Output
 
 
 @declare(
     formula="alpha · T² · (beta · (1 − r(classes)) + gamma · (1 − r(batch))) + (1 − alpha) · CE(student, labels), r "
-    "the correlation of the student's and the teacher's softmax(· / T)",
+    "the correlation of the student's and the teacher's softmax(· / T); " + STANDARDIZE_FORMULA,
     paper="Huang et al. (2022)",
 )
 def dist(
@@ -24,6 +25,7 @@ def dist(
     temperature: Temperature,
     beta: Amount = 1.0,
     gamma: Amount = 1.0,
+    standardize: bool = False,
 ) -> Tensor:
     """Distillation of correlations instead of probabilities (DIST).
 
@@ -35,8 +37,9 @@ def dist(
         temperature: Temperature T of both softmaxes.
         beta: Weight of the correlation over classes; the default is that of the paper's code.
         gamma: Weight of the correlation over the batch; the default is that of the paper's code.
+        standardize: Give logits zero mean and unit variance first.
     """
-    p, q = ((logits / temperature).softmax(-1) for logits in (student.logits, teacher.logits.detach()))
+    p, q = ((logits / temperature).softmax(-1) for logits in logit_pair(student, teacher, standardize))
     relations = beta * (1 - _pearson_correlation(p, q, -1)) + gamma * (1 - _pearson_correlation(p, q, 0)).mean()
     hard = cross_entropy(student.logits, labels, reduction="none")
     return alpha * temperature**2 * relations + (1 - alpha) * hard

@@ -10,13 +10,13 @@ from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
 from trainables.knobs import TeacherWeight, Temperature
-from trainables.methods.terms import kl_divergence
+from trainables.methods.terms import STANDARDIZE_FORMULA, kl_divergence, logit_pair
 from trainables.output import Output, Progress
 
 
 @declare(
     formula="alpha · T² · KL(softmax(teacher / T) ‖ softmax(student / T)) + (1 − alpha) · CE(student, labels), T the "
-    "temperature, over the epochs towards final_temperature by temperature_path",
+    "temperature, over the epochs towards final_temperature by temperature_path; " + STANDARDIZE_FORMULA,
     paper="Hinton, Vinyals & Dean (2015), section 2",
 )
 def hinton(
@@ -29,6 +29,7 @@ def hinton(
     temperature: Temperature,
     final_temperature: Temperature | None = None,
     temperature_path: Literal["linear", "cosine"] = "linear",
+    standardize: bool = False,
 ) -> Tensor:
     """Knowledge distillation with softened outputs.
 
@@ -39,10 +40,11 @@ def hinton(
         temperature: Temperature T of both softmaxes, in the first epoch if there is a final one.
         final_temperature: Temperature in the last epoch; by default T is the same in all epochs.
         temperature_path: Course of T over the epochs, from the first to the final temperature.
+        standardize: Give logits zero mean and unit variance first (Sun et al. 2024).
     """
     if final_temperature is not None:
         temperature = temperature + (final_temperature - temperature) * _path_position(progress, temperature_path)
-    soft = kl_divergence(student.logits / temperature, teacher.logits / temperature)
+    soft = kl_divergence(*(logits / temperature for logits in logit_pair(student, teacher, standardize)))
     hard = cross_entropy(student.logits, labels, reduction="none")
     return alpha * temperature**2 * soft + (1 - alpha) * hard
 

@@ -18,8 +18,8 @@ def map_shape(shape: torch.Size) -> torch.Size:
 
 
 def match_maps(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Average both maps down to the smaller height and width."""
-    if first.shape[2:] == second.shape[2:]:
+    """Average maps [..., height, width] down to the smaller height and width."""
+    if first.shape[-2:] == second.shape[-2:]:
         return first, second
-    grid = (min(first.shape[2], second.shape[2]), min(first.shape[3], second.shape[3]))
+    grid = (min(first.shape[-2], second.shape[-2]), min(first.shape[-1], second.shape[-1]))
     return adaptive_avg_pool2d(first, grid), adaptive_avg_pool2d(second, grid)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
 from trainables.knobs import TeacherWeight, Temperature
-from trainables.methods.terms import kl_divergence, standardize_logits
+from trainables.methods.hinton import hinton
 from trainables.output import Output
 
 
@@ -21,14 +20,12 @@ def standardized(
 ) -> Tensor:
     """Distillation of standardized logits.
 
-    Algorithms 1 and 2 of the paper: the student's logits may differ in size from the teacher's. The variance is that of
-    the classes present, divided by their number.
+    It is `hinton` with `standardize: true`, a knob of other methods, too. Algorithms 1 and 2 of the paper: the
+    student's logits may differ in size from the teacher's. The variance is that of the classes present, divided by
+    their number.
 
     Args:
         alpha: Weight of the teacher's term.
         temperature: Temperature T of both softmaxes.
     """
-    student_logits, teacher_logits = (standardize_logits(output.logits) for output in (student, teacher))
-    soft = kl_divergence(student_logits / temperature, teacher_logits / temperature)
-    hard = cross_entropy(student.logits, labels, reduction="none")
-    return alpha * temperature**2 * soft + (1 - alpha) * hard
+    return hinton(student, teacher, labels, alpha=alpha, temperature=temperature, standardize=True)

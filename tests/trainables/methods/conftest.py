@@ -100,13 +100,17 @@ def knobs() -> Callable[..., dict[str, Any]]:
 
     def draw(field: dict[str, Any], knob: str, seed: int) -> Any:
         field = next(option for option in field.get("anyOf", [field]) if option.get("type") != "null")
-        if "enum" in field or field["type"] == "boolean":
-            return field.get("enum", [True, False])[seed % 2]
+        if "enum" in field:
+            return field["enum"][seed % 2]
+        if field["type"] == "boolean":
+            return field["default"] != bool(seed % 2)
+        if field["type"] == "array":
+            return [draw(field["items"], f"{knob}{i}", seed) for i in range(2)]
         low = field.get("minimum", field.get("exclusiveMinimum"))
         if field["type"] == "integer":
             return low + 1 + seed % 3
         assert field["type"] == "number", f"no random values for {field['type']}"
-        high = field.get("maximum", field.get("exclusiveMaximum", low + 8.1))
+        high = min(field.get("maximum", field.get("exclusiveMaximum", low + 8.1)), low + 8.1)
         return random.Random(knob).uniform(low + 0.1, high - 0.1)
 
     return knobs_of
