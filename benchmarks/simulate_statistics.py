@@ -15,8 +15,8 @@ import numpy
 from results import markdown, stats
 from results.selection import differences_to_last, selection_quantile
 
-EXPERIMENTS = 2000
-TABLES = 400  # for the analysis of variance
+EXPERIMENTS = 1000
+TABLES = 1000  # for the analysis of variance
 SIMULATIONS = 200  # inside one interval
 CORRELATION = 0.5
 ROWS, COLUMNS = 4, 6
@@ -129,7 +129,7 @@ def statistics_table() -> str:
     """Return all rates as Markdown."""
     lines = [list(HEADS)]
     for scenario in (*TABLE, *SEARCH, *POWER):
-        rates = error_rates(scenario, EXPERIMENTS if not scenario.effect else EXPERIMENTS // 4)
+        rates = error_rates(scenario)
         numbers = [f"{100 * rates.gains:.1f}", f"{100 * rates.covered:.1f}", f"{rates.half:.2f}"]
         bound = f"{100 * oracle_power(scenario):.1f}" if scenario.effect else "–"
         lines.append([scenario.name, str(scenario.seeds), scenario.noise, f"{scenario.effect:g}", *numbers, bound])

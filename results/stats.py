@@ -21,6 +21,7 @@ LEVEL = 0.05
 SIMULATIONS = 4000  # of an analysis of variance if cells differ in variance
 MOST_PRODUCTS = 4e8  # multiplications for them: large tables get fewer
 FEWEST_SIMULATIONS = 200
+VARIANCE_FREEDOM = 0.4  # of the degrees of freedom of a shrunk variance: shrinkage takes the prior for known
 Array = numpy.ndarray
 Numbers = Sequence[float] | Array
 
@@ -93,38 +94,32 @@ def effects(values: Numbers, rows: Sequence, columns: Sequence, blocks: Sequence
     models = {name: _least_squares(y, block, *rest) for name, rest in parts.items()}
     pairs = {name: (model, full if name == "interaction" else with_both) for name, model in models.items()}
     tested = [_model_effect(name, *pair, full, len(y)) for name, pair in pairs.items() if pair[1].rank > pair[0].rank]
-    deviations = _student_deviations(y, names, block)
-    if numpy.ptp(deviations) > 0:
+    model = _fit_cells(y, list(dict.fromkeys(names)), cell, block)
+    if numpy.ptp(model.variances) > 0:  # else the variances of the cells differ no more than by chance
         tested = [
-            effect._replace(
-                p=_simulated_p(effect, [(block, *parts[effect.name]), (block, row, column)], cell, deviations)
-            )
+            effect._replace(p=_simulated_p(effect, [(block, *parts[effect.name]), (block, row, column)], model))
             for effect in tested
         ]
     p_values = holm([effect.p for effect in tested])
     return [effect._replace(p=p) for effect, p in zip(tested, p_values, strict=True)]
 
 
-def _student_deviations(y: Array, names: list, block: Array) -> Array:
-    """Return the standard deviation of each student's cell, [students].
-
-    They are equal if the variances of the cells differ no more than by chance.
-    """
-    model = _fit_cells(y, list(dict.fromkeys(names)), indicators(names), block)
-    return model.cells @ numpy.sqrt(model.variances)
-
-
-def _simulated_p(effect: Effect, models: list[tuple[Array, ...]], cell: Array, deviations: Array) -> float:
+def _simulated_p(effect: Effect, models: list[tuple[Array, ...]], fitted: _CellModel) -> float:
     """Return the share of experiments without effects with as large an F.
 
-    `models` are those without and with the effect; the last of an interaction is that of all cells.
+    `models` are those without and with the effect; the last of an interaction is that of all cells. Each experiment has
+    cell variances of its own, drawn from the uncertainty of the estimated ones: as if these were known, F would be too
+    often large.
     """
-    block = models[0][0]
+    block, cell = models[0][0], fitted.cells
     designs = [*models[: 1 if effect.name == "interaction" else 2], (block, cell)]
     bases = [orthonormal_basis(*parts) for parts in designs]
     products = sum(basis.size for basis in bases)
     count = int(numpy.clip(MOST_PRODUCTS // products, FEWEST_SIMULATIONS, SIMULATIONS))
-    noise = numpy.random.default_rng(0).standard_normal((count, len(deviations))) * deviations
+    random = numpy.random.default_rng(0)
+    noise = random.standard_normal((count, len(fitted.y))) * (cell @ numpy.sqrt(fitted.variances))
+    freedoms = VARIANCE_FREEDOM * fitted.freedoms
+    noise *= numpy.sqrt(freedoms / random.chisquare(freedoms, (count, len(freedoms)))) @ cell.T
     squares = [((noise @ basis) ** 2).sum(1) for basis in bases]
     explained = (squares[1] - squares[0]) / effect.freedom
     residual = ((noise**2).sum(1) - squares[-1]) / effect.residual_freedom

@@ -115,9 +115,15 @@ def test_cells_of_a_noisy_column_share_their_variance():
     ],
 )
 def test_a_gain_without_an_effect_is_rare(scenario, most_gains, fewest_covered):
-    """Bounds for 150 experiments; docs/explanation/numbers.md has the rates of 2,000."""
+    """Bounds for 150 experiments; docs/explanation/numbers.md has the rates of 1,000."""
     rates = simulation.error_rates(scenario, experiments=150)
     assert rates.gains <= most_gains and rates.covered >= fewest_covered
+
+
+def test_known_noise_bounds_the_power():
+    """Of two means of five, one standard deviation apart: the normal distribution's own number."""
+    bound = simulation.oracle_power(simulation.Scenario(5, effect=1.0, confirmed=1))
+    assert bound == pytest.approx(scipy_stats.norm.sf(1.645 - 1 / numpy.sqrt(2 / 5)), abs=0.015)
 
 
 def test_holm_by_hand():
