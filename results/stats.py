@@ -21,7 +21,6 @@ LEVEL = 0.05
 SIMULATIONS = 4000  # of an analysis of variance if cells differ in variance
 MOST_PRODUCTS = 4e8  # multiplications for them: large tables get fewer
 FEWEST_SIMULATIONS = 200
-VARIANCE_FREEDOM = 0.4  # of the degrees of freedom of a shrunk variance: shrinkage takes the prior for known
 Array = numpy.ndarray
 Numbers = Sequence[float] | Array
 
@@ -118,7 +117,7 @@ def _simulated_p(effect: Effect, models: list[tuple[Array, ...]], fitted: _CellM
     count = int(numpy.clip(MOST_PRODUCTS // products, FEWEST_SIMULATIONS, SIMULATIONS))
     random = numpy.random.default_rng(0)
     noise = random.standard_normal((count, len(fitted.y))) * (cell @ numpy.sqrt(fitted.variances))
-    freedoms = VARIANCE_FREEDOM * fitted.freedoms
+    freedoms = fitted.freedoms
     noise *= numpy.sqrt(freedoms / random.chisquare(freedoms, (count, len(freedoms)))) @ cell.T
     squares = [((noise @ basis) ** 2).sum(1) for basis in bases]
     explained = (squares[1] - squares[0]) / effect.freedom

@@ -59,6 +59,16 @@ def trials(folder: Path) -> dict[str, tuple]:
     return by_student
 
 
+def test_the_best_trial_is_a_distilled_student_even_below_a_baseline(empty):
+    built = empty()
+    built.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 0)
+    trial = built.student("baseline", {}, 0)
+    built.epoch(trial, 5, 0.999)
+    built.row(trial, kind="end", status="finished", reason=None, test_accuracy=0.999)
+    write_journal(built.folder)
+    assert study(built.folder).best_trial.user_attrs["stage"] == "explore"
+
+
 def test_trials_agree_with_the_student_table(broken):
     write_journal(broken)
     rows, stored = load_experiment(broken).students.set_index("trial"), trials(broken)
