@@ -140,7 +140,8 @@ def number_text(line: pandas.Series, name: str) -> str:
     if name == "gain":
         return _gain_text(line)
     deviation = line[DEVIATIONS[name]] if name in DEVIATIONS else float("nan")
-    mark = "= " * bool(name == "test_accuracy" and line.get("tied") is True)
+    is_tied = name == "test_accuracy" and "tied" in line and not pandas.isna(line["tied"]) and line["tied"]
+    mark = "= " * bool(is_tied)
     return mark + format_number(name, line[name], deviation)
 
 

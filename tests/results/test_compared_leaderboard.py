@@ -9,6 +9,7 @@ import pytest
 from results import markdown
 from results.compared_leaderboard import compared_leaderboard
 from results.experiment import load_experiment
+from results.text_tables import leaderboard_texts
 from results.verdict import experiment_verdict
 
 ALPHA, HEAT = "method.alpha", "method.temperature"
@@ -36,8 +37,12 @@ def test_ties_are_those_of_the_table(full):
 
 
 def test_the_student_alone_is_tested_too(build):
-    lines = compared_leaderboard(load_experiment(build(noise=0.5).done()))
+    experiment = load_experiment(build(noise=0.5).done())
+    lines = compared_leaderboard(experiment)
     assert lines[lines["stage"] == "baseline"]["tied"].notna().all() and lines["tied"].sum() > 3
+    for table in (lines, lines.drop(columns=[HEAT, ALPHA])):  # as on a narrow terminal
+        texts = leaderboard_texts(table, ["test_accuracy", "n"])
+        assert sum(text.startswith("= ") for row in texts for text in row) == lines["tied"].sum()
 
 
 def test_one_seed_has_gains_without_interval_and_no_ties(single):
