@@ -14,6 +14,7 @@ import ray
 from ray._raylet import GcsClient  # type: ignore[attr-defined]
 
 from search.cluster.nodes import TrainingNodes
+from search.cluster.private_node import private_node
 from search.cluster.restart_plan import ray_watched
 from search.cluster.scratch import scratch_folder
 from search.cluster.signals import signals_ignored
@@ -151,7 +152,8 @@ def _private_ray(store_bytes: int) -> Iterator[None]:
 def _start_private_ray(**options: Any) -> None:
     ensure_token()
     try:
-        _init_ray(address="local", include_dashboard=False, **options)
+        with private_node():
+            _init_ray(address="local", include_dashboard=False, **options)
     except Exception as error:  # Ray raises bare exceptions here
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"Ray does not start: {reason} Is the machine very busy, or short of memory or disk?") from None

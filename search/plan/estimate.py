@@ -15,6 +15,7 @@ from search.plan import footprint
 from search.plan.dummy_teacher import dummy_distillation_data
 from search.students.candidates import all_teacher_recipes, students_per_teacher
 from search.students.spec import StudentSpec
+from search.trials.short_teachers import is_short_training
 from spaces.recipe import Recipe
 from spaces.space import Space
 from trainables.augment import view_count
@@ -74,7 +75,8 @@ def estimate_plan(
     students = _count_students(space, grid)
     total = sum(students.values())
     teachers = all_teacher_recipes(students_per_teacher(space))
-    new_teachers = all_teacher_recipes(_students_without_cached_teacher(space, data))
+    uncached = _students_without_cached_teacher(space, data)
+    new_teachers = all_teacher_recipes(uncached)
     outputs = requested_outputs(space.fill(values, 0) for values in space.probes())
     timed = space.fill(space.probes()[-1], space.seeds[0], space.teacher_seeds[0])
     pace = measure_pace(timed, data, max(1, int(space.resources.cpus)))
@@ -82,7 +84,8 @@ def estimate_plan(
     student_seconds = _timed_epochs(space, timed, data, grid) * pace.epoch_seconds
     student_seconds += len(data.test.labels) * pace.image_seconds
     student_seconds += STUDENT_COST * import_seconds
-    teacher_process = bool(new_teachers or (teachers and outputs != LOGITS_ONLY))  # imports once more
+    teacher_process = any(not is_short_training(student.recipe, data, outputs) for student in uncached)
+    teacher_process |= bool(teachers) and outputs != LOGITS_ONLY  # a process that imports once more
     seconds = (STARTUP_COST + teacher_process) * import_seconds + -(-total // workers) * student_seconds
     teacher_seconds = sum(_teacher_seconds(teacher, data, outputs) for teacher in new_teachers)
     networks = (space.fill(values, 0).network for values in space.probes())

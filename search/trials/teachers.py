@@ -1,14 +1,14 @@
 """Teachers of a search, trained before their students.
 
-Each is trained once, as a Ray task on all free CPUs of a node.
+Each is trained once, as a Ray task on all free CPUs of a node. A teacher that trains in less time than a worker needs
+to start is trained in the driver.
 """
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from threading import Timer
 from typing import Any
 
@@ -23,20 +23,25 @@ from search.cluster.worker_setup import UnfitWorkerError, WorkerSetup, set_up_wo
 from search.students.spec import StudentSpec
 from search.trials.callback import MAX_RETRIES
 from search.trials.controller import WAIT_SECONDS
+from search.trials.short_teachers import (
+    events_and_warnings,
+    is_short_training,
+    load_quietly,
+    teacher_error,
+    train_in_this_process,
+)
 from search.trials.tuner import SearchContext
 from spaces.errors import UserError
 from spaces.recipe import Recipe
 from trainables.data import Dataset
+from trainables.device import process_device
 from trainables.distillation_data import RequestedOutputs, TeacherOutputs
-from trainables.fit import EpochResult, TrainingState
+from trainables.fit import EpochResult
 from trainables.teachers.home import CacheHome
 from trainables.teachers.train import (
     LOGITS_ONLY,
     OutputsStarted,
-    TeacherResult,
     TrainingStarted,
-    load_cached_teacher,
-    train_teacher,
 )
 
 
@@ -63,7 +68,7 @@ def obtain_teacher(
                 context.display.begin_wait(f"teacher {item.model}: computing its logits")
                 context.display.console.print(line, highlight=False, markup=False, soft_wrap=True)
     except ray.exceptions.RayTaskError as error:
-        raise _teacher_error(name, error.cause) from None
+        raise teacher_error(name, error.cause) from None
     _save_records(context, student, item.record)
     return item.record["key"], item.outputs
 
@@ -85,8 +90,12 @@ def _teacher_events(context: SearchContext, student: StudentSpec, requested: Req
     It is trained on the node with the most free CPUs. If its process dies, another one resumes after its last epoch.
     Ray's own retry cannot do that: it skips as many items as were yielded before, and a resumed teacher yields fewer.
     """
-    if requested == LOGITS_ONLY and (result := _load_quietly(student.recipe, context.data)):
+    if requested == LOGITS_ONLY and (result := load_quietly(student.recipe, context.data)):
         yield result
+        return
+    if _may_train_here(context) and is_short_training(student.recipe, context.data, requested):
+        place = _wait_for_place(context)
+        yield from train_in_this_process(student.recipe, context.data, context.teacher_home, place.cpus)
         return
     retry = 0
     while True:
@@ -108,6 +117,14 @@ def _teacher_events(context: SearchContext, student: StudentSpec, requested: Req
             if retry > MAX_RETRIES:
                 raise UserError(f"teacher: its worker process died {retry} times: {_error_summary(error)}") from None
             yield f"teacher: its worker process died; it goes on from its last epoch (retry {retry} of {MAX_RETRIES})"
+
+
+def _may_train_here(context: SearchContext) -> bool:
+    """Return True if the driver may train a teacher.
+
+    Code of plugins may end its process, and the driver would keep the memory of a GPU.
+    """
+    return context.nodes.single_machine and not context.setup.plugins and process_device().type == "cpu"
 
 
 def _start_training(
@@ -147,24 +164,9 @@ def _named_wait(context: SearchContext, reason: str) -> Iterator[None]:
         timer.cancel()
 
 
-def _load_quietly(recipe: Recipe, data: Dataset) -> TeacherResult | None:
-    """Load a cached teacher in this process.
-
-    This saves the start of a worker. Warnings and errors are dropped here: the worker repeats and handles them.
-    """
-    with _captured_warnings(), suppress(OSError, RuntimeError, UserError):
-        return load_cached_teacher(recipe, data)
-    return None
-
-
 def _teacher_gpus(context: SearchContext) -> float:
     """Return the GPUs of one student, at most one."""
     return min(1, context.space.resources.gpus or 0)
-
-
-def _teacher_error(name: str, cause: Exception) -> UserError:
-    """Describe the failure of a teacher without the remote traceback."""
-    return cause if isinstance(cause, UserError) else UserError(f"{name}: {type(cause).__name__}: {cause}")
 
 
 def _error_summary(error: Exception) -> str:
@@ -180,32 +182,7 @@ def _train_on_ray(
     home: CacheHome,
     cpus: int,
 ) -> Iterator:
-    """Yield the events of `train_teacher`, its result, and warnings.
-
-    Warnings are strings, because this process has no console. Epochs are sent without their state.
-    """
+    """Yield the events of `train_teacher`, its result, and warnings."""
     set_up_worker(setup)
     torch.set_num_threads(cpus)
-    with _captured_warnings() as lines:
-        for item in train_teacher(recipe, data, requested, home):
-            yield from (lines.pop(0) for _ in list(lines))
-            if isinstance(item, EpochResult):
-                yield item._replace(state=TrainingState(item.epoch, 0, {}, {}, {}))
-            elif isinstance(item, TeacherResult) and not home.is_single_machine:
-                yield item._replace(outputs=item.outputs.by_value())
-            else:
-                yield item
-
-
-@contextmanager
-def _captured_warnings() -> Iterator[list[str]]:
-    """Collect the warnings of the training code as lines."""
-    lines: list[str] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("trainables")
-    logger.addHandler(handler)
-    try:
-        yield lines
-    finally:
-        logger.removeHandler(handler)
+    yield from events_and_warnings(recipe, data, requested, home)

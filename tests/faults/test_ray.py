@@ -159,7 +159,7 @@ METHODS["deadly"] = deadly
 
 @pytest.mark.slow
 def test_a_teacher_resumes_after_its_process_died(tmp_path, places, start, slow_space, tally):
-    teacher = {"model": {"name": "mlp", "hidden": [91]}, "train": {"epochs": 12, "batch_size": 8}}
+    teacher = {"model": {"name": "mlp", "hidden": [91]}, "train": {"epochs": 12, "batch_size": 4}}  # not a short one
     space, folder = slow_space(tmp_path, teacher=teacher, seeds=[0]), tmp_path / "run"
     before = set(places.glob("teachers/*"))
     run = start(space, folder)

@@ -132,9 +132,13 @@ def test_unusual_trainings_can_be_timed(space, digits, parts):
     assert measure_pace(tiny.fill({}, 0), digits).epoch_seconds > 0
 
 
-@pytest.mark.parametrize(("method", "times"), [({"name": "none"}, STARTUP_COST), (PLAIN, STARTUP_COST + 1)])
-def test_processes_that_import_count_import_time(space, digits, monkeypatch, method, times):
-    """Ray, its workers, the tables, and in part each student; and the process of a teacher that is not cached."""
+@pytest.mark.parametrize(
+    ("method", "short_seconds", "times"),
+    [({"name": "none"}, 0.0, STARTUP_COST), (PLAIN, 0.0, STARTUP_COST + 1), (PLAIN, 1000.0, STARTUP_COST)],
+)
+def test_processes_that_import_count_import_time(space, digits, monkeypatch, method, short_seconds, times):
+    """Ray, its workers, the tables, and in part each student; and the process of a teacher that trains for long."""
+    monkeypatch.setattr("search.trials.short_teachers.SHORT_SECONDS", short_seconds)
     monkeypatch.setattr("search.plan.estimate.measure_pace", lambda *_: Pace(1.0, 0.0))
     searched, students = space(method=method), []
     for imports in (2.0, 12.0):

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from results import records
 from search.cluster.nodes import TeacherPlace
 from search.cluster.worker_setup import local_setup
-from search.trials import teachers
+from search.trials import short_teachers, teachers
+from spaces.errors import UserError
 from trainables.data.array_file import MappedArray
 from trainables.distillation_data import RequestedOutputs, TeacherOutputs
 from trainables.teachers.cache import teacher_folder
@@ -73,6 +75,7 @@ class LocalTask:
 @pytest.fixture
 def ray_task(monkeypatch):
     task = LocalTask()
+    monkeypatch.setattr(short_teachers, "SHORT_SECONDS", 0.0)
     monkeypatch.setattr(teachers, "_train_on_ray", task)
     monkeypatch.setattr(teachers.ray, "get", lambda item: item)
     return task
@@ -86,13 +89,15 @@ def make_teacher(monkeypatch, tmp_path, digits, space):
     """
     monkeypatch.setenv("KD_CACHE", str(tmp_path / "cache"))
 
-    def make(**parts):
+    def make(setup=NO_SETUP, single_machine=True, **parts):
         built = space(**parts)
         recipe = built.fill(next(iter(built.probes())), 0)
         display = SimpleNamespace(begin_wait=lambda text: None)
-        nodes = SimpleNamespace(teacher_place=lambda _: TeacherPlace("0" * 56, "here", 1))
+        nodes = SimpleNamespace(
+            teacher_place=lambda _: TeacherPlace("0" * 56, "here", 3), single_machine=single_machine
+        )
         context = SimpleNamespace(
-            data=digits, space=built, display=display, setup=NO_SETUP, teacher_home=CacheHome(), nodes=nodes
+            data=digits, space=built, display=display, setup=setup, teacher_home=CacheHome(), nodes=nodes
         )
         student = SimpleNamespace(recipe=recipe)
         return recipe, lambda requested=LOGITS_ONLY: list(teachers._teacher_events(context, student, requested))
@@ -115,6 +120,37 @@ def test_more_outputs_of_a_cached_teacher_are_computed_on_ray(ray_task, make_tea
     events()
     assert events(RequestedOutputs(layers=("relu1",)))[-1].outputs.features
     assert ray_task.calls == 2
+
+
+def test_a_short_teacher_is_trained_in_the_driver_with_the_same_bits(ray_task, make_teacher, monkeypatch, tmp_path):
+    _, events = make_teacher()
+    on_ray = events()[-1]
+    monkeypatch.setattr(short_teachers, "SHORT_SECONDS", 2.0)
+    monkeypatch.setenv("KD_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr(torch, "set_num_threads", (threads := []).append)
+    *epochs, here = events()
+    assert ray_task.calls == 1 and (threads[0], threads[-1]) == (3, torch.get_num_threads())
+    assert [type(event).__name__ for event in epochs] == ["TrainingStarted", *["EpochResult"] * (len(epochs) - 1)]
+    assert (here.outputs.train == on_ray.outputs.train).all() and here.record["key"] == on_ray.record["key"]
+
+
+@pytest.mark.parametrize("change", ["plugin", "cluster", "layers"])
+def test_other_teachers_are_trained_on_ray(ray_task, make_teacher, monkeypatch, change):
+    monkeypatch.setattr(short_teachers, "SHORT_SECONDS", 2.0)
+    _, events = make_teacher(
+        setup=local_setup({"a.py": b""}) if change == "plugin" else NO_SETUP, single_machine=change != "cluster"
+    )
+    events(RequestedOutputs(layers=("relu1",)) if change == "layers" else LOGITS_ONLY)
+    assert ray_task.calls == 1
+
+
+def test_an_error_in_the_driver_names_the_teacher(make_teacher, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(short_teachers, "train_teacher", fail)
+    with pytest.raises(UserError, match=r"^teacher mlp: RuntimeError: out of luck$"):
+        make_teacher()[1]()
 
 
 class OtherMachine(CacheHome):
@@ -141,7 +177,7 @@ def test_a_failed_read_is_repeated_on_ray(ray_task, make_teacher, monkeypatch, e
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(teachers, "load_cached_teacher", fail)
+    monkeypatch.setattr(short_teachers, "load_cached_teacher", fail)
     assert events()[-1].record["cached"]
     assert ray_task.calls == 2
 
