@@ -61,24 +61,24 @@ def run_stages(context: SearchContext, deadline: float) -> None:
         _explore_adaptively(context, deadline)
         if not space.confirm:
             _train_baselines(context, "explore", space.seeds, deadline)
-    if space.confirm and (winners := _stage_winners(context, "explore", space.confirm.top)):
-        if space.confirm.top and not space.search.metrics and len(winners) < space.confirm.top:
-            _print_stage_line(
-                context, f"confirm: {len(winners)} of {space.confirm.top}; no more students finished explore"
-            )
-        students = students_for_seeds(space, winners, "confirm", space.confirm.seeds)
+    confirm = space.confirm
+    if confirm and (winners := _stage_winners(context, "explore", confirm.top, confirm.per)):
+        if confirm.top and not confirm.per and not space.search.metrics and len(winners) < confirm.top:
+            _print_stage_line(context, f"confirm: {len(winners)} of {confirm.top}; no more students finished explore")
+        students = students_for_seeds(space, winners, "confirm", confirm.seeds)
         _train_stage(context, "confirm", [student for student in students if student.stage == "confirm"])
-        _train_baselines(context, "confirm", space.confirm.seeds, deadline)
+        _train_baselines(context, "confirm", confirm.seeds, deadline)
 
 
 def _train_baselines(context: SearchContext, stage: str, seeds: Sequence[int], deadline: float) -> None:
-    """Train the baseline of a stage's best student, or of its front.
+    """Train the baseline of the best student, or of all compared ones.
 
     It has the same network, rates and seeds, and no teacher. If the space says so, its training values are searched
     first, and the best of them are trained with these seeds too.
     """
     space = context.space
-    winners = _stage_winners(context, stage, None if space.search.metrics else 1)
+    all_compared = bool(space.search.metrics or (space.confirm and space.confirm.per))
+    winners = _stage_winners(context, stage, None if all_compared else 1)
     settings = list(winners)
     if space.baseline and winners:
         searched = BaselineSpace(space, winners[0])
@@ -89,7 +89,9 @@ def _train_baselines(context: SearchContext, stage: str, seeds: Sequence[int], d
     _train_stage(context, "baseline", [student for student in students if student.stage == "baseline"])
 
 
-def _stage_winners(context: SearchContext, stage: str, top: int | None) -> list[dict[str, Any]]:
+def _stage_winners(
+    context: SearchContext, stage: str, top: int | None, knob: str | None = None
+) -> list[dict[str, Any]]:
     """Return the values of a stage's best configurations or of its front.
 
     Students without validation images are ranked by their configurations in exploration. Prints a line if no student
@@ -105,7 +107,7 @@ def _stage_winners(context: SearchContext, stage: str, top: int | None) -> list[
         finished = finished_configurations(past, stage)
         best = [configuration for configuration in ranked if configuration.values in finished][:top]
     else:
-        best = best_configurations(past, stage, space.search.objectives, top)
+        best = best_configurations(past, stage, space.search.objectives, top, knob)
     winners = [configuration.values for configuration in best]
     if not winners:
         _print_stage_line(

@@ -111,6 +111,21 @@ def _check_confirm_images(sections: Sections, template: Node) -> Iterator[Proble
             return
 
 
+def _check_confirmed_knob(sections: Sections, template: Node) -> Iterator[Problem]:
+    knob = sections.confirm.per if sections.confirm else None
+    if knob is None:
+        return
+    domains: dict[str, list[object]] = {}
+    for path, domain in find_domains(template):
+        domains.setdefault(path, []).append(domain)
+    if knob not in domains:
+        yield "confirm.per", f"{knob} is not a knob of this space{did_you_mean(knob, list(domains))}"
+    elif not all(isinstance(domain, Choice) for domain in domains[knob]):
+        yield "confirm.per", f"{knob} is searched over a range; expected a knob with options"
+    elif sections.search.metrics:
+        yield "confirm.per", "found beside metrics, which confirm their front; remove one of both"
+
+
 def _check_table_knobs(sections: Sections, template: Node) -> Iterator[Problem]:
     if sections.table is None:
         return
@@ -132,5 +147,6 @@ _RULES = (
     ({"search", "baseline", "knobs"}, _check_baseline),
     ({"confirm", "seeds"}, _check_confirm_seeds),
     ({"confirm", "search", "knobs"}, _check_confirm_images),
+    ({"confirm", "search", "knobs"}, _check_confirmed_knob),
     ({"table", "knobs"}, _check_table_knobs),
 )

@@ -112,6 +112,9 @@ class Confirm(StrictModel):
     top: Count | None = Field(
         default=None, description="Configurations to train again; 3 by default, or the front of several metrics"
     )
+    per: str | None = Field(
+        default=None, description="Knob, such as method: so many configurations of each of its options; none by default"
+    )
     seeds: Seeds = Field(description="Seeds of these students; none of them may be in seeds")
     train_on: Literal["train", "all"] = Field(
         default="train",

@@ -12,6 +12,7 @@ from results.fronts import objective_value, pareto_front, spread_evenly
 from results.students import History
 from search.algorithms.modes import METRIC_MODES
 from search.students.spec import student_status
+from spaces.label import label_text
 
 
 class RankedConfiguration(NamedTuple):
@@ -23,13 +24,16 @@ class RankedConfiguration(NamedTuple):
 
 
 def best_configurations(
-    histories: Iterable[History], stage: str, objectives: Sequence[str], top: int | None
+    histories: Iterable[History], stage: str, objectives: Sequence[str], top: int | None, knob: str | None = None
 ) -> list[RankedConfiguration]:
     """Return the best configurations of a stage by the first objective.
 
-    With several objectives they are members of the front, spread evenly over it. `top` limits their number.
+    With several objectives they are members of the front, spread evenly over it. `top` limits their number, or their
+    number for each option of a `knob`.
     """
     ranked = rank_configurations(histories, stage, objectives[0])
+    if knob is not None:
+        return _best_of_each(ranked, knob, top)
     if len(objectives) == 1:
         return ranked[:top]
     points = [
@@ -38,6 +42,15 @@ def best_configurations(
     ]
     marks = pareto_front(points, objectives)
     return spread_evenly([item for item, mark in zip(ranked, marks, strict=True) if mark], top)
+
+
+def _best_of_each(ranked: Sequence[RankedConfiguration], knob: str, top: int | None) -> list[RankedConfiguration]:
+    """Return the first configurations of each option of a knob, in order."""
+    groups: dict[str, list[RankedConfiguration]] = defaultdict(list)
+    for configuration in ranked:
+        groups[label_text(configuration.values.get(knob))].append(configuration)
+    best = {id(configuration) for group in groups.values() for configuration in group[:top]}
+    return [configuration for configuration in ranked if id(configuration) in best]
 
 
 def rank_configurations(histories: Iterable[History], stage: str, metric: str) -> list[RankedConfiguration]:

@@ -16,6 +16,7 @@ from search.plan.dummy_teacher import dummy_distillation_data
 from search.students.candidates import all_teacher_recipes, students_per_teacher
 from search.students.spec import StudentSpec
 from search.trials.short_teachers import is_short_training
+from spaces.label import label_text
 from spaces.recipe import Recipe
 from spaces.space import Space
 from trainables.augment import view_count
@@ -101,15 +102,27 @@ def _count_students(space: Space, grid: Sequence[StudentSpec]) -> dict[str, int]
     else:
         students["explore"] = space.search.trials or 0
     if space.confirm:
-        confirmed = space.confirm.top or students["explore"]
+        options = _count_options(space, space.confirm.per)
+        confirmed = (space.confirm.top or students["explore"]) * options
         students["confirm"] = confirmed * len(space.confirm.seeds) * len(space.teacher_seeds)
-        students["baseline"] += len(space.confirm.seeds) * (confirmed if space.search.metrics else 1)
+        baselines = confirmed if space.search.metrics or not _is_of_method(space.confirm.per) else 1
+        students["baseline"] += len(space.confirm.seeds) * baselines
     elif space.search.algorithm != "grid":
         students["baseline"] = len(space.seeds) * (students["explore"] if space.search.metrics else 1)
     if space.baseline:  # its search, and the best of it with each seed
         repeats = (space.confirm.top or 1) * len(space.confirm.seeds) if space.confirm else len(space.seeds) - 1
         students["baseline"] += space.baseline.trials + repeats
     return dict(students)
+
+
+def _count_options(space: Space, knob: str | None) -> int:
+    """Return the number of options of a knob, 1 for none."""
+    return len({label_text(values[knob]) for values in space.probes() if knob in values}) if knob else 1
+
+
+def _is_of_method(knob: str | None) -> bool:
+    """Return True for a knob without effect on the baseline."""
+    return knob is None or knob.partition(".")[0] in ("method", "teacher")
 
 
 def _count_epochs(space: Space, students: dict[str, int], grid: Sequence[StudentSpec]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from results.students import histories
 from search import engine
-from search.algorithms.ranking import rank_configurations
+from search.algorithms.ranking import best_configurations, rank_configurations
 from search.cluster.restart_plan import RayLostError
 from search.students.spec import Pack, student_spec
 from spaces.errors import UserError
@@ -68,6 +68,17 @@ def test_stages_are_ranked_separately(space, trained, folder):
             trained(student_spec(searched, stage, {"method.alpha": alpha}, seed, 0), [accuracy])
     assert best_values(searched, folder, "explore", 1) == [{"method.alpha": 0.2}]
     assert best_values(searched, folder, "confirm", 1) == [{"method.alpha": 0.4}]
+
+
+def test_the_best_of_each_option_are_confirmed(space, trained, folder):
+    methods = [{**METHOD, "name": name, "alpha": {"choice": [0.2, 0.4, 0.6]}} for name in ("hinton", "standardized")]
+    searched = space(method={"choice": methods}, search={"algorithm": "grid"})
+    for name, accuracies in (("hinton", [0.7, 0.9, 0.8]), ("standardized", [0.6, 0.4, 0.5])):
+        for alpha, accuracy in zip((0.2, 0.4, 0.6), accuracies, strict=True):
+            trained(student_spec(searched, "explore", {"method": name, "method.alpha": alpha}, 0, 0), [accuracy])
+    for top, expected in ((1, [0.4, 0.2]), (2, [0.4, 0.6, 0.2, 0.6])):
+        best = best_configurations(histories(folder), "explore", ["val_accuracy"], top, "method")
+        assert [configuration.values["method.alpha"] for configuration in best] == expected
 
 
 def test_students_with_fewer_epochs_count_by_their_last_epoch(space, trained, folder):

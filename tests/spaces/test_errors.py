@@ -124,6 +124,16 @@ ONE = [
         "method: {alpha: {uniform: [0, 1]}, temperature: 4}\nsearch: {trials: 3}\nbaseline: {trials: 3}",
         "3: baseline.trials: nothing to search: no value of train is a domain, such as lr: {loguniform: [1e-4, 1e-2]}",
     ),
+    (
+        "method: {name: hinton, alpha: {choice: [0.1, 0.2]}, temperature: {uniform: [1, 9]}}\nsearch: {trials: 3}\n"
+        "confirm: {per: method.alfa, seeds: [3]}",
+        "3: confirm.per: method.alfa is not a knob of this space; did you mean method.alpha?",
+    ),
+    (
+        "method: {name: hinton, alpha: {choice: [0.1, 0.2]}, temperature: {uniform: [1, 9]}}\nsearch: {trials: 3}\n"
+        "confirm: {per: method.temperature, seeds: [3]}",
+        "3: confirm.per: method.temperature is searched over a range; expected a knob with options",
+    ),
     ("confirm: {top: 2, sedes: [4]}", "1: confirm.sedes: unknown key; did you mean seeds?"),
     ("confirm: {train_on: all}", "1: confirm.seeds: missing"),
     ("train_on: all", "1: train_on: unknown key; did you mean confirm: {train_on: …}?"),

@@ -57,6 +57,14 @@ def test_a_searched_baseline_is_counted(space, digits):
     assert confirmed.students == {"explore": 6, "baseline": 5 + (1 + 2) * 3, "confirm": 6}
 
 
+@pytest.mark.parametrize(("knob", "confirmed", "baselines"), [("method", 2, 1), ("train.lr", 3, 3)])
+def test_the_best_of_each_option_bring_their_baselines(space, digits, knob, confirmed, baselines):
+    methods = {"choice": [PLAIN, {**PLAIN, "name": "standardized"}]}
+    rates = {"batch_size": 64, "lr": {"choice": [0.1, 0.2, 0.3]}}
+    planned = plan(space(method=methods, train=rates, confirm={"per": knob, "top": 1, "seeds": [5, 6]}), digits)
+    assert planned.students == {"explore": 6, "baseline": 3 + 2 * baselines, "confirm": 2 * confirmed}
+
+
 def test_epochs_are_those_of_each_student_of_a_grid(space, digits):
     mixed = space(train={"epochs": {"choice": [2, 5]}, "batch_size": 64}, method=PLAIN)
     assert plan(mixed, digits).stage_epochs == {"explore": 2 + 5, "baseline": 2 + 5, "confirm": 0}
