@@ -59,7 +59,7 @@ INSERT = $(BIN)/python docs/insert.py
 EXPERIMENT_PAGES = $(wildcard docs/experiments/*.md)
 MEASURED = mnist_hinton2015 mnist_fitnets mnist_omitted mnist_subclass mnist2x5_subclass mnist_assistant mnist_multistudent mnist_ensemble \
  mnist_controls mnist_attention mnist_methods
-IMAGES = cifar10_plain tiny_imagenet_squeezenet folder_animals  # the heads of these spaces say what DATA must hold
+IMAGES = cifar10_plain cifar10_methods tiny_imagenet_squeezenet folder_animals  # the heads of these spaces say what DATA must hold
 AT_A_GLANCE = mnist_hinton mnist_search mnist_fitnets mnist2x5_subclass mnist_methods mnist_hinton2015
 
 .PHONY: numbers readme readme-quickstart schema docs

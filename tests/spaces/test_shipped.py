@@ -20,7 +20,12 @@ FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "spaces").rglob("*.yam
 
 def _keys() -> Iterator[tuple[Path, str]]:
     for file in FILES:
+        tried: set[str] = set()
         for path in read_document(ROOT / file).lines:
+            general = re.sub(r"\d+", "*", path)  # a key of several options once
+            if general in tried:
+                continue
+            tried.add(general)
             named = re.search(r"\bchoice\.\d+\.name$", path)  # an option without its name is another option
             if path and not named and not path.rpartition(".")[2].isdigit():
                 yield file, path

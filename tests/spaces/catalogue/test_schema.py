@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,8 @@ def test_shipped_space_is_valid_and_names_its_schema(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_misspelled_key_of_a_shipped_space(file: Path) -> None:
-    missed = [path for path, tree in mutated(read_document(ROOT / file).tree) if not faults(tree)]
-    assert missed == []
+    trees = {re.sub(r"\d+", "*", path): tree for path, tree in mutated(read_document(ROOT / file).tree)}  # options once
+    assert [path for path, tree in trees.items() if not faults(tree)] == []
 
 
 @pytest.mark.parametrize(
