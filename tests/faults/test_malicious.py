@@ -234,29 +234,19 @@ def named(space, trained, folder) -> Path:
     return folder
 
 
-@pytest.fixture
-def written(named: Path) -> Path:
+def test_names_are_plain_text_in_all_results(named: Path) -> None:
+    """One test, because the results take seconds: the report, the tables, and the names of the files."""
     rebuild_results(named)
-    return named
-
-
-def test_names_are_plain_text_in_the_report(written: Path) -> None:
-    page = paths.report_file(written).read_text()
+    page = paths.report_file(named).read_text()
     assert "alert(1)" in page  # shown as text
     assert not re.search(r"<script>\s*alert\(1\)|<img src=x", page)
-
-
-def test_names_do_not_break_markdown_tables(written: Path) -> None:
-    for path in written.glob("*.md"):
+    for path in named.glob("*.md"):
         text = path.read_text()
         assert not re.search(r"(?<!\\)<script>|(?<!\\)<img ", text), path
         tables = [line for line in text.splitlines() if line.startswith("|")]
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in tables}
         assert len(widths) <= 2, path  # the leaderboard, and the students that were left out
-
-
-def test_every_file_stays_in_the_folder(written: Path) -> None:
-    resolved = [path.resolve() for path in written.rglob("*")]
-    assert all(path.is_relative_to(written.resolve()) for path in resolved)
-    names = [path.name for path in written.rglob("*")]  # TensorBoard's are `alpha 0.3, seed 0`
+    resolved = [path.resolve() for path in named.rglob("*")]
+    assert all(path.is_relative_to(named.resolve()) for path in resolved)
+    names = [path.name for path in named.rglob("*")]  # TensorBoard's are `alpha 0.3, seed 0`
     assert all(re.fullmatch(r"[\w .,=+\[\]()-]+", name) for name in names), "a name went into a file name"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import optuna
 import pandas
@@ -33,10 +32,10 @@ TEACHER = {name: 0.61 + index / 100 for index, name in enumerate(METRIC_FIELDS)}
 TWO_CLASSES = {"classes": ["HP", "SSA"], "imbalance": 2.45}  # for which all metrics are shown
 
 
-@pytest.fixture
-def folder(empty) -> Path:
-    """One student and its teacher, with all metrics."""
-    build = empty()
+@pytest.fixture(scope="module")
+def experiment(synthetic, tmp_path_factory) -> Experiment:
+    """One student and its teacher, with all metrics; only to be read."""
+    build = synthetic.Build(tmp_path_factory.mktemp("metrics") / "run", synthetic.space())
     trial = build.student("explore", {"method.alpha": 0.5, "method.temperature": 4}, 0, end=None, epochs=0)
     val = {name: STUDENT[name] for name in VAL_FIELDS}
     test = {name: STUDENT[name] for name in TEST_FIELDS}
@@ -47,12 +46,7 @@ def folder(empty) -> Path:
     build.done()
     environment = records.read_environment(build.folder)
     records.save_environment(build.folder, {**environment, "data": environment["data"] | TWO_CLASSES})
-    return build.folder
-
-
-@pytest.fixture
-def experiment(folder) -> Experiment:
-    return rebuild_results(folder)
+    return rebuild_results(build.folder)
 
 
 @pytest.mark.parametrize("name", METRIC_FIELDS)

@@ -27,9 +27,16 @@ def copy(folder, tmp_path):
     return shutil.copytree(folder, tmp_path / "copy")
 
 
-def test_everything_is_rebuilt_from_the_rows(full, tmp_path):
-    folder = copy(full, tmp_path)
+@pytest.fixture(scope="module")
+def rebuilt(full, tmp_path_factory):
+    """A copy of the full grid with its results; only to be read."""
+    folder = copy(full, tmp_path_factory.mktemp("rebuilt"))
     rebuild_results(folder)
+    return folder
+
+
+def test_everything_is_rebuilt_from_the_rows(rebuilt, tmp_path):
+    folder = copy(rebuilt, tmp_path)
     assert all((folder / name).stat().st_size for name in FILES)
     assert (folder / "tensorboard").is_dir()
     first = {name: (folder / name).read_bytes() for name in FILES}
@@ -38,10 +45,8 @@ def test_everything_is_rebuilt_from_the_rows(full, tmp_path):
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
-def test_table_csv_has_one_line_per_cell(full, tmp_path):
-    folder = copy(full, tmp_path)
-    rebuild_results(folder)
-    table = pandas.read_csv(folder / "table.csv")
+def test_table_csv_has_one_line_per_cell(rebuilt):
+    table = pandas.read_csv(rebuilt / "table.csv")
     assert list(table.columns) == (
         [
             "method.alpha",
@@ -69,15 +74,16 @@ def test_a_running_experiment_keeps_its_tensorboard(running):
     assert (running / "tensorboard" / "events.out.tfevents.1.x.students").read_bytes() == b"live"
 
 
-@pytest.mark.parametrize("name", ["broken", "confirmed", "confirmed_on_all", "single", "tableless", "running"])
+@pytest.mark.parametrize("name", ["broken", "confirmed", "confirmed_on_all", "single", "running"])
 def test_every_kind_of_experiment_is_rebuilt(name, request, capsys):
     folder = request.getfixturevalue(name)
     assert main([str(folder)]) == 0
     table = [(folder / file).exists() for file in ("table.csv", "table.md", "heatmap.png")]
-    assert table == [name not in ("tableless", "confirmed", "confirmed_on_all")] * 3
+    assert table == [name not in ("confirmed", "confirmed_on_all")] * 3
     assert (folder / "leaderboard.md").exists() and (folder / "curves.png").exists()
     out = capsys.readouterr().out
     assert "Leaderboard" in out and "baseline" in out
+    assert "**" not in out  # no marks of Markdown in a pipe
 
 
 def test_nothing_begun_is_rebuilt_too(empty):
@@ -154,11 +160,6 @@ def test_no_number_is_broken_by_a_narrow_terminal(full, width):
     assert "test %" in heads and ("agreement with teacher %" in heads) == (width == 200)
     assert not any("…" in line for line in lines)
     assert len([line for line in lines if re.match(r"  (\d|–) +(explore|baseline|teacher)", line)]) == 8
-
-
-def test_a_pipe_has_no_marks_of_markdown(full, tmp_path, capsys):
-    main([str(copy(full, tmp_path))])
-    assert "**" not in capsys.readouterr().out
 
 
 def test_the_tables_of_a_read_only_folder_are_printed(full, tmp_path, capsys, read_only):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from results.export import atomic_folder, export
 from spaces.errors import UserError
 
 
-def test_an_earlier_export_is_replaced_and_nothing_else(copy):
+def test_an_earlier_export_is_replaced_and_nothing_else(copy, exported):
+    shutil.copytree(exported, copy / "export")
+    (copy / "export" / "card.md").write_text("old")
     (folder,) = export(copy)
     assert folder == copy / "export"
-    (folder / "card.md").write_text("old")
-    export(copy)
     assert (folder / "card.md").read_text() != "old"
     (folder / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match=r"not replaced.*it contains .*notes\.txt"):

@@ -10,7 +10,8 @@ import pytest
 
 from results import leaderboard, paths, records, students
 from results.command_line import main
-from results.export import export
+from results.export import EXTRA_NAMES, NAMES, export
+from results.export.atomic_folder import refuse_other_files
 from spaces import space
 from spaces.errors import UserError
 from trainables import data as datasets
@@ -35,13 +36,6 @@ MODELS["narrow"] = narrow
 """
 
 
-def test_the_best_are_exported_into_numbered_folders(trained, tmp_path):
-    folders = export(trained, tmp_path / "best", top=2)
-    assert folders == [tmp_path / "best" / "1", tmp_path / "best" / "2"]
-    keys = [space.load_space(folder / "recipe.yaml") for folder in folders]
-    assert [s.fill({}, s.seeds[0]).key() for s in keys] == leaderboard.best_trials(students.read_students(trained), 2)
-
-
 def test_a_plugin_model_is_exported_with_its_plugin(tmp_path, clean, python, train):
     file = tmp_path / "narrow_net.py"
     file.write_text(PLUGIN)
@@ -56,10 +50,9 @@ def test_a_plugin_model_is_exported_with_its_plugin(tmp_path, clean, python, tra
     assert (exported / "plugins" / "narrow_net.py").read_text() == PLUGIN
     text = (exported / "card.md").read_text()
     assert "search.run recipe.yaml --plugin plugins/narrow_net.py\n" in text
-    for block in re.findall(r"```python\n(.*?)```", text, re.S):
-        assert python("-c", block, cwd=exported).stderr == ""
+    assert python("-c", "\n".join(re.findall(r"```python\n(.*?)```", text, re.S)), cwd=exported).stderr == ""
     assert (exported / "plugins" / "kernels.py").read_text() == "KERNEL = 3\n"
-    export(folder, plugins=[file])  # an export with plugins is replaced too
+    refuse_other_files(exported, NAMES, EXTRA_NAMES)  # an export with plugins is replaced too
     records.save_identity(folder, records.read_identity(folder) | {"plugins": plugin.plugin_digests(sources)})
     (tmp_path / "kernels.py").write_text("KERNEL = 3  # changed\n")
     with pytest.raises(UserError, match=r"--plugin kernels\.py: differs from the file used by the experiment"):
@@ -80,10 +73,14 @@ def test_nothing_ranked_is_an_error(copy):
         export(copy)
 
 
-def test_the_command_prints_the_folders_only(copy, tmp_path, python):
-    done = python("-m", "results.export", str(copy), "--to", "best", "--top", "9", cwd=tmp_path)
-    lines = done.stdout.splitlines()
-    assert done.stderr == ""
+def test_the_command_exports_the_best_and_prints_their_folders_only(trained, copy, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(copy), "--to", "best", "--top", "9"]) == 0
+    output, errors = capfd.readouterr()
+    lines = output.splitlines()
+    assert errors == ""
+    best = [space.load_space(tmp_path / "best" / number / "recipe.yaml") for number in ("1", "2")]
+    assert [s.fill({}, s.seeds[0]).key() for s in best] == leaderboard.best_trials(students.read_students(trained), 2)
     assert lines[0] == str(tmp_path / "best" / "1") and lines[1].startswith("  Reloaded from all files")
     assert lines[-1] == "Only 2 of 9: no more configurations are ranked."
     assert len([line for line in lines if not line.startswith("  ")]) == 3

@@ -19,7 +19,6 @@ from trainables.models import build_network
 SHAPE = (3, 16, 16)
 NETWORKS = [
     {"name": "mlp", "hidden": [16]},
-    {"name": "cnn"},
     {"name": "plain_cnn", "normalize": "imagenet"},
     {"name": "resnet_cifar", "depth": 8},
 ]
