@@ -49,10 +49,12 @@ def test_shipped_space_is_valid_and_names_its_schema(file: Path) -> None:
     assert ((ROOT / file).parent / head.removeprefix(SCHEMA_COMMENT)).resolve() == SCHEMA_FILE
 
 
-@pytest.mark.parametrize("file", FILES, ids=str)
-def test_misspelled_key_of_a_shipped_space(file: Path) -> None:
-    trees = {re.sub(r"\d+", "*", path): tree for path, tree in mutated(read_document(ROOT / file).tree)}  # options once
-    assert [path for path, tree in trees.items() if not faults(tree)] == []
+def test_misspelled_keys_of_the_shipped_spaces() -> None:
+    """Each key once: many spaces, and many options, have the same ones."""
+    tried: dict[str, Any] = {}
+    for file in FILES:
+        tried |= {re.sub(r"\d+", "*", path): tree for path, tree in mutated(read_document(ROOT / file).tree)}
+    assert len(tried) > 50 and [path for path, tree in tried.items() if not faults(tree)] == []
 
 
 @pytest.mark.parametrize(
