@@ -174,8 +174,7 @@ def test_members_train_independently(
     assert not torch.equal(together["members.1.linear1.weight"], single["linear1.weight"])
 
 
-@both
-@pytest.mark.parametrize("shape", [DIGITS, (3, 28, 28)])
+@pytest.mark.parametrize(("tree", "shape"), [(ENSEMBLE, DIGITS), (ROUTED, (3, 28, 28))], ids=["ensemble", "routed"])
 def test_export_for_any_batch_size(tree: dict[str, Any], shape: tuple[int, int, int], tmp_path: Path) -> None:
     trained = build(tree, shape, seed=4)
     for name, buffer in trained.named_buffers():

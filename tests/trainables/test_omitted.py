@@ -34,8 +34,9 @@ def test_no_other_bias_is_better(seed: int, omitted: list[int]) -> None:
     random = torch.Generator().manual_seed(seed)
     logits, labels = torch.randn(40, 5, generator=random), torch.randint(5, (40,), generator=random)
     correct = count_correct(logits, labels, omitted, best_bias(logits, labels, omitted))
-    tried = torch.linspace(-8, 8, 800).tolist()
-    assert correct >= max(count_correct(logits, labels, omitted, bias) for bias in tried)
+    moved = logits.repeat(800, 1, 1)  # as count_correct, with all biases at once
+    moved[..., omitted] += torch.linspace(-8, 8, 800)[:, None, None]
+    assert correct >= (moved.argmax(-1) == labels).sum(-1).max()
 
 
 def test_a_bias_by_hand() -> None:

@@ -101,10 +101,9 @@ def test_small_images_keep_their_size_longer(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in TORCHVISION_NAMES if name not in WITHOUT_MEMORY])
-@pytest.mark.parametrize("channels", [1, 4])
-def test_any_number_of_channels(name: str, channels: int) -> None:
+def test_any_number_of_channels(name: str) -> None:
     with torch.device("meta"):
-        for stem in ("small", "imagenet"):
+        for channels, stem in ((1, "small"), (4, "imagenet")):
             model = our_network(name, (channels, 64, 64), 3, stem=stem)
             assert model(torch.zeros(2, channels, 64, 64)).shape == (2, 3)
 

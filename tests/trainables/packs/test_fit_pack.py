@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, islice
 from typing import Any
 
 import pytest
@@ -134,8 +135,12 @@ def test_every_packable_network_is_tested() -> None:
     assert SMALL.keys() == PACKABLE_NETWORKS
 
 
-@pytest.mark.parametrize("schedule", sorted(SCHEDULES))
-@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
+# Each optimizer and each schedule, not each pair: one takes a step, the other sets its rate.
+LONGEST = max(len(OPTIMIZERS), len(SCHEDULES))
+PAIRS = [*islice(zip(cycle(sorted(OPTIMIZERS)), cycle(sorted(SCHEDULES)), strict=False), LONGEST)]
+
+
+@pytest.mark.parametrize(("optimizer", "schedule"), PAIRS)
 def test_rates_and_decays(recipe: Make, distillation_data: DistillationData, optimizer: str, schedule: str) -> None:
     rates = [(0.01, 0.0), (0.003, 0.05), (0.01, 0.05)]
     train = {"schedule": schedule, "milestones": [2] if schedule == "step" else None, "warmup": 1}
