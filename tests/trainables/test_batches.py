@@ -27,6 +27,7 @@ from trainables.data import Dataset
 from trainables.distillation_data import DistillationData, requested_outputs
 from trainables.evaluate import predict_output
 from trainables.fit import EpochResult
+from trainables.knobs import knob_schema
 from trainables.methods import METHODS
 from trainables.models import build_network
 from trainables.output import Output
@@ -189,19 +190,15 @@ def test_omitted_classes_are_not_trained_on(recipe: Make, small: Dataset) -> Non
 def test_every_method_trains_through_the_loop(
     kd_cache: Path, recipe: Make, run: Callable[..., list[EpochResult]], small: Dataset, name: str
 ) -> None:
+    values = {"alpha": 0.5, "temperature": 4.0, "guided": "relu1", "hint": "relu3", "hint_epochs": 1, "beta": 0.1}
+    values |= {"hint": "relu1"} if name in ("attention", "neuron_selectivity") else {}
+    values |= {"guided": ["relu1"], "hint": ["relu3"]} if name == "review" else {}
     knobs = {
-        "hint": HINT,
-        "fitnets": {"temperature": 4.0, "guided": "relu1", "hint": "relu3", "hint_epochs": 1},
-        "attention": {"guided": "relu1", "hint": "relu1"},
-        "relational": {"guided": "relu1", "hint": "relu3"},
-        "similarity": {"guided": "relu1", "hint": "relu3"},
-        "contrast": {"beta": 0.1, "temperature": 1.0},
-        "smoothing": {},
-    }.get(name, {"temperature": 4.0})
-    alpha = {} if name == "contrast" else {"alpha": 0.5}
-    mlp = {"name": "mlp", "hidden": [16]}
-    teacher = {"model": mlp if name == "attention" else {"name": "cnn"}, "train": TRAIN}
-    student = recipe(mlp, {"name": name, **alpha, **knobs}, teacher=teacher, epochs=4)
+        knob: values[knob] for knob, field in knob_schema(METHODS[name]).model_fields.items() if field.is_required()
+    }
+    mlp, cnn = {"name": "mlp", "hidden": [16]}, {"name": "cnn"}
+    teacher = {"model": mlp if name == "attention" else cnn, "train": TRAIN}
+    student = recipe(cnn if name == "neuron_selectivity" else mlp, {"name": name, **knobs}, teacher=teacher, epochs=4)
     epochs = run(student, teacher_data(student, small))
     first, last = epochs[0], epochs[-1]  # each stage has its own loss, and few images are noisy
     assert last.train_loss < first.train_loss or last.val_loss < first.val_loss
