@@ -101,7 +101,7 @@ readme: install readme-quickstart
 readme-quickstart: install
 	(echo '```yaml'; sed -n '/^data:/,$$p' spaces/quickstart.yaml; echo '```') | $(INSERT) space README.md
 	(echo '```text'; $(BIN)/python -m search.run spaces/quickstart.yaml | \
-	 grep -E '^(quickstart:|  (teachers|students|epochs) |Temperature |Distillation:)' | fold -s -w 96; echo '```') | $(INSERT) run README.md
+	 grep -E '^(quickstart:|  (teachers|students|epochs) |Temperature |Distillation:)' | awk '!seen[$$0]++' | fold -s -w 96; echo '```') | $(INSERT) run README.md
 	grep -E '^\|' runs/quickstart/table.md | $(INSERT) quickstart README.md
 	$(BIN)/python -m results.compare.overview --only $(AT_A_GLANCE) | $(INSERT) results README.md
 
@@ -121,10 +121,10 @@ torchdistill: install
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target runs/torchdistill torchdistill==1.1.5
 	PYTHONPATH=runs/torchdistill $(BIN)/python -m benchmarks.torchdistill_losses | $(INSERT) torchdistill docs/reference/methods.md
 
-# Screenshots in docs/, taken by the browser tests from a finished experiment.
+# Screenshots in docs/, taken by the browser tests from the experiment of `make run`.
 .PHONY: pictures
 pictures: develop
-	KD_BROWSER=required KD_PICTURES=runs/mnist_hinton $(BIN)/python -m pytest -m slow tests/browser/test_pictures.py
+	KD_BROWSER=required KD_PICTURES=runs/quickstart $(BIN)/python -m pytest -m slow tests/browser/test_pictures.py
 
 # Speed on this machine beside the notebook loop and plain Ray Tune: 30 to 75 minutes on two idle cores.
 .PHONY: bench readme-bench

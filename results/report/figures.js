@@ -54,7 +54,8 @@ function heatmap(index) {
     tickvals: texts.map((_, index) => index), ticktext: texts.map(plain), type: "linear", showgrid: false,
   });
   const numbers = data.percent.flat().filter((value) => value !== null);
-  const narrow = document.getElementById("heatmap").clientWidth < 90 * data.column_labels.length;
+  // the labels of the rows and the color bar take about 180 pixels
+  const narrow = document.getElementById("heatmap").clientWidth - 180 < 70 * data.column_labels.length;
   const trace = {
     type: "heatmap", z: data.percent, colorscale: colorscale(), xgap: 2, ygap: 2, hoverongaps: true,
     hovertext: data.tips.map((row) => row.map(tip)), hovertemplate: "%{hovertext}<extra></extra>",

@@ -32,12 +32,20 @@ def colors(picture: Path) -> int:
         return len(image.convert("RGB").getcolors(maxcolors=2**24))
 
 
-def test_report(look, run, pictures):
-    screen = look(paths.report_file(run), width=1200, height=1330)
+WINDOWS = {  # width, height and color scheme of each picture of the report
+    "report": (1280, 1180, "light"),
+    "report_dark": (1280, 1180, "dark"),
+    "report_phone": (390, 1180, "light"),
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_report(look, run, pictures, name):
+    width, height, scheme = WINDOWS[name]
+    screen = look(paths.report_file(run), width=width, height=height, scheme=scheme)
     screen.scroll()
-    page = screen.page
-    page.screenshot(path=pictures / "report.png")
-    assert colors(pictures / "report.png") > 200
+    screen.page.screenshot(path=pictures / f"{name}.png")
+    assert colors(pictures / f"{name}.png") > 200
 
 
 def test_tensorboard(look, serve, run, pictures):
