@@ -8,8 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from spaces.label import describe_value
 from spaces.parts import Data, Method, Model, Natural, StrictModel, conflict_error
 from spaces.training import Train
+
+# Keys of a teacher in a file, and the name of the network for it in trainables/models.
+TEACHER_FILES = {"onnx": "onnx", "logits": "recorded"}
 
 
 def _check_label_loss(train: Train, method: Method) -> None:
@@ -21,7 +25,8 @@ class Teacher(StrictModel):
     """Teacher network.
 
     It is trained by its own recipe, read from a file of weights, or an ensemble of teachers. A teacher with a
-    `method` and a `teacher` of its own is an assistant.
+    `method` and a `teacher` of its own is an assistant. `onnx: FILE` and `logits: FILE` stand for a network
+    of their own.
     """
 
     model: Model = Field(
@@ -33,10 +38,35 @@ class Teacher(StrictModel):
     weights: str | None = Field(
         default=None, description="File with the weights of a trained teacher, which is then not trained here"
     )
+    onnx: str | None = Field(default=None, description="File with the teacher as an ONNX network, run as it is")
+    logits: str | None = Field(
+        default=None, description="File with the recorded logits of a teacher, by file names or hashes of the images"
+    )
     ensemble: Annotated[list[Teacher], Field(min_length=2)] | None = Field(
         default=None, description="Teachers whose probabilities are averaged, in place of a single one"
     )
     seed: Natural = Field(default=0, description="Seed of the teacher")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_file_by_network(cls, tree: Any) -> Any:
+        """Replace `onnx` or `logits` by a network that is not trained."""
+        key = next((key for key in TEACHER_FILES if isinstance(tree, dict) and tree.get(key) is not None), None)
+        if key is None:
+            return tree
+        if not isinstance(tree[key], str) or not tree[key]:
+            raise conflict_error(key, f"found {describe_value(tree[key])}, expected the path of a file")
+        beside = [name for name in tree if name in cls.model_fields and name not in (key, "model", "seed")]
+        if beside := [name for name in beside if tree[name] is not None]:
+            raise conflict_error(beside[0], f"unused beside teacher.{key}; remove one of them")
+        model = tree.get("model") or {}
+        if isinstance(model, dict):
+            if "name" in model:
+                raise conflict_error("model.name", f"unused beside teacher.{key}; remove one of them")
+            model = {"name": TEACHER_FILES[key], "file": tree[key], **model}
+        unknown = {name: value for name, value in tree.items() if name not in cls.model_fields}
+        seed = {"seed": tree["seed"]} if "seed" in tree else {}
+        return {**unknown, "model": model, "train": {"epochs": 0}, **seed}
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Teacher:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spaces.document import Tree, YamlValue
+from spaces.recipe import TEACHER_FILES
 
 TRIALS = 2
 VIEWS = 2
@@ -35,7 +36,8 @@ def _shrink_teacher(node: YamlValue) -> YamlValue:
         return node
     if "choice" in node:
         return {"choice": [_shrink_teacher(option) for option in node["choice"]]}
-    small: Tree = {} if "ensemble" in node else {"train": _shrink_train(node.get("train", {}))}
+    is_untrained = any(key in node for key in ("ensemble", *TEACHER_FILES))
+    small: Tree = {} if is_untrained else {"train": _shrink_train(node.get("train", {}))}
     if "seeds" in node:
         small["seeds"] = node["seeds"][:1]
     if "teacher" in node:
@@ -48,6 +50,8 @@ def _shrink_teacher(node: YamlValue) -> YamlValue:
 def _shrink_train(train: YamlValue) -> YamlValue:
     if "choice" in train:
         return {"choice": [_shrink_train(option) for option in train["choice"]]}
+    if train.get("epochs") == 0:
+        return train
     small = {**train, "epochs": 1, "warmup": 0}
     if train.get("head_first"):
         small |= {"epochs": 2, "head_first": _set_number(train["head_first"], "epochs", 1)}

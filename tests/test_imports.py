@@ -33,6 +33,7 @@ ALLOWED = {
         "pillow_heif",
         "pyarrow",
     },
+    "trainables.models.onnx": {"spaces", "torch", "pydantic", "onnx", "onnxruntime"},
     "results": {"spaces", "rich", "pandas", "numpy", "scipy", "matplotlib", "tensorboard", "yaml"},
     "results.trackers": {"spaces", "tensorboard", "optuna", "mlflow", "trackio"},
     "results.report": {"spaces", "pandas", "numpy", "scipy", "plotly", "jinja2", "optuna", "sklearn"},

@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from spaces.errors import UserError
 from spaces.parts import Model
 from trainables.data import Dataset
+from trainables.device import module_device
 from trainables.models import MODELS, build_without_memory
 
 # torch wraps this method so that its first call imports the compiler; see trainables/optim.py.
@@ -38,7 +39,8 @@ def count_cost(model: nn.Module, shape: tuple[int, ...]) -> Cost:
     `shape` is (channels, height, width).
     """
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    device = next(model.parameters()).device
+    parameters += sum(vars(module).get("parameter_count", 0) for module in model.modules())  # outside of torch
+    device = module_device(model)
     training = model.training
     model.eval()
     with _countable_attention(), FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -66,7 +68,7 @@ def measure_latency(model: nn.Module, shape: tuple[int, ...]) -> float:
     It is the fastest of 20 passes, in float32 with one thread.
     """
     training, threads = model.training, torch.get_num_threads()
-    image = torch.zeros(1, *shape, device=next(model.parameters()).device)
+    image = torch.zeros(1, *shape, device=module_device(model))
     model.eval()
     torch.set_num_threads(1)
     fastest = min(_time_forward(model, image) for _ in range(20))
@@ -94,7 +96,7 @@ def _cached_cost(model_json: str, _builder: object, shape: tuple[int, ...], clas
     model = Model.model_validate_json(model_json)
     try:
         network = build_without_memory(model, shape, classes)
-        with next(network.parameters()).device:
+        with module_device(network):
             return count_cost(network, shape)
     except (RuntimeError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spaces.training import Train
 
@@ -19,6 +20,15 @@ from spaces.training import Train
 def process_device() -> torch.device:
     """Return the GPU of this process, or the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def module_device(model: nn.Module) -> torch.device:
+    """Return the device of a network's tensors.
+
+    Of one without tensors it is the present default device.
+    """
+    tensor = next(chain(model.parameters(), model.buffers()), None)
+    return torch.get_default_device() if tensor is None else tensor.device
 
 
 def device_for_gpus(gpus: float | None) -> torch.device:

@@ -9,6 +9,7 @@ import torch
 from spaces.errors import Problem, did_you_mean
 from spaces.recipe import Recipe
 from trainables.data import Dataset
+from trainables.device import module_device
 from trainables.knobs import StudentLayer, TeacherLayer, marked_knobs
 from trainables.method_module import build_method_module
 from trainables.methods import METHODS, knobs_with_defaults
@@ -48,8 +49,12 @@ def _missing_layers(recipe: Recipe, data: Dataset, knobs: dict[str, str | list[s
     if not knobs:
         return
     model = build_without_memory(recipe.network, data.shape, len(data.classes))
-    images = torch.zeros(1, *data.shape, device=next(model.parameters()).device)
+    images = torch.zeros(1, *data.shape, device=module_device(model))
     names = [name for name, _ in model.named_modules() if name]
+    if not names:
+        reason = f"the network {recipe.network.name} has no layers to observe; choose another method"
+        yield f"method.{next(iter(knobs))}", reason
+        return
     for knob, value in knobs.items():
         for layer in [value] if isinstance(value, str) else value:
             try:

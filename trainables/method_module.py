@@ -19,7 +19,7 @@ from spaces.recipe import Recipe
 from trainables.batches import training_indices, uses_unlabeled
 from trainables.data import Dataset
 from trainables.declare import declaration_of
-from trainables.device import autocast
+from trainables.device import autocast, module_device
 from trainables.methods import METHODS, method_requirements
 from trainables.models import build_without_memory
 from trainables.observed_shapes import ObservedShapes
@@ -65,7 +65,7 @@ def _layer_shapes(
 ) -> tuple[dict[str, torch.Size], tuple[str, ...]]:
     """Return the shapes of layers for one example, and the rectified ones."""
     model = build_without_memory(network, data.shape, len(data.classes))
-    with next(model.parameters()).device:
+    with module_device(model):
         activations = layer_activations(model, torch.zeros(1, *data.shape), layers) if layers else {}
     shapes = {layer: activations[layer].shape[1:] for layer in layers}
     return shapes, tuple(layer for layer in layers if is_rectified(model, layer))

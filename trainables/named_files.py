@@ -13,6 +13,7 @@ from typing import Any
 from spaces.disk import expand_path
 from spaces.recipe import Recipe
 from trainables.data import Dataset
+from trainables.models.onnx import external_files
 from trainables.weights.initial import published_weight_files
 from trainables.weights.published import file_sha256
 
@@ -27,11 +28,18 @@ def named_file_digests(section: Any) -> dict[str, str]:
     files in it. The values of `name` do not.
     """
     return {
-        str(Path(text, path.relative_to(root))) if path != root else text: file_sha256(path)
+        _shown_name(text, root, path): file_sha256(path)
         for text in dict.fromkeys(_texts(section))
         for root in [expand_path(text)]
         for path in _files_at(root)
     }
+
+
+def _shown_name(text: str, root: Path, path: Path) -> str:
+    """Return the name of a file at or beside `root`, which is `text` in the recipe."""
+    if path == root:
+        return text
+    return str(Path(text, path.relative_to(root)) if root in path.parents else Path(text).with_name(path.name))
 
 
 def recipe_file_digests(recipe: Recipe, data: Dataset) -> dict[str, str]:
@@ -65,8 +73,13 @@ def _texts(node: Any) -> Iterator[str]:
 
 
 def _files_at(path: Path) -> Iterator[Path]:
-    """Yield the file, or the files in the folder, at a path."""
+    """Yield the file, or the files in the folder, at a path.
+
+    Large weights of an ONNX network are in files beside it.
+    """
     if os.path.isfile(path):  # Path.is_file raises for a file in an unreadable folder
         yield path
+        if path.suffix == ".onnx":
+            yield from external_files(path)
     else:
         yield from sorted(entry for entry in path.rglob("*") if entry.is_file())

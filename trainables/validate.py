@@ -24,9 +24,11 @@ from trainables.hints import hint_problems
 from trainables.knobs import FirstStage, knob_schema, marked_knobs
 from trainables.methods import METHODS, needs_teacher
 from trainables.models import MODELS, build_network
+from trainables.models.build import FILE_NETWORKS
 from trainables.omitted import correct_biases
 from trainables.phases import phase_problems
 from trainables.plugin_contract import contract_problems
+from trainables.saved_teachers import saved_teacher_problems
 from trainables.weights.initial import initial_weight_problems
 from trainables.weights.teacher_weights import teacher_weights_problem
 
@@ -73,11 +75,15 @@ def _teacher_data_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
         if member.weights and not problems:  # the file is compared with a network that can be built
             misfit = teacher_weights_problem(member.weights, teacher.network, data)
             yield from [(f"{prefix}.weights", misfit)] if misfit else []
+        if not problems:
+            misfits = saved_teacher_problems(recipe, teacher, data)
+            yield from ((f"{prefix}.{path}", message) for path, message in misfits)
 
 
 def _network_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
-    if recipe.network.name == "torchscript" and recipe.train.epochs:
-        yield "student.model", "torchscript: for a teacher that is not trained: train: {epochs: 0}"
+    name = recipe.network.name
+    if name in FILE_NETWORKS and recipe.train.epochs:
+        yield "student.model", f"{name}: for a teacher that is not trained: train: {{epochs: 0}}"
         return
     try:
         network_cost(recipe.network, data)
@@ -136,7 +142,7 @@ def _image_count_problems(recipe: Recipe, data: Dataset) -> Iterator[Problem]:
         yield "train.images", f"found {train.images:,}, expected at most the {images:,} training images"
     elif train.images is not None and train.images < classes:
         yield "train.images", f"found {train.images:,}, expected at least one for each of {classes} classes"
-    if "batch_size" in train.model_fields_set and train.batch_size > images:
+    if train.epochs and "batch_size" in train.model_fields_set and train.batch_size > images:
         yield "train.batch_size", f"found {train.batch_size:,}, expected at most the {images:,} training images"
 
 

@@ -102,6 +102,7 @@ def _description(experiment: Experiment, student: CardData) -> str:
 def _part_with_knobs(part: NamedPart) -> str:
     subclasses = {"subclasses": part.subclasses} if isinstance(part, Model) and part.subclasses else {}
     values = ", ".join(f"{name} {value}" for name, value in (part.knobs | subclasses).items())
+    values = MACHINE_PATH.sub(r"\1", values)
     return f"{part.name} ({values})" if values else part.name
 
 

@@ -18,7 +18,7 @@ from trainables.augment import view_count
 from trainables.cost import network_cost
 from trainables.data import Dataset
 from trainables.data.array_file import memory_bytes
-from trainables.device import process_device
+from trainables.device import module_device, process_device
 from trainables.distillation_data import RequestedOutputs, requested_outputs
 from trainables.evaluate import evaluation_batch_size
 from trainables.method_module import build_method_module
@@ -89,7 +89,7 @@ def meta_network(model: Model, data: Dataset) -> nn.Module:
 def _requested_layer_sizes(model: Model, data: Dataset, layers: Iterable[str]) -> list[int]:
     """Return the number of values of these layers for one image."""
     network = meta_network(model, data)
-    images = torch.zeros(1, *data.shape, device=next(network.parameters()).device)
+    images = torch.zeros(1, *data.shape, device=module_device(network))
     return [layer_activations(network, images, [name])[name].numel() for name in layers if has_layer(network, name)]
 
 
@@ -106,7 +106,7 @@ def layer_sizes(network: nn.Module, data: Dataset) -> list[int]:
     for module in network.modules():
         if not any(module.children()):
             module.register_forward_hook(count_values)
-    network(torch.zeros(1, *data.shape, device=next(network.parameters()).device))
+    network(torch.zeros(1, *data.shape, device=module_device(network)))
     return sizes
 
 

@@ -11,6 +11,8 @@ from rich.markup import escape
 from results import wording
 from search.cluster.workers import local_workers
 from search.plan import estimate, preview
+from search.plan.class_table import class_table
+from search.plan.exportability import export_lines
 from search.students.spec import StudentSpec
 from spaces.label import label_text
 from spaces.space import Space
@@ -44,6 +46,7 @@ def print_plan(
     console.print(head, highlight=False, soft_wrap=True)
     lines = [
         *(line for note in data.notes for line in preview.wrap_row("images", note)),
+        *(class_table(data) if in_full else ()),
         f"  teachers  {plan.teachers}",
         *preview.wrap_row("students", f"{at_most}{sum(plan.students.values()):,}: {stages}"),
         f"  epochs    {at_most}{plan.epochs:,}",
@@ -51,6 +54,7 @@ def print_plan(
         f"  folder    {folder}",
         *_hours_warning(space, plan),
         *(preview.preview_lines(space, data, plan, workers) if in_full else ()),
+        *(export_lines(space, data) if in_full else ()),
     ]
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -11,6 +11,7 @@ from spaces.parts import Model
 from trainables.cost import count_cost
 from trainables.knobs import knob_schema
 from trainables.models import MODELS, build_network
+from trainables.models.build import FILE_NETWORKS
 
 SMALL = {"name": "mlp", "hidden": [12], "dropout": 0.5}
 NECESSARY: dict[str, dict[str, Any]] = {  # knobs without a default
@@ -22,7 +23,7 @@ NECESSARY |= {name: {"stem": "small"} for name in MODELS if MODELS[name].__modul
 DROPPING = ("cnn", "mlp", "ensemble", "routed", "mobilenet_v2", "googlenet", "squeezenet")
 MNIST, DIGITS = (1, 28, 28), (1, 8, 8)
 
-every_model = pytest.mark.parametrize("name", sorted(MODELS.keys() - {"timm", "torchscript"}))
+every_model = pytest.mark.parametrize("name", sorted(MODELS.keys() - {"timm", "transformers", *FILE_NETWORKS}))
 
 
 def model(name: str, **knobs: Any) -> Model:

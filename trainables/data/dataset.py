@@ -29,7 +29,12 @@ class Split(NamedTuple):
         return self.labels[self.labels != UNLABELED]
 
     def take(self, n: int) -> Split:
-        """Return n images, each class in turn, in their order.
+        """Return n images; see `spread_indices`."""
+        indices = self.spread_indices(n)
+        return Split(self.images[indices], self.labels[indices])
+
+    def spread_indices(self, n: int) -> np.ndarray:
+        """Return the indices of n images, each class in turn, in their order.
 
         Every class remains if n is at least the number of classes.
         """
@@ -37,8 +42,7 @@ class Split(NamedTuple):
         for label in np.unique(self.labels):
             members = np.flatnonzero(self.labels == label)
             turn[members] = np.arange(len(members))
-        indices = np.sort(np.argsort(turn, kind="stable")[:n])
-        return Split(self.images[indices], self.labels[indices])
+        return np.sort(np.argsort(turn, kind="stable")[:n])
 
 
 class Dataset(NamedTuple):
@@ -53,6 +57,7 @@ class Dataset(NamedTuple):
     name: str
     depth: int = FULL_DEPTH  # bits used by image files of 16 bits
     notes: tuple[str, ...] = ()  # sentences on odd files, shown in the plan and the protocol
+    names: tuple[tuple[str, ...], ...] = ()  # file names of the images of each split; empty if they are no files
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -86,17 +91,21 @@ class Dataset(NamedTuple):
         return self._replace(train=train, val=val, test=test)
 
     def join_validation(self) -> Dataset:
-        """Return the data with the validation images behind the training images.
+        """Return the data with all validation images for training.
 
-        The validation split is empty.
+        They are behind the training images. The validation split is empty.
         """
         images = concatenate_rows(self.train.images, self.val.images)
         train = Split(images, np.concatenate([self.train.labels, self.val.labels]))
-        return self._replace(train=train, val=Split(self.val.images[:0], self.val.labels[:0]))
+        names = ((*self.names[0], *self.names[1]), (), self.names[2]) if self.names else ()
+        return self._replace(train=train, val=Split(self.val.images[:0], self.val.labels[:0]), names=names)
 
     def take(self, n_train: int, n_val: int, n_test: int) -> Dataset:
         """Return a smaller data set, always with the same images."""
-        train, val, test = self.train.take(n_train), self.val.take(n_val), self.test.take(n_test)
-        small = self._replace(train=train, val=val, test=test)
-        sizes = "/".join(f"{size:,}" for size in small.sizes.values())
-        return small._replace(split=f"{self.split}; reduced to {sizes} images")
+        splits, sizes = (self.train, self.val, self.test), (n_train, n_val, n_test)
+        indices = [split.spread_indices(n) for split, n in zip(splits, sizes, strict=True)]
+        train, val, test = (split.take(n) for split, n in zip(splits, sizes, strict=True))
+        names = tuple(tuple(part[i] for i in chosen) for part, chosen in zip(self.names, indices, strict=False))
+        small = self._replace(train=train, val=val, test=test, names=names)
+        shown = "/".join(f"{size:,}" for size in small.sizes.values())
+        return small._replace(split=f"{self.split}; reduced to {shown} images")

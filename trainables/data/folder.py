@@ -139,7 +139,8 @@ def _read_images(images: ImageList, scan: ImageScan, layout: ImageLayout, shares
         *folder_report.small_class_note(images.classes, files.test.labels),
         *folder_report.equal_file_notes(files, scan.equal_files),
     ]
-    return Dataset(*splits, images.classes, source, files.how, "folder", layout.depth, tuple(notes))
+    names = tuple(tuple(part.names) for part in files[:3])
+    return Dataset(*splits, images.classes, source, files.how, "folder", layout.depth, tuple(notes), names)
 
 
 def _cut(parts: dict[str, LabeledFiles], base: Path, shares: _Shares) -> SplitFiles:

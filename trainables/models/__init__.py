@@ -10,7 +10,9 @@ from trainables.models.build import MODELS, build_network, build_without_memory
 from trainables.models.cnn import cnn
 from trainables.models.ensemble import ensemble
 from trainables.models.mlp import mlp
+from trainables.models.onnx import onnx
 from trainables.models.plain_cnn import cnn3, plain_cnn
+from trainables.models.recorded import recorded
 from trainables.models.resnet_cifar import resnet_cifar
 from trainables.models.routed import routed_network
 from trainables.models.timm import timm
@@ -26,6 +28,7 @@ from trainables.models.torchvision_networks import (
     squeezenet,
     vgg16,
 )
+from trainables.models.transformers import transformers
 
 __all__ = ["MODELS", "build_network", "build_without_memory"]
 
@@ -46,7 +49,10 @@ MODELS.update(
         "shufflenet_v2": shufflenet_v2,
         "squeezenet": squeezenet,
         "timm": timm,
+        "transformers": transformers,
         "torchscript": torchscript,
+        "onnx": onnx,
+        "recorded": recorded,
         "ensemble": ensemble,
         "routed": routed_network,
     }

@@ -19,7 +19,8 @@ from trainables.models.subclass_pooling import SubclassPooling, subclass_counts
 from trainables.plugin_functions import is_plugin
 from trainables.seeding import derive_seed
 
-FOREIGN_NETWORKS = {"torchscript"}  # read values of tensors
+FILE_NETWORKS = {"torchscript", "onnx", "recorded"}  # saved networks, run as they are; for teachers
+FOREIGN_NETWORKS = {*FILE_NETWORKS, "transformers"}  # may read values of tensors
 MODELS: dict[str, Callable[..., nn.Module]] = {}
 
 

@@ -22,5 +22,5 @@ checksum. If the weights, the record or the logits are damaged, the teacher is t
 are computed again from the weights. To force a new training, delete the folder.
 
 Modules: `key` (the key), `train` (trains a teacher or loads it), `outputs` (computes outputs), `cache` (the files),
-`home` (the cache of which other machines are copies).
+`home` (the cache of which other machines are copies), `recorded_logits` and `recorded_file` (logits from elsewhere).
 """

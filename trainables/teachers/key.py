@@ -11,6 +11,7 @@ from spaces.recipe import Recipe
 from trainables.data import Dataset
 from trainables.named_files import named_file_digests
 from trainables.plugin import plugin_fingerprint
+from trainables.teachers.recorded_logits import names_digest
 from trainables.weights.initial import initial_weight_digests
 from trainables.weights.published import file_sha256
 from trainables.weights.weights_file import find_weights_file
@@ -36,6 +37,8 @@ def teacher_key(recipe: Recipe, data: Dataset) -> str:
         if recipe.teacher.weights:
             parts.append(file_sha256(find_weights_file(recipe.teacher.weights)))
         parts += initial_weight_digests(own, data)
+        if own.network.name == "recorded":
+            parts.append(names_digest(data))
         named = named_file_digests(recipe.teacher.model_dump(exclude={"teacher"}))
         parts += sorted(set(named.values()) - set(parts))  # files named by knobs
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]

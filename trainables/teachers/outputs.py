@@ -24,8 +24,10 @@ from trainables.device import process_device, to_tensor
 from trainables.diagnose import diagnose_network
 from trainables.distillation_data import RequestedOutputs, TeacherOutputs
 from trainables.evaluate import evaluation_batch_size, predict_logits, predict_output
+from trainables.models.recorded import RecordedNetwork
 from trainables.output import has_layer, layer_activations, prepare_images
 from trainables.teachers import cache
+from trainables.teachers.recorded_logits import recorded_outputs
 
 FLOAT32_BYTES = 4
 MAX_FLOAT32_VIEW_BYTES = 2**28  # of all logits of views; more are stored as float16
@@ -40,7 +42,13 @@ class ScoredOutputs(NamedTuple):
 
 
 def compute_outputs(model: nn.Module, data: Dataset) -> ScoredOutputs:
-    """Compute a network's logits for every image, and its scores."""
+    """Compute a network's logits for every image, and its scores.
+
+    Recorded logits are read.
+    """
+    if isinstance(model, RecordedNetwork):
+        recorded = recorded_outputs(model.file, data)
+        return ScoredOutputs(recorded, dict(score_outputs(recorded, data)))
     device = process_device()
     split_outputs = {
         name: predict_output(model, to_tensor(split.images, device)) for name, split in _named_splits(data)

@@ -17,6 +17,7 @@ from trainables.device import process_device
 from trainables.distillation_data import DistillationData, RequestedOutputs, TeacherOutputs, requested_outputs
 from trainables.fit import EpochResult, fit
 from trainables.models import build_network
+from trainables.models.recorded import RecordedNetwork
 from trainables.teachers import cache
 from trainables.teachers.cache import CachedTeacher, teacher_folder
 from trainables.teachers.home import CacheHome
@@ -150,7 +151,9 @@ def _train_uncached(
         epochs, seconds, behind = yield from _train_epochs(own, data, folder, model, home)
     outputs, scores = compute_outputs(model, data)
     record = {"key": folder.name, "seed": recipe.teacher.seed, "epochs": epochs, **scores}
-    record |= {"train_seconds": seconds, **count_cost(model, data.shape)._asdict(), "behind": behind}
+    cost = count_cost(model, data.shape)
+    record |= {"train_seconds": seconds, "parameters": cost.parameters or None, "macs": cost.macs or None}
+    record["behind"] = behind
     if initial:
         record["weights"] = [part._asdict() for part in initial]
     return CachedTeacher(dict(model.state_dict()), outputs, record)
@@ -186,7 +189,9 @@ def _train_epochs(
 
 
 def _teacher_result(model: nn.Module, data: Dataset, teacher: CachedTeacher, cached: bool) -> TeacherResult:
-    measured = {"cached": cached, "latency_ms": measure_latency(model, data.shape)}  # on this machine
+    is_network = not isinstance(model, RecordedNetwork)
+    latency_ms = measure_latency(model, data.shape) if is_network else None  # on this machine
+    measured = {"cached": cached, "latency_ms": latency_ms}
     return TeacherResult(teacher.outputs, teacher.record | measured)
 
 
@@ -197,7 +202,8 @@ def _ensemble_result(recipe: Recipe, data: Dataset, members: list[TeacherResult]
     record = {"key": teacher_key(recipe, data), "seed": recipe.teacher.seed, **scores}
     record["cached"] = all(member.record["cached"] for member in members)
     for total in ("epochs", "train_seconds", "parameters", "macs", "latency_ms"):
-        record[total] = sum(member.record[total] for member in members)
+        parts = [member.record[total] for member in members]
+        record[total] = None if None in parts else sum(parts)
     record["behind"] = [entry for member in members for entry in _records_with_own(member)]
     return TeacherResult(outputs, record)
 

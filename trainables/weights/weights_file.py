@@ -21,20 +21,12 @@ from torch import Tensor
 from spaces.disk import existing_file
 from spaces.errors import UserError
 from spaces.named_parts import WEIGHTS_IN_FOLDER
+from trainables.file_kinds import file_kind, read_head
 from trainables.weights.copies import copied_file
 from trainables.weights.tensor_file import read_tensors
 
 # Keys of checkpoints with a state dict inside, most wanted first: the averaged weights are those that were evaluated.
 STATE_DICT_KEYS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "net", "network", "module")
-# Files that are no weights, by their first bytes.
-SIGNATURES = {
-    b"version https://git-lfs": "a git-lfs pointer, not the file itself; run: git lfs pull",
-    b"\x89HDF": "an HDF5 file, as Keras writes",
-    b"\x93NUMPY": "a NumPy array",
-    b"\x1f\x8b": "a gzip archive; unpack it",
-    b"GGUF": "a GGUF file",
-}
-MARKUP = (b"<!doctype", b"<html", b"<?xml")
 LEGACY_HEADER_PICKLES = 3  # before the content of a PyTorch file from before version 1.6
 # Plain values in checkpoints beside the state dict. None of them runs code.
 NUMPY_SCALAR: Any = np.float64(0).__reduce__()[0]
@@ -67,11 +59,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     that may run code when loaded, and for values that are not finite.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(64)
+        kind, head = file_kind(path), read_head(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if kind := _other_kind(path, head):
+    if kind:
         raise UserError(f"{path}: {kind}; expected a state dict in a PyTorch or safetensors file")
     if path.suffix == ".safetensors" or head[8:9] == b"{":
         weights = read_tensors(path)[0]
@@ -81,31 +72,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if value.is_floating_point() and not value.float().isfinite().all():
             raise UserError(f"{path}: {name} contains NaN or infinite values")
     return weights
-
-
-def _other_kind(path: Path, head: bytes) -> str | None:
-    """Return the kind of a file without weights, or None."""
-    if not head:
-        return "an empty file"
-    if head.lstrip().lower().startswith(MARKUP):
-        return "an HTML page, not the file itself; download it again"
-    if head[0] == 8 and head[1] < 32 and head[2:3] in (b"\x12", b"\x1a", b"\x3a"):  # version, then producer or graph
-        return "an ONNX model; use the weights that it was exported from"
-    if head.startswith(b"PK\x03\x04"):
-        return _other_zip(path)
-    return next((kind for signature, kind in SIGNATURES.items() if head.startswith(signature)), None)
-
-
-def _other_zip(path: Path) -> str | None:
-    if not zipfile.is_zipfile(path):
-        return "a truncated zip archive; copy or download it again"
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-    if any("/code/" in name for name in names):
-        return "a TorchScript model; write teacher: {model: {name: torchscript, file: FILE}, train: {epochs: 0}}"
-    if "model.weights.h5" in names:
-        return "a Keras model"
-    return None if any(name.endswith("data.pkl") for name in names) else "a zip archive without tensors"
 
 
 def _load_pickle(path: Path) -> Any:
