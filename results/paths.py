@@ -1,6 +1,6 @@
 """Paths of all files in an experiment folder.
 
-space.yaml, environment.json, identity.json, teachers/<key>.json
+space.yaml, environment.json, identity.json, transfer.json, teachers/<key>.json
 plugins/<name>, trials/<id>/epochs.jsonl, trials/<id>/student.safetensors, trials/<id>/checkpoint.safetensors
 students.csv, leaderboard.csv/.md, table.csv/.md, heatmap.png/.pdf, curves.png/.pdf, report.html
 tensorboard/, tensorboard_best/, optuna.journal
@@ -32,6 +32,11 @@ def plugin_file(folder: Folder, name: str) -> Path:
 def identity_file(folder: Folder) -> Path:
     """Return identity.json: digests of everything that decides the results."""
     return Path(folder) / "identity.json"
+
+
+def transfer_file(folder: Folder) -> Path:
+    """Return transfer.json: students of earlier experiments in the study."""
+    return Path(folder) / "transfer.json"
 
 
 def teacher_file(folder: Folder, key: str) -> Path:

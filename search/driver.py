@@ -12,6 +12,7 @@ from rich.console import Console
 from results import paths, records
 from results.console import print_plain
 from results.experiment import Experiment
+from results.students import History
 from results.terminal import print_results
 from results.trackers import start_trackers
 from search import engine
@@ -30,6 +31,7 @@ from search.plan.check import check_resources
 from search.plan.estimate import Plan
 from search.repair import repair_folder
 from search.students.spec import StudentSpec
+from search.students.transfer import record_transfer
 from search.trials.progress_display import ProgressDisplay
 from search.trials.tuner import SearchContext
 from spaces import disk
@@ -55,6 +57,7 @@ class RunSettings(NamedTuple):
     identity: dict[str, Any]  # see search/identity.py
     insecure_cluster: bool = False
     plan: Plan | None = None  # students and time, as estimated
+    transferred: Sequence[History] = ()  # students of earlier experiments
 
 
 def train_and_report(settings: RunSettings, console: Console) -> int:
@@ -66,6 +69,7 @@ def train_and_report(settings: RunSettings, console: Console) -> int:
         settings.folder.mkdir(parents=True, exist_ok=True)
     with disk.disk_full_as_user_error(settings.folder), locked_folder(settings.folder):
         record_identity(settings.folder, settings.identity)
+        record_transfer(settings.folder, settings.transferred)
         for message in repair_folder(settings.folder):
             print_plain(console, message)
         try:

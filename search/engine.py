@@ -38,6 +38,7 @@ from search.students.spec import (
     teacher_json,
     unfinished_students,
 )
+from search.students.transfer import recorded_transfer
 from search.trials.callback import write_driver_end
 from search.trials.grouping import MIN_ROUNDS, group_into_packs, max_pack_size
 from search.trials.teachers import obtain_teacher
@@ -190,6 +191,7 @@ def _search_adaptively(
         pack=lambda students: group_into_packs(space, context.data, students, workers),
         batch_size=max_pack_size(space, context.data, workers),
         max_running=lambda: context.nodes.worker_count(space.resources),
+        transferred=recorded_transfer(folder),
     )
     samples = searcher.waiting
     if samples > 0:

@@ -19,6 +19,7 @@ from search.plan.estimate import IMPORT_SECONDS
 from search.plan.printing import print_plan
 from search.plan.smoke_images import smoke_test_sizes
 from search.students.candidates import grid_students
+from search.students.transfer import transferred_students
 from spaces.space import Space
 from trainables.data import Dataset
 from trainables.device import device_for_gpus, fastest_precision
@@ -48,6 +49,7 @@ def check_or_train(
     identity = experiment_identity(space, data, plugins)
     if not options.fresh:
         refuse_changes(space, identity, folder)
+    transferred = transferred_students(space, identity, folder)
     if options.address is None:
         check_resources(space, _local_nodes())
     grid = grid_students(space, data)
@@ -60,6 +62,7 @@ def check_or_train(
         *(resume_command(options), identity),
         insecure_cluster=options.insecure_cluster,
         plan=plan,
+        transferred=transferred,
     )
     return train_and_report(settings, console)
 

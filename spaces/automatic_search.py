@@ -16,13 +16,14 @@ def resolve_search(search: Search, template: Node) -> Search:
     """Return the settings without `auto`.
 
     A search without `trials` is a grid, trained to the end. One with `trials` draws at random and stops early by asha,
-    unless the epochs are searched. A named algorithm stops no student by itself. A search for a front proposes by tpe
-    and stops no student: one metric would stop the small ones.
+    unless the epochs are searched. A named algorithm stops no student by itself. A search for a front, and one that
+    learns from earlier experiments, propose by tpe. For a front no student is stopped: one metric would stop the small
+    ones.
     """
     is_automatic = search.algorithm == AUTO
     algorithm = search.algorithm
     if is_automatic:
-        algorithm = "grid" if search.trials is None else "tpe" if search.metrics else "random"
+        algorithm = "grid" if search.trials is None else "tpe" if search.metrics or search.from_ else "random"
     scheduler = search.scheduler
     if scheduler == AUTO:
         searches_epochs = any(path == "train.epochs" for path, _ in find_domains(template))

@@ -23,7 +23,7 @@ def changed_keys(old: Space, new: Space) -> list[str]:
 
 def _section_tree(space: Space) -> Tree:
     sections = {name: getattr(space, name) for name in ("search", "confirm", "baseline", "table", "resources")}
-    dumped = {name: section.model_dump() if section else None for name, section in sections.items()}
+    dumped = {name: section.model_dump(by_alias=True) if section else None for name, section in sections.items()}
     return {"seeds": space.seeds, "teacher": {"seeds": space.teacher_seeds}, **dumped}
 
 

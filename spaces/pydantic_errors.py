@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from spaces.document import dump_yaml
 from spaces.errors import Problem, closest_match
 from spaces.label import describe_value
+from spaces.parts import fields_by_key
 from spaces.recipe import Recipe, Teacher
 from spaces.unknown_key import find_misspelled, unknown_key
 
@@ -121,13 +122,13 @@ def _key_names(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     for part in loc:
         if isinstance(part, int):
             continue  # a member of an ensemble is a teacher too
-        annotation = model.model_fields[part].annotation
+        annotation = fields_by_key(model)[part].annotation
         kinds = (annotation, *get_args(annotation))
         model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
     # A file has a list of seeds for the students and one for the teachers; a recipe has one seed of each. The teacher
     # of a teacher has a single seed in both.
     has_seed_list = model is Recipe or (model is Teacher and loc == ("teacher",))
-    return ["seeds" if name == "seed" and has_seed_list else name for name in model.model_fields]
+    return ["seeds" if name == "seed" and has_seed_list else name for name in fields_by_key(model)]
 
 
 def _dotted_path(loc: tuple[int | str, ...]) -> str:

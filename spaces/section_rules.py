@@ -8,6 +8,7 @@ from spaces.catalogue.entries import catalogue_entries
 from spaces.domain import Choice, Node
 from spaces.errors import Problem, did_you_mean
 from spaces.sections import Sections
+from spaces.start_points import start_problems
 from spaces.template import count_cells, fill_template, find_domains, probe_values
 
 MAX_GRID_CELLS = 100_000
@@ -88,6 +89,16 @@ def _check_front(sections: Sections, template: Node) -> Iterator[Problem]:
         yield "search.scheduler", f"found {search.scheduler}, expected none beside metrics: {reason}"
 
 
+def _check_start(sections: Sections, template: Node) -> Iterator[Problem]:
+    yield from start_problems(sections.search, template)
+
+
+def _check_transfer(sections: Sections, template: Node) -> Iterator[Problem]:
+    search = sections.search
+    if search.from_ and search.algorithm in ("grid", "random"):
+        yield "search.from", f"{search.algorithm} learns from no results; remove from or write algorithm: tpe"
+
+
 def _check_confirm_seeds(sections: Sections, template: Node) -> Iterator[Problem]:
     used = sorted(set(sections.seeds) & set(sections.confirm.seeds)) if sections.confirm else []
     if used:
@@ -145,6 +156,8 @@ _RULES = (
     ({"search", "table"}, _check_table_without_stopping),
     ({"search"}, _check_front),
     ({"search", "baseline", "knobs"}, _check_baseline),
+    ({"search", "knobs"}, _check_start),
+    ({"search"}, _check_transfer),
     ({"confirm", "seeds"}, _check_confirm_seeds),
     ({"confirm", "search", "knobs"}, _check_confirm_images),
     ({"confirm", "search", "knobs"}, _check_confirmed_knob),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from spaces.document import Tree
+from spaces.label import Label, compact_json
 from spaces.metrics import SEARCH_METRICS
 from spaces.objectives import COSTS, OBJECTIVES
 from spaces.parts import Count, Natural, StrictModel, conflict_error
@@ -33,6 +35,23 @@ def _refuse_test_metric(metric: object) -> object:
     return metric
 
 
+def _values_by_path(tree: object) -> object:
+    """Return a configuration as labels by dotted path.
+
+    A list such as [16] is the label of an option, and the `name` of a mapping that of the mapping.
+    """
+    return dict(_flat_items(tree, "")) if isinstance(tree, dict) else tree
+
+
+def _flat_items(tree: Tree, path: str) -> Iterator[tuple[str, object]]:
+    for key, value in tree.items():
+        inner = path if key == "name" and path else f"{path}.{key}".lstrip(".")
+        if isinstance(value, dict):
+            yield from _flat_items(value, inner)
+        else:
+            yield inner, compact_json(value) if isinstance(value, list) else value
+
+
 def _check_objectives(names: list[str]) -> list[str]:
     if names[0] in COSTS:
         raise conflict_error("0", f"found {names[0]}, expected a validation metric first: it ranks the students")
@@ -55,6 +74,9 @@ Objectives = Annotated[
     Field(min_length=2),
     AfterValidator(_check_objectives),
 ]
+
+
+StartPoint = Annotated[dict[str, Label], BeforeValidator(_values_by_path)]
 
 
 class SizeLimit(StrictModel):
@@ -86,6 +108,15 @@ class Search(StrictModel):
         default=3, description="Factor between the epochs of successive halving; one in so many students goes on"
     )
     limit: SizeLimit = Field(default=SizeLimit(), description="Largest student to train; unlimited by default")
+    start: Annotated[list[StartPoint], Field(min_length=1)] | None = Field(
+        default=None, description="Configurations to try first, written as in a recipe; missing values are proposed"
+    )
+    start_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.2, description="Largest share of the trials for start"
+    )
+    from_: Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None, alias="from", description="Folders of earlier experiments that the algorithm learns from"
+    )
     hours: Annotated[float, Field(gt=0)] | None = Field(
         default=None, description="Hours after which no new student starts; unlimited by default"
     )

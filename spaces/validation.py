@@ -13,7 +13,7 @@ from spaces.errors import LocatedProblem, Problem
 from spaces.fallback import FALLBACK_KEY, locate_in_fallback, merge_fallback, without_fallback
 from spaces.label import describe_value
 from spaces.parser import TemplateParser
-from spaces.parts import StrictModel
+from spaces.parts import StrictModel, fields_by_key
 from spaces.probe import RecipeValidator, probe_problems
 from spaces.pydantic_errors import validation_problems
 from spaces.section_rules import section_problems
@@ -26,10 +26,10 @@ RECIPE_KEYS = ("data", "teacher", "student", "method", "train")
 SPACE_KEYS = (*RECIPE_KEYS, *Sections.model_fields)
 # Keys that are often written at the top of the file by mistake.
 SECTION_KEYS = {
-    "train": list(Train.model_fields),
-    "search": list(Search.model_fields),
-    "resources": list(Resources.model_fields),
-    "confirm": list(Confirm.model_fields),
+    "train": list(fields_by_key(Train)),
+    "search": list(fields_by_key(Search)),
+    "resources": list(fields_by_key(Resources)),
+    "confirm": list(fields_by_key(Confirm)),
 }
 
 AnyModel = TypeVar("AnyModel", bound=StrictModel)

@@ -37,7 +37,7 @@ class StudentSearcher(Searcher):
     Unfinished students of an earlier run, among `earlier`, come first. `build_student` returns the student with some
     values, or None above the limit; `read_history` returns a student's rows by key. Students are proposed `batch_size`
     at a time; `pack` groups each batch into the packs that Ray trains, `max_running()` at a time. No new student is
-    proposed after `deadline` (Unix time).
+    proposed after `deadline` (Unix time). `transferred` students of earlier experiments are trials of the study only.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class StudentSearcher(Searcher):
         pack: Callable[[list[StudentSpec]], list[Pack]],
         batch_size: int = 1,
         max_running: Callable[[], float] = lambda: float("inf"),
+        transferred: Sequence[History] = (),
     ):
         super().__init__()
         self.search, self.read_history, self.build_student = space.search, read_history, build_student
@@ -63,20 +64,26 @@ class StudentSearcher(Searcher):
         self.resumed_keys = frozenset(past.start["trial"] for past in earlier)
         self.proposed_keys = set(self.resumed_keys)
         self.remaining = (self.search.trials or 0) - len(earlier)  # new students
-        self.study = self._new_study(0)
+        self.transferred = transferred
+        self._begin_study(0)
         self.repeated: list[tuple[Trial, StudentSpec]] = []  # proposals of an earlier run to train
         expected = {past.start["trial"]: past for past in earlier}
         if not self._repeat_proposals(expected):
             # with the seed of the first run the sampler would repeat its first proposals
-            self.study, self.repeated = self._new_study(len(earlier)), []
+            self._begin_study(len(earlier))
+            self.repeated = []
             expected = {past.start["trial"]: past for past in earlier}
         self.unfinished = [past.start["suggested"] for past in expected.values() if not self._add_to_study(past)]
 
-    def _new_study(self, earlier: int) -> optuna.Study:
+    def _begin_study(self, earlier: int) -> None:
+        """Begin a study after as many students of an earlier run."""
         seed = derive_seed(self.search.seed, "search", earlier) % 2**32
         sampler = SAMPLERS[self.search.algorithm](self.search, seed)
         directions = [STUDY_DIRECTIONS[METRIC_MODES[name]] for name in self.search.objectives]
-        return optuna.create_study(sampler=sampler, directions=directions)
+        self.study = optuna.create_study(sampler=sampler, directions=directions)
+        self.start = [*(self.search.start or [])][earlier:]
+        for past in self.transferred:
+            self._add_to_study(past)
 
     def _repeat_proposals(self, expected: dict[str, History]) -> bool:
         """Repeat the proposals of an earlier run, and remove them from `expected`.
@@ -86,7 +93,7 @@ class StudentSearcher(Searcher):
         new: list[str] = []
         rejected = 0
         while expected and len(new) < self.remaining and rejected < MAX_REJECTED:
-            trial, student = self._sample_student()
+            trial, student = self._sample_new()
             if student is None or (student.key not in expected and student.key in self.proposed_keys):
                 self.study.tell(trial, state=TrialState.PRUNED)
                 rejected += 1
@@ -159,12 +166,18 @@ class StudentSearcher(Searcher):
         Rejected ones are pruned in the study.
         """
         for _ in range(MAX_REJECTED):
-            trial, student = self._sample_student()
+            trial, student = self._sample_new()
             if student is not None and student.key not in self.proposed_keys:
                 return trial, student
             self.study.tell(trial, state=TrialState.PRUNED)
         self.exhausted = True
         return None
+
+    def _sample_new(self) -> tuple[Trial, StudentSpec | None]:
+        """Sample a student, the start points first."""
+        if self.start:
+            self.study.enqueue_trial(self.parameters.fixed(self.start.pop(0)))
+        return self._sample_student()
 
     def _sample_student(self) -> tuple[Trial, StudentSpec | None]:
         trial = self.study.ask()

@@ -7,6 +7,7 @@ the study only; rows and results hold the knob's dotted path.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Protocol
 
 from optuna.distributions import (
@@ -72,6 +73,16 @@ class StudyParameters:
 
         self._space.sample_values(collect)
         return parameters, distributions
+
+    def fixed(self, values: Values) -> dict[str, Any]:
+        """Return some values as parameters, under each name of their knob."""
+        parameters: dict[str, Any] = {}
+        for path, domain in self._space.domains:
+            if path in values:
+                with suppress(ValueError):  # of the knob's domain in another option
+                    label = domain.normalize(values[path])
+                    parameters[self._name(path, domain)] = label_text(label) if isinstance(domain, Choice) else label
+        return parameters
 
     def _name(self, path: str, domain: Domain) -> str:
         return self._names[path, distribution_to_json(_domain_distribution(domain))]

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from search.students.candidates import within_limit
 from spaces.probe import MAX_VALIDATED_CELLS
 from spaces.space import Space
+from spaces.start_points import complete_values
 from spaces.template import count_cells
 from trainables.data import Dataset
 from trainables.methods import METHODS
@@ -31,7 +33,16 @@ def check_networks(space: Space, data: Dataset) -> None:
     for values in space.cells() if every_cell else space.probes():
         for path, message in data_problems(space.fill(values, space.seeds[0]), data):
             raise space.error(path, message, values)
+    _check_start_points(space, data)
     _check_registered(space)
+
+
+def _check_start_points(space: Space, data: Dataset) -> None:
+    """Refuse complete start points above the search limit."""
+    for index, start in enumerate(space.search.start or []):
+        values = complete_values(start, space.template)
+        if values.keys() == start.keys() and not within_limit(space, space.fill(values, space.seeds[0]), data):
+            raise space.error(f"search.start.{index}", "found a student above search.limit; raise it or remove this")
 
 
 def _check_registered(space: Space) -> None:

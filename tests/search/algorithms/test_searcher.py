@@ -255,3 +255,14 @@ def test_knobs_of_a_method_stay_with_it_in_the_study(search, trained):
     for trial in search(either).study.trials:
         assert ("method.alpha" in trial.params) == (trial.params["method"] == "hinton")
         assert set(trial.params) == set(trial.distributions)
+
+
+def test_start_points_come_first_and_once(search, trained, sampler):
+    points = [{"method": {"temperature": 4, "alpha": 0.5}}, {"method": {"alpha": 0.75}}]
+    students = propose(search(algorithm=sampler, start=points, start_share=1))
+    assert students[0].values == {"method.alpha": 0.5, "method.temperature": 4}
+    assert students[1].values["method.alpha"] == 0.75 and len({student.key for student in students}) == 6
+    for student in students[:3]:
+        trained(student, [0.1, 0.2, 0.3])
+    again = propose(search(algorithm=sampler, start=points, start_share=1))
+    assert not {student.key for student in students[:3]} & {student.key for student in again} and len(again) == 3

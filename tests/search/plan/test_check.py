@@ -167,3 +167,13 @@ def test_training_images_are_at_most_all_and_at_least_one_per_class(space, digit
         check_networks(space(train={**train, "images": 9}), few)
     with pytest.raises(UserError, match=r"train.batch_size: found 8, expected at most the 7"):
         check_networks(space(train={**train, "images": 7, "omit": {"classes": [0, 1, 2, 3]}}), few)
+
+
+def test_a_start_point_above_the_limit_is_refused(space, digits):
+    student = {"model": {"name": "mlp", "hidden": {"choice": [[100], [8]]}}}
+    search = {"trials": 10, "limit": {"parameters": 1000}}
+    point = {"student": {"model": {"hidden": [100]}}}
+    with pytest.raises(UserError, match=r"search.start.0: found a student above search.limit"):
+        check_networks(space(method=PLAIN, student=student, search={**search, "start": [point]}), digits)
+    open_size = {**search, "start": [{"method": {"alpha": 0.5}}]}  # a proposal may be below the limit
+    check_networks(space(method=ALPHA, student=student, search=open_size), digits)
