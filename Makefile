@@ -136,9 +136,10 @@ readme-bench: install
 
 # Regret of the search algorithms on tables of trainings, written into docs/explanation/search_algorithms.md: hours.
 .PHONY: replay
-TABLES = digits
+TABLES = digits mnist5k
 replay: install
-	mkdir -p runs && $(BIN)/python -m benchmarks.replay $(TABLES) --figure docs/explanation/search_algorithms.png > runs/replay.md
+	mkdir -p runs && $(BIN)/python -m benchmarks.replay $(TABLES) --trainings 10 \
+	 --figure docs/explanation/search_algorithms.png > runs/replay.md
 	$(INSERT) replay docs/explanation/search_algorithms.md < runs/replay.md
 
 # Cost of the driver and the network on a cluster, written into CLUSTER.md.

@@ -31,7 +31,7 @@ from search.plan.check import check_resources
 from search.plan.estimate import Plan
 from search.repair import repair_folder
 from search.students.spec import StudentSpec
-from search.students.transfer import record_transfer
+from search.transfer import record_transfer
 from search.trials.progress_display import ProgressDisplay
 from search.trials.tuner import SearchContext
 from spaces import disk

@@ -38,7 +38,7 @@ from search.students.spec import (
     teacher_json,
     unfinished_students,
 )
-from search.students.transfer import recorded_transfer
+from search.transfer import recorded_transfer
 from search.trials.callback import write_driver_end
 from search.trials.grouping import MIN_ROUNDS, group_into_packs, max_pack_size
 from search.trials.teachers import obtain_teacher

@@ -19,7 +19,7 @@ from search.plan.estimate import IMPORT_SECONDS
 from search.plan.printing import print_plan
 from search.plan.smoke_images import smoke_test_sizes
 from search.students.candidates import grid_students
-from search.students.transfer import transferred_students
+from search.transfer import transferred_students
 from spaces.space import Space
 from trainables.data import Dataset
 from trainables.device import device_for_gpus, fastest_precision

@@ -92,7 +92,7 @@ class Search(StrictModel):
     """Algorithm, scheduler and budget of a search."""
 
     algorithm: str = Field(
-        default=AUTO, description="Algorithm that proposes values; auto is random with trials, else grid"
+        default=AUTO, description="Algorithm that proposes values; auto is tpe with trials, else grid"
     )
     scheduler: str = Field(
         default=AUTO, description="Scheduler that stops students early; auto is asha if algorithm is auto with trials"
@@ -208,7 +208,9 @@ class Sections(StrictModel):
     seeds: Seeds = Field(default_factory=lambda: [0], description="Seeds of the students, one student per seed")
     search: Search = Field(default=Search(), description="Algorithm, scheduler and budget of the search")
     confirm: Confirm | None = Field(
-        default=None, description="Training of the best configurations with new seeds; none by default"
+        default=None,
+        description="Training of the best configurations with new seeds; by default the best with one, if algorithm is "
+        "auto with trials, else none",
     )
     baseline: Baseline | None = Field(
         default=None,

@@ -60,7 +60,7 @@ def parse_space(
     parser = TemplateParser(lines)
     template = parser.parse(recipe_tree)
     search = resolve_search(sections.search, template)
-    confirm = resolve_confirm(sections.confirm, search)
+    confirm = resolve_confirm(sections, search)
     sections = sections.model_copy(update={"search": search, "confirm": confirm})
     # A part with a misspelled key has its defaults, and their knobs are not to be validated.
     probed = probe_problems(template, lines, parser.broken_paths, None if unknown else validate)

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.replay.candidates import CANDIDATE_SAMPLERS, CANDIDATE_SCHEDULERS, registered_candidates
 from benchmarks.replay.make import SPACES, TABLES, make_table
 from benchmarks.replay.measure import BUDGETS, CONFIRM_PLANS, measure_variants
 from benchmarks.replay.report import draw_figure, markdown_report
@@ -29,8 +30,8 @@ def arguments_parser() -> argparse.ArgumentParser:
     parser.add_argument("--configurations", type=int, help="with --make: fewer or more than usual")
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--trainings", type=int, default=max(BUDGETS), help="largest budget, in full trainings")
-    parser.add_argument("--algorithms", nargs="+", default=list(SAMPLERS), choices=list(SAMPLERS))
-    parser.add_argument("--schedulers", nargs="+", default=list(SCHEDULERS), choices=list(SCHEDULERS))
+    parser.add_argument("--algorithms", nargs="+", default=["random", "tpe"], choices=[*SAMPLERS, *CANDIDATE_SAMPLERS])
+    parser.add_argument("--schedulers", nargs="+", default=["asha"], choices=[*SCHEDULERS, *CANDIDATE_SCHEDULERS])
     parser.add_argument("--confirm", nargs="+", default=list(CONFIRM_PLANS), choices=list(CONFIRM_PLANS))
     parser.add_argument("--grace-period", type=int, default=1)
     parser.add_argument("--reduction", type=int, default=3)
@@ -61,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             for algorithm, scheduler in itertools.product(args.algorithms, args.schedulers)
         ]
-        outcomes = list(measure_variants(table, searches, args.confirm, args.repetitions, budgets))
+        with registered_candidates():
+            outcomes = list(measure_variants(table, searches, args.confirm, args.repetitions, budgets))
         print(markdown_report(table, outcomes, budgets), flush=True)
         results.append((table, outcomes))
     if args.figure:

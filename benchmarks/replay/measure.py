@@ -21,8 +21,14 @@ from spaces.sections import Search
 from spaces.template import Values
 
 BUDGETS = (4, 6, 8, 10, 15, 20, 30, 40)  # in trainings of full length
-# Confirm plans: best configurations to train again, and fresh seeds.
-CONFIRM_PLANS: dict[str, tuple[int, int] | None] = {"none": None, "2 × 1": (2, 1), "2 × 2": (2, 2), "3 × 2": (3, 2)}
+# Confirm plans: rounds of (best configurations to train again, fresh seeds). The default of the product is "1 × 1".
+CONFIRM_PLANS: dict[str, tuple[tuple[int, int], ...]] = {
+    "none": (),
+    "1 × 1": ((1, 1),),
+    "2 × 1": ((2, 1),),
+    "2 × 2": ((2, 2),),
+    "3, then 2 × 1": ((3, 1), (2, 1)),
+}
 
 
 class Variant(NamedTuple):
@@ -82,22 +88,24 @@ def _points(table: Table, choice: _Choice, scoring: list[int], reference: float)
 
 
 def _choose(
-    table: Table, trained: Sequence[Trained], split: SeedSplit, plan: tuple[int, int] | None, epochs: int
+    table: Table, trained: Sequence[Trained], split: SeedSplit, rounds: Sequence[tuple[int, int]], epochs: int
 ) -> _Choice | None:
     """Return the choice of the product after so many epochs of all students."""
-    top, seeds = plan or (0, 0)
-    if len(split.confirm) < seeds:
+    fresh = split.confirm[: sum(seeds for _, seeds in rounds)]
+    if len(fresh) < sum(seeds for _, seeds in rounds):
         return None
     positions = {_label(student.history): student.configuration for student in trained}
-    explored = epochs - top * seeds * table.val.shape[2]
+    explored = epochs - sum(top * seeds for top, seeds in rounds) * table.val.shape[2]
     rows = [student.history for student in trained if student.spent <= explored]
-    for winner in rank_configurations(rows, "explore", METRIC)[:top]:
-        position = positions[json.dumps(winner.values)]
-        rows += [_confirmed(table, winner.values, position, seed) for seed in split.confirm[:seeds]]
-    ranked = rank_configurations(rows, "confirm" if plan else "explore", METRIC)
+    ranked, used = rank_configurations(rows, "explore", METRIC), 0
+    for top, seeds in rounds:
+        for winner in ranked[:top]:
+            position = positions[json.dumps(winner.values)]
+            rows += [_confirmed(table, winner.values, position, seed) for seed in fresh[used : used + seeds]]
+        ranked, used = rank_configurations(rows, "confirm", METRIC), used + seeds
     if not ranked:
         return None
-    return _Choice(positions[json.dumps(ranked[0].values)], split.confirm[:seeds] or [split.explore])
+    return _Choice(positions[json.dumps(ranked[0].values)], fresh or [split.explore])
 
 
 def _label(past: History) -> str:

@@ -48,7 +48,7 @@ def test_confirmed_students_bring_a_baseline(space, digits):
 
 def test_a_searched_baseline_is_counted(space, digits):
     parts = {
-        "search": {"trials": 6},
+        "search": {"algorithm": "random", "trials": 6},
         "train": {"epochs": 3, "lr": {"loguniform": [1e-4, 1e-1]}},
         "baseline": {"trials": 5},
     }

@@ -12,7 +12,7 @@ from results.students import histories
 from search.algorithms.searcher import StudentSearcher
 from search.identity import experiment_identity, record_identity
 from search.students.spec import Pack, student_spec
-from search.students.transfer import record_transfer, recorded_transfer, transferred_students
+from search.transfer import record_transfer, recorded_transfer, transferred_students
 from spaces.errors import UserError
 
 METHOD = {"name": "hinton", "alpha": {"choice": [0.5, 1]}, "temperature": {"choice": [1, 4]}}
