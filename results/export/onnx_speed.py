@@ -23,6 +23,7 @@ from spaces.parts import Model
 from spaces.recipe import Recipe
 from trainables.device import device_name
 from trainables.models import build_network
+from trainables.models.recorded import RecordedNetwork
 from trainables.output import random_inputs
 
 BATCHES = (1, 64)
@@ -80,6 +81,8 @@ def _measure_network(model: str, shape: Shape, classes: int, dtype: torch.dtype)
     """Measure a network given as JSON, once per process."""
     try:
         network = build_network(Model.model_validate_json(model), shape, classes)
+        if isinstance(network, RecordedNetwork):
+            return None
         return measure_speed(model_files.onnx_bytes(network, shape, [], dtype=dtype), shape, dtype)
     except Exception:  # a custom model can fail in many ways, and the teacher is not exported
         return None

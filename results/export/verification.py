@@ -27,7 +27,7 @@ def verify_export(folder: Path, model: nn.Module, recipe: Recipe, end: Row, test
 
     Raises UserError on a mismatch.
     """
-    _require_same_recipe(folder / RECIPE, recipe)
+    require_same_recipe(folder / RECIPE, recipe)
     logits = predict_logits(model, test.images)
     reloaded = model_files.load_student(folder / WEIGHTS, recipe, test.shape, len(test.classes))
     outputs = {
@@ -57,9 +57,10 @@ def compare_int8(folder: Path, test: VerificationImages, calibration_images: int
     )
 
 
-def _require_same_recipe(path: Path, recipe: Recipe) -> None:
+def require_same_recipe(path: Path, recipe: Recipe) -> None:
     teacher_seed = recipe.teacher.seed if recipe.teacher else 0
-    if space.load_space(path).fill({}, recipe.seed, teacher_seed).key() != recipe.key():
+    again = space.load_space(path).fill({}, recipe.seed, teacher_seed).model_copy(update={"train_on": recipe.train_on})
+    if again.key() != recipe.key():
         raise UserError(f"{path.name}: differs from the trained recipe when read back")
 
 

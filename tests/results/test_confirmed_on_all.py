@@ -9,6 +9,7 @@ from results.compare.joint_leaderboard import rank_experiments
 from results.experiment import load_experiment
 from results.export.chosen_students import choose_students, student_recipe
 from results.export.model_card import recipe_space
+from results.export.verification import require_same_recipe
 from results.gain import experiment_gain
 from results.markdown import leaderboard_page
 from results.protocol import protocol_lines
@@ -77,7 +78,7 @@ def test_its_recipe_is_a_space_that_confirms_it_again(experiment, tmp_path):
     (tmp_path / "recipe.yaml").write_text(recipe_space(recipe, "again"))
     again = load_space(tmp_path / "recipe.yaml", recipe_problems)
     assert again.trains_on_all and again.confirm is not None and again.confirm.seeds == [10] and again.seeds != [10]
-    assert again.fill({}, 10).model_copy(update={"train_on": "all"}).key() == recipe.key()
+    require_same_recipe(tmp_path / "recipe.yaml", recipe)
 
 
 def test_they_are_no_complete_trials_of_a_study(experiment):

@@ -57,3 +57,8 @@ def test_a_teacher_without_onnx_export_has_dashes(monkeypatch):
     assert speeds == {"teacher": None}
     text = onnx_speed.speed_table(speeds)
     assert "| teacher | – | – | – |" in text and "on one thread of" in text
+
+
+def test_recorded_logits_have_no_speed(tmp_path):
+    (tmp_path / "logits.csv").touch()
+    assert onnx_speed.teacher_speeds(recipe(logits=str(tmp_path / "logits.csv")), SHAPE, 10) == {"teacher": None}
