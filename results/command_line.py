@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from results import records
+from results.remote.uri import is_uri
 from spaces import disk
 from spaces.argument_parser import CommandParser
 from spaces.errors import UserError, exits_on_user_error
@@ -51,14 +52,14 @@ def add_rebuild(commands: argparse._SubParsersAction, name: str) -> None:
     """Add the command for all tables, under this name."""
     text = "print the tables of an experiment, and write them, the pictures and the report page again"
     parser = commands.add_parser(name, help=text, description=text)
-    parser.add_argument("run", metavar="RUN", help="an experiment folder, such as runs/mnist_hinton")
+    parser.add_argument("run", metavar="RUN", help="an experiment folder, such as runs/mnist_hinton, or its URI")
 
 
 def add_compare(commands: argparse._SubParsersAction) -> None:
     """Add the comparison of experiments."""
     text = "print several experiments in one leaderboard, or side by side, as Markdown"
     parser = commands.add_parser("compare", help=text, description=text)
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="experiment folders")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="experiment folders, or their URIs")
     layout = parser.add_mutually_exclusive_group()
     layout.add_argument("--best", action="store_true", help="side by side: best configuration, baseline and cost")
     layout.add_argument("--every", action="store_true", help="side by side: all configurations of each")
@@ -69,7 +70,7 @@ def add_export(commands: argparse._SubParsersAction) -> None:
     """Add the export of students."""
     text = "write the best students by validation as safetensors, ONNX, a recipe and a card"
     parser = commands.add_parser("export", help=text, description=text)
-    parser.add_argument("folder", metavar="RUN", help="an experiment folder, such as runs/mnist_hinton")
+    parser.add_argument("folder", metavar="RUN", help="an experiment folder, such as runs/mnist_hinton, or its URI")
     parser.add_argument(
         "--top", type=_positive_integer, default=1, metavar="K", help="export the best K into DIR/1, DIR/2, …"
     )
@@ -105,8 +106,21 @@ def _positive_integer(text: str) -> int:
     return int(text)
 
 
-def _run_rebuild(run: str) -> None:
+def _local_folder(run: str, with_weights: bool = False) -> str:
+    """Return the folder of an experiment; of one at a URI a copy.
+
+    Raises UserError if there is none.
+    """
+    if is_uri(run):
+        from results.remote.experiment_copy import copy_experiment  # here: pyarrow takes time to import
+
+        return str(copy_experiment(run, with_weights))
     records.require_experiment(run)
+    return run
+
+
+def _run_rebuild(run: str) -> None:
+    run = _local_folder(run)
     from results.console import results_console  # here and below: a wrong path is reported without pandas
     from results.experiment import load_experiment
     from results.rebuild import rebuild_results
@@ -120,15 +134,14 @@ def _run_rebuild(run: str) -> None:
 
 
 def _run_compare(runs: list[str], *, best: bool, every: bool, csv: str | None) -> None:
-    for run in runs:
-        records.require_experiment(run)
+    runs = [_local_folder(run) for run in runs]
     from results.compare import compare
 
     print(compare(runs, best=best, every=every, csv=csv))
 
 
 def _run_export(folder: str, *, top: int, front: bool, push: str | None, plugins: list[str], **options: Any) -> None:
-    records.require_experiment(folder)
+    folder = _local_folder(folder, with_weights=True)
     if front and (top > 1 or push or options["student"] != "best"):
         raise UserError("--front: exports every member of the front; remove --top, --student and --push")
     options |= {"student": "front"} if front else {}

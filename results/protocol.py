@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pandas
 
 from results import wording
@@ -34,7 +36,7 @@ def protocol_lines(experiment: Experiment) -> list[str]:
         f"Loss: {environment.get('loss', '?')}",
         f"{_seeds_text(students)} Epochs: {epochs or '?'}; the last epoch counts. "
         f"Precision: {environment.get('precision', '?')}.",
-        f"Machine: {_machine_text(environment)}; "
+        f"{_hardware_text(environment)}; "
         f"started {environment.get('started', '?')}{_wall_time_text(experiment)}. Versions: {_version_text(versions)}.",
         *_later_runs(environment),
         *_confirmation_lines(experiment),
@@ -54,6 +56,20 @@ def _confirmation_lines(experiment: Experiment) -> list[str]:
         f"so they have no validation score: their configurations were chosen by {experiment.metric} in exploration. "
         "Their teacher is that of the exploration, trained on the training images."
     ]
+
+
+def _hardware_text(environment: Row) -> str:
+    """Return the machine, or the nodes of a cluster, equal ones together."""
+    nodes = environment.get("nodes", [])
+    if not nodes:
+        return f"Machine: {_machine_text(environment)}"
+    counts = Counter(_node_text(node) for node in nodes)
+    return f"Nodes: {'; '.join(f'{count} × {text}' for text, count in counts.items())}"
+
+
+def _node_text(node: Row) -> str:
+    gpus = f", {node['gpus']} × {node.get('gpu') or 'GPU'}" if node.get("gpus") else ""
+    return f"{_machine_text(node)}{gpus}"
 
 
 def _machine_text(run: Row) -> str:

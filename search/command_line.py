@@ -27,7 +27,7 @@ def add_run_arguments(parser: CommandParser) -> None:
     add("space", help="a YAML file, or the name of a shipped space, such as mnist_hinton")
     add("--data", metavar="DIR", help="folder of the data sets (default: $KD_DATA, otherwise a cache folder)")
     add("--download", action="store_true", help="download a missing data set")
-    add("--out", metavar="DIR", help="folder of the experiment (default: runs/NAME)")
+    add("--out", metavar="DIR", help="folder of the experiment, or a URI such as s3://BUCKET/NAME (default: runs/NAME)")
     add(
         "--set",
         metavar="KEY=VALUE",

@@ -23,6 +23,7 @@ from search.cluster.nodes import TrainingNodes
 from search.cluster.restart_plan import RayLostError, RestartPlan, restart_plan
 from search.cluster.signals import INTERRUPTED_EXIT_CODE, signals_ignored
 from search.cluster.supervisor import LOST_EXIT_CODE
+from search.cluster.survey import node_records
 from search.cluster.worker_setup import cluster_setup, local_setup
 from search.environment import RunRecord, environment_record
 from search.folder import locked_folder
@@ -58,6 +59,7 @@ class RunSettings(NamedTuple):
     insecure_cluster: bool = False
     plan: Plan | None = None  # students and time, as estimated
     transferred: Sequence[History] = ()  # students of earlier experiments
+    mirrored_teachers: set[str] | None = None  # see SearchContext
 
 
 def train_and_report(settings: RunSettings, console: Console) -> int:
@@ -104,10 +106,13 @@ def _train_students(settings: RunSettings, console: Console) -> int:
     planned_seconds = settings.plan.epoch_seconds if settings.plan else None
     display = ProgressDisplay(console, metric, METRIC_MODES[metric], planned_seconds)
     setup, folders, nodes = local_setup(settings.plugins), local_folders(folder), TrainingNodes(single_machine=True)
-    context = SearchContext(space, settings.data, settings.grid, folder, setup, display, trackers, {}, *folders, nodes)
+    context = SearchContext(
+        *(space, settings.data, settings.grid, folder, setup, display, trackers, {}, *folders, nodes),
+        mirrored_teachers=settings.mirrored_teachers,
+    )
     complete = False
     try:
-        _run_stages_on_ray(context, settings, record.deadline(space.search.hours))
+        _run_stages_on_ray(context, settings, record)
         complete = True
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT_CODE
@@ -120,7 +125,8 @@ def _train_students(settings: RunSettings, console: Console) -> int:
     return 0
 
 
-def _run_stages_on_ray(context: SearchContext, settings: RunSettings, deadline: float) -> None:
+def _run_stages_on_ray(context: SearchContext, settings: RunSettings, record: RunRecord) -> None:
+    """Run the stages while connected to Ray."""
     plan = RestartPlan(str(settings.folder), settings.resume_command, restart=settings.address is None)
     connection = connected_to_ray(settings.address, settings.data, settings.insecure_cluster)
     with restart_plan(plan), context.display, connection as nodes:
@@ -134,7 +140,11 @@ def _run_stages_on_ray(context: SearchContext, settings: RunSettings, deadline: 
             setup = cluster_setup(space, settings.data, settings.plugins)
             data = settings.data.in_memory()  # other nodes lack the mapped files
             context = context._replace(setup=setup, data=data, **cluster_folders(settings.folder)._asdict())
-        engine.run_stages(context, deadline)
+        record.add_nodes(node_records(nodes.training_nodes()))
+        try:
+            engine.run_stages(context, record.deadline(context.space.search.hours))
+        finally:  # nodes may have joined
+            record.add_nodes(node_records(nodes.training_nodes()))
 
 
 def _write_results(folder: Path) -> Experiment:

@@ -48,6 +48,7 @@ from spaces.label import label_text
 from spaces.space import Space
 from spaces.template import Values
 from trainables.distillation_data import requested_outputs
+from trainables.teachers.key import all_teacher_keys
 
 
 def run_stages(context: SearchContext, deadline: float) -> None:
@@ -235,6 +236,8 @@ def _ensure_teachers(context: SearchContext, students: Iterable[StudentSpec]) ->
     for student in students:
         teacher = teacher_json(student.recipe)
         if teacher and teacher not in context.teacher_outputs:
+            if context.mirrored_teachers is not None:
+                context.mirrored_teachers.update(all_teacher_keys(student.recipe, context.data))
             context.teacher_outputs[teacher] = obtain_teacher(context, student, outputs)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +37,7 @@ class RunRecord:
         first = records.read_environment(folder)
         self._record = environment | {name: first[name] for name in MACHINE_FIELDS if name in first}
         self._record |= {"runs": _with_run(first, environment), "spent_seconds": self._earlier}
+        self._record |= {"nodes": first["nodes"]} if "nodes" in first else {}
         records.save_environment(folder, self._record | {"running_since": self._began})
 
     def deadline(self, hours: float | None) -> float:
@@ -44,6 +46,12 @@ class RunRecord:
         `hours` limits all runs of the experiment together; None is no limit.
         """
         return self._began + hours * 3600 - self._earlier if hours else float("inf")
+
+    def add_nodes(self, nodes: Sequence[dict[str, Any]]) -> None:
+        """Write the nodes of a cluster, beside those of earlier runs."""
+        earlier = self._record.get("nodes", [])
+        self._record["nodes"] = [*earlier, *(node for node in nodes if node not in earlier)]
+        records.save_environment(self._folder, self._record | {"running_since": self._began})
 
     def save(self, complete: bool) -> None:
         """Write the seconds of all runs together."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from results.remote.uri import clean_uri, is_uri, mirrored_folder
 from spaces import disk
 from spaces.errors import UserError
 
@@ -11,8 +12,11 @@ from spaces.errors import UserError
 def experiment_folder(out: str | Path | None, name: str, smoke_test: bool) -> Path:
     """Return the absolute path of --out or runs/NAME.
 
-    Raises UserError for a file, and for a path that no folder can have.
+    For a URI it is the folder that is mirrored to it (search/mirror/). Raises UserError for a file, and for a path that
+    no folder can have.
     """
+    if out and is_uri(out):
+        return mirrored_folder(clean_uri(out))
     folder = Path(out or Path("runs") / (name + (".smoke" if smoke_test else ""))).absolute()
     try:
         if folder.exists() and not folder.is_dir():

@@ -10,6 +10,8 @@ from rich.console import Console
 
 from results import records
 from results.console import print_plain
+from results.remote.uri import clean_uri, is_uri
+from search.cluster.survey import ClusterSurvey, survey_cluster
 from search.command_line import RunOptions, resume_command
 from search.driver import RunSettings, train_and_report
 from search.folder import move_aside, refuse_changes
@@ -43,9 +45,42 @@ def check_or_train(
     can correct, and MissingWeightsError for missing published weights.
     """
     data = fit_networks(space, data, options)
-    if options.fresh and not options.check and (aside := move_aside(folder)):
-        print_plain(console, f"Old folder moved to {aside}")
-    space, precision = _resolve_hardware(space, folder, options.address)
+    arguments = (space, data, options, plugins, import_seconds, console)
+    if options.out is None or not is_uri(options.out):
+        if options.fresh and not options.check and (aside := move_aside(folder)):
+            print_plain(console, f"Old folder moved to {aside}")
+        return _plan_and_train(*arguments, folder, str(folder))
+    from results.remote.experiment_copy import update_copy  # here and below: pyarrow takes time to import
+    from results.remote.folder import RemoteFolder
+    from search.mirror.session import mirrored
+
+    remote = RemoteFolder(clean_uri(options.out))
+    if options.check:
+        return _plan_and_train(*arguments, update_copy(remote), remote.uri)
+    place = f"{remote.uri}, mirrored from {folder}"
+    with mirrored(remote, folder, options.fresh, lambda line: print_plain(console, line)) as teachers:
+        return _plan_and_train(*arguments, folder, place, teachers)
+
+
+def _plan_and_train(
+    space: Space,
+    data: Dataset,
+    options: RunOptions,
+    plugins: PluginFiles,
+    import_seconds: float | None,
+    console: Console,
+    folder: Path,
+    place: str,
+    mirrored_teachers: set[str] | None = None,
+) -> int:
+    """Print the plan of an experiment in a folder, and train.
+
+    `place` describes the folder. Returns the exit code.
+    """
+    survey = None
+    if options.address is not None:
+        survey = survey_cluster(space, data, options.address, options.insecure_cluster)
+    space, precision = _resolve_hardware(space, folder, survey)
     identity = experiment_identity(space, data, plugins)
     if not options.fresh:
         refuse_changes(space, identity, folder)
@@ -54,7 +89,8 @@ def check_or_train(
         check_resources(space, _local_nodes())
     grid = grid_students(space, data)
     seconds = import_seconds or IMPORT_SECONDS
-    plan = print_plan(space, data, grid, folder, console, in_full=options.check, import_seconds=seconds)
+    in_full = options.check
+    plan = print_plan(space, data, grid, place, console, in_full=in_full, import_seconds=seconds, survey=survey)
     if options.check:
         return 0
     settings = RunSettings(
@@ -63,6 +99,7 @@ def check_or_train(
         insecure_cluster=options.insecure_cluster,
         plan=plan,
         transferred=transferred,
+        mirrored_teachers=mirrored_teachers,
     )
     return train_and_report(settings, console)
 
@@ -80,17 +117,16 @@ def fit_networks(space: Space, data: Dataset, options: RunOptions) -> Dataset:
     return data
 
 
-def _resolve_hardware(space: Space, folder: Path, address: str | None) -> tuple[Space, str]:
+def _resolve_hardware(space: Space, folder: Path, survey: ClusterSurvey | None) -> tuple[Space, str]:
     """Fill in GPUs and precision of a space.
 
     Return the space and the precision that replaces auto. An experiment keeps the precision of its first run, on any
-    machine. The nodes of a cluster are known when it is joined.
+    machine.
     """
-    if address is None:
-        space = space.with_gpus(_local_nodes())
+    fitted = survey.space if survey else space.with_gpus(_local_nodes())
     recorded = records.read_environment(folder).get("auto_precision")
-    precision = recorded or fastest_precision(device_for_gpus(space.resources.gpus))
-    return space.with_precision(precision), precision
+    present = survey.precision if survey else fastest_precision(device_for_gpus(fitted.resources.gpus))
+    return fitted.with_precision(recorded or present), recorded or present
 
 
 def _local_nodes() -> list[tuple[float, float]]:

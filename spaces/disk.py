@@ -35,6 +35,15 @@ def expand_path(path: str | Path) -> Path:
         raise UserError(f"{path}: no such home folder") from None
 
 
+def user_cache() -> Path:
+    """Return this program's folder in the cache of the user.
+
+    `$XDG_CACHE_HOME` replaces `~/.cache` if it is an absolute path.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "distil-search"
+
+
 def is_writable(folder: str | Path) -> bool:
     """Return True if files can be made in an existing folder."""
     return os.access(folder, os.W_OK | os.X_OK)

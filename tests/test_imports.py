@@ -35,6 +35,7 @@ ALLOWED = {
     },
     "trainables.models.onnx": {"spaces", "torch", "pydantic", "onnx", "onnxruntime"},
     "results": {"spaces", "rich", "pandas", "numpy", "scipy", "matplotlib", "tensorboard", "yaml"},
+    "results.remote": {"spaces", "pyarrow", "fsspec"},
     "results.trackers": {"spaces", "tensorboard", "optuna", "mlflow", "trackio"},
     "results.report": {"spaces", "pandas", "numpy", "scipy", "plotly", "jinja2", "optuna", "sklearn"},
     "results.export": {

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import subprocess
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,24 +22,62 @@ from search.cluster.token import AUTH_MODE
 
 PACKAGES = ("ray", "torch", "torchvision", "numpy", "pydantic", "safetensors")
 CODE_FOLDERS = ("spaces", "trainables", "search", "results")
+# Run in a process of its own: Ray hides the GPUs from a task that reserves none, and a process that has used one keeps
+# memory of it.
+DESCRIBE_DEVICE = """
+from trainables.device import device_name, fastest_precision, process_device
+print(process_device().type, fastest_precision(), device_name(), sep="\\n")
+"""
+GPU_SECONDS = 60.0
+
+
+class Device(NamedTuple):
+    """Processor or GPU of a node."""
+
+    name: str
+    precision: str  # the fastest one
 
 
 class NodeReport(NamedTuple):
-    """Versions and authentication of a node."""
+    """Versions, authentication and devices of a node."""
 
     versions: dict[str, str]
     auth_mode: str
+    processor: Device = Device("CPU", "float32")
+    gpu: Device | None = None  # None also if torch cannot use it
+
+    def training_device(self, gpus: float | None) -> Device:
+        """Return the device of a student with this share of a GPU."""
+        return self.gpu if gpus and self.gpu else self.processor
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def _report_node() -> NodeReport:
+def _report_node(has_gpu: bool) -> NodeReport:
     """Describe the node of this task."""
-    return NodeReport(program_versions(), auth_mode())
+    import torch  # here and below: a driver checks its arguments without torch
+
+    from trainables.device import device_name, fastest_precision
+
+    cpu = torch.device("cpu")
+    processor = Device(device_name(cpu), fastest_precision(cpu))
+    return NodeReport(program_versions(), auth_mode(), processor, _describe_gpu() if has_gpu else None)
 
 
-def start_check(node_id: str) -> Any:
+def _describe_gpu() -> Device | None:
+    """Return this machine's first GPU, None if torch finds none."""
+    environment = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
+    command = [sys.executable, "-c", DESCRIBE_DEVICE]
+    root = Path(__file__).parents[2]
+    options: dict[str, Any] = {"env": environment, "cwd": root, "timeout": GPU_SECONDS}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    kind, precision, name = [*done.stdout.splitlines()[-3:], "", "", ""][:3]
+    return Device(name, precision) if kind == "cuda" else None
+
+
+def start_check(node_id: str, has_gpu: bool) -> Any:
     """Start a check on a node; return a reference to its result."""
-    return _report_node.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False)).remote()
+    here = NodeAffinitySchedulingStrategy(node_id, soft=False)
+    return _report_node.options(scheduling_strategy=here).remote(has_gpu)
 
 
 def node_result(check: Any, timeout: float) -> NodeReport | str:

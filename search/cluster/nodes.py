@@ -20,7 +20,7 @@ from spaces.errors import UserError
 from spaces.sections import Resources
 
 REFRESH_SECONDS = 1.0
-CHECK_SECONDS = 60.0  # for a first check, which starts a Python process
+CHECK_SECONDS = 120.0  # for a first check, which starts a Python process and imports torch
 
 
 class Node(NamedTuple):
@@ -81,6 +81,7 @@ class TrainingNodes:
         self._reports: dict[str, NodeReport] = {}  # of nodes that passed
         self._checked_again: set[str] = set()  # ids of nodes that passed before
         self._alive: dict[str, Node] = {}
+        self._passed: dict[str, tuple[Node, NodeReport]] = {}  # all nodes that have ever passed, by node id
         self._read_at = float("-inf")
 
     def announce(self, print_line: Callable[[str], None]) -> None:
@@ -109,6 +110,10 @@ class TrainingNodes:
                     self._finish_check(node_id, check, 0.0)
                     self._print_result(node_id)
         return {node_id: node for node_id, node in self._alive.items() if self._may_train(node_id)}
+
+    def training_nodes(self) -> list[tuple[Node, NodeReport]]:
+        """Return all passed nodes, also the departed ones."""
+        return list(self._passed.values())
 
     def totals(self) -> list[tuple[float, float]]:
         """Return CPUs and GPUs of each node for training."""
@@ -140,7 +145,7 @@ class TrainingNodes:
         if node_id in self._reports:
             del self._reports[node_id]
             self._checked_again.add(node_id)
-            self._checks[node_id] = start_check(node_id)
+            self._start_check(node_id)
 
     def worker_slots(self, required: Resources) -> dict[str, int]:
         """Return the room for workers, by node id."""
@@ -188,8 +193,12 @@ class TrainingNodes:
         }
         if not self.single_machine:
             seen = self._checks.keys() | self._refused.keys() | self._reports.keys()
-            self._checks |= {node_id: start_check(node_id) for node_id in nodes if node_id not in seen}
+            for node_id in [node_id for node_id in nodes if node_id not in seen]:
+                self._start_check(node_id)
         self._read_at = monotonic()
+
+    def _start_check(self, node_id: str) -> None:
+        self._checks[node_id] = start_check(node_id, self._alive[node_id].resources.get("GPU", 0) > 0)
 
     def _finish_check(self, node_id: str, check: Any, timeout: float) -> None:
         result = node_result(check, timeout)
@@ -198,6 +207,7 @@ class TrainingNodes:
             self._refused[node_id] = result
         else:
             self._reports[node_id] = result
+            self._passed.setdefault(node_id, (self._alive[node_id], result))
 
     def _print_result(self, node_id: str) -> None:
         name = self._alive[node_id].name if node_id in self._alive else node_id

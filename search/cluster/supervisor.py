@@ -28,6 +28,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from search.cluster.heartbeat import dead_process
@@ -138,10 +139,12 @@ def _plan_of_dead_ray() -> RestartPlan | None:
 
 def _write_final_tables(plan: RestartPlan) -> int:
     from results.rebuild import rebuild_results  # here: loads pandas and the plotting libraries
+    from search.mirror.session import push_after_driver
 
     _print_line(f"\n{plan.reason}. To go on: {plan.command}")
     try:
         rebuild_results(plan.folder)
+        push_after_driver(Path(plan.folder))
     except UserError as error:
         print(error, file=sys.stderr)
     return LOST_EXIT_CODE

@@ -48,6 +48,7 @@ class SearchContext(NamedTuple):
     store: StudentStore  # as workers reach it
     teacher_home: CacheHome
     nodes: TrainingNodes
+    mirrored_teachers: set[str] | None = None  # keys of the teachers in use; None for a folder of this machine
 
 
 def run_trials(

@@ -64,3 +64,14 @@ def test_a_record_of_an_earlier_version_is_the_first_run(folder):
     records.save_environment(folder, {"started": "monday", **machine})
     RunRecord(folder, {"started": "friday", **machine, "cores": 8})
     assert [run["cores"] for run in records.read_environment(folder)["runs"]] == [4, 8]
+
+
+def test_the_nodes_of_all_runs_are_recorded(folder):
+    first = RunRecord(folder, {"started": "monday"})
+    first.add_nodes([{"name": "a"}, {"name": "b"}])
+    assert "running_since" in records.read_environment(folder)
+    first.save(complete=False)
+    second = RunRecord(folder, {"started": "tuesday"})
+    second.add_nodes([{"name": "b"}, {"name": "c"}])
+    second.save(complete=True)
+    assert records.read_environment(folder)["nodes"] == [{"name": "a"}, {"name": "b"}, {"name": "c"}]

@@ -20,7 +20,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from spaces.disk import expand_path
+from spaces.disk import expand_path, user_cache
 from spaces.errors import UserError
 
 
@@ -66,8 +66,7 @@ def _user_folder(variable: str, name: str) -> Path:
     """Return a variable's folder, otherwise one in the user's cache."""
     if value := os.environ.get(variable):
         return expand_path(value)
-    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (cache if cache.is_absolute() else Path.home() / ".cache") / "distil-search" / name
+    return user_cache() / name
 
 
 def missing_dataset(name: str, files: str, folders: Sequence[Path], alternative: str) -> MissingFilesError:

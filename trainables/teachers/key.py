@@ -52,3 +52,11 @@ def member_recipes(recipe: Recipe) -> list[Recipe]:
     if recipe.teacher is None:
         raise ValueError("a recipe without a teacher")
     return [recipe.model_copy(update={"teacher": member}) for member in recipe.teacher.members()]
+
+
+def all_teacher_keys(recipe: Recipe, data: Dataset) -> set[str]:
+    """Return the keys of a recipe's teachers and their teachers."""
+    if recipe.teacher is None:
+        return set()
+    keys = {teacher_key(member, data) for member in member_recipes(recipe)}
+    return keys.union(*(all_teacher_keys(own, data) for own in recipe.teacher_recipes()))

@@ -41,7 +41,7 @@ class Cluster:
             raise self.results[name]
         return self.results[name]
 
-    def start_check(self, name: str) -> str:
+    def start_check(self, name: str, has_gpu: bool) -> str:
         self.checks.append(name)
         return name
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -26,7 +25,7 @@ def test_the_plan_explains_stages_and_rounds_no_size_to_zero(space, digits, monk
     monkeypatch.setattr(estimate, "estimate_plan", lambda *_: plan)
     console = Console(file=StringIO(), width=200)
     adaptive = space(search={"algorithm": "random", "trials": 24})
-    assert print_plan(adaptive, digits, [], Path("runs/tiny"), console, in_full=False, import_seconds=1.0) is plan
+    assert print_plan(adaptive, digits, [], "runs/tiny", console, in_full=False, import_seconds=1.0) is plan
     assert isinstance(console.file, StringIO)
     lines = console.file.getvalue().splitlines()
     assert lines[2:] == [
@@ -46,7 +45,7 @@ def test_hours_shorter_than_the_teachers_are_named(space, digits, monkeypatch, h
     monkeypatch.setattr(estimate, "estimate_plan", lambda *_: plan)
     console = Console(file=StringIO(), width=200)
     adaptive = space(search={"algorithm": "random", "trials": 24} | ({"hours": hours} if hours else {}))
-    print_plan(adaptive, digits, [], Path("runs/tiny"), console, in_full=False, import_seconds=1.0)
+    print_plan(adaptive, digits, [], "runs/tiny", console, in_full=False, import_seconds=1.0)
     assert isinstance(console.file, StringIO)
     line = "  hours     0.002 end before a student begins: the teachers take about 30.0 s\n"
     assert (line in console.file.getvalue()) == warned

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it i
 
 ROOT = Path(__file__).parents[3]
 MARK = "KD_TEST_RUN"
+PROGRAM = ("-m", "search.run")
 TIMEOUT_SECONDS = 600.0  # for a few seconds of work: on a busy machine Ray alone needs minutes to start
 
 
@@ -40,10 +41,12 @@ class Process(NamedTuple):
 class Run:
     """A running search, in its own process group as in a terminal."""
 
-    def __init__(self, space: Path, out: Path, *flags: str, log: Path, places: Path):
+    def __init__(
+        self, space: Path, out: Path | str, *flags: str, log: Path, places: Path, program: Sequence[str] = PROGRAM
+    ):
         self.log, self.mark = log, f"{MARK}={uuid.uuid4().hex}"
         name, _, value = self.mark.partition("=")
-        command = [sys.executable, "-m", "search.run", str(space), "--out", str(out), *flags]
+        command = [sys.executable, *program, str(space), "--out", str(out), *flags]
         with open(log, "w") as file:
             self.process = subprocess.Popen(
                 command,
@@ -134,8 +137,9 @@ def start(places: Path, tmp_path_factory) -> Iterator[Callable[..., Run]]:
     """Start searches; kill them after the tests."""
     runs: list[Run] = []
 
-    def start_run(space: Path, out: Path, *flags: str) -> Run:
-        runs.append(Run(space, out, *flags, log=tmp_path_factory.mktemp("log") / "output.txt", places=places))
+    def start_run(space: Path, out: Path | str, *flags: str, **options: Any) -> Run:
+        log = tmp_path_factory.mktemp("log") / "output.txt"
+        runs.append(Run(space, out, *flags, log=log, **{"places": places, **options}))
         return runs[-1]
 
     yield start_run
