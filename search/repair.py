@@ -4,7 +4,8 @@ Killed processes leave partly written files and old checkpoints; disks damage fi
 
 - Partly written temporary files of dead processes are removed.
 - Damaged rows or a missing epoch void the rows of that student, which is trained again.
-- Unreadable weights of a finished student void its rows. Removed weights are left alone.
+- Unreadable weights of a finished student void its rows. Removed weights are left alone. Weights are read again only if
+  their size or time has changed since they were last found readable.
 - An unreadable checkpoint is removed; that student starts again from its first epoch.
 - The checkpoint of an ended student is removed, unless it failed and will be retried.
 
@@ -13,6 +14,7 @@ Rows are voided by one more row of kind `damaged`. Nothing but temporary files a
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,14 +27,33 @@ from spaces.errors import UserError
 from trainables import checkpoint
 from trainables.weights import tensor_file
 
+SETTLED_SECONDS = 2.0  # a younger file might change again without another time
+CHECKED_FILE = ".checked_weights.json"  # size and time (ns) of readable weights, by student
+
+Checked = dict[str, list[int]]
+
 
 def repair_folder(folder: Path) -> list[str]:
     """Repair a folder; return one message per repair of a student."""
     disk.remove_partial_files(folder)
-    return [message for trial in records.trial_names(folder) for message in _repair_student(folder, trial)]
+    checked = _read_checked(folder)
+    before = dict(checked)
+    messages = [message for trial in records.trial_names(folder) for message in _repair_student(folder, trial, checked)]
+    if checked != before:
+        records.write_file(folder / CHECKED_FILE, json.dumps(checked))
+    return messages
 
 
-def _repair_student(folder: Path, trial: str) -> Iterator[str]:
+def _read_checked(folder: Path) -> Checked:
+    """Return the versions of readable weights; empty if their file is damaged."""
+    try:
+        checked = json.loads((folder / CHECKED_FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return checked if isinstance(checked, dict) else {}
+
+
+def _repair_student(folder: Path, trial: str, checked: Checked) -> Iterator[str]:
     past, lines = history(folder, trial), records.damaged_lines(folder, trial)
     rows_file, weights_file = paths.rows_file(folder, trial), paths.weights_file(folder, trial)
     if lines and not _has_all_epochs(past) and lines not in _voided_lines(folder, trial):
@@ -41,7 +62,7 @@ def _repair_student(folder: Path, trial: str) -> Iterator[str]:
     elif _ends_as_finished(folder, trial) and not _has_all_epochs(past):
         _void_rows(folder, trial, rows_file, [])
         yield f"{rows_file}: an epoch is missing; this student is trained again"
-    if student_status(past) == "finished" and (error := _read_error(weights_file)):
+    if student_status(past) == "finished" and (error := _weights_error(weights_file, trial, checked)):
         _void_rows(folder, trial, weights_file, [])
         yield f"{error}; this student is trained again"
     yield from _repair_checkpoint(paths.checkpoint_file(folder, trial), student_status(history(folder, trial)))
@@ -71,13 +92,20 @@ def _void_rows(folder: Path, trial: str, path: Path, lines: list[int]) -> None:
     records.append_row(folder, trial, {"kind": "damaged", "file": path.name, "lines": lines, "time": time.time()})
 
 
-def _read_error(weights: Path) -> str | None:
+def _weights_error(weights: Path, trial: str, checked: Checked) -> str | None:
     """Return the error of unreadable weights, None for readable or removed ones."""
+    if not weights.exists():
+        return None
+    status = weights.stat()
+    version = [status.st_size, status.st_mtime_ns]
+    if checked.get(trial) == version:
+        return None
     try:
-        if weights.exists():
-            tensor_file.read_tensors(weights)
+        tensor_file.read_tensors(weights)
     except UserError as error:
         return str(error)
+    if time.time() - status.st_mtime > SETTLED_SECONDS:
+        checked[trial] = version
     return None
 
 

@@ -24,6 +24,7 @@ STATES = {
     "diverged": optuna.trial.TrialState.PRUNED,
     "failed": optuna.trial.TrialState.FAIL,
 }
+MAX_WRITTEN_CHOICES = 20  # every trial repeats them; a longer choice of numbers is written as a range
 STUDENT_ATTRIBUTE = "student"  # user attribute with the name of the student
 
 Trial = optuna.trial.FrozenTrial
@@ -116,6 +117,8 @@ def _joint_distribution(domains: list[Domain], more_labels: list[int]) -> KnobDi
     labels: list[Any] = [*(label for domain in domains for label in domain.probe_labels), *more_labels]
     if all(isinstance(domain, Choice) for domain in domains):
         by_text = {label_text(label): label for label in labels}
+        if len(by_text) > MAX_WRITTEN_CHOICES and all(type(label) in (int, float) for label in labels):
+            return KnobDistribution(_range_of(labels), None)
         return KnobDistribution(optuna.distributions.CategoricalDistribution(list(by_text.values())), by_text)
     if any(isinstance(domain, Choice) for domain in domains):
         return None
@@ -124,6 +127,12 @@ def _joint_distribution(domains: list[Domain], more_labels: list[int]) -> KnobDi
     if all(domain.integer for domain in domains):
         return KnobDistribution(optuna.distributions.IntDistribution(int(low), int(high), log=log), None)
     return KnobDistribution(optuna.distributions.FloatDistribution(low, high, log=log), None)
+
+
+def _range_of(numbers: Sequence[float]) -> Distribution:
+    if all(isinstance(number, int) for number in numbers):
+        return optuna.distributions.IntDistribution(min(numbers), max(numbers))
+    return optuna.distributions.FloatDistribution(min(numbers), max(numbers))
 
 
 def _trial_params(values: Mapping[str, Any], knobs: Mapping[str, KnobDistribution]) -> dict[str, Any]:

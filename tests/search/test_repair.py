@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from results import paths
 from results.students import history
-from search.repair import repair_folder
+from search.repair import CHECKED_FILE, repair_folder
 from search.students.spec import student_spec, student_status
 from spaces.disk import HOST_NAME
 from trainables import checkpoint
@@ -41,6 +42,20 @@ def test_an_undamaged_folder_is_not_changed(pair, folder):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert repair_folder(folder) == []
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_unchanged_weights_are_read_once(pair, folder, monkeypatch):
+    for name in pair:
+        os.utime(paths.weights_file(folder, name), (1e9, 1e9))
+    assert repair_folder(folder) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(tensor_file, "read_tensors", None)
+        assert repair_folder(folder) == []
+    damaged = paths.weights_file(folder, pair[1])
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
+    assert [str(damaged) in message for message in repair_folder(folder)] == [True]
+    (folder / CHECKED_FILE).write_text("{")
+    assert repair_folder(folder) == []
 
 
 def test_an_empty_folder_needs_no_repair(tmp_path):

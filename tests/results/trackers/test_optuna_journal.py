@@ -249,6 +249,17 @@ def test_a_knob_with_choice_and_range_is_left_out(tmp_path):
     assert set(knob_distributions(space.load_space(tmp_path / "mixed.yaml"))) == {"method"}
 
 
+def test_a_long_choice_of_numbers_is_written_as_a_range(tmp_path):
+    """Every trial repeats its distributions: n students of a choice of n values would write n² of them."""
+    numbers = ", ".join(map(str, range(30)))
+    knobs = f"a: {{choice: [{numbers}, 0.5]}}, b: {{choice: [{numbers}]}}, c: {{choice: [{numbers}, x]}}"
+    (tmp_path / "long.yaml").write_text(f"method: {{name: own, {knobs}}}\n")
+    written = knob_distributions(space.load_space(tmp_path / "long.yaml"))
+    assert written["method.a"].distribution == optuna.distributions.FloatDistribution(0, 29)
+    assert written["method.b"].distribution == optuna.distributions.IntDistribution(0, 29)
+    assert len(written["method.c"].labels or ()) == 31
+
+
 @pytest.mark.parametrize(("weights", "distribution"), [([], (1, 64, True)), (["method.k"], (0, 64, False))])
 def test_logarithmic_integers(tmp_path, weights, distribution):
     text = "method: {name: own, k: {int: [1, 64], log: true}}\nsearch: {algorithm: random, trials: 2}\n"
