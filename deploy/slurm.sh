@@ -1,14 +1,18 @@
 #!/bin/bash
-# A search on the nodes of one Slurm allocation:
-#   sbatch deploy/slurm.sh spaces/mnist_hinton.yaml /shared/runs/mnist_hinton
-# Submit it from this repository. Every node needs the repository and its .venv under the same path.
+# A search on the nodes of one Slurm allocation, submitted from this repository:
+#   sbatch deploy/slurm.sh spaces/mnist_hinton.yaml s3://BUCKET/runs/mnist_hinton
+# Every node needs the repository and its .venv under the same path. The second argument is the experiment's folder: a URI, or
+# a path. Only the first node writes to it; after a requeue that may be another machine, so a path must be visible from all.
+# Shortly before the time limit, or when the job is preempted, the search stops in order and the job is queued again; it
+# resumes from the last epochs.
 #SBATCH --job-name=distil-search
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=16
 #SBATCH --time=08:00:00
-#SBATCH --signal=B:TERM@120
+#SBATCH --signal=B:TERM@180
 #SBATCH --requeue
+#SBATCH --open-mode=append
 set -euo pipefail
 space=$1 out=$2
 shift 2
@@ -17,44 +21,27 @@ export RAY_AUTH_MODE=token RAY_AUTH_TOKEN RAY_USAGE_STATS_ENABLED=0
 RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
 export PATH="$PWD/.venv/bin:$PATH"
 
-mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
-head=${nodes[0]}
+# This script runs on the first node, and so do the head and the search: a step of `srun` would be killed by the signal.
+head=$(hostname)
 port=$((20000 + SLURM_JOB_ID % 20000)) # two jobs may share a node
-
-srun --nodes=1 --ntasks=1 --nodelist="$head" \
-    ray start --head --port="$port" --num-cpus="$SLURM_CPUS_PER_TASK" --include-dashboard=false --block &
-for node in "${nodes[@]:1}"; do
-    srun --nodes=1 --ntasks=1 --nodelist="$node" \
-        ray start --address="$head:$port" --num-cpus="$SLURM_CPUS_PER_TASK" --block &
+ray start --head --port="$port" --num-cpus="$SLURM_CPUS_PER_TASK" --include-dashboard=false --block &
+until (exec 3<> "/dev/tcp/$head/$port") 2> /dev/null; do
+    sleep 1
 done
-
-# Wait for all nodes: the search checks each of them before it trains anything.
-srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" python - "$head:$port" "${#nodes[@]}" <<'PYTHON'
-import sys
-import time
-
-import ray
-
-end = time.monotonic() + 300
-while True:
-    try:
-        if not ray.is_initialized():
-            ray.init(address=sys.argv[1], logging_level="error", log_to_driver=False)
-        if sum(node["Alive"] for node in ray.nodes()) >= int(sys.argv[2]):
-            break
-    except ConnectionError:
-        pass
-    if time.monotonic() > end:
-        sys.exit(f"fewer than {sys.argv[2]} nodes after five minutes")
-    time.sleep(2)
-PYTHON
-
-srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" \
-    python -m search.run "$space" --out "$out" --address "$head:$port" "$@" &
-search=$!
-trap 'kill -TERM $search' TERM # shortly before the time limit the search writes its tables and ends; submit the job again to resume
-wait $search && code=0 || code=$?
-if [ $code -gt 128 ]; then # the signal ended this wait, not the search
-    wait $search && code=0 || code=$?
+others=$((SLURM_JOB_NUM_NODES - 1))
+if [ "$others" -gt 0 ]; then # they may join late: the search uses each node when it is there
+    srun --nodes="$others" --ntasks="$others" --exclude="$SLURMD_NODENAME" \
+        ray start --address="$head:$port" --num-cpus="$SLURM_CPUS_PER_TASK" --block &
 fi
-exit $code
+
+python -m search.run "$space" --out "$out" --address "$head:$port" "$@" &
+search=$! stopped=
+trap 'stopped=yes; kill -TERM "$search"' TERM
+code=0
+wait "$search" || code=$?
+if [ -n "$stopped" ]; then # the signal ended the wait above, not the search, which writes its tables first
+    code=0
+    wait "$search" || code=$?
+    scontrol requeue "$SLURM_JOB_ID" || true # a cancelled job is not queued again
+fi
+exit "$code"

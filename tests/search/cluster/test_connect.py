@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pandas
@@ -19,71 +23,70 @@ from spaces.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
-# Ray's own test cluster, in a process that ends with its standard input. Other Rays on this machine are not touched.
-NODES = """
-import sys
-from ray.cluster_utils import Cluster
-
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20})
-cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
-print(cluster.address, flush=True)
-sys.stdin.read()
-cluster.shutdown()
-"""
-
-TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+PAGES = ("README.md", "CLUSTER.md", "docs/howto/cluster.md")
+PRINTED = re.compile(r"```[^\n]*\n(ray get-auth-token .*?)```", re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory) -> Iterator[str]:
-    log = tmp_path_factory.mktemp("cluster") / "stderr.txt"
-    with open(log, "w") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-c", NODES],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            env={**os.environ, **TOKEN, "RAY_USAGE_STATS_ENABLED": "0"},
-            cwd=ROOT,
-        )
-    assert process.stdin is not None and process.stdout is not None
-    lines = (line.strip() for line in process.stdout)
-    address = next((line for line in lines if line.count(":") == 1 and line.rpartition(":")[2].isdigit()), None)
-    assert address is not None, log.read_text()
-    yield address
-    process.stdin.close()
-    process.wait(60)
-    process.stdout.close()
+def printed_commands(page: str) -> str:
+    """Return the commands of a page that start a cluster and a search on it."""
+    commands = PRINTED.search((ROOT / page).read_text())
+    assert commands is not None
+    return commands[1]
 
 
-def search(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "search.run", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **TOKEN}, capture_output=True, text=True, timeout=200)
+def test_all_pages_print_the_same_commands():
+    assert len({printed_commands(page) for page in PAGES}) == 1
+
+
+@pytest.fixture
+def shell(tmp_path) -> Iterator[Callable[[str], subprocess.CompletedProcess[str]]]:
+    """Run commands with a home of their own; end the Ray that they leave running."""
+    mark = uuid.uuid4().hex
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    environment = {**inherited, "HOME": str(tmp_path / "home"), "KD_TEST_CLUSTER": mark, "PYTHONPATH": str(ROOT)}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    (tmp_path / "home").mkdir()
+
+    def run(script: str) -> subprocess.CompletedProcess[str]:
+        with open(tmp_path / "output.txt", "w+") as output:  # a pipe would stay open in Ray's processes
+            command = ["bash", "-euc", script]
+            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output, timeout=500)
+        return subprocess.CompletedProcess(command, done.returncode, (tmp_path / "output.txt").read_text())
+
+    yield run
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if mark.encode() in (folder / "environ").read_bytes():
+                os.kill(int(folder.name), signal.SIGKILL)
 
 
 @pytest.mark.slow
-def test_a_grid_on_a_cluster_of_two_nodes(address, write, tmp_path):
+def test_the_printed_commands_search_on_two_nodes(shell, write, tmp_path):
+    """Both nodes are on this machine; the space and the folder are those of the test. The cluster stays afterwards."""
     space = write(tmp_path / "x.yaml", seeds=[0, 1], train={"epochs": 2, "batch_size": 64})
-    done = search(space, "--out", tmp_path / "run", "--address", address)
-    assert done.returncode == 0, done.stdout + done.stderr
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    commands = printed_commands("README.md").replace("6379", port).replace("HOST", "127.0.0.1")
+    commands = commands.replace("spaces/quickstart.yaml", f"{space} --out {tmp_path / 'run'}")
+    for command in ("ray start --head", "ray start --address"):
+        assert command in commands
+    done = shell(commands.replace("ray start ", "ray start --num-cpus=1 --object-store-memory=90000000 "))
+    assert done.returncode == 0, done.stdout
     lines = pandas.read_csv(paths.students_file(tmp_path / "run"))
     assert len(lines) == 6 and set(lines["status"]) == {"finished"}
-    assert f"--address {address}" in records.read_environment(tmp_path / "run")["command"]
-
-
-@pytest.mark.slow
-def test_a_cluster_stays_after_a_run(address, write, tmp_path):
-    space = write(tmp_path / "x.yaml", method={"name": "none"}, train={"epochs": 1})
-    for name in ("first", "second"):
-        done = search(space, "--out", tmp_path / name, "--address", address)
-        assert done.returncode == 0, done.stdout + done.stderr
+    assert f"--address 127.0.0.1:{port}" in records.read_environment(tmp_path / "run")["command"]
+    again = shell(f"python -m search.run {space} --out {tmp_path / 'run'} --address 127.0.0.1:{port}")
+    assert again.returncode == 0, again.stdout  # the token is in the home
 
 
 @pytest.mark.slow
 def test_an_unreachable_address_ends_the_run_soon_with_one_line(write, tmp_path):
     began = time.monotonic()
-    done = search(write(tmp_path / "x.yaml"), "--out", tmp_path / "run", "--address", "127.0.0.1:9")
+    command = [sys.executable, "-m", "search.run", write(tmp_path / "x.yaml"), "--out", tmp_path / "run"]
+    environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+    command += ["--address", "127.0.0.1:9"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
     assert time.monotonic() - began < 60
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()

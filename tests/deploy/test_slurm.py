@@ -1,0 +1,89 @@
+"""deploy/slurm.sh with stand-ins for Slurm, Ray and the search: signals, exit codes, requeue.
+
+By hand it was run under Debian's Slurm (slurmctld, slurmd, munge) as well; CI does not install them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STAND_INS = {
+    "ray": 'echo "ray $*" >> "$CALLS"; exec sleep 60',
+    "srun": 'echo "srun $*" >> "$CALLS"; exec sleep 60',
+    "scontrol": 'echo "scontrol $*" >> "$CALLS"',
+    "hostname": "echo 127.0.0.1",
+    # as the driver: it writes its tables after SIGTERM, which takes a while
+    "python": """
+trap 'sleep 0.5; echo tables >> "$CALLS"; exit 130' TERM
+echo "python $*" >> "$CALLS"
+[ -z "${EXIT_CODE:-}" ] || exit "$EXIT_CODE"
+while true; do sleep 0.05; done
+""",
+}
+
+
+def _head() -> socket.socket:
+    """Listen on a port that the script can derive from a job's number."""
+    for port in range(20000, 40000):
+        with suppress(OSError):
+            return socket.create_server(("127.0.0.1", port))
+    raise OSError("no free port")
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start the script as Slurm does: in a process group of its own, which ends with the job."""
+    for name, body in STAND_INS.items():
+        file = tmp_path / ".venv" / "bin" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"#!/bin/bash\n{body}\n")
+        file.chmod(0o755)
+    jobs: list[subprocess.Popen[bytes]] = []
+    with _head() as head:  # the port of Ray's head answers
+
+        def submit(nodes: int, **more: str) -> subprocess.Popen[bytes]:
+            slurm = {"SLURM_JOB_ID": str(head.getsockname()[1] - 20000), "SLURM_CPUS_PER_TASK": "4"}
+            slurm |= {"SLURM_JOB_NUM_NODES": str(nodes), "SLURMD_NODENAME": "node1", "CALLS": str(tmp_path / "calls")}
+            command = ["bash", ROOT / "deploy" / "slurm.sh", "space.yaml", "s3://bucket/run", "--download"]
+            jobs.append(subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **slurm, **more}, process_group=0))
+            return jobs[-1]
+
+        yield submit
+    for started in jobs:
+        os.killpg(started.pid, signal.SIGKILL)
+
+
+def wait_for(calls: Path, text: str) -> str:
+    end = time.monotonic() + 60
+    while text not in (content := calls.read_text() if calls.exists() else ""):
+        assert time.monotonic() < end, content
+        time.sleep(0.02)
+    return content
+
+
+def test_a_signal_reaches_the_search_and_the_job_is_queued_again(job, tmp_path):
+    script, calls = job(2), tmp_path / "calls"
+    content = wait_for(calls, "python -m search.run")
+    assert "python -m search.run space.yaml --out s3://bucket/run --address 127.0.0.1:" in content
+    assert "--download" in content and "srun --nodes=1 --ntasks=1 --exclude=node1 ray start --address=" in content
+    script.send_signal(signal.SIGTERM)
+    assert script.wait(60) == 130
+    tables, requeue = calls.read_text().splitlines()[-2:]
+    assert tables == "tables" and requeue.startswith("scontrol requeue ")
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_the_job_ends_with_the_code_of_the_search(job, tmp_path, code):
+    assert job(1, EXIT_CODE=str(code)).wait(60) == code
+    content = (tmp_path / "calls").read_text()
+    assert "scontrol" not in content and "srun" not in content
