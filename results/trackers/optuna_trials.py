@@ -130,9 +130,10 @@ def _joint_distribution(domains: list[Domain], more_labels: list[int]) -> KnobDi
 
 
 def _range_of(numbers: Sequence[float]) -> Distribution:
+    low, high = min(numbers), max(numbers)
     if all(isinstance(number, int) for number in numbers):
-        return optuna.distributions.IntDistribution(min(numbers), max(numbers))
-    return optuna.distributions.FloatDistribution(min(numbers), max(numbers))
+        return optuna.distributions.IntDistribution(int(low), int(high))
+    return optuna.distributions.FloatDistribution(low, high)
 
 
 def _trial_params(values: Mapping[str, Any], knobs: Mapping[str, KnobDistribution]) -> dict[str, Any]:
