@@ -109,6 +109,13 @@ def _check_or_search(options: RunOptions, console: Console | None = None) -> tup
         return 0, None
 
 
+def upload_tables(folder: Path) -> None:
+    """Upload the folder of a dead driver, if it was mirrored."""
+    from search.mirror.session import push_after_driver
+
+    push_after_driver(folder)
+
+
 @exits_on_user_error
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code.

@@ -13,6 +13,6 @@ def start_search(arguments: Sequence[str]) -> NoReturn:
     command_parser().parse_args(arguments)  # ends here for --help and for a wrong flag
 
     from search.cluster.supervisor import exit_quickly, supervise  # here and below: not needed for --help
-    from search.launch import main
+    from search.launch import main, upload_tables
 
-    exit_quickly(supervise(main, arguments))
+    exit_quickly(supervise(main, arguments, upload_tables))

@@ -50,10 +50,15 @@ class DriverEnd(NamedTuple):
     interrupted: bool  # by SIGINT or SIGTERM
 
 
-def supervise(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+def supervise(
+    main: Callable[[Sequence[str]], int],
+    arguments: Sequence[str],
+    after_tables: Callable[[Path], None] = lambda folder: None,
+) -> int:
     """Run a command line in a child process; restart after Ray died.
 
-    Returns the exit code of the last child. `main` takes the arguments.
+    Returns the exit code of the last child. `main` takes the arguments, `after_tables` the folder of a search that
+    cannot be restarted.
     """
     if sys.platform != "linux":  # fork is not reliable elsewhere
         return main(arguments)
@@ -63,7 +68,7 @@ def supervise(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) ->
         if end.plan is None:
             return end.code
         if end.interrupted or not end.plan.restart or not restarts:
-            return _write_final_tables(end.plan)
+            return _write_final_tables(end.plan, after_tables)
         _print_line(f"{end.plan.reason}. Restarting Ray; students resume from their last epochs.")
         arguments, restarts = shlex.split(end.plan.command)[3:], restarts - 1
 
@@ -137,14 +142,13 @@ def _plan_of_dead_ray() -> RestartPlan | None:
     return None
 
 
-def _write_final_tables(plan: RestartPlan) -> int:
+def _write_final_tables(plan: RestartPlan, after_tables: Callable[[Path], None]) -> int:
     from results.rebuild import rebuild_results  # here: loads pandas and the plotting libraries
-    from search.mirror.session import push_after_driver
 
     _print_line(f"\n{plan.reason}. To go on: {plan.command}")
     try:
         rebuild_results(plan.folder)
-        push_after_driver(Path(plan.folder))
+        after_tables(Path(plan.folder))
     except UserError as error:
         print(error, file=sys.stderr)
     return LOST_EXIT_CODE
