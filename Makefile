@@ -138,8 +138,9 @@ readme-bench: install
 .PHONY: replay
 TABLES = digits mnist5k
 replay: install
-	mkdir -p runs && $(BIN)/python -m benchmarks.replay $(TABLES) --trainings 10 \
-	 --figure docs/explanation/search_algorithms.png > runs/replay.md
+	mkdir -p runs
+	($(BIN)/python -m benchmarks.replay $(TABLES) --trainings 10 --figure docs/explanation/search_algorithms.png && \
+	 $(BIN)/python -m benchmarks.replay mnist5k --algorithms random --schedulers median hyperband --trainings 10) > runs/replay.md
 	$(INSERT) replay docs/explanation/search_algorithms.md < runs/replay.md
 
 # Cost of the driver and the network on a cluster, written into CLUSTER.md.
