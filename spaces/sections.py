@@ -209,8 +209,8 @@ class Sections(StrictModel):
     search: Search = Field(default=Search(), description="Algorithm, scheduler and budget of the search")
     confirm: Confirm | None = Field(
         default=None,
-        description="Training of the best configurations with new seeds; by default the best with one, if algorithm is "
-        "auto with trials, else none",
+        description="Training of the best configurations with new seeds; by default, after algorithm auto, the winner "
+        "with one",
     )
     baseline: Baseline | None = Field(
         default=None,

@@ -71,8 +71,8 @@ class Train(StrictModel):
     lr: Positive = Field(default=0.001, description="Learning rate after warm-up, before the schedule lowers it")
     loss: Literal["cross_entropy", "mse"] | None = Field(
         default=None,
-        description="Loss on the labels of a network without a teacher: cross_entropy (the default), or mse, the "
-        "squared error of the probabilities summed over the classes",
+        description="Loss on the labels of a network without a teacher: cross_entropy by default, or mse of the "
+        "probabilities",
     )
     weight_decay: Amount = Field(default=0.0, description="Weight decay per step; an L2 penalty except with adamw")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="Momentum of sgd")

@@ -49,7 +49,7 @@ class PerStudentScheduler(FIFOScheduler):
             key = past.start["trial"]
             self.scheduler.on_trial_add(None, _StudentTrial(key))
             rows += [(row.get("time", 0.0), {"trial": key, **row}) for row in past.epochs]
-            if past.epochs and not past.end and past.epochs[-1]["epoch"] != past.start["planned_epochs"]:
+            if past.epochs and not past.end and past.epochs[-1]["epoch"] != past.start.get("planned_epochs"):
                 unfinished[key] = past.epochs[-1]["epoch"]
         stopped = []
         for _, row in sorted(rows, key=lambda item: item[0]):

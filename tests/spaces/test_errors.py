@@ -21,7 +21,7 @@ ONE = [
     ("seed: 3", "1: seed: unknown key; did you mean seeds?"),
     ("teacher: {seed: 3}", "1: teacher.seed: unknown key; did you mean seeds?"),
     ("teacher: {sedes: [3]}", "1: teacher.sedes: unknown key; did you mean seeds?"),
-    ("teacher: {xyz: [3]}", "1: teacher.xyz: unknown key; known: model, method, teacher, train, weights, ensemble, "),
+    ("teacher: {xyz: [3]}", "1: teacher.xyz: unknown key; known: model, method, teacher, train, weights, onnx, "),
     ("student:\n  model:\n    nmae: mlp", "3: student.model.nmae: unknown key; did you mean name?"),
     ("student: {model: {hidden: [3]}}", "1: student.model.name: missing"),
     ('train: {epochs: "12"}', '1: train.epochs: found the text "12", expected a whole number'),

@@ -37,8 +37,8 @@ def test_a_knob_of_several_options_has_one_entry(full):
 
     class Space:
         domains = twice
-        search, confirm, name, knobs = (
-            getattr(experiment.space, name) for name in ("search", "confirm", "name", "knobs")
+        search, confirm, name, knobs, trains_on_all = (
+            getattr(experiment.space, name) for name in ("search", "confirm", "name", "knobs", "trains_on_all")
         )
 
     data = experiment_summary(experiment._replace(space=Space), experiment.leaderboard()).knobs
