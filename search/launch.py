@@ -14,6 +14,7 @@ from time import process_time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from search.cluster.signals import INTERRUPTED_EXIT_CODE
+from search.cluster.token import set_auth_mode
 from search.command_line import RunOptions, command_parser
 from search.output_folder import experiment_folder, require_writable
 from search.plan.check_space import load_checked_space
@@ -89,6 +90,8 @@ def _check_or_search(options: RunOptions, console: Console | None = None) -> tup
     from trainables.data.locations import MissingWeightsError, data_root_is_set
 
     console = console or results_console()
+    if options.address is not None:
+        set_auth_mode(options.insecure_cluster)
     imports_torch = "torch" not in sys.modules
     if imports_torch:
         print_plain(console, f"{options.space}: a valid space; loading its data, PyTorch and Ray")

@@ -40,6 +40,14 @@ def ensure_token() -> None:
             os.environ[AUTH_TOKEN] = token
 
 
+def set_auth_mode(insecure_cluster: bool) -> None:
+    """Choose Ray's authentication for a cluster, unless it is set.
+
+    Ray reads the variable while it is imported, so this comes before.
+    """
+    os.environ.setdefault(AUTH_MODE, "disabled" if insecure_cluster else "token")
+
+
 def require_token(address: str, insecure_cluster: bool) -> None:
     """Raise UserError if there is no token for a cluster, unless `insecure_cluster`."""
     file = token_file()
