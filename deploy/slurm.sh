@@ -25,6 +25,8 @@ export PATH="$PWD/.venv/bin:$PATH"
 head=$(hostname)
 port=$((20000 + SLURM_JOB_ID % 20000)) # two jobs may share a node
 ray start --head --port="$port" --num-cpus="$SLURM_CPUS_PER_TASK" --include-dashboard=false --block &
+ray=$!
+trap 'kill "$ray" && wait "$ray" || true' EXIT # not every Slurm ends the processes of a batch script: the next run has this port
 until (exec 3<> "/dev/tcp/$head/$port") 2> /dev/null; do
     sleep 1
 done

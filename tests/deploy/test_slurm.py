@@ -18,7 +18,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STAND_INS = {
-    "ray": 'echo "ray $*" >> "$CALLS"; exec sleep 60',
+    "ray": """
+trap 'echo "ray ended" >> "$CALLS"; exit' TERM
+echo "ray $*" >> "$CALLS"
+while true; do sleep 0.05; done
+""",
     "srun": 'echo "srun $*" >> "$CALLS"; exec sleep 60',
     "scontrol": 'echo "scontrol $*" >> "$CALLS"',
     "hostname": "echo 127.0.0.1",
@@ -60,7 +64,8 @@ def job(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
         yield submit
     for started in jobs:
-        os.killpg(started.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
 
 
 def wait_for(calls: Path, text: str) -> str:
@@ -78,8 +83,8 @@ def test_a_signal_reaches_the_search_and_the_job_is_queued_again(job, tmp_path):
     assert "--download" in content and "srun --nodes=1 --ntasks=1 --exclude=node1 ray start --address=" in content
     script.send_signal(signal.SIGTERM)
     assert script.wait(60) == 130
-    tables, requeue = calls.read_text().splitlines()[-2:]
-    assert tables == "tables" and requeue.startswith("scontrol requeue ")
+    tables, requeue, end = calls.read_text().splitlines()[-3:]
+    assert tables == "tables" and requeue.startswith("scontrol requeue ") and end == "ray ended"
 
 
 @pytest.mark.parametrize("code", [0, 3])
