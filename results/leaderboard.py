@@ -74,6 +74,8 @@ def configuration_numbers(students: pandas.DataFrame) -> pandas.Series:
 
 def label_tuples(students: pandas.DataFrame, columns: Sequence[str]) -> list[tuple[Label, ...]]:
     """Return these columns of each row, None for a missing label."""
+    if not columns:  # nothing is searched
+        return [()] * len(students)
     values = (students[name].astype(object).where(students[name].notna(), None) for name in columns)
     return list(zip(*values, strict=True))
 

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -309,8 +311,9 @@ def resume_from_rows(folder: Path) -> None:
     for scheduler in SCHEDULERS.values():
         PerStudentScheduler(scheduler(space.search, 3)).replay(suggested_histories(folder))
     adaptive = replace(space, search=space.search.model_copy(update={"algorithm": "tpe", "trials": 9}))
+    other = cast(StudentSpec, SimpleNamespace(key="another"))  # not a student of the rows
     StudentSearcher(
-        adaptive, suggested_histories(folder), lambda key: None, lambda values: None, 0, lambda students: []
+        adaptive, suggested_histories(folder), lambda key: None, lambda values: other, 0, lambda students: []
     )
 
 

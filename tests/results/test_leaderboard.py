@@ -112,3 +112,8 @@ def test_equal_members_with_different_epochs_are_two_lines(full):
     members = {name: record | {"key": name, "epochs": epochs} for name, epochs in {"b": 1, "c": 2}.items()}
     lines = leaderboard.build_leaderboard(results.read(full), teachers=members)
     assert lines["epochs"][lines["stage"] == leaderboard.BEHIND_TEACHER].tolist() == [1, 2]
+
+
+def test_labels_of_no_knobs_are_empty(full):
+    students = load_experiment(full).students
+    assert leaderboard.label_tuples(students, []) == [()] * len(students)
