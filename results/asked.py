@@ -11,12 +11,12 @@ import pandas
 
 from results.records import Row
 from results.students import knob_columns, knob_values, table_rows
+from spaces.knob_paths import is_distillation_knob
 from spaces.label import label_text
 from spaces.space import Space
 from spaces.template import Values, fill_template
 
 NOT_STARTED = "not started"  # status of a student without rows
-_OF_DISTILLATION = ("method", "teacher")  # sections that a baseline lacks
 
 
 def asked_students(students: pandas.DataFrame, space: Space, teacher_weights: Sequence[str]) -> pandas.DataFrame:
@@ -54,7 +54,7 @@ def _asked_configuration(space: Space, values: Values, teacher_weights: Sequence
     """Return stage and knobs of a cell, as its students record them."""
     if not _is_weightless(space, values, teacher_weights):
         return {"stage": "explore", **values}
-    own = {path: label for path, label in values.items() if path.split(".")[0] not in _OF_DISTILLATION}
+    own = {path: label for path, label in values.items() if not is_distillation_knob(path)}
     start = {"stage": "baseline", "teacher_weights": teacher_weights, "values": own}
     return {"stage": "baseline", **knob_values(start, space.knobs)}
 

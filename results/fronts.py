@@ -25,10 +25,13 @@ def pareto_front(points: Sequence[Sequence[float]], objectives: Sequence[str]) -
     """
     signs = [-1.0 if objective_direction(name) == "max" else 1.0 for name in objectives]
     costs = numpy.array(points, float).reshape(-1, len(objectives)) * signs
-    return [
-        bool(not numpy.isnan(cost).any() and not ((costs <= cost).all(1) & (costs < cost).any(1)).any())
-        for cost in costs
-    ]
+    front, places = numpy.empty_like(costs), list[int]()
+    for place in numpy.lexsort(costs.T[::-1]).tolist():  # whatever beats a point comes before it
+        cost, members = costs[place], front[: len(places)]
+        if not numpy.isnan(cost).any() and not ((members <= cost).all(1) & (members < cost).any(1)).any():
+            front[len(places)] = cost
+            places.append(place)
+    return numpy.isin(numpy.arange(len(costs)), places).tolist()
 
 
 def spread_evenly(members: Sequence, count: int | None) -> list:

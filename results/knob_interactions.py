@@ -45,7 +45,7 @@ def knob_interactions(experiment: Experiment) -> list[Interaction]:
     The pair of the table is left out, as the table has its own test. Empty with too few students or knobs.
     """
     students, scores = _scored_students(experiment)
-    knobs = _varied_knobs(students)
+    knobs = varied_knobs(students)
     if len(knobs) < 2 or len(set(scores)) < 2:
         return []
     columns = {name: _knob_design(students[name]) for name in knobs}
@@ -58,7 +58,7 @@ def knob_interactions(experiment: Experiment) -> list[Interaction]:
     return sorted((test._replace(p=p) for test, p in zip(tests, p_values, strict=True)), key=lambda test: test.p)
 
 
-def _varied_knobs(students: pandas.DataFrame) -> list[str]:
+def varied_knobs(students: pandas.DataFrame) -> list[str]:
     """Return the knobs of all students with several values."""
     return [name for name in knob_columns(students) if students[name].notna().all() and students[name].nunique() > 1]
 
@@ -155,7 +155,7 @@ def knobs_without_effect(experiment: Experiment) -> list[str]:
     pairs = [test.knobs for test in knob_interactions(experiment) if test.p < LEVEL]
     interacting = {knob for pair in pairs for knob in pair}
     undetected = _table_knobs_without_effect(experiment)
-    tested = [name for name in _varied_knobs(students) if name not in {*undetected, *interacting}]
+    tested = [name for name in varied_knobs(students) if name not in {*undetected, *interacting}]
     tests = _main_effects(students, scores, tested, pairs)
     undetected |= {test.knobs[0]: test.p >= LEVEL for test in tests}
     return [name for name, is_undetected in undetected.items() if is_undetected and name not in interacting]
@@ -167,7 +167,7 @@ def _main_effects(
     """Test knobs beside all others and the interactions found."""
     if len(set(scores)) < 2:
         return []
-    columns = {name: _knob_design(students[name]) for name in _varied_knobs(students)}
+    columns = {name: _knob_design(students[name]) for name in varied_knobs(students)}
     beside = [indicators(seed_blocks(students)), *(_products(*(columns[name] for name in pair)) for pair in pairs)]
     tests: list[Interaction] = []
     for name in tested:

@@ -14,7 +14,7 @@ from results.students import History
 from search.algorithms.ranking import rank_configurations
 from search.students.spec import StudentSpec, student_spec, suggested_histories
 from spaces.domain import Domain
-from spaces.section_rules import is_baseline_knob
+from spaces.knob_paths import is_baseline_knob, is_distillation_knob
 from spaces.sections import Search
 from spaces.space import Space
 from spaces.template import SuggestLabel, Values
@@ -29,6 +29,7 @@ class BaselineSpace:
     def __init__(self, space: Space, winner: Values):
         assert space.baseline is not None
         self._space, self._winner = space, winner
+        self._fixed = {path: label for path, label in winner.items() if not is_baseline_knob(path)}
         self.search: Search = space.search.model_copy(
             update={"trials": space.baseline.trials, "seed": derive_seed(space.search.seed, BASELINE)}
         )
@@ -52,17 +53,15 @@ class BaselineSpace:
         A searched method without a teacher proposes such students too.
         """
         proposed = [*suggested_histories(folder, BASELINE), *suggested_histories(folder)]
-        fixed = {path: label for path, label in self._winner.items() if not is_baseline_knob(path)}
-        return [past for past in proposed if past.start["stage"] == BASELINE and self._is_same_network(past, fixed)]
+        return [past for past in proposed if past.start["stage"] == BASELINE and self._is_same_network(past)]
 
-    def _is_same_network(self, past: History, fixed: Values) -> bool:
+    def _is_same_network(self, past: History) -> bool:
         values = self._space.normalize_labels(past.start["values"])
         own = {path: label for path, label in values.items() if not is_baseline_knob(path)}
-        return own == {path: label for path, label in fixed.items() if path.split(".")[0] not in ("method", "teacher")}
+        return own == {path: label for path, label in self._fixed.items() if not is_distillation_knob(path)}
 
     def best_values(self, folder: Path, top: int) -> list[Values]:
         """Return the best proposed values, as complete as the winner's."""
         seeded = [past for past in self.histories(folder) if past.start["seed"] == self._space.seeds[0]]
         ranked = rank_configurations(seeded, BASELINE, self.search.metric)
-        fixed = {path: label for path, label in self._winner.items() if not is_baseline_knob(path)}
-        return [fixed | configuration.values for configuration in ranked[:top]]
+        return [self._fixed | configuration.values for configuration in ranked[:top]]

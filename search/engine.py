@@ -163,7 +163,8 @@ def _explore_adaptively(context: SearchContext, deadline: float) -> None:
     def student(values: Values) -> StudentSpec | None:
         return proposed_student(space, values, context.data)
 
-    _search_adaptively(context, "explore", space, student, partial(suggested_histories, folder), deadline)
+    read_proposed = partial(suggested_histories, folder)
+    _search_adaptively(context, "explore", space, student, read_proposed, deadline, recorded_transfer(folder))
 
 
 def _search_adaptively(
@@ -173,10 +174,11 @@ def _search_adaptively(
     build_student: Callable[[Values], StudentSpec | None],
     read_proposed: Callable[[], list[History]],
     deadline: float,
+    transferred: Sequence[History] = (),
 ) -> None:
     """Train the students proposed in a stage.
 
-    `read_proposed` returns the rows of those of earlier runs and this one.
+    `read_proposed` returns the rows of those of earlier runs and this one. `transferred` are of earlier experiments.
     """
     space, folder, longest = context.space, context.folder, context.space.longest_training
     workers = context.nodes.worker_count(space.resources)
@@ -192,7 +194,7 @@ def _search_adaptively(
         pack=lambda students: group_into_packs(space, context.data, students, workers),
         batch_size=max_pack_size(space, context.data, workers),
         max_running=lambda: context.nodes.worker_count(space.resources),
-        transferred=recorded_transfer(folder),
+        transferred=transferred,
     )
     samples = searcher.waiting
     if samples > 0:

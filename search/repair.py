@@ -27,7 +27,7 @@ from spaces.errors import UserError
 from trainables import checkpoint
 from trainables.weights import tensor_file
 
-SETTLED_SECONDS = 2.0  # a younger file might change again without another time
+SETTLED_NS = 2 * 10**9  # a younger file might change again without another time
 CHECKED_FILE = ".checked_weights.json"  # size and time (ns) of readable weights, by student
 
 Checked = dict[str, list[int]]
@@ -96,15 +96,14 @@ def _weights_error(weights: Path, trial: str, checked: Checked) -> str | None:
     """Return the error of unreadable weights, None for readable or removed ones."""
     if not weights.exists():
         return None
-    status = weights.stat()
-    version = [status.st_size, status.st_mtime_ns]
+    version = list(disk.file_version(weights))
     if checked.get(trial) == version:
         return None
     try:
         tensor_file.read_tensors(weights)
     except UserError as error:
         return str(error)
-    if time.time() - status.st_mtime > SETTLED_SECONDS:
+    if time.time_ns() - version[1] > SETTLED_NS:
         checked[trial] = version
     return None
 

@@ -44,6 +44,15 @@ def user_cache() -> Path:
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "distil-search"
 
 
+def file_version(path: Path) -> tuple[int, int]:
+    """Return size (bytes) and time of the last change (ns) of a file.
+
+    Raises OSError for a missing one.
+    """
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 def is_writable(folder: str | Path) -> bool:
     """Return True if files can be made in an existing folder."""
     return os.access(folder, os.W_OK | os.X_OK)

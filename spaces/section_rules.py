@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from spaces.catalogue.entries import catalogue_entries
 from spaces.domain import Choice, Node
 from spaces.errors import Problem, did_you_mean
+from spaces.knob_paths import is_baseline_knob
 from spaces.sections import Sections
 from spaces.start_points import start_problems
 from spaces.template import count_cells, fill_template, find_domains, probe_values
@@ -52,14 +53,6 @@ def _check_grid(sections: Sections, template: Node) -> Iterator[Problem]:
         yield ranges[0], advice + further
     elif count_cells(template) > MAX_GRID_CELLS:
         yield "search.algorithm", f"a grid of {count_cells(template)} cells; expected at most {MAX_GRID_CELLS}"
-
-
-def is_baseline_knob(path: str) -> bool:
-    """Return True for a training value of the student alone.
-
-    Its number of epochs is that of the distilled student.
-    """
-    return path.partition(".")[0] == "train" and path != "train.epochs"
 
 
 def _check_baseline(sections: Sections, template: Node) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
-"""Algorithms and schedulers that were measured, and are not part of the product because none of them won.
+"""Algorithms and schedulers to measure beside those of the product.
 
-docs/explanation/search_algorithms.md has the numbers. The command line of the replay takes their names.
+docs/explanation/search_algorithms.md says which were measured. The command line of the replay takes their names.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pandas
@@ -67,7 +67,9 @@ def student_recipe(experiment: Experiment, start: Row) -> Recipe:
 def _best_ranked(experiment: Experiment, top: int) -> Iterator[ChosenStudent]:
     trials = leaderboard.best_trials(experiment.students, top, experiment.metric)
     for rank, trial in enumerate(trials, 1):
-        remark = _better_alone(experiment, trial)
+        remark = _better_alone(experiment, trial, _groups_alone(experiment))
+        if remark:
+            remark += f" --student {ALONE} exports the student alone."
         if rank > 1:
             title = f"rank {rank} by validation"
         elif remark:
@@ -84,7 +86,9 @@ def _front_members(experiment: Experiment) -> Iterator[ChosenStudent]:
     trials = leaderboard.best_students(experiment.students, lines[lines["front"]], experiment.metric)
     for place, trial in enumerate(trials, 1):
         title = f"member {place} of {len(trials)} of the front of {', '.join(experiment.objectives)}"
-        yield ChosenStudent(trial, title, _better_alone(experiment, trial))
+        size = experiment.students.set_index("trial")["parameters"][trial]
+        alone = [group for group in _groups_alone(experiment) if group["parameters"].iloc[0] == size]
+        yield ChosenStudent(trial, title, _better_alone(experiment, trial, alone))
 
 
 def _best_alone(experiment: Experiment, top: int) -> Iterator[ChosenStudent]:
@@ -119,13 +123,13 @@ def _one_by_key(experiment: Experiment, key: str) -> ChosenStudent:
     return ChosenStudent(str(row["trial"]), f"student {row['trial']}")
 
 
-def _better_alone(experiment: Experiment, trial: str) -> str:
-    """Return a sentence if the student alone is better on validation."""
+def _better_alone(experiment: Experiment, trial: str, alone: Sequence[pandas.DataFrame]) -> str:
+    """Return a sentence if the first of the students alone is better on validation."""
     students, metric = experiment.students, experiment.metric
     row = students[students["trial"] == trial].iloc[0]
     finished = students[students["status"] == "finished"]
     groups = [group for group in leaderboard.group_configurations(finished) if trial in set(group["trial"])]
-    best_alone = _groups_alone(experiment)[:1]
+    best_alone = alone[:1]
     if not best_alone or row["stage"] == "baseline":
         return ""
     keys = [leaderboard.sort_key(group, metric).mean() for group in (*best_alone, *groups)]
@@ -133,7 +137,4 @@ def _better_alone(experiment: Experiment, trial: str) -> str:
         return ""
     best, own = (number_columns.format_number(metric, group[metric].mean()) for group in (*best_alone, *groups))
     head = number_columns.number_head(metric)
-    return (
-        f"The student alone is better by validation: {head} {best}, and {own} distilled (means over seeds). "
-        f"--student {ALONE} exports the student alone."
-    )
+    return f"The student alone is better by validation: {head} {best}, and {own} distilled (means over seeds)."

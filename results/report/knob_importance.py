@@ -16,6 +16,7 @@ import pandas
 
 from results import wording
 from results.experiment import Experiment
+from results.knob_interactions import varied_knobs
 from results.stats import indicators
 from results.students import knob_columns
 from results.ties import seed_blocks
@@ -55,7 +56,7 @@ def knob_importance(experiment: Experiment) -> KnobImportance | None:
     Students stopped early are left out. None with fewer than FEWEST_STUDENTS students or two varying knobs.
     """
     students = _comparable_explored(experiment)
-    names = [name for name in knob_columns(students) if students[name].notna().all() and students[name].nunique() > 1]
+    names = varied_knobs(students)
     if len(students) < FEWEST_STUDENTS or len(names) < 2 or students[experiment.metric].nunique() < 2:
         return None
     scores = students[experiment.metric].to_numpy(float)

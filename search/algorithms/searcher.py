@@ -14,12 +14,12 @@ from itertools import islice
 from typing import Any
 
 import optuna
-from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState, create_trial
 from ray.tune.search import Searcher
 
 from results.fronts import objective_value
 from results.students import History
+from results.trackers.optuna_journal import DIRECTIONS
 from search.algorithms import NON_ADAPTIVE, SAMPLERS
 from search.algorithms.modes import METRIC_MODES
 from search.algorithms.study_parameters import SearchedSpace, StudyParameters
@@ -27,7 +27,6 @@ from search.students.spec import Pack, StudentSpec, student_status
 from spaces.template import Values
 from trainables.seeding import derive_seed
 
-STUDY_DIRECTIONS = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
 MAX_REJECTED = 1000  # proposals in a row that are too large or not new; then the space counts as exhausted
 
 
@@ -79,7 +78,7 @@ class StudentSearcher(Searcher):
         """Begin a study after as many students of an earlier run."""
         seed = derive_seed(self.search.seed, "search", earlier) % 2**32
         sampler = SAMPLERS[self.search.algorithm](self.search, seed)
-        directions = [STUDY_DIRECTIONS[METRIC_MODES[name]] for name in self.search.objectives]
+        directions = [DIRECTIONS[METRIC_MODES[name]] for name in self.search.objectives]
         self.study = optuna.create_study(sampler=sampler, directions=directions)
         self.start = [*(self.search.start or [])][earlier:]
         for past in self.transferred:

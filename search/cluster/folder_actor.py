@@ -171,7 +171,7 @@ class RemoteHome(CacheHome):
         for name in _weights_last(digests):
             if not (folder / name).exists():
                 disk.write_atomically(folder / name, _call(self._actor.read_teacher_file, folder.name, name).data)
-            self._same[folder / name] = _file_version(folder / name)
+            self._same[folder / name] = disk.file_version(folder / name)
 
     def publish(self, folder: Path) -> None:
         """Send new and changed files to the home, and remove others there."""
@@ -179,7 +179,7 @@ class RemoteHome(CacheHome):
             return
         present = {path.name: path for path in teacher_files(folder)}
         for name in _weights_last(present):
-            version = _file_version(present[name])
+            version = disk.file_version(present[name])
             if self._same.get(present[name]) != version:
                 _call(self._actor.write_teacher_file, folder.name, name, np.fromfile(present[name], np.uint8))
                 self._same[present[name]] = version
@@ -191,11 +191,6 @@ class RemoteHome(CacheHome):
 def teacher_files(folder: Path) -> list[Path]:
     """Return the files of a cached teacher, without locks and partial files."""
     return [path for path in sorted(folder.glob("*.*")) if path.suffix in (".npy", ".safetensors") and path.is_file()]
-
-
-def _file_version(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
 
 
 def _weights_last(names: Any) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from results import paths
 from results.remote.experiment_copy import TEACHER_FOLDER
+from spaces.disk import file_version
 from trainables.data.locations import cache_folder
 from trainables.teachers.cache import CHECKPOINT, LOGITS
 from trainables.teachers.home import WEIGHTS
@@ -63,10 +64,9 @@ def is_removable(name: str) -> bool:
 def local_version(path: Path) -> tuple[int, int] | None:
     """Return size and time of a file, None for a missing one."""
     try:
-        status = path.stat()
+        return file_version(path)
     except OSError:
         return None
-    return status.st_size, status.st_mtime_ns
 
 
 def read_content(path: Path) -> bytes:

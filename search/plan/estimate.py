@@ -16,6 +16,7 @@ from search.plan.dummy_teacher import dummy_distillation_data
 from search.students.candidates import all_teacher_recipes, students_per_teacher
 from search.students.spec import StudentSpec
 from search.trials.short_teachers import is_short_training
+from spaces.knob_paths import is_distillation_knob
 from spaces.label import label_text
 from spaces.recipe import Recipe
 from spaces.space import Space
@@ -105,7 +106,8 @@ def _count_students(space: Space, grid: Sequence[StudentSpec]) -> dict[str, int]
         options = _count_options(space, space.confirm.per)
         confirmed = (space.confirm.top or students["explore"]) * options
         students["confirm"] = confirmed * len(space.confirm.seeds) * len(space.teacher_seeds)
-        baselines = confirmed if space.search.metrics or not _is_of_method(space.confirm.per) else 1
+        per = space.confirm.per
+        baselines = confirmed if space.search.metrics or (per and not is_distillation_knob(per)) else 1
         students["baseline"] += len(space.confirm.seeds) * baselines
     elif space.search.algorithm != "grid":
         students["baseline"] = len(space.seeds) * (students["explore"] if space.search.metrics else 1)
@@ -118,11 +120,6 @@ def _count_students(space: Space, grid: Sequence[StudentSpec]) -> dict[str, int]
 def _count_options(space: Space, knob: str | None) -> int:
     """Return the number of options of a knob, 1 for none."""
     return len({label_text(values[knob]) for values in space.probes() if knob in values}) if knob else 1
-
-
-def _is_of_method(knob: str | None) -> bool:
-    """Return True for a knob without effect on the baseline."""
-    return knob is None or knob.partition(".")[0] in ("method", "teacher")
 
 
 def _count_epochs(space: Space, students: dict[str, int], grid: Sequence[StudentSpec]) -> dict[str, int]:

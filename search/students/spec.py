@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from results.students import History, histories, history
+from spaces.knob_paths import is_distillation_knob
 from spaces.recipe import Recipe
 from spaces.space import Space
 from trainables.baseline import canonical_recipe, teacher_weight_paths
@@ -69,7 +70,7 @@ def student_spec(
     filled = space.fill(values, seed, teacher_seed).model_copy(update={"train_on": train_on})
     recipe = filled.baseline() if stage == "baseline" else canonical_recipe(filled)
     if recipe.method.name == "none":
-        own = {path: value for path, value in values.items() if path.split(".")[0] not in ("method", "teacher")}
+        own = {path: value for path, value in values.items() if not is_distillation_knob(path)}
         return StudentSpec("baseline", recipe, own, teacher_weights=teacher_weight_paths(space.methods))
     return StudentSpec(stage, recipe, values)
 

@@ -150,3 +150,20 @@ def test_the_student_alone_is_tuned_confirmed_and_resumed(run_search, space, fol
     assert run_search(searched) == []
     assert len(run_search(space(**parts, baseline={"trials": 7}))) >= 2  # an extension
     assert len(baseline_rates(folder, 0)) == 7
+
+
+def test_only_the_exploration_learns_from_earlier_experiments(run_search, space, monkeypatch):
+    received = []
+
+    class Searcher(engine.StudentSearcher):
+        def __init__(self, searched, *arguments, transferred, **options):
+            received.append((type(searched), list(transferred)))
+            super().__init__(searched, *arguments, **options)
+
+    monkeypatch.setattr(engine, "StudentSearcher", Searcher)
+    monkeypatch.setattr(engine, "recorded_transfer", lambda folder: ["earlier"])
+    train = {"epochs": 1, "lr": {"loguniform": [1e-4, 1e-1]}}
+    search = {"algorithm": "random", "scheduler": "none", "trials": 2}
+    searched = space(train=train, search=search, baseline={"trials": 2})
+    run_search(searched)
+    assert received == [(type(searched), ["earlier"]), (BaselineSpace, [])]

@@ -30,7 +30,10 @@ class Split(NamedTuple):
 
     def take(self, n: int) -> Split:
         """Return n images; see `spread_indices`."""
-        indices = self.spread_indices(n)
+        return self.at(self.spread_indices(n))
+
+    def at(self, indices: np.ndarray) -> Split:
+        """Return the images with these indices."""
         return Split(self.images[indices], self.labels[indices])
 
     def spread_indices(self, n: int) -> np.ndarray:
@@ -104,7 +107,7 @@ class Dataset(NamedTuple):
         """Return a smaller data set, always with the same images."""
         splits, sizes = (self.train, self.val, self.test), (n_train, n_val, n_test)
         indices = [split.spread_indices(n) for split, n in zip(splits, sizes, strict=True)]
-        train, val, test = (split.take(n) for split, n in zip(splits, sizes, strict=True))
+        train, val, test = (split.at(chosen) for split, chosen in zip(splits, indices, strict=True))
         names = tuple(tuple(part[i] for i in chosen) for part, chosen in zip(self.names, indices, strict=False))
         small = self._replace(train=train, val=val, test=test, names=names)
         shown = "/".join(f"{size:,}" for size in small.sizes.values())

@@ -15,7 +15,7 @@ from spaces.errors import UserError, did_you_mean
 from trainables.data.dataset import UNLABELED
 from trainables.data.image_list import ALL, PART_NAMES, TRAIN, UNLABELED_PART, ImageList
 from trainables.data.split_files import LabeledFiles
-from trainables.data.text_files import read_text_file
+from trainables.data.text_files import table_reader
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "image_id", "img")
@@ -79,16 +79,14 @@ def _numbers_in_order(label: str) -> tuple[bool, int, str]:
 
 
 def _read_csv(table: Path) -> Iterator[_Row]:
-    lines = read_text_file(table).splitlines()
-    head = lines[0] if lines else ""
-    separator = max("\t;,", key=head.count)
-    reader = csv.reader(lines, delimiter=separator)
+    reader = table_reader(table)
     try:
-        columns = _columns(table, next(reader, []))
+        names: list[str] = next(reader, [])
+        columns = _columns(table, names)
         for cells in reader:
             if cells:
                 if max(columns.values()) >= len(cells):
-                    expected = f"expected {len(head.split(separator))} as in line 1"
+                    expected = f"expected {len(names)} as in line 1"
                     raise UserError(f"{table}:{reader.line_num}: {len(cells)} columns, {expected}")
                 yield _row(reader.line_num, {name: cells[index] for name, index in columns.items()})
     except csv.Error as error:

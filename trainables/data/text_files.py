@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from spaces.errors import UserError
 
@@ -35,6 +37,13 @@ def read_tab_rows(path: Path, columns: int) -> dict[int, list[str]]:
         if len(row) != columns and row != [""]:
             raise UserError(f"{path}:{number}: {len(row)} columns between tabs, expected {columns}")
     return {number: [cell.strip() for cell in row] for number, row in enumerate(lines, 1) if row != [""]}
+
+
+def table_reader(path: Path) -> Any:
+    """Return a csv.reader of a table between tabs, semicolons or commas."""
+    lines = read_text_file(path).splitlines()
+    head = lines[0] if lines else ""
+    return csv.reader(lines, delimiter=max("\t;,", key=head.count))
 
 
 def list_folder(folder: Path) -> list[os.DirEntry[str]]:

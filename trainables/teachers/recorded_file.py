@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spaces.errors import UserError
-from trainables.data.text_files import read_text_file
+from trainables.data.text_files import table_reader
 from trainables.file_kinds import file_kind
 
 KEY_COLUMNS = {"file": "files", "files": "files", "hash": "hashes", "hashes": "hashes"}
@@ -69,9 +69,7 @@ def read_recorded(path: Path, _modified: int) -> RecordedLogits:
 
 
 def _read_csv_logits(path: Path) -> RecordedLogits:
-    lines = read_text_file(path).splitlines()
-    head = lines[0] if lines else ""
-    rows = list(csv.reader(lines, delimiter=max("\t;,", key=head.count)))
+    rows = list(table_reader(path))
     names, body = [name.strip() for name in rows[0]] if rows else [], [row for row in rows[1:] if row]
     for number, row in enumerate(body, 2):
         if len(row) != len(names):
