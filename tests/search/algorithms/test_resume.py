@@ -32,12 +32,9 @@ ONE = {"scheduler": "asha", "grace_period": 1, "reduction": 2}
 FRONT = {"metrics": ["val_accuracy", "parameters"]}
 
 
-def search_rows(space: Space, folder: Path) -> Iterator[None]:
-    """Search with one worker; a formula stands in for training. Yields after each row and each report to Optuna."""
-    scheduler = PerStudentScheduler(SCHEDULERS[space.search.scheduler](space.search, EPOCHS))
-    for key in scheduler.replay(suggested_histories(folder)):
-        write_driver_end(folder, key, "stopped")
-    searcher = StudentSearcher(
+def begin_search(space: Space, folder: Path) -> StudentSearcher:
+    """Return the searcher of a folder, each student a pack of its own."""
+    return StudentSearcher(
         space,
         suggested_histories(folder),
         partial(history, folder),
@@ -45,6 +42,14 @@ def search_rows(space: Space, folder: Path) -> Iterator[None]:
         float("inf"),
         lambda students: [Pack((student,)) for student in students],
     )
+
+
+def search_rows(space: Space, folder: Path) -> Iterator[None]:
+    """Search with one worker; a formula stands in for training. Yields after each row and each report to Optuna."""
+    scheduler = PerStudentScheduler(SCHEDULERS[space.search.scheduler](space.search, EPOCHS))
+    for key in scheduler.replay(suggested_histories(folder)):
+        write_driver_end(folder, key, "stopped")
+    searcher = begin_search(space, folder)
     clock = float(len(searcher.resumed_keys) * 100)
     while (config := searcher.suggest(str(clock))) != Searcher.FINISHED:
         student, trial = config["pack"].students[0], SimpleNamespace(config=config)
@@ -101,14 +106,7 @@ def test_random_draws_do_not_depend_on_the_order_of_the_results(space, folder, t
     searched = space(**PARTS, search={"algorithm": "random", "trials": 6})
 
     def proposals() -> list[str]:
-        searcher = StudentSearcher(
-            searched,
-            suggested_histories(folder),
-            partial(history, folder),
-            lambda values: replace(student_spec(searched, "explore", values, 0, 0), suggested=values),
-            float("inf"),
-            lambda students: [Pack((student,)) for student in students],
-        )
+        searcher = begin_search(searched, folder)
         configs = iter(lambda: searcher.suggest(str(len(students))), Searcher.FINISHED)
         students = []
         for config in configs:
