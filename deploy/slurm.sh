@@ -36,9 +36,11 @@ if [ "$others" -gt 0 ]; then # they may join late: the search uses each node whe
         ray start --address="$head:$port" --num-cpus="$SLURM_CPUS_PER_TASK" --block &
 fi
 
+search='' stopped=''
+trap 'stopped=yes; [ -z "$search" ] || kill -TERM "$search"' TERM
 python -m search.run "$space" --out "$out" --address "$head:$port" "$@" &
-search=$! stopped=
-trap 'stopped=yes; kill -TERM "$search"' TERM
+search=$!
+[ -z "$stopped" ] || kill -TERM "$search" # the signal came while the search was being started
 code=0
 wait "$search" || code=$?
 if [ -n "$stopped" ]; then # the signal ended the wait above, not the search, which writes its tables first

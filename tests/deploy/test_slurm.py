@@ -66,11 +66,13 @@ def job(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     for started in jobs:
         with suppress(ProcessLookupError):
             os.killpg(started.pid, signal.SIGKILL)
+        started.wait(60)
 
 
-def wait_for(calls: Path, text: str) -> str:
+def wait_for(calls: Path, *texts: str) -> str:
+    """Return the calls once all of `texts` are among them: commands in the background write in any order."""
     end = time.monotonic() + 60
-    while text not in (content := calls.read_text() if calls.exists() else ""):
+    while not all(text in (content := calls.read_text() if calls.exists() else "") for text in texts):
         assert time.monotonic() < end, content
         time.sleep(0.02)
     return content
@@ -78,9 +80,12 @@ def wait_for(calls: Path, text: str) -> str:
 
 def test_a_signal_reaches_the_search_and_the_job_is_queued_again(job, tmp_path):
     script, calls = job(2), tmp_path / "calls"
-    content = wait_for(calls, "python -m search.run")
-    assert "python -m search.run space.yaml --out s3://bucket/run --address 127.0.0.1:" in content
-    assert "--download" in content and "srun --nodes=1 --ntasks=1 --exclude=node1 ray start --address=" in content
+    content = wait_for(
+        calls,
+        "python -m search.run space.yaml --out s3://bucket/run --address 127.0.0.1:",
+        "srun --nodes=1 --ntasks=1 --exclude=node1 ray start --address=",
+    )
+    assert "--download" in content
     script.send_signal(signal.SIGTERM)
     assert script.wait(60) == 130
     tables, requeue, end = calls.read_text().splitlines()[-3:]
