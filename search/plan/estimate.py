@@ -31,6 +31,7 @@ from trainables.teachers.train import LOGITS_ONLY, is_cached
 
 TIMED_STEPS = 4  # after as many warm-up steps
 TIMING_SECONDS = 2.0  # after which timing ends, if two steps are timed
+OPTIONS_SECONDS = 6.0  # after which no further method or network is timed
 IMPORT_SECONDS = 2.5  # CPU seconds for importing torch and Ray; `python -m search.run` passes its own
 STARTUP_COST = 3.5  # Ray start-up, worker imports and final tables, in units of IMPORT_SECONDS
 STUDENT_COST = 1 / 65  # rows, weights on disk and Ray's work for one student, in units of IMPORT_SECONDS
@@ -71,8 +72,8 @@ def estimate_plan(
 ) -> Plan:
     """Count students and epochs and estimate their cost.
 
-    A few steps of one student and of each new teacher are timed. `grid` holds the students of a grid search
-    (candidates.grid_students); other algorithms have none.
+    A few steps of students of different methods and networks and of each new teacher are timed. `grid` holds the
+    students of a grid search (candidates.grid_students); other algorithms have none.
     """
     students = _count_students(space, grid)
     total = sum(students.values())
@@ -80,10 +81,9 @@ def estimate_plan(
     uncached = _students_without_cached_teacher(space, data)
     new_teachers = all_teacher_recipes(uncached)
     outputs = requested_outputs(space.fill(values, 0) for values in space.probes())
-    timed = space.fill(space.probes()[-1], space.seeds[0], space.teacher_seeds[0])
-    pace = measure_pace(timed, data, max(1, int(space.resources.cpus)))
+    pace = _mean_pace(space, data)
     epochs = _count_epochs(space, students, grid)
-    student_seconds = _timed_epochs(space, timed, data, grid) * pace.epoch_seconds
+    student_seconds = _full_epochs(space, data, grid) * pace.epoch_seconds
     student_seconds += len(data.test.labels) * pace.image_seconds
     student_seconds += STUDENT_COST * import_seconds
     teacher_process = any(not is_short_training(student.recipe, data, outputs) for student in uncached)
@@ -131,16 +131,35 @@ def _count_epochs(space: Space, students: dict[str, int], grid: Sequence[Student
     return epochs
 
 
-def _timed_epochs(space: Space, timed: Recipe, data: Dataset, grid: Sequence[StudentSpec]) -> float:
-    """Return a student's mean epochs, in epochs of the timed student.
+def _full_epochs(space: Space, data: Dataset, grid: Sequence[StudentSpec]) -> float:
+    """Return the mean epochs of a grid's students.
 
-    An epoch of fewer training images counts as less.
+    Other searches return the most epochs of a student. An epoch of fewer training images counts as less.
     """
-    if not grid:
-        return space.longest_training
+    recipes = [student.recipe for student in grid] or [space.fill(values, 0) for values in space.probes()]
     images = len(data.train.labels)
-    work = fmean(student.recipe.train.epochs * (student.recipe.train.images or images) for student in grid)
-    return work / (timed.train.images or images)
+    full_epochs = [recipe.train.epochs * (recipe.train.images or images) / images for recipe in recipes]
+    return fmean(full_epochs) if grid else max(full_epochs)
+
+
+def _mean_pace(space: Space, data: Dataset) -> Pace:
+    """Return the mean pace of students on all training images.
+
+    One student of each method and network is timed, until OPTIONS_SECONDS are over.
+    """
+    paces: list[Pace] = []
+    timed = set()
+    began = perf_counter()
+    for values in reversed(space.probes()):
+        recipe = space.fill(values, space.seeds[0], space.teacher_seeds[0])
+        option = (recipe.method.name, recipe.network, recipe.train.batch_size)
+        if option in timed or (paces and perf_counter() - began > OPTIONS_SECONDS):
+            continue
+        timed.add(option)
+        pace = measure_pace(recipe, data, max(1, int(space.resources.cpus)))
+        share = (recipe.train.images or len(data.train.labels)) / len(data.train.labels)
+        paces.append(pace._replace(epoch_seconds=pace.epoch_seconds / share))
+    return Pace(fmean(pace.epoch_seconds for pace in paces), fmean(pace.image_seconds for pace in paces))
 
 
 def _students_without_cached_teacher(space: Space, data: Dataset) -> list[StudentSpec]:

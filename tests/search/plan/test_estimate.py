@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from statistics import fmean
 
 import pytest
 
@@ -83,6 +84,25 @@ def test_an_epoch_of_fewer_images_takes_less_time(space, digits, monkeypatch):
     )
     share = 100 / len(digits.train.labels)
     assert few.seconds == pytest.approx(2 * most.seconds * (1 + share) / 2, rel=0.05)
+
+
+def test_one_student_of_each_method_and_network_is_timed(space, digits, monkeypatch):
+    seconds = {("hinton", 8): 1000.0, ("hinton", 9): 3000.0, ("mse", 8): 5000.0, ("mse", 9): 7000.0}
+    timed = []
+
+    def pace(recipe, *_):
+        if recipe.method.name == "none":  # the teacher
+            return Pace(0.0, 0.0)
+        timed.append((recipe.method.name, recipe.student.model.hidden[0]))
+        return Pace(seconds[timed[-1]], 0.0)
+
+    monkeypatch.setattr("search.plan.estimate.measure_pace", pace)
+    methods = [{**PLAIN, "temperature": {"choice": [1, 4]}}, {"name": "mse", "alpha": 0.5}]
+    networks = {"name": "mlp", "hidden": {"choice": [[8], [9]]}}
+    planned = plan(space(method={"choice": methods}, student={"model": networks}), digits, import_seconds=0.0)
+    assert len(timed) == len(set(timed))
+    assert [{option[part] for option in timed} for part in (0, 1)] == [{"hinton", "mse"}, {8, 9}]
+    assert planned.seconds == pytest.approx(planned.epochs * fmean(seconds[option] for option in timed))
 
 
 def test_workers_share_the_time(space, digits):
