@@ -99,12 +99,13 @@ def _train_students(settings: RunSettings, console: Console) -> int:
     records.write_file(paths.space_file(folder), space.dump())
     for name, content in settings.plugins.items():
         records.write_file(paths.plugin_file(folder, name), content)
-    planned = {"planned_students": settings.plan.students} if settings.plan else {}
+    plan = settings.plan
+    planned = {"planned_students": plan.students} if plan else {}
     record = RunRecord(folder, environment | {"auto_precision": settings.precision} | planned)
     trackers = start_trackers(space, folder, lambda line: print_plain(console, line))
     metric = space.search.metric
-    planned_seconds = settings.plan.epoch_seconds if settings.plan else None
-    display = ProgressDisplay(console, metric, METRIC_MODES[metric], planned_seconds)
+    paces = (plan.epoch_seconds, plan.teacher_epoch_seconds) if plan else ()
+    display = ProgressDisplay(console, metric, METRIC_MODES[metric], *paces)
     setup, folders, nodes = local_setup(settings.plugins), local_folders(folder), TrainingNodes(single_machine=True)
     context = SearchContext(
         *(space, settings.data, settings.grid, folder, setup, display, trackers, {}, *folders, nodes),

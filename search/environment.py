@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from results import records
+from search.plan.formulas import loss_formulas
 from spaces.space import Space
 from trainables.baseline import teacher_weight_paths
 from trainables.data import Dataset
 from trainables.device import device_for_gpus, device_name
-from trainables.methods import method_formula
 from trainables.plugin import PluginFiles
 
 VERSIONED_PACKAGES = ("ray", "torch", "torchvision", "optuna", "numpy")
@@ -105,7 +105,7 @@ def environment_record(space: Space, data: Dataset, command: str, plugins: Plugi
             "depth": data.depth,
             "notes": list(data.notes),
         },
-        "loss": "; ".join(method_formula(name) for name in space.methods),
+        "loss": "; ".join(loss_formulas(space).values()),
         "teacher_weights": teacher_weight_paths(space.methods),
         "precision": probes[0].train.precision,
         "plugins": {name: source for name, source in plugins.items() if isinstance(source, str)},

@@ -31,5 +31,5 @@ def require_writable(folder: Path) -> None:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir():
         raise UserError(f"--out {folder}: {existing} is a file; choose another folder")
-    if not disk.is_writable(existing):
+    if not disk.is_writable(existing) or (existing != folder and not disk.holds_new_folders(existing)):
         raise UserError(f"--out {folder}: {existing} cannot be written; choose another folder")

@@ -58,6 +58,18 @@ def is_writable(folder: str | Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
+def holds_new_folders(folder: str | Path) -> bool:
+    """Return True if a folder can be made in an existing one.
+
+    One is made and removed. Permissions do not show it: /proc takes no folder from root either.
+    """
+    try:
+        Path(tempfile.mkdtemp(dir=folder, prefix=".")).rmdir()
+    except OSError:
+        return False
+    return True
+
+
 def existing_file(name: str, in_folder: Sequence[str] = ()) -> Path:
     """Return the path of a file, with ~ expanded.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from rich.console import Console
 
 
 @pytest.fixture
@@ -61,3 +63,48 @@ def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     return f"s3://{name}"
+
+
+class Terminal:
+    """A terminal of tmux, on a server of its own."""
+
+    def __init__(self, width: int, height: int, command: str, folder: Path):
+        self.server, self.environment = f"test-{uuid.uuid4().hex}", os.environ | {"LC_ALL": "C.UTF-8"}
+        size = ["-x", str(width), "-y", str(height)]
+        self.tmux("-f", os.devnull, "new-session", "-d", *size, "-c", str(folder), command)
+        tty = open(self.tmux("display-message", "-p", "#{pane_tty}").strip(), "w")  # noqa: SIM115
+        self.console = Console(file=tty, width=width, height=height, _environ={"TERM": "xterm-256color"})
+
+    def tmux(self, *words: str) -> str:
+        """Run a command of tmux; return what it prints."""
+        command = ["tmux", "-u", "-L", self.server, *words]
+        return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True).stdout
+
+    def lines(self, *flags: str) -> list[str]:
+        """Return the screen without the empty lines at its end; `-J` joins wrapped lines, `-e` keeps colors."""
+        return self.tmux("capture-pane", "-p", *flags).rstrip("\n").split("\n")
+
+    def wait(self, is_shown: Callable[[list[str]], bool], seconds: float = 120) -> list[str]:
+        """Return the screen as soon as it is as expected: tmux reads what is written in its own time."""
+        end = time.monotonic() + seconds
+        while not is_shown(lines := self.lines()):
+            assert time.monotonic() < end, "\n".join(["the screen shows", *lines])
+            time.sleep(0.05)
+        return lines
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Return a function that opens a terminal, in which a command runs. Skips the test without tmux."""
+    if shutil.which("tmux") is None:
+        pytest.skip("needs tmux")
+    terminals: list[Terminal] = []
+
+    def opened(width: int, height: int, command: str = "sleep 3600", folder: Path = tmp_path) -> Terminal:
+        terminals.append(Terminal(width, height, command, folder))
+        return terminals[-1]
+
+    yield opened
+    for shown in terminals:
+        shown.console.file.close()
+        shown.tmux("kill-server")

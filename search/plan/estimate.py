@@ -48,6 +48,7 @@ class Plan(NamedTuple):
     seconds: float
     megabytes: float  # weights on disk
     teacher_seconds: float  # included in `seconds`
+    teacher_epochs: int = 0  # of the teachers that are not cached
 
     @property
     def epochs(self) -> int:
@@ -58,6 +59,11 @@ class Plan(NamedTuple):
     def epoch_seconds(self) -> float:
         """Seconds per epoch of students, all workers together."""
         return (self.seconds - self.teacher_seconds) / max(1, self.epochs)
+
+    @property
+    def teacher_epoch_seconds(self) -> float | None:
+        """Seconds per epoch of a teacher, None without a new one."""
+        return self.teacher_seconds / self.teacher_epochs if self.teacher_epochs else None
 
 
 class Pace(NamedTuple):
@@ -92,7 +98,8 @@ def estimate_plan(
     teacher_seconds = sum(_teacher_seconds(teacher, data, outputs) for teacher in new_teachers)
     networks = (space.fill(values, 0).network for values in space.probes())
     megabytes = total * max(footprint.weights_bytes(network, data) for network in networks) / 2**20
-    return Plan(students, len(teachers), epochs, seconds + teacher_seconds, megabytes, teacher_seconds)
+    teacher_epochs = sum(teacher.train.epochs for teacher in new_teachers)
+    return Plan(students, len(teachers), epochs, seconds + teacher_seconds, megabytes, teacher_seconds, teacher_epochs)
 
 
 def _count_students(space: Space, grid: Sequence[StudentSpec]) -> dict[str, int]:

@@ -9,13 +9,13 @@ from typing import NamedTuple
 from results import wording
 from search.plan import footprint, inert_knobs
 from search.plan.estimate import Plan
+from search.plan.formulas import loss_formulas
 from search.students.candidates import all_teacher_recipes, students_per_teacher
 from search.trials.grouping import max_pack_size
 from spaces.space import Space
 from trainables import augment
 from trainables.data import Dataset
 from trainables.distillation_data import requested_outputs
-from trainables.methods import method_formula
 
 BYTES_PER_MB = 2**20
 LINE_WIDTH = 80
@@ -69,9 +69,8 @@ def preview_lines(space: Space, data: Dataset, plan: Plan, workers: int) -> Iter
     yield from _view_lines(space, data)
     if pack_size > 1:
         yield from wrap_row("packs", f"up to {pack_size:,} students are stacked into one network and trained together")
-    methods = [space.fill(values, 0).method.name for values in space.probes()]
-    for name in dict.fromkeys(methods):
-        yield from wrap_row("loss", f"{name}: {method_formula(name)}")
+    for name, formula in loss_formulas(space).items():
+        yield from wrap_row("loss", f"{name}: {formula}")
     yield from _knob_lines(list(inert_knobs.knob_effects(space, data)))
 
 

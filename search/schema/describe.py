@@ -93,11 +93,12 @@ def scheduler_settings(name: str) -> tuple[str, ...]:
 
 
 def _function_entry(kind: str, name: str, function: Callable[..., Any]) -> CatalogueEntry:
-    formula, paper, *_ = declaration_of(function)
+    declaration = declaration_of(function)
     layers = observable_layers(name) if kind == "model" else ()
     is_method = kind == "method"
     needs = is_method and needs_teacher(name), method_needs(name) if is_method else ()
-    return CatalogueEntry(kind, name, first_sentence(function), _details(function), formula, paper, layers, *needs)
+    written = declaration.full_formula(), declaration.paper
+    return CatalogueEntry(kind, name, first_sentence(function), _details(function), *written, layers, *needs)
 
 
 def _details(documented: Any) -> str:

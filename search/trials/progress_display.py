@@ -18,7 +18,7 @@ from rich.table import Table
 
 from search.students.spec import StudentSpec
 from search.trials.live_lines import BestStudent, StageProgress, details_text, live_lines, student_label
-from search.trials.time_left import EpochClock
+from search.trials.time_left import TEACHER_WEIGHT, EpochClock
 
 PRINT_INTERVAL_SECONDS = 15.0  # between plain lines about epochs
 
@@ -26,17 +26,25 @@ PRINT_INTERVAL_SECONDS = 15.0  # between plain lines about epochs
 class ProgressDisplay:
     """Show epochs and students of all stages; a context manager.
 
-    `planned_epoch_seconds` is the plan's estimate for the students, all workers together.
+    `planned_epoch_seconds` is the plan's estimate for the students, all workers together, and
+    `planned_teacher_seconds` that of a teacher's epoch.
     """
 
-    def __init__(self, console: Console, metric: str, mode: str, planned_epoch_seconds: float | None = None):
+    def __init__(
+        self,
+        console: Console,
+        metric: str,
+        mode: str,
+        planned_epoch_seconds: float | None = None,
+        planned_teacher_seconds: float | None = None,
+    ):
         self.console, self.metric, self.sign = console, metric, 1 if mode == "max" else -1
-        self.planned_epoch_seconds = planned_epoch_seconds
+        self.student_epoch_seconds, self.teacher_epoch_seconds = planned_epoch_seconds, planned_teacher_seconds
         self.counts: Counter[str] = Counter()  # ended students, by status
         self.running: set[str] = set()
         self.best: BestStudent | None = None
         self.last_printed = monotonic()
-        self.clock = EpochClock()
+        self.clock, self.trains_students = EpochClock(), False
         self.stage = StageProgress("starting Ray", 0, 0, monotonic(), None)
         self.message = ""  # instead of the counts
         self.live = Live(console=console, transient=True, get_renderable=self.render)
@@ -65,7 +73,13 @@ class ProgressDisplay:
         """
         self.counts.clear()
         self.running.clear()
-        self.clock = EpochClock(self.planned_epoch_seconds if students else None)
+        if self.trains_students and self.clock.measured:  # the next stage starts from the pace of the last one
+            self.student_epoch_seconds = self.clock.epoch_seconds()
+        self.trains_students = bool(students)
+        if self.trains_students:
+            self.clock = EpochClock(self.student_epoch_seconds)
+        else:
+            self.clock = EpochClock(self.teacher_epoch_seconds, TEACHER_WEIGHT)
         self.message = f"starting {workers} worker{'s' * (workers != 1)}" if workers else ""
         self.stage = StageProgress(name, resumed, epochs, monotonic(), None)
         self._update(resumed)
@@ -73,11 +87,12 @@ class ProgressDisplay:
             self.console.print(f"{name}: {students} students, {epochs - resumed} epochs" if students else f"{name} …")
 
     def teacher_epoch(self, name: str, epoch: int, epochs: int, accuracy: float) -> None:
-        """Show an epoch of a teacher."""
-        self.message = f"validation {100 * accuracy:.2f} %"
+        """Show an epoch of a teacher; after the last one its outputs are computed."""
+        score = f"validation {100 * accuracy:.2f} %"
+        self.message = score if epoch < epochs else f"{score}, computing the outputs for all images"
         self.clock.report(name)
         self._update(epoch)
-        self._print_line(f"  {name}: epoch {epoch}/{epochs}, {self.message}", always=epoch == epochs)
+        self._print_line(f"  {name}: epoch {epoch}/{epochs}, {score}", always=epoch == epochs)
 
     def student_epoch(self, student: StudentSpec, row: Mapping[str, Any]) -> None:
         """Show an epoch of a student."""

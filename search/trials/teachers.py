@@ -101,8 +101,9 @@ def _teacher_events(context: SearchContext, student: StudentSpec, requested: Req
     while True:
         place = _wait_for_place(context)
         context.display.begin_wait("starting the teacher's worker")
+        node = "" if context.nodes.single_machine else f" on {place.name}"
         try:
-            with _named_wait(context, f"Ray to start the teacher's worker on {place.name}"):
+            with _named_wait(context, f"Ray to start the teacher's worker{node}"):
                 first, references = _start_training(context, student, requested, place)
             yield first
             yield from map(ray.get, references)

@@ -25,7 +25,7 @@ Decision: "A method's signature declares what it needs" (docs/decisions.md).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from torch import Tensor
@@ -130,7 +130,8 @@ class Requirements(NamedTuple):
 def method_requirements(method: Method) -> Requirements:
     """Return the requirements of a method and its knobs."""
     function, knobs = METHODS[method.name], knobs_with_defaults(method)
-    builder, stackable = declaration_of(function)[-2:]
+    declaration = declaration_of(function)
+    builder, stackable = declaration.module, declaration.stackable
     return Requirements(
         inputs=tuple(name for name in INPUTS if name in inspect.signature(function).parameters),
         student_layers=_layers(knobs, marked_knobs(function, StudentLayer)),
@@ -179,6 +180,15 @@ def method_needs(name: str) -> tuple[str, ...]:
     return tuple(need for need, is_needed in needs.items() if is_needed)
 
 
-def method_formula(name: str) -> str:
-    """Return the declared loss of a method."""
-    return declaration_of(METHODS[name]).formula or NO_FORMULA
+def method_formula(name: str, options: Collection[str] | None = None) -> str:
+    """Return the declared loss of a method.
+
+    It has the clauses of these `options`, by default of all.
+    """
+    return declaration_of(METHODS[name]).full_formula(options) or NO_FORMULA
+
+
+def used_options(method: Method) -> set[str]:
+    """Return the knobs of a method with values other than their defaults."""
+    parameters = inspect.signature(METHODS[method.name]).parameters
+    return {name for name, value in method.knobs.items() if value != parameters[name].default}

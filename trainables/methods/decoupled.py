@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 from trainables.declare import declare
 from trainables.knobs import Amount, TeacherWeight, Temperature
 from trainables.methods.terms import (
-    STANDARDIZE_FORMULA,
+    STANDARDIZE_CLAUSE,
     kl_divergence,
     logit_pair,
     split_target,
@@ -19,7 +19,8 @@ from trainables.output import Output
 
 @declare(
     formula="alpha · T² · (KL(true class or another) + beta · KL(among the others)) + (1 − alpha) · CE(student, "
-    "labels), KL from the teacher's softmax(· / T) to the student's; " + STANDARDIZE_FORMULA,
+    "labels), KL from the teacher's softmax(· / T) to the student's",
+    options={"standardize": STANDARDIZE_CLAUSE},
     paper="Zhao et al. (2022)",
     needs_labels=True,
 )

@@ -7,13 +7,14 @@ from torch.nn.functional import cross_entropy, normalize
 
 from trainables.declare import declare
 from trainables.knobs import Amount, TeacherWeight, Temperature
-from trainables.methods.terms import STANDARDIZE_FORMULA, logit_pair
+from trainables.methods.terms import STANDARDIZE_CLAUSE, logit_pair
 from trainables.output import Output
 
 
 @declare(
     formula="alpha · T² · (beta · (1 − r(classes)) + gamma · (1 − r(batch))) + (1 − alpha) · CE(student, labels), r "
-    "the correlation of the student's and the teacher's softmax(· / T); " + STANDARDIZE_FORMULA,
+    "the correlation of the student's and the teacher's softmax(· / T)",
+    options={"standardize": STANDARDIZE_CLAUSE},
     paper="Huang et al. (2022)",
 )
 def dist(

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
 from trainables.knobs import TeacherWeight, Temperature
-from trainables.methods.terms import STANDARDIZE_FORMULA, logit_pair
+from trainables.methods.terms import STANDARDIZE_CLAUSE, logit_pair
 from trainables.output import Output
 
 Power = Annotated[float, Field(ge=0, le=2)]
@@ -21,8 +21,8 @@ SMALL_STEP = 1e-2
 
 @declare(
     formula="alpha · T² · D(softmax(teacher / T), softmax(student / T)) + (1 − alpha) · CE(student, labels), D(p, q) = "
-    "Σ (a pᵃ⁺ᵇ + b qᵃ⁺ᵇ − (a + b) pᵃ qᵇ) / (a b (a + b)) or its limit, a the teacher_power and b the student_power; "
-    + STANDARDIZE_FORMULA,
+    "Σ (a pᵃ⁺ᵇ + b qᵃ⁺ᵇ − (a + b) pᵃ qᵇ) / (a b (a + b)) or its limit, a the teacher_power and b the student_power",
+    options={"standardize": STANDARDIZE_CLAUSE},
     paper="Wang et al. (2025), arXiv:2505.04560, after Cichocki, Cruces & Amari (2011)",
 )
 def divergence(

@@ -10,13 +10,16 @@ from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
 from trainables.knobs import TeacherWeight, Temperature
-from trainables.methods.terms import STANDARDIZE_FORMULA, kl_divergence, logit_pair
+from trainables.methods.terms import STANDARDIZE_CLAUSE, kl_divergence, logit_pair
 from trainables.output import Output, Progress
 
 
 @declare(
-    formula="alpha · T² · KL(softmax(teacher / T) ‖ softmax(student / T)) + (1 − alpha) · CE(student, labels), T the "
-    "temperature, over the epochs towards final_temperature by temperature_path; " + STANDARDIZE_FORMULA,
+    formula="alpha · T² · KL(softmax(teacher / T) ‖ softmax(student / T)) + (1 − alpha) · CE(student, labels)",
+    options={
+        "final_temperature": "T moves over the epochs to final_temperature by temperature_path",
+        "standardize": STANDARDIZE_CLAUSE,
+    },
     paper="Hinton, Vinyals & Dean (2015), section 2",
 )
 def hinton(

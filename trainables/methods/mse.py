@@ -7,13 +7,14 @@ from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
 from trainables.knobs import TeacherWeight
-from trainables.methods.terms import STANDARDIZE_FORMULA, logit_pair
+from trainables.methods.terms import STANDARDIZE_CLAUSE, logit_pair
 from trainables.output import Output
 
 
 @declare(
     formula="alpha · mean((teacher − student)²) + (1 − alpha) · CE(student, labels), the mean over the logits of an "
-    "example; " + STANDARDIZE_FORMULA,
+    "example",
+    options={"standardize": STANDARDIZE_CLAUSE},
     paper="Kim et al. (2021), arXiv:2105.08919",
 )
 def mse(student: Output, teacher: Output, labels: Tensor, *, alpha: TeacherWeight, standardize: bool = False) -> Tensor:

@@ -11,14 +11,15 @@ from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
 from trainables.knobs import Amount, TeacherWeight, Temperature
-from trainables.methods.terms import STANDARDIZE_FORMULA, kl_divergence, logit_pair
+from trainables.methods.terms import STANDARDIZE_CLAUSE, kl_divergence, logit_pair
 from trainables.output import Output
 
 
 @declare(
     formula="alpha · mean over temperatures of (T² · KL(p ‖ q) + beta · ‖(p pᵀ − q qᵀ) of the example‖² + gamma · "
     "‖pᵀ p − qᵀ q‖² / classes) + (1 − alpha) · CE(student, labels), p and q the softmax(· / T) [batch, classes] of "
-    "teacher and student; in KL " + STANDARDIZE_FORMULA,
+    "teacher and student",
+    options={"standardize": "in KL " + STANDARDIZE_CLAUSE},
     paper="Jin, Wang & Lin (2023), section 3, with one view only",
 )
 def multilevel(

@@ -7,14 +7,14 @@ from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
 from trainables.knobs import Amount, TeacherWeight, Temperature
-from trainables.methods.terms import STANDARDIZE_FORMULA, logit_pair, split_target
+from trainables.methods.terms import STANDARDIZE_CLAUSE, logit_pair, split_target
 from trainables.output import Output
 
 
 @declare(
     formula="alpha · (p · CE(student, labels) + gamma · T² · CE(among the other classes)) + (1 − alpha) · CE(student, "
-    "labels), p the teacher's probability of the true class, the other classes by softmax(· / T) without the true one; "
-    + STANDARDIZE_FORMULA,
+    "labels), p the teacher's probability of the true class, the other classes by softmax(· / T) without the true one",
+    options={"standardize": STANDARDIZE_CLAUSE},
     paper="Yang et al. (2023), arXiv:2303.13005",
     needs_labels=True,
 )

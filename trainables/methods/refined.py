@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 from trainables.declare import declare
 from trainables.knobs import Amount, TeacherWeight, Temperature
 from trainables.methods.terms import (
-    STANDARDIZE_FORMULA,
+    STANDARDIZE_CLAUSE,
     kl_divergence,
     logit_pair,
     split_target,
@@ -22,7 +22,8 @@ EXCLUDED_LOGIT = -1e9  # its probability is 0
 @declare(
     formula="alpha · (C² · KL(teacher's top class or another ‖ student's true class or another) + beta · T² · KL(among "
     "the classes below the true class)) + (1 − alpha) · CE(student, labels), C the confidence_temperature, the classes "
-    "below those to which the teacher gives a smaller logit; " + STANDARDIZE_FORMULA,
+    "below those to which the teacher gives a smaller logit",
+    options={"standardize": STANDARDIZE_CLAUSE},
     paper="W. Sun et al. (2024), arXiv:2408.07444",
     needs_labels=True,
 )

@@ -9,7 +9,7 @@ from torch.nn.functional import log_softmax
 from trainables.output import Output
 
 VARIANCE_FLOOR = 1e-9  # so that equal logits have a gradient
-STANDARDIZE_FORMULA = "logits have zero mean and unit variance if standardize"  # end of a formula
+STANDARDIZE_CLAUSE = "logits have zero mean and unit variance if standardize"  # of a formula
 
 
 def kl_divergence(student: Tensor, teacher: Tensor) -> Tensor:

@@ -7,13 +7,14 @@ from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
 from trainables.knobs import TeacherWeight, Temperature
-from trainables.methods.terms import STANDARDIZE_FORMULA, kl_divergence, logit_pair
+from trainables.methods.terms import STANDARDIZE_CLAUSE, kl_divergence, logit_pair
 from trainables.output import Output
 
 
 @declare(
     formula="alpha · w · KL(softmax(teacher / T) ‖ softmax(student)) + (1 − alpha) · CE(student, labels), w the sum of "
-    "softmax(teacher)^(1 / T) over the classes if weighted, otherwise 1; " + STANDARDIZE_FORMULA,
+    "softmax(teacher)^(1 / T) over the classes if weighted, otherwise 1",
+    options={"standardize": STANDARDIZE_CLAUSE},
     paper="Zheng & Yang (2024), arXiv:2402.11148, sections 3 and 4",
 )
 def transformed(

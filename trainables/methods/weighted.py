@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from trainables.declare import declare
 from trainables.knobs import TeacherWeight, Temperature
-from trainables.methods.terms import STANDARDIZE_FORMULA, kl_divergence, logit_pair
+from trainables.methods.terms import STANDARDIZE_CLAUSE, kl_divergence, logit_pair
 from trainables.output import Output
 
 SMALLEST_LOSS = 1e-7  # added to the teacher's loss, as in the paper's code
@@ -16,7 +16,8 @@ SMALLEST_LOSS = 1e-7  # added to the teacher's loss, as in the paper's code
 
 @declare(
     formula="alpha · w · T² · KL(softmax(teacher / T) ‖ softmax(student / T)) + (1 − alpha) · CE(student, labels), w = "
-    "1 − exp(−CE(student, labels) / CE(teacher, labels)) without gradient; " + STANDARDIZE_FORMULA,
+    "1 − exp(−CE(student, labels) / CE(teacher, labels)) without gradient",
+    options={"standardize": STANDARDIZE_CLAUSE},
     paper="Zhou et al. (2021), arXiv:2102.00650",
     needs_labels=True,
 )

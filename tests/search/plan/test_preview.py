@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from search.environment import environment_record
 from search.plan.estimate import Plan
 from search.plan.preview import preview_lines, stage_previews
 
@@ -80,6 +81,16 @@ def test_each_formula_is_shown_once(space, digits):
     choice = {"choice": [{"name": "none"}, {"name": "hinton", "alpha": {"choice": [0.5, 1]}, "temperature": 4}]}
     lines = [line for line in preview_lines(space(method=choice), digits, COUNTED, 1) if line.startswith("  loss")]
     assert [line.split()[1] for line in lines] == ["none:", "hinton:"]
+
+
+def test_a_formula_names_used_options_only(space, digits):
+    """The plan and the protocol of every table show it."""
+    method = {"name": "hinton", "alpha": 0.5, "temperature": {"choice": [1, 4]}}
+    used = method | {"final_temperature": 1, "standardize": {"choice": [True, False]}}
+    texts = [joined(preview_lines(space(method=values), digits, COUNTED, 1)) for values in (method, used)]
+    assert [("final_temperature by" in text, "if standardize" in text) for text in texts] == [(False,) * 2, (True,) * 2]
+    losses = [environment_record(space(method=values), digits, "x", {})["loss"] for values in (method, used)]
+    assert losses[0].endswith("CE(student, labels)") and losses[1].endswith("unit variance if standardize")
 
 
 def test_the_size_of_logits_for_views_is_shown(space, digits):

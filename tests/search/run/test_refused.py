@@ -158,6 +158,15 @@ def test_a_folder_that_cannot_be_made_is_one_line(command, write, tmp_path, out,
     assert error.startswith(f"--out {tmp_path / out}: ") and f"{reason}; choose another folder" in error
 
 
+@pytest.mark.parametrize("place", ["/proc", "/sys"])
+def test_a_folder_that_even_root_cannot_make_is_refused_before_the_plan(command, write, tmp_path, place):
+    if not Path(place).is_dir():
+        pytest.skip(f"there is no {place}")
+    code, output, error = command(write(tmp_path / "x.yaml"), "--out", f"{place}/x")
+    assert (code, output) == (2, "")
+    assert error == f"--out {place}/x: {place} cannot be written; choose another folder\n"
+
+
 def test_a_read_only_parent_is_one_line_and_allows_a_check(command, write, tmp_path, read_only):
     space = write(tmp_path / "x.yaml")
     with read_only(tmp_path):

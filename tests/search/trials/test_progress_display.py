@@ -144,6 +144,22 @@ def test_a_terminal_shows_what_is_waited_for(console, students):
         assert "1 running" in display._details()
 
 
+@pytest.mark.parametrize("console", ["terminal"], indirect=True)
+def test_a_stage_starts_from_the_pace_of_the_plan_or_of_the_stage_before(console, students, monkeypatch):
+    display = ProgressDisplay(console, "val_accuracy", "max", 1.0, planned_teacher_seconds=4.0)
+    display.begin_stage("teacher mlp", 2)
+    assert display.stage.seconds_left == 8
+    display.teacher_epoch("teacher mlp", 2, 2, 0.5)
+    assert display._details() == "validation 50.00 %, computing the outputs for all images"
+    display.begin_stage("explore", 1000, 5)
+    assert display.stage.seconds_left == 1000
+    for second in range(301):  # on a machine that got slower, five seconds an epoch
+        monkeypatch.setattr(time_left, "monotonic", lambda now=5.0 * second: now)
+        display.student_epoch(students[0], {"epoch": 1})
+    display.begin_stage("confirm", 10, 2)
+    assert display.stage.seconds_left == 10 * (20 + 1500) / 320
+
+
 def test_an_empty_stage_is_allowed(console):
     with ProgressDisplay(console, "val_accuracy", "max") as display:
         display.begin_stage("explore", 0, 0, 0)

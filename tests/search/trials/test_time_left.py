@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from search.trials import time_left
-from search.trials.time_left import PLANNED_WEIGHT, EpochClock
+from search.trials.time_left import PLANNED_WEIGHT, TEACHER_WEIGHT, EpochClock
 
 
 @pytest.fixture
@@ -43,3 +43,12 @@ def test_the_estimate_of_the_plan_counts_until_epochs_are_measured(at):
         at(second)
         clock.report("a")
     assert clock.seconds_left(10) == pytest.approx(10 * (2 * PLANNED_WEIGHT + 2000) / (PLANNED_WEIGHT + 2000))
+
+
+def test_the_plan_counts_little_for_a_teacher(at):
+    """Its epochs take equal times, so few of them are a better estimate."""
+    clock = EpochClock(2.0, TEACHER_WEIGHT)
+    for second in (100, 110, 120, 130):
+        at(second)
+        clock.report("teacher cnn")
+    assert clock.epoch_seconds() == (2 * TEACHER_WEIGHT + 30) / (TEACHER_WEIGHT + 3)
