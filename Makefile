@@ -64,6 +64,7 @@ audit: develop
 DATA ?= $(KD_DATA)
 INSERT = $(BIN)/python docs/insert.py
 EXPERIMENT_PAGES = $(wildcard docs/experiments/*.md)
+TABLE_PICTURE = $(BIN)/python docs/table_picture.py docs/experiments/mnist.md table docs/mnist_hinton.png
 MEASURED = mnist_hinton2015 mnist_fitnets mnist_omitted mnist_subclass mnist2x5_subclass mnist_assistant mnist_multistudent mnist_ensemble \
  mnist_controls mnist_attention mnist_methods mnist5k_front
 IMAGES = cifar10_plain cifar10_methods tiny_imagenet_squeezenet folder_animals  # the heads of these spaces say what DATA must hold
@@ -87,7 +88,7 @@ numbers: install
 readme: install readme-quickstart
 	$(BIN)/python -m results runs/mnist_hinton > /dev/null
 	grep -v '^# ' runs/mnist_hinton/table.md | $(INSERT) table $(EXPERIMENT_PAGES)
-	cp runs/mnist_hinton/heatmap.png docs/mnist_hinton.png
+	$(TABLE_PICTURE)
 	$(BIN)/python -m results.compare.published_table runs/mnist_hinton docs/published/ece1512_joyce_zhouy.csv | $(INSERT) published $(EXPERIMENT_PAGES)
 	$(BIN)/python -m results compare --best runs/mnist_hinton runs/mnist_search | $(INSERT) search $(EXPERIMENT_PAGES)
 	$(BIN)/python -m results runs/mnist_hinton_teachers > /dev/null
@@ -121,9 +122,10 @@ torchdistill: install
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target runs/torchdistill torchdistill==1.1.5
 	PYTHONPATH=runs/torchdistill $(BIN)/python -m benchmarks.torchdistill_losses | $(INSERT) torchdistill docs/reference/methods.md
 
-# Screenshots in docs/, taken by the browser tests from the experiment of `make run`.
+# Screenshots in docs/, taken by the browser tests from the experiment of `make run`, and the README's heat map from its table.
 .PHONY: pictures
 pictures: develop
+	$(TABLE_PICTURE)
 	KD_BROWSER=required KD_PICTURES=runs/quickstart $(BIN)/python -m pytest -m slow tests/browser/test_pictures.py
 
 # Speed on this machine beside the notebook loop and plain Ray Tune: 30 to 75 minutes on two idle cores.

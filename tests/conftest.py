@@ -72,6 +72,7 @@ class Terminal:
         self.server, self.environment = f"test-{uuid.uuid4().hex}", os.environ | {"LC_ALL": "C.UTF-8"}
         size = ["-x", str(width), "-y", str(height)]
         self.tmux("-f", os.devnull, "new-session", "-d", *size, "-c", str(folder), command)
+        self.socket = Path(self.tmux("display-message", "-p", "#{socket_path}").strip())
         tty = open(self.tmux("display-message", "-p", "#{pane_tty}").strip(), "w")  # noqa: SIM115
         self.console = Console(file=tty, width=width, height=height, _environ={"TERM": "xterm-256color"})
 
@@ -108,3 +109,4 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     for shown in terminals:
         shown.console.file.close()
         shown.tmux("kill-server")
+        shown.socket.unlink(missing_ok=True)  # tmux leaves it

@@ -6,15 +6,24 @@ They show a synthetic experiment; with KD_PICTURES=RUN they show that run and ar
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
+from rich.text import Text
 
 from results import paths
+from results.experiment import load_experiment
+from results.terminal import print_results
 
 pytestmark = pytest.mark.slow
 RUN = os.environ.get("KD_PICTURES")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -24,7 +33,7 @@ def run(request) -> Path:
 
 @pytest.fixture
 def pictures(tmp_path) -> Path:
-    return Path(__file__).parents[2] / "docs" if RUN else tmp_path
+    return ROOT / "docs" if RUN else tmp_path
 
 
 def colors(picture: Path) -> int:
@@ -53,3 +62,41 @@ def test_tensorboard(look, serve, run, pictures):
     page.get_by_text("explore", exact=True).nth(3).wait_for(timeout=60_000)
     page.screenshot(path=pictures / "tensorboard.png")
     assert colors(pictures / "tensorboard.png") > 50
+
+
+def photograph(look, screen, picture: Path, hidden: Path) -> None:
+    """Draw a terminal, with its colors, in the browser; `hidden` is a folder of this machine."""
+    width = screen.console.width
+    record = Console(record=True, file=StringIO(), width=width, height=screen.console.height)
+    for line in screen.lines("-e"):
+        record.print(Text.from_ansi(line.replace(str(hidden), "~/distil-search")), no_wrap=True, crop=True)
+    page = picture.with_suffix(".html")
+    page.write_text(record.export_html(inline_styles=True).replace("<body>", '<body style="margin: 8px">'))
+    window = look(page, width=8 * width + 40, height=200).page
+    window.locator("pre").screenshot(path=picture)
+    page.unlink()
+    assert colors(picture) > 20
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)], ids=["80x24", "200x50"])
+def test_the_end_of_a_terminal_shows_the_verdict_and_the_next_commands(terminal, look, run, tmp_path, size):
+    screen = terminal(*size)
+    print_results(load_experiment(run), screen.console)
+    *above, report, export, tensorboard = screen.wait(lambda lines: lines[-1].startswith("TensorBoard:"))
+    assert (
+        report.startswith("Report:") and export.startswith("Export the best:") and tensorboard.endswith("tensorboard")
+    )
+    assert any(line.startswith("Distillation: ") for line in above[-8:])
+    photograph(look, screen, tmp_path / "end.png", run.parents[1])
+
+
+@pytest.mark.skipif(not RUN, reason="a whole search: `make pictures`")
+def test_a_running_search_on_a_terminal(terminal, look, pictures, tmp_path):
+    (tmp_path / "spaces").symlink_to(ROOT / "spaces")
+    words = [sys.executable, "-m", "search.run", "spaces/quickstart.yaml"]
+    screen = terminal(80, 14, f"PYTHONPATH={shlex.quote(str(ROOT))} {shlex.join(words)}")
+    running = re.compile(r"explore .* [3-9]\d% .* left ")
+    screen.wait(lambda lines: bool(running.search(lines[-2])) and "best validation" in lines[-1], seconds=900)
+    photograph(look, screen, pictures / "terminal.png", tmp_path)
+    screen.tmux("send-keys", "C-c")
+    screen.wait(lambda lines: lines[-1].startswith("TensorBoard:"), seconds=300)
