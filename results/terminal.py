@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from results import paths
 from results.compared_leaderboard import compared_leaderboard
-from results.console import chosen_width
+from results.console import chosen_width, print_plain
 from results.experiment import Experiment
 from results.findings import TESTS_TITLE, grid_text, missing_table_note
 from results.grids import Grid
@@ -45,12 +46,17 @@ def print_results(experiment: Experiment, console: Console) -> None:
     _print_lines([f"{TESTS_TITLE}:", *tests] if tests else [], console)
     _print_lines([*filter(None, [missing_table_note(experiment)])], console)
     _print_lines(["", verdict.sentence], console, style="bold")
-    _print_lines(["", *next_commands(experiment)], console)
+    for line in ["", *next_commands(experiment)]:
+        print_plain(console, line)  # broken by the terminal only, so that it can be copied
 
 
 def next_commands(experiment: Experiment) -> list[str]:
-    """Return the next commands: report, export, TensorBoard."""
-    folder = experiment.folder
+    """Return the next commands: report, export, TensorBoard.
+
+    Paths below the current folder are relative.
+    """
+    folder = experiment.folder.absolute()
+    folder = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     best = paths.best_tensorboard_folder(folder)
     logs = best if best.is_dir() else paths.tensorboard_folder(folder)
     is_ranked = experiment.leaderboard()["rank"].notna().any()

@@ -21,6 +21,17 @@ def test_a_pipe_is_as_wide_as_columns_says(monkeypatch, columns, width):
     assert results_console().width == width
 
 
+def test_the_next_commands_can_be_copied_from_a_narrow_terminal(full, monkeypatch):
+    """A long path is broken by the terminal alone, and a path below the current folder is short."""
+    console, experiment = Console(file=StringIO(), width=40, force_terminal=True), load_experiment(full)
+    print_results(experiment, console)
+    assert f"python -m results export {full}\n" in console.file.getvalue()
+    monkeypatch.chdir(full.parent)
+    assert f"Export the best:     python -m results export {full.name}" in next_commands(experiment)
+    monkeypatch.chdir(full)
+    assert "TensorBoard:         tensorboard --logdir tensorboard" in next_commands(experiment)
+
+
 def test_results_end_with_the_verdict_and_the_next_commands(full, empty):
     console = Console(file=StringIO(), width=80)
     experiment = load_experiment(full)
