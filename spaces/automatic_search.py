@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import count
 
 from spaces.domain import Node
-from spaces.sections import AUTO, Confirm, Search, Sections
+from spaces.sections import AUTO, AUTO_ALGORITHM, AUTO_SCHEDULER, Confirm, Search, Sections
 from spaces.template import find_domains
 
 CONFIRMED = 3  # configurations, unless the space says another number
@@ -24,12 +24,12 @@ def resolve_search(search: Search, template: Node) -> Search:
     is_automatic = search.algorithm == AUTO
     algorithm = search.algorithm
     if is_automatic:
-        algorithm = "grid" if search.trials is None else "tpe"
+        algorithm = "grid" if search.trials is None else AUTO_ALGORITHM
     scheduler = search.scheduler
     if scheduler == AUTO:
         searches_epochs = any(path == "train.epochs" for path, _ in find_domains(template))
         stops_early = is_automatic and algorithm != "grid" and not searches_epochs and not search.metrics
-        scheduler = "asha" if stops_early else "none"
+        scheduler = AUTO_SCHEDULER if stops_early else "none"
     return search.model_copy(update={"algorithm": algorithm, "scheduler": scheduler})
 
 

@@ -8,7 +8,7 @@ from spaces.catalogue.entries import catalogue_entries
 from spaces.domain import Choice, Node
 from spaces.errors import Problem, did_you_mean
 from spaces.knob_paths import is_baseline_knob
-from spaces.sections import Sections
+from spaces.sections import NON_ADAPTIVE, Sections
 from spaces.start_points import start_problems
 from spaces.template import count_cells, fill_template, find_domains, probe_values
 
@@ -88,7 +88,7 @@ def _check_start(sections: Sections, template: Node) -> Iterator[Problem]:
 
 def _check_transfer(sections: Sections, template: Node) -> Iterator[Problem]:
     search = sections.search
-    if search.from_ and search.algorithm in ("grid", "random"):
+    if search.from_ and search.algorithm in ("grid", *NON_ADAPTIVE):
         yield "search.from", f"{search.algorithm} learns from no results; remove from or write algorithm: tpe"
 
 

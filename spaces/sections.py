@@ -68,6 +68,12 @@ def _refuse_several_gpus(gpus: float) -> float:
 
 Seeds = Annotated[list[Natural], Field(min_length=1), AfterValidator(_require_unique_seeds)]
 AUTO = "auto"  # algorithm and scheduler chosen by spaces/automatic_search.py
+AUTO_ALGORITHM, AUTO_SCHEDULER = "tpe", "asha"
+AUTO_RULES = {
+    "algorithm": f"{AUTO_ALGORITHM} with trials, otherwise grid",
+    "scheduler": f"{AUTO_SCHEDULER} if algorithm is auto with trials, otherwise none",
+}
+NON_ADAPTIVE = ("random", "qmc")  # algorithms that ignore the students' results
 SearchMetric = Annotated[Searchable, BeforeValidator(_refuse_test_metric)]
 Objectives = Annotated[
     list[Annotated[Objective, BeforeValidator(_refuse_test_metric)]],
@@ -92,10 +98,10 @@ class Search(StrictModel):
     """Algorithm, scheduler and budget of a search."""
 
     algorithm: str = Field(
-        default=AUTO, description="Algorithm that proposes values; auto is tpe with trials, else grid"
+        default=AUTO, description=f"Algorithm that proposes values; auto is {AUTO_RULES['algorithm']}"
     )
     scheduler: str = Field(
-        default=AUTO, description="Scheduler that stops students early; auto is asha if algorithm is auto with trials"
+        default=AUTO, description=f"Scheduler that stops students early; auto is {AUTO_RULES['scheduler']}"
     )
     trials: Count | None = Field(default=None, description="Students to propose; a grid has none")
     metric: SearchMetric = Field(default="val_accuracy", description="Validation metric to optimize")

@@ -29,6 +29,7 @@ def arguments_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--configurations", type=int, help="with --make: fewer or more than usual")
     parser.add_argument("--repetitions", type=int, default=200)
+    parser.add_argument("--first-repetition", type=int, default=0, help="number of the first: others are fresh")
     parser.add_argument("--trainings", type=int, default=max(BUDGETS), help="largest budget, in full trainings")
     parser.add_argument("--algorithms", nargs="+", default=["random", "tpe"], choices=[*SAMPLERS, *CANDIDATE_SAMPLERS])
     parser.add_argument("--schedulers", nargs="+", default=["asha"], choices=[*SCHEDULERS, *CANDIDATE_SCHEDULERS])
@@ -63,8 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for algorithm, scheduler in itertools.product(args.algorithms, args.schedulers)
         ]
         with registered_candidates():
-            outcomes = list(measure_variants(table, searches, args.confirm, args.repetitions, budgets))
-        print(markdown_report(table, outcomes, budgets), flush=True)
+            first = args.first_repetition
+            outcomes = list(measure_variants(table, searches, args.confirm, args.repetitions, budgets, first))
+        print(markdown_report(table, outcomes, budgets, first), flush=True)
         results.append((table, outcomes))
     if args.figure:
         draw_figure(args.figure, results, budgets)

@@ -10,22 +10,56 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from optuna.samplers import BaseSampler, GPSampler, QMCSampler
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, GPSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search.algorithms import SAMPLERS, SCHEDULERS
+from search.algorithms.samplers import Distributions
 from search.algorithms.schedulers import SuccessiveHalving
 from spaces.sections import Search
 
 
-def gaussian_process(search: Search, seed: int) -> BaseSampler:
-    """Gaussian process; it learns from finished students only."""
-    return GPSampler(seed=seed)
+class _StoppedStudy:
+    """Study in which a stopped trial is complete with its last value."""
+
+    def __init__(self, study: Study):
+        self._study = study
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def _get_trials(self, deepcopy: bool, states: tuple[TrialState, ...], use_cache: bool) -> list[FrozenTrial]:
+        trials = self._study._get_trials(deepcopy, (*states, TrialState.PRUNED), use_cache)
+        return [_completed(trial) for trial in trials if trial.state != TrialState.PRUNED or trial.intermediate_values]
 
 
-def quasi_random(search: Search, seed: int) -> BaseSampler:
-    """Scrambled Sobol sequence."""
-    return QMCSampler(seed=seed, scramble=True)
+def _completed(trial: FrozenTrial) -> FrozenTrial:
+    if trial.state != TrialState.PRUNED:
+        return trial
+    last = trial.intermediate_values[max(trial.intermediate_values)]
+    return create_trial(value=last, params=trial.params, distributions=trial.distributions)
+
+
+class GaussianProcess(GPSampler):
+    """Gaussian process that learns from stopped students too."""
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return super().sample_relative(_StoppedStudy(study), trial, search_space)  # type: ignore[arg-type]
+
+
+def gaussian_process(search: Search, seed: int, distributions: Distributions) -> BaseSampler:
+    """Gaussian process after ten random draws."""
+    return GaussianProcess(seed=seed)
+
+
+def randomly_started_tpe(search: Search, seed: int, distributions: Distributions) -> BaseSampler:
+    """TPE after ten random draws, Optuna's own way."""
+    return TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
 
 
 class Hyperband(FIFOScheduler):
@@ -48,7 +82,10 @@ class Hyperband(FIFOScheduler):
         return self.bracket_of[trial.trial_id].on_trial_result(tune_controller, trial, result)
 
 
-CANDIDATE_SAMPLERS: dict[str, Callable[[Search, int], BaseSampler]] = {"gp": gaussian_process, "qmc": quasi_random}
+CANDIDATE_SAMPLERS: dict[str, Callable[[Search, int, Distributions], BaseSampler]] = {
+    "gp": gaussian_process,
+    "tpe-random-start": randomly_started_tpe,
+}
 CANDIDATE_SCHEDULERS: dict[str, Callable[[Search, int], TrialScheduler]] = {"hyperband": Hyperband}
 
 

@@ -62,13 +62,17 @@ def measure_variants(
     confirms: Sequence[str],
     repetitions: int,
     budgets: Sequence[int] = BUDGETS,
+    first: int = 0,
 ) -> Iterator[Outcome]:
-    """Yield the outcome of each search with each confirm plan."""
+    """Yield the outcome of each search with each confirm plan.
+
+    Repetitions are counted from `first`. Each number stands for a division of the seeds and a seed of the search.
+    """
     for search in searches:
         points = np.full((len(confirms), 3, len(budgets), repetitions), np.nan)
         for repetition in range(repetitions):
-            split = split_seeds(table, np.random.default_rng(repetition))
-            seeded = search.model_copy(update={"seed": repetition})
+            split = split_seeds(table, np.random.default_rng(first + repetition))
+            seeded = search.model_copy(update={"seed": first + repetition})
             trained = explore(table, seeded, split.explore, max(budgets) * table.val.shape[2])
             reference = reference_score(table, [split.explore, *split.confirm], split.score)
             for i, name in enumerate(confirms):

@@ -14,19 +14,20 @@ from benchmarks.replay.table import Table
 REPORTED = 10  # trainings, at which variants are sorted and optimism is printed
 
 
-def markdown_report(table: Table, outcomes: Sequence[Outcome], budgets: Sequence[int]) -> str:
+def markdown_report(table: Table, outcomes: Sequence[Outcome], budgets: Sequence[int], first: int = 0) -> str:
     """Return regret and optimism of all variants, the smallest regret first."""
     at = budgets.index(REPORTED) if REPORTED in budgets else len(budgets) - 1
     possible = [outcome for outcome in outcomes if np.isfinite(outcome.regrets).any()]
     ordered = sorted(possible, key=lambda outcome: np.nan_to_num(mean_and_error(outcome.regrets[at])[0], nan=np.inf))
     configurations, seeds, epochs = table.val.shape
+    repetitions = outcomes[0].regrets.shape[1]
     heads = ["algorithm", "scheduler", "confirm", *map(str, budgets), "validation too high", "test too high"]
     lines = [
         f"**{table.name}**: {configurations:,} configurations × {seeds} seeds × {epochs} epochs. {table.source}",
         "",
-        f"Regret in points of test accuracy by trainings spent, ± standard error, n = {outcomes[0].regrets.shape[1]} "
-        f"repetitions, measured {datetime.now(UTC):%Y-%m-%d}. The last two columns: the reported accuracies at "
-        f"{budgets[at]} trainings minus those of the same configuration with other seeds.",
+        f"Regret in points of test accuracy by trainings spent, ± standard error, n = {repetitions} repetitions "
+        f"({first} to {first + repetitions - 1}), measured {datetime.now(UTC):%Y-%m-%d}. The last two columns: the "
+        f"reported accuracies at {budgets[at]} trainings minus those of the same configuration with other seeds.",
         "",
         _row(heads),
         _row(["---"] * len(heads)),

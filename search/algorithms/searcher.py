@@ -20,10 +20,11 @@ from ray.tune.search import Searcher
 from results.fronts import objective_value
 from results.students import History
 from results.trackers.optuna_journal import DIRECTIONS
-from search.algorithms import NON_ADAPTIVE, SAMPLERS
+from search.algorithms import SAMPLERS
 from search.algorithms.modes import METRIC_MODES
 from search.algorithms.study_parameters import SearchedSpace, StudyParameters
 from search.students.spec import Pack, StudentSpec, student_status
+from spaces.sections import NON_ADAPTIVE
 from spaces.template import Values
 from trainables.seeding import derive_seed
 
@@ -77,7 +78,7 @@ class StudentSearcher(Searcher):
     def _begin_study(self, earlier: int) -> None:
         """Begin a study after as many students of an earlier run."""
         seed = derive_seed(self.search.seed, "search", earlier) % 2**32
-        sampler = SAMPLERS[self.search.algorithm](self.search, seed)
+        sampler = SAMPLERS[self.search.algorithm](self.search, seed, self.parameters.distributions)
         directions = [DIRECTIONS[METRIC_MODES[name]] for name in self.search.objectives]
         self.study = optuna.create_study(sampler=sampler, directions=directions)
         self.start = [*(self.search.start or [])][earlier:]

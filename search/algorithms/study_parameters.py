@@ -51,6 +51,11 @@ class StudyParameters:
             count = len({taken for taken in self._names if taken[0] == path} - {key})
             self._names.setdefault(key, f"{path} ({count + 1})" if count else path)
 
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Distributions of all knobs by their names in the study."""
+        return {self._name(path, domain): _domain_distribution(domain) for path, domain in self._space.domains}
+
     def sample(self, trial: Trial) -> Values:
         """Return the values proposed by a trial, by dotted path."""
         return self._space.sample_values(lambda path, domain: _suggest(trial, self._name(path, domain), domain))

@@ -64,7 +64,7 @@ def _scheduler_problems(space: Space) -> Iterator[Problem]:
         reason = f"scheduler {search.scheduler} compares trainings of equal length; use scheduler: none"
         yield "train.epochs", f"found a domain, expected one number: {reason}"
     if search.algorithm == "grid" and search.scheduler != "none":
-        reason = "a grid trains every cell to its end; random and tpe can stop early"
+        reason = "a grid trains every cell to its end; the other algorithms can stop early"
         yield "search.scheduler", f"found {search.scheduler}, expected none: {reason}"
         return
     for key in ("grace_period", "reduction"):

@@ -18,7 +18,7 @@ from spaces.catalogue.example import example_value
 from spaces.domain import DOMAIN_FORMS
 from spaces.errors import UserError
 from spaces.parts import Model, NamedPart
-from spaces.sections import AUTO
+from spaces.sections import AUTO, AUTO_RULES
 from trainables.data import DATASETS
 from trainables.declare import declaration_of
 from trainables.docstrings import first_sentence, paragraphs
@@ -56,10 +56,10 @@ def registry_entries() -> Iterator[CatalogueEntry]:
         yield from (_function_entry(kind, name, function) for name, function in registry.items())
     for name, (summary, form) in DOMAIN_FORMS.items():
         yield CatalogueEntry("domain", name, summary, formula=form)
-    yield CatalogueEntry("algorithm", AUTO, "grid without `trials`; with them random, and scheduler asha")
+    yield CatalogueEntry("algorithm", AUTO, AUTO_RULES["algorithm"])
     yield CatalogueEntry("algorithm", "grid", GRID_SUMMARY)
     yield from (_function_entry("algorithm", name, function) for name, function in SAMPLERS.items())
-    yield CatalogueEntry("scheduler", AUTO, "asha if `algorithm` is auto and `trials` are given, otherwise none")
+    yield CatalogueEntry("scheduler", AUTO, AUTO_RULES["scheduler"])
     for name, function in SCHEDULERS.items():
         yield _function_entry("scheduler", name, function)._replace(settings=scheduler_settings(name))
     for name, model in PARTS.items():

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
-from search.algorithms import NON_ADAPTIVE
 from search.students.spec import Pack, StudentSpec, teacher_json
 from spaces.recipe import Recipe
+from spaces.sections import NON_ADAPTIVE
 from spaces.space import Space
 from trainables.batches import steps_per_epoch, training_indices, uses_unlabeled
 from trainables.cost import network_cost

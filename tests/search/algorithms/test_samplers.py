@@ -9,6 +9,7 @@ import optuna
 import pytest
 
 from search.algorithms import SAMPLERS
+from search.algorithms.samplers import START_POINTS
 from search.algorithms.study_parameters import StudyParameters
 from spaces.sections import Search
 
@@ -43,9 +44,10 @@ def bowl(values: dict[str, Any]) -> float:
 
 def proposals(space: Any, algorithm: str, seed: int, trials: int, value=lambda values: 0.0) -> list[dict[str, Any]]:
     """Return the proposals of a sampler, each with an immediate result."""
-    sampler = SAMPLERS[algorithm](Search(algorithm=algorithm, trials=trials), seed)
+    parameters = StudyParameters(space)
+    sampler = SAMPLERS[algorithm](Search(algorithm=algorithm, trials=trials), seed, parameters.distributions)
     study = optuna.create_study(sampler=sampler, direction="maximize")
-    proposed, parameters = [], StudyParameters(space)
+    proposed = []
     for _ in range(trials):
         trial = study.ask()
         proposed.append(parameters.sample(trial))
@@ -91,6 +93,25 @@ def test_a_seed_gives_the_same_proposals_again_and_another_seed_others(space, sa
     first = proposals(everything, sampler, 1, 20, lambda values: values["train.lr"])
     assert proposals(everything, sampler, 1, 20, lambda values: values["train.lr"]) == first
     assert proposals(everything, sampler, 2, 20, lambda values: values["train.lr"]) != first
+
+
+def test_sobol_points_cover_numbers_choices_and_knobs_of_one_option(space):
+    """Each sixteenth of a range has one of 16 points; options, and the ranges within one, have equal shares."""
+    proposed = proposals(space(**EVERYTHING), "qmc", 3, 64)
+    for block in (proposed[first : first + 16] for first in range(0, 64, 16)):
+        rates = [math.log(values["train.lr"] / 1e-4, 1000) for values in block]
+        assert sorted(int(16 * rate) for rate in rates) == list(range(16))
+        for knob in ("method", "student.model.hidden", "train.schedule"):
+            options = [values[knob] for values in block]
+            assert {options.count(option) for option in options} == {8}
+    alphas = [values["method.alpha"] for values in proposed if "method.alpha" in values]
+    assert {int(8 * (alpha - 0.1) / 0.8) for alpha in alphas} == set(range(8))
+
+
+def test_tpe_starts_with_the_sobol_points_and_leaves_them_for_its_results(space):
+    first, more = START_POINTS, START_POINTS + 5
+    sobol, tpe = (proposals(space(**BOWL), name, 3, more, bowl) for name in ("qmc", "tpe"))
+    assert tpe[:first] == sobol[:first] and not [values for values in tpe[first:] if values in sobol]
 
 
 def test_tpe_beats_random_on_a_bowl(space):

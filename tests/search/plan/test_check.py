@@ -26,7 +26,7 @@ def test_the_tiny_space_is_valid(space, digits):
         ),
         (
             {"search": {"algorithm": "evolution", "trials": 3}},
-            "search.algorithm: unknown algorithm evolution; known: auto, grid, random, tpe",
+            "search.algorithm: unknown algorithm evolution; known: auto, grid, random, qmc, tpe",
         ),
         (
             {"search": {"algorithm": "tpe", "trials": 3, "scheduler": "ahsa"}, "method": ALPHA},
