@@ -22,6 +22,7 @@ from trainables.device import device_for_gpus, device_name
 from trainables.plugin import PluginFiles
 
 VERSIONED_PACKAGES = ("ray", "torch", "torchvision", "optuna", "numpy")
+NETWORK_PACKAGES = {"timm": "timm", "transformers": "transformers", "onnx": "onnxruntime"}  # by network
 MACHINE_FIELDS = ("started", "device", "cores", "versions")  # of each run; at the top level those of the first run
 
 
@@ -84,15 +85,26 @@ def earlier_seconds(folder: Path) -> float:
     return spent + max((row["time"] - since for row in rows if row["time"] > since), default=0.0)
 
 
+def network_packages(node: Any) -> list[str]:
+    """Return the packages of the networks named in a tree."""
+    if isinstance(node, list):
+        return list(dict.fromkeys(package for item in node for package in network_packages(item)))
+    if not isinstance(node, dict):
+        return []
+    own = [NETWORK_PACKAGES[node["name"]]] if node.get("name") in NETWORK_PACKAGES else []
+    return list(dict.fromkeys([*own, *network_packages(list(node.values()))]))
+
+
 def environment_record(space: Space, data: Dataset, command: str, plugins: PluginFiles) -> dict[str, Any]:
     """Return command, date, device, versions, data and loss as JSON values."""
     probes = [space.fill(values, space.seeds[0]) for values in space.probes()]
+    packages = [*VERSIONED_PACKAGES, *network_packages([recipe.model_dump() for recipe in probes])]
     return {
         "command": command,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device_name(device_for_gpus(space.resources.gpus)),
         "cores": os.cpu_count(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED_PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "data": {
             "name": data.name,
             **data.sizes,

@@ -17,7 +17,7 @@ from spaces.errors import UserError
 from spaces.space import Space
 from trainables.data import Dataset
 from trainables.data.data_identity import data_differences, data_identity, data_identity_of_environment
-from trainables.named_files import recipe_file_digests
+from trainables.named_files import FOLDER_MARK, recipe_file_digests
 from trainables.plugin import PluginFiles, plugin_digests
 from trainables.teachers.key import TRAINING_VERSION
 
@@ -58,8 +58,12 @@ def identity_differences(recorded: Mapping[str, Any], present: Mapping[str, Any]
         yield f"the data changed ({', '.join(differences)})"
     yield from _plugin_differences(recorded.get("plugins", present["plugins"]), present["plugins"])
     files, recorded_files = present["files"], recorded.get("files", {})
-    for name in files.keys() & recorded_files.keys():
-        if files[name] != recorded_files[name]:
+    for name in sorted(files.keys() & recorded_files.keys()):
+        if files[name] == recorded_files[name]:
+            continue
+        if name.endswith(FOLDER_MARK):
+            yield f"{name} has other files, or files of other names"
+        else:
             yield f"{name} changed (sha256 {_short(files[name])}, was {_short(recorded_files[name])})"
     if set(recorded.get("weights", ())) - set(files.values()):
         yield "the files of student.model.weights changed"

@@ -5,6 +5,7 @@ Their content decides a result, so their digests are part of a teacher's key and
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,20 +20,29 @@ from trainables.weights.published import file_sha256
 
 # Sections without file names: the images have a fingerprint of their own.
 SECTIONS_WITHOUT_FILES = {"data", "train", "seed"}
+FOLDER_MARK = "/"  # end of a folder's own entry
 
 
 def named_file_digests(section: Any) -> dict[str, str]:
     """Return the SHA-256 of each file named in a section.
 
     The keys are the texts in the section. Every string that is the path of a file counts, and of a folder all
-    files in it. The values of `name` do not.
+    files in it. The values of `name` do not. A folder has an entry of its own, `FOLDER/`, for the names of its files.
     """
-    return {
-        _shown_name(text, root, path): file_sha256(path)
-        for text in dict.fromkeys(_texts(section))
-        for root in [expand_path(text)]
-        for path in _files_at(root)
-    }
+    digests: dict[str, str] = {}
+    for text in dict.fromkeys(_texts(section)):
+        root = expand_path(text)
+        files = list(_files_at(root))
+        digests |= {_shown_name(text, root, path): file_sha256(path) for path in files}
+        if files and root not in files:
+            digests[f"{Path(text)}{FOLDER_MARK}"] = _listing_digest(root, files)
+    return digests
+
+
+def _listing_digest(folder: Path, files: list[Path]) -> str:
+    """Return the SHA-256 of the names of a folder's files."""
+    names = sorted(path.relative_to(folder).as_posix() for path in files)
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def _shown_name(text: str, root: Path, path: Path) -> str:
@@ -45,11 +55,13 @@ def _shown_name(text: str, root: Path, path: Path) -> str:
 def recipe_file_digests(recipe: Recipe, data: Dataset) -> dict[str, str]:
     """Return the digest of each file used by student and teachers.
 
-    Published weights are listed by the name of their file. Raises UserError for a file that cannot be read.
+    Published weights are listed by their network, because a file published later has another name. Raises UserError for
+    a file that cannot be read.
     """
     digests = named_file_digests(recipe.model_dump())
     for part in _with_teachers(recipe):
-        digests |= {path.name: file_sha256(path) for path in published_weight_files(part, data)}
+        files = published_weight_files(part, data)
+        digests |= {f"imagenet weights of {name}": file_sha256(path) for name, path in files.items()}
     return digests
 
 

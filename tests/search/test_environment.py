@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from results import records
-from search.environment import RunRecord, earlier_seconds
+from search.environment import (
+    VERSIONED_PACKAGES,
+    RunRecord,
+    earlier_seconds,
+    environment_record,
+    network_packages,
+)
 
 
 def write_row(folder, trial: str, time: float) -> None:
@@ -57,6 +63,18 @@ def test_another_machine_or_version_adds_a_run(folder):
     assert (environment["versions"], environment["started"]) == (machine["versions"], "monday")
     assert environment["command"] == "sunday"
     assert environment["runs"] == [{"started": "monday", **machine}, {"started": "friday", **newer}]
+
+
+def test_packages_of_the_networks_are_recorded(space, digits):
+    """Another version of timm may build another network."""
+    assert network_packages(
+        [{"model": {"name": "timm", "arch": "a"}}, {"of": [{"name": "onnx"}, {"name": "timm"}]}]
+    ) == [
+        "timm",
+        "onnxruntime",
+    ]
+    versions = environment_record(space(), digits, "", {})["versions"]
+    assert set(versions) == {"python", *VERSIONED_PACKAGES}
 
 
 def test_a_record_of_an_earlier_version_is_the_first_run(folder):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from trainables.named_files import named_file_digests, recipe_file_digests
 from trainables.teachers.key import teacher_key
 from trainables.weights.published import file_sha256
@@ -20,6 +22,7 @@ def test_files_and_folders_in_a_section(tmp_path, monkeypatch):
     assert digests == {
         "w.pth": file_sha256(tmp_path / "w.pth"),
         "hub/inner/config.json": file_sha256(tmp_path / "hub" / "inner" / "config.json"),
+        "hub/": hashlib.sha256(b"inner/config.json").hexdigest(),
     }
 
 

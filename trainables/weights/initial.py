@@ -58,10 +58,13 @@ def initial_weight_digests(recipe: Recipe, data: Dataset) -> list[str]:
     return [file_sha256(_initial_file(module)) for _, module in _recipe_parts(recipe, data)]
 
 
-def published_weight_files(recipe: Recipe, data: Dataset) -> list[Path]:
-    """Return the published files that a network starts from."""
-    parts = (module for _, module in _recipe_parts(recipe, data))
-    return [published.published_file(module) for module in parts if _initial_source(module) == PUBLISHED]
+def published_weight_files(recipe: Recipe, data: Dataset) -> dict[str, Path]:
+    """Return the published initial weights of a network.
+
+    They are named by torchvision's names of its parts.
+    """
+    parts = [module for _, module in _recipe_parts(recipe, data) if _initial_source(module) == PUBLISHED]
+    return {vars(module)["published"]: published.published_file(module) for module in parts}
 
 
 def ensure_published_weights(recipe: Recipe, data: Dataset, *, download: bool) -> None:

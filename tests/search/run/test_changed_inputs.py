@@ -5,17 +5,24 @@ The list is docs/explanation/identity.md. Each test changes one entry.
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy
+import onnx
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
+from torch import nn
 
 from results import paths, records
+from search.identity import experiment_identity, record_identity
+from spaces.errors import UserError
 from spaces.parts import Model
-from trainables.models import build_network
+from spaces.space import load_space
+from trainables.models import MODELS, build_network
 from trainables.weights import tensor_file
 
 Command = Callable[..., tuple[int, str, str]]
@@ -122,6 +129,91 @@ def test_a_changed_module_or_network_beside_a_plugin(begun, write, tmp_path):
         assert f"run: plugin file {name} changed; run with --fresh" in again()
         (tmp_path / "own" / name).write_text(text)
     assert paths.plugin_file(tmp_path / "run", "net.onnx").read_text() == "1"
+
+
+def write_onnx(file: Path) -> None:
+    """Write a linear classifier of digits as ONNX, with its weights in a file beside it."""
+    weights = numpy.eye(64, 10, dtype=numpy.float32)
+    nodes = [
+        onnx.helper.make_node("Flatten", ["images"], ["pixels"]),
+        onnx.helper.make_node("MatMul", ["pixels", "weights"], ["logits"]),
+    ]
+    images = onnx.helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, ["batch", 1, 8, 8])
+    logits = onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", 10])
+    graph = onnx.helper.make_graph(
+        [*nodes], "linear", [images], [logits], [onnx.numpy_helper.from_array(weights, "weights")]
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save_model(model, file, save_as_external_data=True, location="weights.bin", size_threshold=0)
+
+
+def classifier(shape: tuple[int, int, int], classes: int, *, path: str) -> nn.Module:
+    """Stand-in for a network of transformers, which may be missing: a folder decides its weights."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
+
+
+def test_every_file_that_the_space_names(begun, write, tmp_path, monkeypatch, digits):
+    """Weights of the student, an ONNX teacher and its weights, recorded logits, a folder of Hugging Face."""
+    monkeypatch.setitem(MODELS, "transformers", classifier)
+    network = {"name": "mlp", "hidden": [8]}
+    student, exported, logits, folder = (tmp_path / name for name in ("student.safetensors", "t.onnx", "t.npz", "hf"))
+    tensor_file.write_tensors(student, build_network(Model.model_validate(network), digits.shape, 10).state_dict())
+    write_onnx(exported)
+    recorded = numpy.zeros((sum(len(split.labels) for split in digits[:3]), 10), numpy.float32)
+    numpy.savez(logits, logits=recorded, images=digits.fingerprint(), classes=digits.classes)
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (folder / name).write_text(name)
+    teachers = [
+        {"onnx": str(exported)},
+        {"logits": str(logits)},
+        {"model": {"name": "transformers", "path": str(folder)}, "train": {"epochs": 1}},
+    ]
+    space = write(
+        tmp_path / "x.yaml",
+        student={"model": {**network, "weights": str(student)}},
+        teacher={"choice": teachers},
+        method={"name": "hinton", "alpha": 0.5, "temperature": 4},
+    )
+    again = begun(space)
+
+    def refused(file: Path, content: bytes) -> str:
+        before = file.read_bytes() if file.exists() else None
+        file.write_bytes(content)
+        message = again()
+        file.unlink() if before is None else file.write_bytes(before)
+        return message
+
+    model = build_network(Model.model_validate(network), digits.shape, 10, 1)
+    assert f"{student} changed (sha256 " in refused(student, tensor_file.serialize_tensors(dict(model.state_dict())))
+    assert f"{exported} changed (sha256 " in refused(exported, exported.read_bytes() + b"\x12\x01x")  # a producer
+    weights = tmp_path / "weights.bin"
+    assert f"{weights} changed (sha256 " in refused(weights, weights.read_bytes()[::-1])
+    content = io.BytesIO()
+    numpy.savez(content, logits=recorded + 1, images=digits.fingerprint(), classes=digits.classes)
+    assert f"{logits} changed (sha256 " in refused(logits, content.getvalue())
+    assert f"{folder}/model.safetensors changed (sha256 " in refused(folder / "model.safetensors", b"1")
+    assert f"{folder}/ has other files, or files of other names; run with" in refused(
+        folder / "adapter.safetensors", b"1"
+    )
+    assert again() == ""
+
+
+def test_weights_published_anew(write, tmp_path, monkeypatch, digits):
+    """A later version of torchvision may publish another file for the same network."""
+    files = [tmp_path / name for name in ("squeezenet1_0-1.pth", "squeezenet1_0-2.pth")]
+    for number, file in enumerate(files):
+        file.write_text(str(number))
+    network = {"name": "squeezenet", "weights": "imagenet", "resize": 32}
+    space = load_space(write(tmp_path / "x.yaml", student={"model": network}))
+    identities = []
+    for file in files:
+        monkeypatch.setattr("trainables.weights.published.published_file", lambda _, file=file: file)
+        identities.append(experiment_identity(space, digits, {}))
+    record_identity(tmp_path / "run", identities[0])
+    records.write_file(paths.space_file(tmp_path / "run"), space.dump())
+    with pytest.raises(UserError, match=r"run: imagenet weights of squeezenet1_0 changed \(sha256 "):
+        record_identity(tmp_path / "run", identities[1])
 
 
 def test_a_changed_weights_file(begun, write, tmp_path, digits):
