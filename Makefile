@@ -128,6 +128,12 @@ pictures: develop
 	$(TABLE_PICTURE)
 	KD_BROWSER=required KD_PICTURES=runs/quickstart $(BIN)/python -m pytest -m slow tests/browser/test_pictures.py
 
+# The tutorial's part on photographs, in the folder PHOTOS, which holds photos/CLASS/* and resnet18.safetensors.
+PHOTOS ?= runs/photographs
+readme-photos: install
+	$(BIN)/python -m benchmarks.photos $(PHOTOS) | $(INSERT) photos docs/tutorial.md
+	$(BIN)/python -m results.compare.overview --keep $(PHOTOS)/runs/photos | $(INSERT) experiments docs/experiments/index.md
+
 # Speed on this machine beside the notebook loop and plain Ray Tune: 30 to 75 minutes on two idle cores.
 .PHONY: bench readme-bench
 bench: install

@@ -1,4 +1,4 @@
-"""`python examples/classify.py EXPORT IMAGE …`: classify images with onnxruntime, Pillow and NumPy only."""
+"""`python examples/classify.py EXPORT[/FILE.onnx] IMAGE …`: classify images with onnxruntime, Pillow and NumPy only."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy
 import onnxruntime
 
-folder, *files = map(Path, sys.argv[1:])
+export, *files = map(Path, sys.argv[1:])
+folder, network = (export.parent, export) if export.suffix == ".onnx" else (export, export / "student.onnx")
 sys.path.insert(0, str(folder))
 from read_image import read_image  # noqa: E402 (the exported reader of images)
 
-student = onnxruntime.InferenceSession(folder / "student.onnx", providers=["CPUExecutionProvider"])
+student = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
 metadata = student.get_modelmeta().custom_metadata_map
 _, channels, height, width = student.get_inputs()[0].shape
 for file in files:

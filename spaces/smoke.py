@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spaces.disk import expand_path
 from spaces.document import Tree, YamlValue
 from spaces.recipe import TEACHER_FILES
 
@@ -16,7 +17,7 @@ def shrink_tree(tree: Tree) -> Tree:
 
     A grid keeps the first two options of each choice, or all options if one of them is a mapping.
     """
-    tree = _without_published_weights(tree)
+    tree = _without_absent_weights(tree)
     small = {**tree, "seeds": tree.get("seeds", [0])[:1], "train": _shrink_train(tree.get("train", {}))}
     small["teacher"] = _shrink_teacher(small.get("teacher", {}))
     search = tree.get("search", {})
@@ -67,15 +68,24 @@ def _set_number(part: YamlValue, key: str, number: int) -> YamlValue:
     return {**part, key: number}
 
 
-def _without_published_weights(node: YamlValue) -> YamlValue:
-    """Remove `weights: imagenet`: a smoke test downloads no weights."""
+def _without_absent_weights(node: YamlValue) -> YamlValue:
+    """Remove published and missing initial weights.
+
+    A smoke test downloads nothing. The weights of a teacher that is not trained stay.
+    """
     if isinstance(node, list):
-        return [_without_published_weights(item) for item in node]
+        return [_without_absent_weights(item) for item in node]
     if not isinstance(node, dict):
         return node
     return {
-        key: _without_published_weights(item) for key, item in node.items() if (key, item) != ("weights", "imagenet")
+        key: _without_absent_weights(item)
+        for key, item in node.items()
+        if not (key == "weights" and "name" in node and _is_absent(item))
     }
+
+
+def _is_absent(weights: YamlValue) -> bool:
+    return isinstance(weights, str) and not expand_path(weights).exists()
 
 
 def _shrink_choices(node: YamlValue) -> YamlValue:

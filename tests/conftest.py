@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -36,6 +37,16 @@ def read_only() -> Callable[[Path], AbstractContextManager[None]]:
             subprocess.run(["umount", "-l", folder], check=True)
 
     return mounted
+
+
+@pytest.fixture
+def timm_installed() -> None:
+    """Skip a test where timm is missing.
+
+    It is not imported here: `trainables.models.torchvision_import` comes first.
+    """
+    if importlib.util.find_spec("timm") is None:
+        pytest.skip("timm is not installed")
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ READER = "read_image.py"  # copy of trainables/data/image_file.py
 PROGRAM, INT8 = "student.pt2", "student-int8.onnx"
 NAMES = {WEIGHTS, ONNX, RECIPE, CARD, READER}
 EXTRA_NAMES = {PROGRAM, INT8, "plugins"}  # not in every export
-CLASSES_ENTRY = "classes.json"  # in a .pt2 file
+CLASSES_ENTRY, DEPTH_ENTRY = "classes.json", "depth"  # in a .pt2 file
 
 
 class ExportedNetwork(nn.Module):
@@ -82,16 +82,17 @@ def export_program(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype 
         return torch.export.export(ExportedNetwork(model).eval(), (example,), dynamic_shapes=batch)
 
 
-def program_bytes(program: ExportedProgram, classes: Sequence[str]) -> bytes:
-    """Return a .pt2 file for `torch.export.load`, with the class names.
+def program_bytes(program: ExportedProgram, classes: Sequence[str], depth: int = FULL_DEPTH) -> bytes:
+    """Return a .pt2 file for `torch.export.load`, with the class names and the bit depth for `read_image`.
 
     It runs in plain PyTorch: neither this project nor a plugin is needed.
     """
     for module in program.graph_module.modules():
         for node in getattr(module, "graph", torch.fx.Graph()).nodes:
             node.meta.pop("stack_trace", None)  # paths of this machine
+    entries = {CLASSES_ENTRY: json.dumps(list(classes)), DEPTH_ENTRY: str(depth)}
     content = io.BytesIO()
-    torch.export.save(program, content, extra_files={CLASSES_ENTRY: json.dumps(list(classes))})
+    torch.export.save(program, content, extra_files=entries)
     return content.getvalue()
 
 

@@ -47,7 +47,7 @@ def write_student(folder: Path, experiment: Experiment, student: StudentFiles) -
     metadata = {"recipe": recipe.model_dump_json(), "trial": trial, "classes": json.dumps(test.classes)}
     tensor_file.write_tensors(folder / WEIGHTS, dict(model.state_dict()), metadata)
     program = model_files.export_program(model, test.shape, test.images.dtype)
-    (folder / PROGRAM).write_bytes(model_files.program_bytes(program, test.classes))
+    (folder / PROGRAM).write_bytes(model_files.program_bytes(program, test.classes, test.depth))
     (folder / ONNX).write_bytes(
         model_files.onnx_bytes(program, test.shape, test.classes, test.depth, test.images.dtype)
     )

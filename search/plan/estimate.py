@@ -24,6 +24,7 @@ from trainables.augment import view_count
 from trainables.batches import steps_per_epoch, training_indices, uses_unlabeled
 from trainables.cost import network_cost
 from trainables.data import Dataset, Split
+from trainables.device import to_tensor
 from trainables.distillation_data import RequestedOutputs, requested_outputs
 from trainables.fit import fit
 from trainables.output import random_inputs
@@ -211,7 +212,7 @@ def _time_steps(recipe: Recipe, data: Dataset, size: int) -> tuple[float, float]
 
     The step has `size` random images. Both are means of the later half of the steps.
     """
-    images = random_inputs(size, data.shape, torch.from_numpy(data.train.images[:0]).dtype).numpy()
+    images = random_inputs(size, data.shape, to_tensor(data.train.images[:0], torch.device("cpu")).dtype).numpy()
     split = Split(images, torch.zeros(size, dtype=torch.int64).numpy())
     small = data._replace(train=split, val=split, test=split)
     # A searched learning rate may be one at which a student diverges at once.

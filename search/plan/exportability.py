@@ -11,6 +11,7 @@ from spaces.errors import UserError
 from spaces.parts import Model
 from spaces.space import Space
 from trainables.data import Dataset
+from trainables.device import to_tensor
 from trainables.models import MODELS, build_network
 from trainables.plugin_functions import is_plugin
 
@@ -36,7 +37,7 @@ def _export_error(model: Model, data: Dataset) -> str | None:
 
     network = build_network(model, data.shape, len(data.classes)).eval()
     try:
-        onnx_bytes(network, data.shape, data.classes, dtype=torch.from_numpy(data.train.images[:0]).dtype)
+        onnx_bytes(network, data.shape, data.classes, dtype=to_tensor(data.train.images[:0], torch.device("cpu")).dtype)
     except UserError as error:
         return str(error)
     return None

@@ -53,7 +53,8 @@ LARGE = {
 }
 
 
-SHOWN = {"mnist_hinton", "mnist_search", "mnist_fitnets"}  # the README's commands, which its own test runs in small
+# Run in small by the tests of the README, and of the tutorial (tests/benchmarks/test_photos.py).
+SHOWN = {"mnist_hinton", "mnist_search", "mnist_fitnets", "photos"}
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ def timm(shape: tuple[int, int, int], classes: int, *, arch: str) -> nn.Module:
     """Any network of timm, by its name there.
 
     Images are normalized as timm publishes it for the network, by default.
-    The hint layers of ResNet50V2 are its stages. Hint layers: `stages.0`, `stages.1`, `stages.2`, `stages.3`.
+    Hint layers of ResNet50V2: `stages.0`, `stages.1`, `stages.2`, `stages.3`.
 
     Args:
         arch: Name in timm, such as resnetv2_50.

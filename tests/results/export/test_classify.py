@@ -15,6 +15,7 @@ from PIL import Image
 from trainables import data as datasets
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "classify.py"
+TORCH_EXAMPLE = EXAMPLE.with_name("classify_torch.py")
 # Packages that cannot be imported.
 ABSENT = ("torch", "torchvision", "onnx", "results", "trainables", "spaces", "search", "ray", "pandas")
 WITHOUT_PACKAGES = f"""\
@@ -25,9 +26,15 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def classify(folder: Path, *files: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-c", WITHOUT_PACKAGES, EXAMPLE, folder, *files]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+def classify(export: Path, *files: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-c", WITHOUT_PACKAGES, EXAMPLE, export, *files]
+    return subprocess.run(command, cwd=files[0].parent, capture_output=True, text=True)
+
+
+def classify_by_torch(program: Path, *files: Path) -> subprocess.CompletedProcess[str]:
+    only_torch = WITHOUT_PACKAGES.replace("'torch', ", "")
+    command = [sys.executable, "-c", only_torch, TORCH_EXAMPLE, program, *files]
+    return subprocess.run(command, cwd=files[0].parent, capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -39,7 +46,7 @@ def onnx_folder(exported, tmp_path) -> Path:
     return tmp_path / "elsewhere"
 
 
-def test_classes_are_those_of_pytorch(onnx_folder, trained, reference, tmp_path):
+def test_classes_are_those_of_pytorch(onnx_folder, exported, trained, reference, tmp_path):
     images = torch.from_numpy(datasets.load_dataset("digits").test.images[:20])
     files = [tmp_path / f"{index}.png" for index in range(len(images))]
     for image, path in zip(images, files, strict=True):
@@ -53,6 +60,9 @@ def test_classes_are_those_of_pytorch(onnx_folder, trained, reference, tmp_path)
         for path, best, probability in zip(files, logits.argmax(-1).tolist(), probabilities.tolist(), strict=True)
     ]
     assert done.stdout.splitlines() == expected and len(set(logits.argmax(-1).tolist())) > 4
+    assert classify(onnx_folder / "student.onnx", *files).stdout == done.stdout
+    by_torch = classify_by_torch(exported / "student.pt2", *files)
+    assert (by_torch.returncode, by_torch.stdout) == (0, done.stdout), by_torch.stderr
 
 
 def test_an_image_of_another_size_and_mode_is_fitted(onnx_folder, tmp_path):

@@ -41,15 +41,16 @@ def test_the_program_runs_in_plain_pytorch(trained, exported, tmp_path, referenc
     torch.save(images, tmp_path / "images.pt")
     script = f"""
 import sys, torch
-extra = {{"classes.json": ""}}
+extra = {{"classes.json": "", "depth": ""}}
 program = torch.export.load({str(exported / "student.pt2")!r}, extra_files=extra).module()
 logits = torch.cat([program(batch) for batch in torch.load("images.pt").split([1, 6])])
 assert not {{"trainables", "results", "spaces"}} & sys.modules.keys()
 torch.save(logits.detach(), "logits.pt")
-print(extra["classes.json"])
+print(extra["classes.json"], extra["depth"], sep="\\n")
 """
     done = python("-c", script, cwd=tmp_path)
-    assert json.loads(done.stdout) == list("0123456789"), done.stderr
+    classes, depth = done.stdout.splitlines() or [done.stderr, ""]
+    assert (json.loads(classes), depth) == (list("0123456789"), "16")
     torch.testing.assert_close(torch.load(tmp_path / "logits.pt"), reference(trained, images), rtol=1e-4, atol=1e-4)
     with zipfile.ZipFile(exported / "student.pt2") as archive:
         assert not any(re.search(rb"/(model_files|mlp|build)\.py", archive.read(name)) for name in archive.namelist())

@@ -37,9 +37,9 @@ def color_network(name: str, **knobs: Any) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", sorted(MODELS.keys() - {"transformers", *FILE_NETWORKS}))
-def test_the_layers_of_the_docstring_give_tensors(name: str) -> None:
+def test_the_layers_of_the_docstring_give_tensors(name: str, request: pytest.FixtureRequest) -> None:
     if name == "timm":
-        pytest.importorskip("timm")
+        request.getfixturevalue("timm_installed")
     stem = {"stem": "small"} if name in VISION else {}
     model, images = color_network(name, **stem), torch.rand(2, *COLOR_SHAPE)
     output = forward_with_layers(model, images, hint_layers(name))

@@ -1,0 +1,39 @@
+"""The tutorial's commands on photographs, as printed, on generated pictures, if timm is installed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.photos import TUTORIAL, main, tutorial_commands
+from spaces.parts import Model
+from trainables.models import build_network
+from trainables.weights.tensor_file import write_tensors
+
+CLASSES = ("cat", "dog", "elk")
+PICTURES = 24  # of each class
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.usefixtures("timm_installed")
+def test_a_folder_becomes_an_8_bit_student(tmp_path, monkeypatch):
+    monkeypatch.setenv("KD_CACHE", str(tmp_path / "cache"))
+    random = np.random.default_rng(0)
+    for level, name in enumerate(CLASSES):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(PICTURES):
+            pixels = random.integers(80 * level, 80 * level + 90, (40, 36, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
+    network = build_network(Model.model_validate({"name": "timm", "arch": "resnet18"}), (3, 64, 64), 6)
+    write_tensors(tmp_path / "resnet18.safetensors", network.state_dict())
+    times, results, sentences = main(tmp_path).split("\n\n")
+    purposes = [line.split(" | ")[0].removeprefix("| ") for line in times.splitlines()[2:]]
+    assert purposes == list(tutorial_commands(TUTORIAL.read_text())) and len(purposes) == 5
+    assert "| distilled student | " in results
+    assert "51 / 7 / 14 images of 3 classes" in sentences and "In 8 bits (student-int8.onnx)" in sentences
+    log = (tmp_path / "photos.log").read_text()
+    by_onnxruntime, by_torch = (line for line in log.splitlines() if line.startswith("photos/cat/0.png: "))
+    assert by_onnxruntime.split()[1] in CLASSES and by_torch.split()[1] in CLASSES
+    assert "Warning" not in log
