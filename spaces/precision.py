@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spaces.document import Tree, YamlValue
+from spaces.recipe import TEACHER_FILES
 
 
 def resolve_precision(tree: Tree, precision: str) -> Tree:
@@ -14,8 +15,8 @@ def resolve_precision(tree: Tree, precision: str) -> Tree:
 def _resolve_teacher(node: YamlValue, precision: str) -> YamlValue:
     if isinstance(node, dict) and "choice" in node:
         return {"choice": [_resolve_teacher(option, precision) for option in node["choice"]]}
-    if not isinstance(node, dict):
-        return node
+    if not isinstance(node, dict) or any(node.get(key) for key in TEACHER_FILES):
+        return node  # a network in a file is not trained
     if "ensemble" in node:
         return {**node, "ensemble": [_resolve_teacher(member, precision) for member in node["ensemble"]]}
     own_teacher = {"teacher": _resolve_teacher(node["teacher"], precision)} if "teacher" in node else {}

@@ -32,7 +32,7 @@ TESTS = {
     ],
     "images of the confirmed students": ["tests/spaces/test_extend.py::test_changes"],
     "published weights": [
-        f"{RUN}test_weights_published_anew",
+        f"{RUN}test_weights_published_later",
         "tests/trainables/weights/test_published.py::test_altered_weights_are_refused",
     ],
     "version of the training code": [

@@ -157,6 +157,14 @@ def test_with_gpus(space: Build, resources: str, nodes: list[tuple[float, float]
     assert space("method: {name: none}\n").with_gpus(nodes).resources.gpus == int(nodes[-1][1] > 0)
 
 
+def test_files_of_teachers_have_no_precision(space: Build) -> None:
+    """A network in a file is not trained; a section `train` beside it is refused."""
+    tree = "teacher: {choice: [{onnx: a.onnx}, {logits: a.npz}, {train: {epochs: 3}}]}"
+    settled = space(tree).with_precision("bfloat16")
+    trains = [settled.fill(values, 0).teacher.train for values in settled.probes()]
+    assert [(train.epochs, train.precision) for train in trains] == [(0, "auto"), (0, "auto"), (3, "bfloat16")]
+
+
 @pytest.mark.parametrize(
     "teacher", ["{method: {name: hinton}, teacher: {method: {name: hinton}, teacher: {}}}", "{ensemble: [{}, {}]}"]
 )

@@ -148,13 +148,13 @@ def write_onnx(file: Path) -> None:
 
 
 def classifier(shape: tuple[int, int, int], classes: int, *, path: str) -> nn.Module:
-    """Stand-in for a network of transformers, which may be missing: a folder decides its weights."""
+    """Network with a folder, as those of transformers, a package that may be missing."""
     return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
 
 
 def test_every_file_that_the_space_names(begun, write, tmp_path, monkeypatch, digits):
     """Weights of the student, an ONNX teacher and its weights, recorded logits, a folder of Hugging Face."""
-    monkeypatch.setitem(MODELS, "transformers", classifier)
+    monkeypatch.setitem(MODELS, "classifier", classifier)
     network = {"name": "mlp", "hidden": [8]}
     student, exported, logits, folder = (tmp_path / name for name in ("student.safetensors", "t.onnx", "t.npz", "hf"))
     tensor_file.write_tensors(student, build_network(Model.model_validate(network), digits.shape, 10).state_dict())
@@ -167,7 +167,7 @@ def test_every_file_that_the_space_names(begun, write, tmp_path, monkeypatch, di
     teachers = [
         {"onnx": str(exported)},
         {"logits": str(logits)},
-        {"model": {"name": "transformers", "path": str(folder)}, "train": {"epochs": 1}},
+        {"model": {"name": "classifier", "path": str(folder)}, "train": {"epochs": 1}},
     ]
     space = write(
         tmp_path / "x.yaml",
@@ -199,7 +199,7 @@ def test_every_file_that_the_space_names(begun, write, tmp_path, monkeypatch, di
     assert again() == ""
 
 
-def test_weights_published_anew(write, tmp_path, monkeypatch, digits):
+def test_weights_published_later(write, tmp_path, monkeypatch, digits):
     """A later version of torchvision may publish another file for the same network."""
     files = [tmp_path / name for name in ("squeezenet1_0-1.pth", "squeezenet1_0-2.pth")]
     for number, file in enumerate(files):
