@@ -1,4 +1,4 @@
-"""The tutorial's commands on photographs, as printed, on generated pictures, if timm is installed."""
+"""The tutorial's commands on photographs, as printed, on a few generated pictures, if timm is installed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.photos import TUTORIAL, main, tutorial_commands
+from benchmarks.photos import ROOT, TUTORIAL, main, tutorial_commands
 from spaces.parts import Model
 from trainables.models import build_network
 from trainables.weights.tensor_file import write_tensors
 
 CLASSES = ("cat", "dog", "elk")
 PICTURES = 24  # of each class
+SHORTER = [("epochs: 6,", "epochs: 1,"), ("epochs: 12,", "epochs: 2,")]
+
+
+def small_space() -> str:
+    """Return the shipped space with smaller images, fewer epochs and one seed."""
+    text = (ROOT / "spaces" / "photos.yaml").read_text()
+    for shipped, small in [("size: 64", "size: 32"), ("seeds: [0, 1]", "seeds: [0]"), *SHORTER]:
+        assert shipped in text
+        text = text.replace(shipped, small)
+    return text
 
 
 @pytest.mark.slow
@@ -26,7 +36,9 @@ def test_a_folder_becomes_an_8_bit_student(tmp_path, monkeypatch):
         for number in range(PICTURES):
             pixels = random.integers(80 * level, 80 * level + 90, (40, 36, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
-    network = build_network(Model.model_validate({"name": "timm", "arch": "resnet18"}), (3, 64, 64), 6)
+    (tmp_path / "spaces").mkdir()
+    (tmp_path / "spaces" / "photos.yaml").write_text(small_space())
+    network = build_network(Model.model_validate({"name": "timm", "arch": "resnet18"}), (3, 32, 32), 6)
     write_tensors(tmp_path / "resnet18.safetensors", network.state_dict())
     times, results, sentences = main(tmp_path).split("\n\n")
     purposes = [line.split(" | ")[0].removeprefix("| ") for line in times.splitlines()[2:]]
