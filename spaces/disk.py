@@ -124,10 +124,18 @@ def path_errors_as_user_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in PATH_ERRORS:
+        if error.errno not in PATH_ERRORS and not _cannot_be_made(path, error):
             raise
         reason = "a file is in the way" if error.errno == errno.EEXIST else os.strerror(error.errno or 0)
         raise UserError(f"{path}: cannot be written ({reason})") from None
+
+
+def _cannot_be_made(path: Path, error: OSError) -> bool:
+    """Return True if a path, its folder or a partial file beside it cannot be made, as in /proc."""
+    if error.errno != errno.ENOENT or not error.filename:
+        return False
+    missing = Path(os.fsdecode(error.filename))
+    return path.is_relative_to(missing) or missing.parent == path.parent
 
 
 @contextmanager

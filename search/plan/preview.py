@@ -88,7 +88,8 @@ def _stage_table(stages: list[StagePreview], at_once: int) -> Iterator[str]:
     yield f"  {'stage':<10}{'trained':>8}{'epochs':>8}  {'time':<16}{'memory':>9}{'disk':>9}"
     for stage in stages:
         sizes = "".join(f"{max(1, round(size / BYTES_PER_MB)):>6,} MB" for size in (stage.memory, stage.disk))
-        duration = f"about {wording.format_duration(stage.seconds)}"
+        is_cached = stage.name == "teachers" and not stage.seconds
+        duration = "cached" if is_cached else f"about {wording.format_duration(stage.seconds)}"
         yield f"  {stage.name:<10}{stage.trained:>8,}{stage.epochs:>8,}  {duration:<16}{sizes}"
     yield f"            memory: tensors of {at_once} trained at a time; libraries: 400 MB a process"
     yield "            disk: weights and teacher outputs"

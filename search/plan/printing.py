@@ -80,5 +80,5 @@ def _hours_warning(space: Space, plan: estimate.Plan) -> list[str]:
     hours = space.search.hours
     if hours is None or plan.teacher_seconds < hours * 3600:
         return []
-    time = wording.format_duration(plan.teacher_seconds)
+    time = wording.format_duration(plan.teacher_seconds).replace(" ", "\u00a0")
     return preview.wrap_row("hours", f"{label_text(hours)} end before a student begins: the teachers take about {time}")

@@ -132,6 +132,16 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path, path):
     assert str(error.value).startswith(f"{tmp_path / path}: cannot be written (")
 
 
+@pytest.mark.parametrize("path", ["/proc/x.csv", "/proc/x/y.csv"])
+def test_a_path_that_even_root_cannot_make_is_named(path):
+    """Not the partial file, which the user never named; a file that is missing in the block is another error."""
+    with pytest.raises(UserError) as error:
+        disk.write_atomically(path, b"content")
+    assert str(error.value) == f"{path}: cannot be written (No such file or directory)"
+    with pytest.raises(FileNotFoundError), disk.path_errors_as_user_errors(Path("/runs/x.csv")):
+        raise FileNotFoundError(2, "No such file or directory", "/data/input.csv")
+
+
 def test_a_read_only_folder_is_named(tmp_path, read_only):
     with read_only(tmp_path), pytest.raises(UserError) as error:
         assert not disk.is_writable(tmp_path)

@@ -30,6 +30,11 @@ def test_each_stage_with_its_share_of_time_memory_and_disk(space, digits):
     assert teachers.disk == (64 * 16 + 16 + 16 * 10 + 10) * 4 + 1797 * 10 * 4
 
 
+def test_cached_teachers_take_no_time(space, digits):
+    lines = [*preview_lines(space(), digits, COUNTED._replace(teacher_seconds=0.0), 1)]
+    assert [line.split()[:4] for line in lines if "teachers " in line] == [["teachers", "1", "2", "cached"]]
+
+
 @pytest.mark.parametrize(("workers", "students"), [(1, 1), (4, 4), (9, 4)])
 def test_memory_is_that_of_all_students_trained_at_the_same_time(space, digits, workers, students):
     single, many = ([*stage_previews(space(), digits, COUNTED, n)][1].memory for n in (1, workers))
