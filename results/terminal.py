@@ -23,7 +23,7 @@ from results.protocol import protocol_lines
 from results.students import diagnosis_columns, knob_columns
 from results.text_tables import grid_texts, leaderboard_texts, top_lines
 from results.verdict import experiment_verdict
-from results.wording import short_name
+from results.wording import plain_text, short_name
 
 TERMINAL_LINES = 10
 
@@ -71,7 +71,7 @@ def next_commands(experiment: Experiment) -> list[str]:
 def _print_lines(lines: Sequence[str], console: Console, style: str = "") -> None:
     soft = not console.is_terminal and not chosen_width()  # a pipe has no lines to break
     for line in lines:
-        console.print(Text(line.replace("**", "").replace("`", ""), style=style), soft_wrap=soft)
+        console.print(Text(plain_text(line), style=style), soft_wrap=soft)
 
 
 def _print_leaderboard(experiment: Experiment, console: Console) -> None:

@@ -85,6 +85,11 @@ def format_p(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def plain_text(line: str) -> str:
+    """Return a line of Markdown without bold and code marks."""
+    return line.replace("**", "").replace("`", "")
+
+
 def capitalize(name: str) -> str:
     """Capitalize a plain word, but no dotted path."""
     return name[:1].upper() + name[1:] if "." not in name and "_" not in name else name

@@ -78,7 +78,7 @@ def heatmap(experiment: Experiment, grid: Grid) -> Heatmap:
         caption=f"{wording.describe_counts(grid)}; ±: standard deviation over seeds; outlined: chosen by validation"
         + "\n=: the highest mean and the cells not detectably below it (5 %)" * bool(grid.is_tied.any()),
         notes=_heatmap_notes(experiment, grid),
-        tests=[line.replace("`", "") for line in grid_text(experiment, grid).tests],
+        tests=[wording.plain_text(line) for line in grid_text(experiment, grid).tests],
     )
 
 
@@ -113,7 +113,7 @@ def _cell_tip(grid: Grid, row: int, column: int, knobs: list[str]) -> str:
 def _heatmap_notes(experiment: Experiment, grid: Grid) -> list[str]:
     """Return the notes of table.md, worded for an outlined cell."""
     text = grid_text(experiment, grid)
-    lines = [line.replace("`", "").replace("Bold:", "Outlined:") for line in [*text.legend, *text.findings]]
+    lines = [wording.plain_text(line).replace("Bold:", "Outlined:") for line in [*text.legend, *text.findings]]
     if grid.metric != "test_accuracy":
         lines.append("Differences and tests above are those of the metric shown.")
     if grid.metric.endswith("val_accuracy"):

@@ -25,6 +25,7 @@ from results.report.pareto_fronts import ParetoFigure, pareto_figures
 from results.report.student_points import StudentPoints, student_points
 from results.students import knob_columns
 from results.verdict import Verdict, experiment_verdict
+from results.wording import plain_text
 
 SCRIPTS = ("figures.js", "knob_figures.js", "table.js", "copy.js", "page.js")
 FIGURES = ("heatmaps", "learning_curves", "pareto", "points", "importance")  # drawn by the scripts
@@ -87,6 +88,7 @@ def report_page(experiment: Experiment, written: datetime | None = None) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["plain"] = plain_text
     return environment.from_string((folder / "page.html").read_text("utf-8")).render(
         report=data,
         rows_shown=ROWS_SHOWN,

@@ -76,6 +76,7 @@ def test_every_kind_of_experiment_has_a_self_contained_page(name, request):
     assert len(parts.ids) == len(set(parts.ids))
     assert all(address.startswith("data:") for address in parts.addresses)
     assert "Written 2026-01-02 03:04:05 UTC." in " ".join(parts.texts)
+    assert not [text for text in parts.texts if "`" in text or "**" in text]  # marks of Markdown
     assert ("failures" in parts.ids) == (name in ("broken", "mixed"))
     assert ("table" in parts.ids) == (name not in ("tableless", "confirmed", "mixed"))
     assert ("early-stopping" in parts.ids) == (name in ("broken", "confirmed", "mixed"))

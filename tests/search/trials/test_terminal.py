@@ -20,7 +20,7 @@ def screen(request, terminal):
 
 def stage_lines(screen, name: str, details: str) -> list[str]:
     """Return the live lines of a stage once they are shown, below the plan and with nothing else."""
-    plan, *live = screen.wait(lambda lines: lines[-2].startswith(name) and lines[-1] == details)
+    plan, *live = screen.wait(lambda lines: lines[-1] == details and lines[-2:][0].startswith(name))
     assert plan == PLAN and len(live) == 2 and len(screen.lines("-J")) == 3
     assert "━━" in live[0] and "%" in live[0] and re.search(r"left \d:\d\d:\d\d", live[0])
     return live
