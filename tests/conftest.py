@@ -1,10 +1,11 @@
-"""Fixtures of all tests."""
+"""Fixtures of all tests, and a limit of the processor time of each suite."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,29 @@ from urllib.request import Request, urlopen
 
 import pytest
 from rich.console import Console
+
+# For a busy machine: Ray gives up on a slow start, and gives its workers less of a processor than any other process.
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
+os.environ.setdefault("RAY_worker_niceness", "0")
+
+# Processor seconds of a whole suite, by its marker expression in the Makefile: about twice what it took on a slow
+# machine. Wall time would depend on what else the machine does. Before a limit is raised, look for tests that check one
+# thing many times, or start a process for it.
+LIMITS_SECONDS = {"not slow": 2400, "slow and not alone": 6000, "slow and alone": 1500}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a suite that takes more processor time than its limit."""
+    if hasattr(session.config, "workerinput"):
+        return  # a worker of pytest-xdist: it is counted where it has ended
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)  # children that have ended, with their own
+    seconds = sum(sum(resource.getrusage(kind)[:2]) for kind in kinds)
+    limit = LIMITS_SECONDS.get(session.config.option.markexpr, float("inf"))
+    print(f"\nprocessor time: {seconds:.0f} s" + (f" of at most {limit} s" if limit < float("inf") else ""))
+    if seconds > limit:
+        print("too much: see LIMITS_SECONDS in tests/conftest.py")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def html_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs")
     options = ["-W", "--keep-going", "-q", "-b", "html", "-d", folder / "trees"]
     command = [sys.executable, "-m", "sphinx", *options, DOCS, folder / "html"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=540)
     assert (result.returncode, result.stderr) == (0, ""), result.stdout + result.stderr
     return folder / "html"
 

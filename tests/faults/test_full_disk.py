@@ -38,7 +38,7 @@ def test_a_full_disk(left, small, tmp_path, start, write, assert_same, tally):
     output = run.output()
     assert code in (2, 3) and "Traceback" not in output, (code, output)
     assert "No space left on device" in output and "bytes needed" in output and f"{folder}/" in output
-    assert run.remaining_processes(30) == set()
+    assert run.remaining_processes() == set()
     before = {past.start["trial"]: past for past in histories(folder) if past.end.get("status") == "finished"}
     filler.unlink()
     again = start(space, folder)

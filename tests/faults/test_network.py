@@ -58,6 +58,7 @@ def inside() -> Iterator[Callable[..., subprocess.Popen[str]]]:
             f"mount -t tmpfs tmpfs {private}; {script}",
         ]
         environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+        environment |= {"RAY_health_check_period_ms": "300"}  # a dead node is seen after five checks
         environment |= {"RAY_USAGE_STATS_ENABLED": "0", "PRIVATE": private, "RAY_START": " ".join(RAY), **more}
         with log.open("w") as file:
             processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file, text=True))
@@ -82,7 +83,7 @@ def inside() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def until(ready: Callable[[], bool], process: subprocess.Popen[str], log: Path) -> None:
-    end = time.monotonic() + 240
+    end = time.monotonic() + 900
     while not ready():
         assert process.poll() is None and time.monotonic() < end, log.read_text()
         time.sleep(0.1)

@@ -28,6 +28,9 @@ def records_of(folder: Path) -> str:
     )
 
 
+WORKER = "ray::ImplicitFunc.train"  # title of a process that trains a student
+
+
 def kill_process(run, title: str) -> bool:
     """Send SIGKILL to one process of a run by its title; return False if there is none."""
     processes = [process for process in run.living_processes() if process.title.split(" ")[0].endswith(title)]
@@ -41,8 +44,7 @@ def test_a_student_resumes_after_its_worker_died(grid, tmp_path, start, slow_spa
     space, folder, tries = slow_space(tmp_path), tmp_path / "run", 3 if FULL else 1
     run = start(space, folder)
     for number in range(1, tries + 1):
-        run.wait_until(lambda number=number: trained(folder) >= 5 * number)
-        assert kill_process(run, "ray::ImplicitFunc.train")
+        run.wait_until(lambda number=number: trained(folder) >= 5 * number and kill_process(run, WORKER))
     assert run.wait() == 0, run.output()
     assert run.output().count("its worker process died; it goes on from its last epoch (retry ") == tries
     assert_same(folder, grid)
@@ -59,13 +61,12 @@ def test_students_that_share_a_ray_trial_lose_nothing(tmp_path, start, write, as
     parts = {"method": {"name": "hinton", "alpha": {"choice": [0.5, 0.9]}, "temperature": 4}, "train": train}
     space, folder = write(tmp_path / "x.yaml", seeds=seeds, **parts), tmp_path / "run"
     run = start(space, folder)
-    run.wait_until(lambda: trained(folder) >= 20)
-    assert kill_process(run, "ray::ImplicitFunc.train")
+    run.wait_until(lambda: trained(folder) >= 20 and kill_process(run, WORKER))
     run.wait_until(lambda: run.output().count("in its pack: its worker process died") == 1)
     epochs = trained(folder)
     run.wait_until(lambda: trained(folder) >= epochs + 20)
     run.kill()
-    assert run.remaining_processes(60) == set()
+    assert run.remaining_processes() == set()
     again, undisturbed = start(space, folder), tmp_path / "undisturbed"
     assert again.wait() == 0, again.output()
     assert start(space, undisturbed).wait() == 0
@@ -79,15 +80,19 @@ def test_students_that_share_a_ray_trial_lose_nothing(tmp_path, start, write, as
 SLEEPY = '''
 """A method whose students are shorter than the start of a worker, and need no processor."""
 import time
+from pathlib import Path
 
 from torch.nn.functional import cross_entropy
 
 from trainables.methods import METHODS
 
+AWAKE = Path({awake!r})
+
 
 def sleepy(student, teacher, labels, *, alpha: float, strength: float):
-    """Cross-entropy, late."""
-    time.sleep(0.7)
+    """Cross-entropy, late until a file exists."""
+    if not AWAKE.exists():
+        time.sleep(0.7)
     return strength * cross_entropy(student.logits, labels, reduction="none")
 
 
@@ -99,7 +104,7 @@ METHODS["sleepy"] = sleepy
 def test_a_dead_worker_is_replaced_among_short_students(tmp_path, start, write, tally):
     """Tune alone gives each trial to the living worker, and kills the worker that starts."""
     plugin, folder = tmp_path / "sleepy.py", tmp_path / "run"
-    plugin.write_text(SLEEPY)
+    plugin.write_text(SLEEPY.format(awake=str(tmp_path / "awake")))
     method = {"name": "sleepy", "alpha": 1, "strength": 1}
     parts = {"method": method, "seeds": list(range(64)), "train": {"epochs": 1, "batch_size": 512}}
     space = write(tmp_path / "x.yaml", resources={"pack": 1, "workers": 2}, **parts)
@@ -110,8 +115,9 @@ def test_a_dead_worker_is_replaced_among_short_students(tmp_path, start, write, 
 
     run.wait_until(lambda: trained(folder) >= 4 and len(workers()) == 2)
     before = workers()
-    assert kill_process(run, "ray::ImplicitFunc.train")
-    run.wait_until(lambda: any(title_of(run, pid) == "ray::ImplicitFunc.train" for pid in workers() - before))
+    run.wait_until(lambda: kill_process(run, WORKER))
+    run.wait_until(lambda: any(title_of(run, pid) == WORKER for pid in workers() - before))
+    (tmp_path / "awake").touch()
     assert run.wait() == 0, run.output()
     assert len(records.trial_names(folder)) == 128 and run.output().count("(retry ") == 1
     tally("SIGKILL of a worker among students shorter than its start", tries=1, note="replaced")
@@ -164,9 +170,11 @@ def test_a_teacher_resumes_after_its_process_died(tmp_path, places, start, slow_
     before = set(places.glob("teachers/*"))
     run = start(space, folder)
     run.wait_until(
-        lambda: any((path / "checkpoint.safetensors").exists() for path in set(places.glob("teachers/*")) - before)
+        lambda: (
+            any((path / "checkpoint.safetensors").exists() for path in set(places.glob("teachers/*")) - before)
+            and kill_process(run, "ray::_train_on_ray")
+        )
     )
-    assert kill_process(run, "ray::_train_on_ray")
     assert run.wait() == 0, run.output()
     assert "its worker process died; it goes on from its last epoch (retry 1 of 3)" in run.output()
     (teacher,) = records.read_teachers(folder).values()
@@ -186,9 +194,9 @@ def test_a_dead_ray_is_restarted(title, name, grid, tmp_path, start, slow_space,
         assert kill_process(run, title)
         seconds.append(seconds_until_restart(run, number))
         assert run.output().count(f"Ray's {name} died. Restarting Ray;") == number, run.output()
-    assert run.wait(400) == 0, run.output()
+    assert run.wait() == 0, run.output()
     assert run.output().count("died") == tries and "Traceback" not in run.output()
-    assert run.remaining_processes(150) == set()
+    assert run.remaining_processes() == set()
     assert_same(folder, grid)
     repeated = trained(folder) - trained(grid)
     assert repeated <= 2 * tries
@@ -204,11 +212,11 @@ def is_training(run) -> bool:
 
 
 def seconds_until_restart(run, number: int) -> float:
-    """Return the seconds until the run reports Ray's death number `number`; assert that they are fewer than 30."""
+    """Return the seconds until the run reports Ray's death number `number`; Ray itself would take longer."""
     began = time.monotonic()
-    run.wait_until(lambda: run.output().count("'s raylet died") + run.output().count("(GCS) died") == number, 120)
+    run.wait_until(lambda: run.output().count("'s raylet died") + run.output().count("(GCS) died") == number)
     seconds = time.monotonic() - began
-    assert seconds < 30
+    assert seconds < 60  # after which Ray ends the driver
     return seconds
 
 
@@ -222,11 +230,11 @@ def test_a_ray_that_dies_four_times_ends_the_run_with_tables(tmp_path, start, sl
         assert kill_process(run, "raylet")
         if number < 4:
             seconds_until_restart(run, number)
-    assert run.wait(120) == 4, run.output()
+    assert run.wait() == 4, run.output()
     assert run.output().count("Ray's raylet died. Restarting Ray;") == 3
     assert f"To go on: python -m search.run {space} --out {folder}" in run.output()
     assert paths.students_file(folder).is_file() and "Traceback" not in run.output()
-    assert run.remaining_processes(150) == set()
+    assert run.remaining_processes() == set()
     tally("a raylet that dies four times", tries=4, note="exit 4 with tables and the command that resumes")
 
 
@@ -257,13 +265,13 @@ def nodes(tmp_path, monkeypatch) -> Iterator[subprocess.Popen[str]]:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_health_check_period_ms": "300"},
             cwd=ROOT,
         )
     yield process
     assert process.stdin is not None and process.stdout is not None
     process.stdin.close()
-    process.wait(60)
+    process.wait()
     process.stdout.close()
 
 

@@ -12,6 +12,8 @@ from test_driver import trained
 
 from results import records
 
+LONGEST_SECONDS = 25  # Slurm and Kubernetes send SIGKILL after 30
+
 
 @pytest.mark.slow
 @pytest.mark.alone
@@ -29,15 +31,15 @@ def test_a_signal_ends_the_run_with_tables(name, times, grid, tmp_path, start, s
         for pause in (0.0, 0.6)[:times]:
             time.sleep(pause)
             send(run.process.pid, getattr(signal, name))
-        assert run.wait(60) == 130, run.output()
+        assert run.wait() == 130, run.output()
         slowest = max(slowest, time.monotonic() - began)
         assert f"To go on: python -m search.run {space} --out {folder}" in run.output()
         assert "Traceback" not in run.output()
         written = {path.name for path in folder.iterdir()}
         assert {"students.csv", "leaderboard.md", "curves.png", "report.html"} <= written
         assert "wall_seconds" not in records.read_environment(folder)  # the experiment is incomplete
-        assert run.remaining_processes(30) == set()
-    assert slowest < 10
+        assert run.remaining_processes() == set()
+    assert slowest < LONGEST_SECONDS
     assert start(space, folder).wait() == 0
     assert_same(folder, grid)
     repeated = trained(folder) - trained(grid)

@@ -65,5 +65,5 @@ def test_a_shell_completes_commands_and_flags(line, words, tmp_path):
     completion = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_TYPE": "9"}
     environment = os.environ | completion | {"_ARGCOMPLETE_STDOUT_FILENAME": str(file), "PYTHONPATH": str(ROOT)}
     code = "import sys; sys.argv = ['distil']; from search.distil import main; main()"
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=100)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=540)
     assert {word.strip() for word in file.read_text().split("\x0b")} == words

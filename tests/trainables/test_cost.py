@@ -62,5 +62,5 @@ class Slow(nn.Linear):
 
 def test_latency_in_milliseconds() -> None:
     network = Slow(4, 2).train()
-    assert 2 <= measure_latency(network, (1, 2, 2)) < 200
+    assert 2 <= measure_latency(network, (1, 2, 2)) < 2000  # microseconds would be more
     assert network.training

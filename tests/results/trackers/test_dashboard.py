@@ -21,7 +21,7 @@ from results.trackers.optuna_journal import JournalTracker
 from spaces import space
 
 pytestmark = pytest.mark.slow
-TIMEOUT_SECONDS = 60  # the dashboard reads the file every few seconds
+TIMEOUT_SECONDS = 300  # the dashboard reads the file every few seconds
 STATES = {"finished": "Complete", "stopped": "Pruned", "diverged": "Pruned", "failed": "Fail", "running": "Running"}
 GetStudy = Callable[[], dict[str, Any]]
 
@@ -32,14 +32,17 @@ def serve() -> Iterator[Callable[[Path], GetStudy]]:
     servers = []
 
     def started(journal: Path) -> GetStudy:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        program = Path(sys.executable).parent / "optuna-dashboard"
-        command = [str(program), str(journal), "--host", "127.0.0.1", "--port", str(port), "--quiet"]
-        servers.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
-        until(lambda: get(port, "studies") is not None)
-        return lambda: study(port)
+        while True:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            program = Path(sys.executable).parent / "optuna-dashboard"
+            command = [str(program), str(journal), "--host", "127.0.0.1", "--port", str(port), "--quiet"]
+            server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            servers.append(server)
+            until(lambda: server.poll() is not None or get(port, "studies") is not None)  # noqa: B023  # called at once
+            if server.returncode is None:  # otherwise another process has taken the port
+                return lambda: study(port)
 
     yield started
     for server in servers:

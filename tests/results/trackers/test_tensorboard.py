@@ -89,10 +89,11 @@ def test_a_resumed_student_replaces_the_epochs_it_repeats(tmp_path):
     first = [epoch(number, 0.1) for number in range(1, 5)]
     second = [*first[:2], *(epoch(number, 0.3) for number in range(3, 6))]
     for earlier, epochs in (([], first), (first, second)):
+        if earlier:
+            time.sleep(1.1)  # TensorBoard sorts the files of a run by name, which has whole seconds
         tracker = TensorBoardTracker(tmp_path, KNOBS, [student(earlier)])
         tracker.update(student(epochs))
         tracker.close([], done=True)
-        time.sleep(1.1)  # TensorBoard sorts the files of a run by name, which has whole seconds
     expected = {1: 0.1, 2: 0.1, 3: 0.3, 4: 0.3, 5: 0.3}
     assert scalars(tmp_path / "tensorboard" / RUN, "accuracy/val") == pytest.approx(expected)
 
@@ -105,13 +106,13 @@ def test_a_student_that_ended_in_an_earlier_run_is_not_written_again(tmp_path):
 
 
 def test_ended_students_hold_no_threads(tmp_path):
-    before = threading.active_count()
+    before = set(threading.enumerate())  # one of an earlier test may end during this one
     tracker = TensorBoardTracker(tmp_path, KNOBS)
     for number in range(50):
         tracker.update(student([epoch(1)], {"status": "stopped", "test_accuracy": None}, trial=f"s{number}"))
-    assert threading.active_count() == before + 1
+    assert len(set(threading.enumerate()) - before) == 1
     tracker.close([], done=True)
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_student_without_epochs_has_no_session(tmp_path):
@@ -157,19 +158,19 @@ def server(broken):
         yield next(match[0] for line in lines if (match := re.search(r"http://127\.0\.0\.1:\d+", line)))
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate()
 
 
 def fetch(url: str, body: dict | None = None):
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"} if data else {}
-    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=20) as response:
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=300) as response:
         return json.load(response)
 
 
 def eventually(get, enough):
-    """Return the response once TensorBoard has read everything, after at most 30 seconds."""
-    end = time.monotonic() + 30
+    """Return the response once TensorBoard has read everything, after at most five minutes."""
+    end = time.monotonic() + 300
     while not enough(response := get()) and time.monotonic() < end:
         time.sleep(0.25)
     return response

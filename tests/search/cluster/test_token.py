@@ -114,7 +114,7 @@ def test_a_private_ray_is_joined_with_its_token_only(token_path: Path, tmp_path:
     def join(**variables: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", JOIN, ray.get_runtime_context().gcs_address]
         environment = {**os.environ, **variables}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=540)
 
     with connected_to_ray(None, digits):
         owner = join()

@@ -1,4 +1,8 @@
-"""`python -m search.run` as a process, and all processes that it starts."""
+"""`python -m search.run` as a process, with all processes that it starts, or in this process on one Ray for a file.
+
+A process of its own costs 15 s of processor time, most of it for imports and the start of Ray. It is for tests of
+signals, processes and Ray. All others take `search_here`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,13 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import pandas
 import pytest
@@ -19,7 +26,14 @@ from filelock import FileLock
 
 from results import paths, records, students
 from results.students import histories
+from search.cluster import connect
+from search.cluster.scratch import scratch_folder
+from search.cluster.signals import INTERRUPTED_EXIT_CODE
 from search.launch import main
+from trainables import plugin
+from trainables.data import DATASETS
+from trainables.methods import METHODS
+from trainables.models import MODELS
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in background jobs
 
@@ -27,6 +41,10 @@ ROOT = Path(__file__).parents[3]
 MARK = "KD_TEST_RUN"
 PROGRAM = ("-m", "search.run")
 TIMEOUT_SECONDS = 600.0  # for a few seconds of work: on a busy machine Ray alone needs minutes to start
+PATIENCE = {"RAY_health_check_failure_threshold": "100"}  # a node taken for dead would end the process of the tests
+# The fewest and smallest steps are timed: the seconds of a plan are tested beside it.
+QUICK_PLAN = {"TIMING_SECONDS": 0.0, "OPTIONS_SECONDS": 0.0, "MAX_STEP_MACS": 10**7}
+ENDING_SECONDS = 150.0  # for the ends of processes: a moment on an idle machine
 
 
 class Process(NamedTuple):
@@ -34,6 +52,7 @@ class Process(NamedTuple):
 
     pid: int
     parent: int
+    group: int
     start_time: str
     title: str
 
@@ -77,17 +96,11 @@ class Run:
         own = {
             process
             for process in candidates
-            if (process.pid, process.start_time) in seen or self._has_mark(process.pid)
+            if (process.pid, process.start_time) in seen or has_mark(process.pid, self.mark)
         }
         own |= {process for process in candidates if process.parent in pids and self.process.poll() is None}
         self.seen |= own
         return own
-
-    def _has_mark(self, pid: int) -> bool:
-        try:
-            return self.mark.encode() in Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            return False
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = TIMEOUT_SECONDS) -> None:
         """Wait for a condition during the run; fail if the run ends first."""
@@ -98,26 +111,25 @@ class Run:
             time.sleep(0.02)
         self.living_processes()
 
-    def remaining_processes(self, seconds: float = 30) -> set[Process]:
-        """Return the processes that still live some seconds after the end of the run."""
-        end = time.monotonic() + seconds
-        while (remaining := self.living_processes()) and time.monotonic() < end:
-            time.sleep(0.1)
-        return remaining
+    def remaining_processes(self) -> set[Process]:
+        """Return the processes that live longer than the run by ENDING_SECONDS."""
+        return remaining(self.living_processes)
 
     def kill(self) -> None:
         """Send SIGKILL to the process group of this run."""
+        if self.process.poll() is not None:
+            return
         self.living_processes()
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        # the driver is another process of the group: until it has ended, it holds the lock of its folder
+        assert not remaining(lambda: {process for process in all_processes() if process.group == self.process.pid})
 
 
 def environment(places: Path) -> dict[str, str]:
     """Return variables with the caches of the tests and without a data root."""
     inherited = {name: value for name, value in os.environ.items() if name != "KD_DATA"}
-    timeouts = {"RAY_raylet_start_wait_time_s": "120"}  # for a busy machine
-    return inherited | timeouts | {"KD_CACHE": str(places / "teachers"), "XDG_CACHE_HOME": str(places / "nothing")}
+    return inherited | {"KD_CACHE": str(places / "teachers"), "XDG_CACHE_HOME": str(places / "nothing")}
 
 
 def all_processes() -> Iterator[Process]:
@@ -129,7 +141,23 @@ def all_processes() -> Iterator[Process]:
         except OSError:
             continue
         if fields[0] != "Z":
-            yield Process(int(folder.name), int(fields[1]), fields[19], title)
+            yield Process(int(folder.name), int(fields[1]), int(fields[2]), fields[19], title)
+
+
+def has_mark(pid: int, mark: str) -> bool:
+    """Return True for a process with "NAME=VALUE" in its environment."""
+    try:
+        return mark.encode() in Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+
+
+def remaining(living: Callable[[], set[Process]]) -> set[Process]:
+    """Wait until no process lives; return those that do after ENDING_SECONDS."""
+    end = time.monotonic() + ENDING_SECONDS
+    while (processes := living()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return processes
 
 
 @pytest.fixture(scope="session")
@@ -203,6 +231,66 @@ def rows() -> Callable[[Path], dict[str, list[dict[str, Any]]]]:
     return lambda folder: {trial: records.read_rows(folder, trial) for trial in records.trial_names(folder)}
 
 
+class Finished(NamedTuple):
+    """End of a search in this process."""
+
+    code: int
+    output: str  # standard output and error
+
+
+@pytest.fixture(scope="module")
+def search_here(places: Path) -> Iterator[Callable[..., Finished]]:
+    """Run searches in this process, one after another on one Ray with one CPU.
+
+    Plugins are forgotten after each search. After the last one, the processes of Ray have ended, and environment
+    variables and signal handlers are what they were.
+    """
+    registries = (METHODS, MODELS, DATASETS, plugin._loaded_sources, plugin._HELPERS.folders)
+
+    def run(space: Path, folder: Path, *flags: object) -> Finished:
+        output = StringIO()
+        with warnings.catch_warnings(), redirect_stdout(output), redirect_stderr(output), unchanged(*registries):
+            warnings.simplefilter("ignore")
+            with mock.patch.multiple("search.plan.estimate", **QUICK_PLAN):
+                code = main([str(word) for word in (space, "--out", folder, *flags)])
+        if code == INTERRUPTED_EXIT_CODE:
+            raise KeyboardInterrupt
+        return Finished(code, output.getvalue())
+
+    mark = uuid.uuid4().hex
+    with unchanged(os.environ), unchanged_handlers(), scratch_folder() as temporary:
+        os.environ.update(environment(places) | PATIENCE | {MARK: mark})
+        os.environ.pop("KD_DATA", None)
+        connect._start_private_ray(num_cpus=1, object_store_memory=2**28, _temp_dir=str(temporary))
+        try:
+            yield run
+        finally:
+            connect._shut_down_ray()
+        assert not remaining(
+            lambda: {process for process in all_processes() if has_mark(process.pid, f"{MARK}={mark}")}
+        )
+
+
+@contextmanager
+def unchanged(*tables: MutableMapping) -> Iterator[None]:
+    """Restore tables after the block."""
+    with ExitStack() as stack:
+        for table in tables:
+            stack.enter_context(mock.patch.dict(table))
+        yield
+
+
+@contextmanager
+def unchanged_handlers() -> Iterator[None]:
+    """Restore signal handlers after the block."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
 @pytest.fixture
 def command(capsys, monkeypatch):
     """Run the command line in this process; return exit code, standard output and standard error."""
@@ -212,6 +300,5 @@ def command(capsys, monkeypatch):
         code = main([str(argument) for argument in arguments])
         return code, *capsys.readouterr()
 
-    handler = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, handler)
+    with unchanged_handlers(), mock.patch.multiple("search.plan.estimate", **QUICK_PLAN):
+        yield run

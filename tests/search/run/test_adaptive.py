@@ -18,10 +18,10 @@ SPACE = {
 
 
 @pytest.fixture(scope="module")
-def searched(start, write, tmp_path_factory):
+def searched(search_here, write, tmp_path_factory):
     home = tmp_path_factory.mktemp("adaptive")
-    run = start(write(home / "adaptive.yaml", **SPACE), home / "run")
-    assert run.wait() == 0, run.output()
+    run = search_here(write(home / "adaptive.yaml", **SPACE), home / "run")
+    assert run.code == 0, run.output
     return home / "run"
 
 
@@ -80,23 +80,23 @@ def test_checkpoints_are_removed_and_finished_students_have_weights(searched, li
 
 
 @pytest.mark.slow
-def test_running_again_trains_nothing(searched, start, write, tmp_path, rows):
+def test_running_again_trains_nothing(searched, search_here, write, tmp_path, rows):
     before = rows(searched)
-    run = start(write(tmp_path / "adaptive.yaml", **SPACE), searched)
-    assert run.wait() == 0, run.output()
+    run = search_here(write(tmp_path / "adaptive.yaml", **SPACE), searched)
+    assert run.code == 0, run.output
     assert rows(searched) == before
 
 
 @pytest.mark.slow
-def test_an_interrupted_search_resumes_its_students(start, write, tmp_path, halfway, rows):
+def test_an_interrupted_search_resumes_its_students(start, search_here, write, tmp_path, halfway, rows):
     parts = {**SPACE, "train": {**SPACE["train"], "batch_size": 4}}
     space, folder = write(tmp_path / "adaptive.yaml", **parts), tmp_path / "run"
     run = start(space, folder)
     run.wait_until(lambda: halfway(folder) and len(records.trial_names(folder)) > 2)
     run.kill()
     begun = rows(folder)
-    run = start(space, folder)
-    assert run.wait() == 0, run.output()
+    run = search_here(space, folder)
+    assert run.code == 0, run.output
     lines = pandas.read_csv(paths.students_file(folder))
     assert len(lines[lines["stage"] == "explore"]) == 8
     assert not set(lines["status"]) & {"running", "failed"}
@@ -108,13 +108,13 @@ def test_an_interrupted_search_resumes_its_students(start, write, tmp_path, half
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["none", "median"])
-def test_random_search_under_other_schedulers_ends_with_a_baseline(start, write, tmp_path, scheduler):
+def test_random_search_under_other_schedulers_ends_with_a_baseline(search_here, write, tmp_path, scheduler):
     search = {"algorithm": "random", "scheduler": scheduler, "trials": 6, "limit": {"parameters": 5000}}
     parts = {**SPACE, "search": search, "confirm": None, "baseline": None}
     space, folder = write(tmp_path / "adaptive.yaml", **parts), tmp_path / "run"
     for _ in range(2):
-        run = start(space, folder)
-        assert run.wait() == 0, run.output()
+        run = search_here(space, folder)
+        assert run.code == 0, run.output
         lines = pandas.read_csv(paths.students_file(folder))
         assert list(lines["stage"]).count("explore") == 6 and list(lines["stage"]).count("baseline") == 1
         statuses = {"finished", "stopped"} if scheduler == "median" else {"finished"}
@@ -122,7 +122,9 @@ def test_random_search_under_other_schedulers_ends_with_a_baseline(start, write,
 
 
 @pytest.mark.slow
-def test_packs_of_proposals_are_stopped_one_by_one_also_after_a_kill(start, write, tmp_path, halfway, rows):
+def test_packs_of_proposals_are_stopped_one_by_one_also_after_a_kill(
+    start, search_here, write, tmp_path, halfway, rows
+):
     search = {**SPACE["search"], "algorithm": "random"}
     parts = {**SPACE, "search": search, "confirm": None, "resources": {"pack": 4, "workers": 1}}
     parts["student"] = {"model": {"name": "mlp", "hidden": [8]}}
@@ -132,8 +134,8 @@ def test_packs_of_proposals_are_stopped_one_by_one_also_after_a_kill(start, writ
     run.wait_until(lambda: halfway(folder))
     run.kill()
     begun = rows(folder)
-    run = start(space, folder)
-    assert run.wait() == 0, run.output()
+    run = search_here(space, folder)
+    assert run.code == 0, run.output
     lines = pandas.read_csv(paths.students_file(folder))
     explored = lines[lines["stage"] == "explore"]
     assert len(explored) == 8 and set(explored["status"]) == {"finished", "stopped"}

@@ -89,23 +89,23 @@ def test_the_record_of_a_teacher_has_its_scores_and_costs(grid):
     } <= teacher.keys()
 
 
-def test_running_again_trains_nothing(grid, tmp_path, start, slow_space, rows):
+def test_running_again_trains_nothing(grid, tmp_path, search_here, slow_space, rows):
     folder = shutil.copytree(grid, tmp_path / "run")
-    run = start(slow_space(tmp_path), folder)
-    assert run.wait() == 0, run.output()
+    run = search_here(slow_space(tmp_path), folder)
+    assert run.code == 0, run.output
     assert rows(folder) == rows(grid)
-    assert "explore: 0 students" not in run.output()
+    assert "explore: 0 students" not in run.output
     before, after = records.read_environment(grid), records.read_environment(folder)
     assert after["wall_seconds"] > before["wall_seconds"] and after["started"] == before["started"]
     for name in ("students.csv", "table.csv", "leaderboard.csv"):
         assert (folder / name).read_bytes() == (grid / name).read_bytes()
 
 
-def test_more_seeds_and_options_train_only_new_students(grid, tmp_path, start, slow_space, rows):
+def test_more_seeds_and_options_train_only_new_students(grid, tmp_path, search_here, slow_space, rows):
     folder = shutil.copytree(grid, tmp_path / "run")
     method = {"name": "hinton", "alpha": {"choice": [0, 0.5]}, "temperature": {"choice": [1, 4, 16]}}
-    run = start(slow_space(tmp_path, method=method, seeds=[0, 1, 2]), folder)
-    assert run.wait() == 0, run.output()
+    run = search_here(slow_space(tmp_path, method=method, seeds=[0, 1, 2]), folder)
+    assert run.code == 0, run.output
     lines = pandas.read_csv(paths.students_file(folder))
     assert len(lines) == 3 * (1 + 3)
     assert {trial: content for trial, content in rows(folder).items() if trial in rows(grid)} == rows(grid)

@@ -40,13 +40,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 
 
 @pytest.fixture(scope="module")
-def folder(start, write, tmp_path_factory):
+def folder(search_here, write, tmp_path_factory):
     """Folder of a search over both methods."""
     home = tmp_path_factory.mktemp("teacher_weight")
     (home / "mine.py").write_text(PLUGIN)
     space = write(home / "mine.yaml", method=METHOD, train={"epochs": 2, "batch_size": 64})
-    run = start(space, home / "run", "--plugin", str(home / "mine.py"))
-    assert run.wait() == 0, run.output()
+    run = search_here(space, home / "run", "--plugin", home / "mine.py")
+    assert run.code == 0, run.output
     return home / "run"
 
 

@@ -8,7 +8,6 @@ from collections import Counter
 import optuna
 import pandas
 import pytest
-from mlflow import MlflowClient
 
 from results import paths
 
@@ -25,6 +24,8 @@ def journal(folder) -> Counter:
 
 def runs(uri: str) -> tuple[str, Counter]:
     """Return the status of the experiment's run in MLflow, and the number of students per status."""
+    from mlflow import MlflowClient  # here: its import takes seconds
+
     client = MlflowClient(tracking_uri=uri)
     (experiment,) = [item for item in client.search_experiments() if item.name != "Default"]
     all_runs = client.search_runs([experiment.experiment_id])

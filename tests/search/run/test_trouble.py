@@ -42,7 +42,7 @@ METHODS["weighed"] = weighed
 
 
 @pytest.fixture(scope="module")
-def troubled(start, write, tmp_path_factory):
+def troubled(search_here, write, tmp_path_factory):
     """A grid with a plugin's method: one strength raises, one learning rate diverges, the rest trains."""
     home = tmp_path_factory.mktemp("troubled")
     plugin = home / "mine.py"
@@ -53,8 +53,8 @@ def troubled(start, write, tmp_path_factory):
         method={"name": "weighed", "alpha": 1, "strength": {"choice": [1, 3]}},
         train={"epochs": 2, "batch_size": 64, "optimizer": "sgd", "lr": {"choice": [0.1, 1e38]}},
     )
-    run = start(space, home / "run", "--plugin", str(plugin))
-    assert run.wait() == 3, run.output()
+    run = search_here(space, home / "run", "--plugin", plugin)
+    assert run.code == 3, run.output
     return run, home / "run", space, plugin
 
 
@@ -78,9 +78,9 @@ def test_a_failed_student_has_its_reason_in_one_line(troubled):
     reasons = pandas.read_csv(paths.students_file(folder)).set_index("status")["reason"]
     assert set(reasons["failed"]) == {"RuntimeError: no shape [batch, 3] (mine.py:19)"}
     assert reasons["diverged"].str.startswith("loss ").all() and pandas.isna(reasons["finished"]).all()
-    printed = [line for line in run.output().splitlines() if "no shape [batch, 3]" in line]
-    assert len(printed) == 2 and all(line.startswith("failed") and "strength 3" in line for line in printed)
-    assert "Traceback" not in run.output()
+    printed = [line for line in run.output.splitlines() if line.startswith("failed") and "no shape [batch, 3]" in line]
+    assert len(printed) == 2 and all("strength 3" in line for line in printed)
+    assert "Traceback" not in run.output
 
 
 def test_tables_are_written_despite_failures(troubled):
@@ -89,11 +89,11 @@ def test_tables_are_written_despite_failures(troubled):
 
 
 @pytest.mark.slow
-def test_failed_students_are_retried_and_diverged_ones_are_not(troubled, start, rows):
+def test_failed_students_are_retried_and_diverged_ones_are_not(troubled, search_here, rows):
     _, folder, space, plugin = troubled
     before = rows(folder)
-    run = start(space, folder, "--plugin", str(plugin))
-    assert run.wait() == 3, run.output()
+    run = search_here(space, folder, "--plugin", plugin)
+    assert run.code == 3, run.output
     changed = [trial for trial, content in rows(folder).items() if content != before[trial]]
     assert {before[trial][-1]["status"] for trial in changed} == {"failed"} and len(changed) == 2
 
@@ -132,7 +132,7 @@ def test_two_searches_in_one_python_process_with_diverged_students_succeed(write
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["safetensors", "pt"])
-def test_a_teacher_from_a_file_is_not_trained(start, space, write, tmp_path, kind):
+def test_a_teacher_from_a_file_is_not_trained(search_here, space, write, tmp_path, kind):
     tiny = space()
     network = build_network(tiny.fill(tiny.cells()[-1], 0).teacher.model, (1, 8, 8), 10, seed=77)
     weights = tmp_path / f"teacher.{kind}"
@@ -141,8 +141,8 @@ def test_a_teacher_from_a_file_is_not_trained(start, space, write, tmp_path, kin
     else:
         torch.save(network.state_dict(), weights)
     teacher = {"model": {"name": "mlp", "hidden": [16]}, "weights": str(weights)}
-    run = start(write(tmp_path / "x.yaml", teacher=teacher), tmp_path / "run")
-    assert run.wait() == 0, run.output()
+    run = search_here(write(tmp_path / "x.yaml", teacher=teacher), tmp_path / "run")
+    assert run.code == 0, run.output
     (record,) = records.read_teachers(tmp_path / "run").values()
     assert record["train_seconds"] == 0 and record["parameters"] == 1210
     lines = pandas.read_csv(paths.students_file(tmp_path / "run"))
@@ -151,7 +151,7 @@ def test_a_teacher_from_a_file_is_not_trained(start, space, write, tmp_path, kin
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["weights", "diverged"])
-def test_an_unusable_teacher_ends_the_run_with_one_line(start, space, write, tmp_path, trouble):
+def test_an_unusable_teacher_ends_the_run_with_one_line(search_here, space, write, tmp_path, trouble):
     tiny = space()
     tensor_file.write_tensors(
         tmp_path / "other.safetensors",
@@ -162,8 +162,8 @@ def test_an_unusable_teacher_ends_the_run_with_one_line(start, space, write, tmp
         teacher["weights"] = str(tmp_path / "other.safetensors")
     else:
         teacher["train"] = {"epochs": 2, "optimizer": "sgd", "lr": 1e38}
-    run = start(write(tmp_path / "x.yaml", teacher=teacher), tmp_path / "run")
-    assert run.wait() == 2, run.output()
-    last_line = run.output().splitlines()[-1]
+    run = search_here(write(tmp_path / "x.yaml", teacher=teacher), tmp_path / "run")
+    assert run.code == 2, run.output
+    last_line = run.output.splitlines()[-1]
     assert ("does not fit teacher.model" if trouble == "weights" else "teacher mlp: Diverged: loss nan") in last_line
-    assert "Traceback" not in run.output() and "ray::" not in run.output()
+    assert "Traceback" not in run.output and "ray::" not in run.output

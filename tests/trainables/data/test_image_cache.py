@@ -224,7 +224,7 @@ def process(base: Path, log: Path, limit: int = 0) -> subprocess.Popen[str]:
 
 def test_only_one_process_decodes(base: Path, tmp_path: Path) -> None:
     running = [process(base, tmp_path / "log") for _ in range(3)]
-    outputs = [decoder.communicate(timeout=120) for decoder in running]
+    outputs = [decoder.communicate(timeout=540) for decoder in running]
     assert {stdout for stdout, _ in outputs} == {f"{PIXELS.sum()}\n"}
     assert all(stderr in ("", "decoding images: 600 …\n") for _, stderr in outputs)  # the latter on a slow machine
     assert (tmp_path / "log").stat().st_size == 600
@@ -232,7 +232,7 @@ def test_only_one_process_decodes(base: Path, tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_no_partial_file(base: Path, tmp_path: Path, image_cache_folder: Path) -> None:
     """Simulated by a limit on the size of files."""
-    _, stderr = process(base, tmp_path / "log", limit=20_000).communicate(timeout=60)
+    _, stderr = process(base, tmp_path / "log", limit=20_000).communicate(timeout=540)
     assert "UserError" in stderr and "64,800 bytes needed" in stderr
     assert {path.suffix for path in image_cache_folder.iterdir()} == {".lock"}
 

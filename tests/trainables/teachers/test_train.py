@@ -160,7 +160,7 @@ print(len(events), result.record["cached"], float(result.outputs.test.sum(dtype=
         process.stdin.write("go\n")
         process.stdin.flush()
     total = float(undisturbed.outputs.test.sum(dtype="float64"))
-    assert sorted(process.communicate(timeout=120)[0] for process in processes) == [
+    assert sorted(process.communicate(timeout=540)[0] for process in processes) == [
         f"0 True {total}\n",
         f"4 False {total}\n",
     ]
