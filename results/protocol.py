@@ -108,13 +108,21 @@ def _wall_time_text(experiment: Experiment) -> str:
 
 
 def _unfinished_text(experiment: Experiment) -> str:
-    return f"**The search is not done: {student_counts(experiment.students)}.**"
+    return f"**The search is not done: {student_counts(experiment.students, planned_students(experiment))}.**"
 
 
-def student_counts(students: pandas.DataFrame) -> str:
-    """Return `16 of 25 students finished, 9 stopped early on purpose`."""
+def planned_students(experiment: Experiment) -> int:
+    """Return the number of students planned, 0 if it was not recorded."""
+    return sum((experiment.environment.get("planned_students") or {}).values())
+
+
+def student_counts(students: pandas.DataFrame, planned: int = 0) -> str:
+    """Return `16 of 25 students finished, 9 stopped early on purpose`.
+
+    Students that are `planned` but not begun count, too.
+    """
     counts = students["status"].value_counts()
-    parts = [f"{counts.get('finished', 0)} of {len(students)} students finished"]
+    parts = [f"{counts.get('finished', 0)} of {max(len(students), planned)} students finished"]
     parts += [f"{counts[status]} {words}" for status, words in UNFINISHED.items() if status in counts]
     return ", ".join(parts)
 

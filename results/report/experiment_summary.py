@@ -8,7 +8,7 @@ import pandas
 
 from results import leaderboard, wording
 from results.experiment import Experiment
-from results.protocol import protocol_lines
+from results.protocol import planned_students, protocol_lines
 from results.students import knob_columns
 from spaces.domain import Choice, Domain
 
@@ -76,7 +76,7 @@ def progress_text(experiment: Experiment) -> str:
     ended = sum(counts.values())
     if not experiment.running:
         return f"The search is done: {ended} students{statuses}."
-    planned = max(ended + training, sum((experiment.environment.get("planned_students") or {}).values()))
+    planned = max(ended + training, planned_students(experiment))
     waiting = [f"{planned - ended - training} not started"] if planned > ended + training else []
     is_at_work = "running_since" in experiment.environment
     state = "The search is running" if is_at_work else "The search is not done; the same command resumes it"

@@ -76,6 +76,9 @@ def test_one_seed_has_no_deviation(single):
 
 def test_a_running_experiment_is_marked(running):
     assert "The search is not done: 14 of 16 students finished, 2 in training." in page(running)
+    planned = {"planned_students": {"explore": 18, "baseline": 2}}
+    records.save_environment(running, records.read_environment(running) | planned)
+    assert "The search is not done: 14 of 20 students finished, 2 in training." in page(running)
 
 
 def test_several_teacher_seeds_are_named(build):
