@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from time import perf_counter
@@ -69,7 +70,7 @@ def describe_weights(file: Path) -> str:
     return f"The teacher's initial weights {origin}."
 
 
-def main(folder: Path) -> str:
+def main(folder: Path, commands: Mapping[str, str]) -> str:
     """Run the commands; return their times and the results as Markdown."""
     for name in ("examples", "spaces"):
         if not (folder / name).exists():
@@ -77,7 +78,6 @@ def main(folder: Path) -> str:
     log = folder / "photos.log"
     log.unlink(missing_ok=True)
     picture = str(min(folder.glob("photos/*/*")).relative_to(folder))
-    commands = tutorial_commands(TUTORIAL.read_text(encoding="utf-8"))
     seconds = {
         purpose: run_command(command.replace(PRINTED_PICTURE, picture), folder, log)
         for purpose, command in commands.items()
@@ -88,11 +88,12 @@ def main(folder: Path) -> str:
     assert int8 is not None  # printed by the export
     sizes = " / ".join(f"{data[part]:,}" for part in ("train", "val", "test"))
     images = f"{sizes} images of {len(data['classes'])} classes to train on / validate / test."
-    where = f"{device_name()}, {os.cpu_count()} cores, {date.today()}"
+    load = f"a load of {os.getloadavg()[2]:.0f}"
+    where = f"{device_name()}, {os.cpu_count()} cores at {load}, {date.today()}"
     times = [[purpose, wording.format_duration(taken)] for purpose, taken in seconds.items()]
     sentences = f"{images} {describe_weights(folder / 'resnet18.safetensors')} {int8[0]} ({where}.)"
     return "\n".join([*markdown.table_lines([["step", "time"], *times]), "", *results_table(experiment), "", sentences])
 
 
 if __name__ == "__main__":
-    print(main(Path(sys.argv[1])))
+    print(main(Path(sys.argv[1]), tutorial_commands(TUTORIAL.read_text(encoding="utf-8"))))
