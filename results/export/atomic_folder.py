@@ -11,6 +11,8 @@ from pathlib import Path
 from spaces import disk
 from spaces.errors import UserError
 
+BYTECODE = "__pycache__"  # Python writes it where a script has imported read_image.py
+
 
 def refuse_other_files(target: Path, files: Collection[str], extras: Collection[str]) -> None:
     """Raise UserError if `target` is neither absent, empty nor an earlier export.
@@ -30,7 +32,7 @@ def refuse_other_files(target: Path, files: Collection[str], extras: Collection[
 
 def _why_not_export(folder: Path, files: set[str], extras: set[str]) -> str:
     """Return a reason, or an empty string for an export."""
-    names = {path.name for path in folder.iterdir()}
+    names = {path.name for path in folder.iterdir()} - {BYTECODE}
     if names and all(name.isdecimal() and (folder / name).is_dir() for name in names):
         return next(filter(None, (_why_not_export(folder / name, files, extras) for name in sorted(names))), "")
     if unknown := sorted(names - files - extras):

@@ -13,6 +13,7 @@ from spaces.errors import UserError
 def test_an_earlier_export_is_replaced_and_nothing_else(copy, exported):
     shutil.copytree(exported, copy / "export")
     (copy / "export" / "card.md").write_text("old")
+    (copy / "export" / "__pycache__").mkdir()  # of read_image.py, once it was imported
     (folder,) = export(copy)
     assert folder == copy / "export"
     assert (folder / "card.md").read_text() != "old"

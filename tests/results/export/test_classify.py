@@ -38,20 +38,20 @@ def classify_by_torch(program: Path, *files: Path) -> subprocess.CompletedProces
 
 
 @pytest.fixture
-def onnx_folder(exported, tmp_path) -> Path:
-    """A folder with the ONNX file and the reader of images only."""
+def networks(exported, tmp_path) -> Path:
+    """A folder with the networks and the reader of images only."""
     (tmp_path / "elsewhere").mkdir()
-    for name in ("student.onnx", "read_image.py"):
+    for name in ("student.onnx", "student.pt2", "read_image.py"):
         shutil.copy(exported / name, tmp_path / "elsewhere")
     return tmp_path / "elsewhere"
 
 
-def test_classes_are_those_of_pytorch(onnx_folder, exported, trained, reference, tmp_path):
+def test_classes_are_those_of_pytorch(networks, trained, reference, tmp_path):
     images = torch.from_numpy(datasets.load_dataset("digits").test.images[:20])
     files = [tmp_path / f"{index}.png" for index in range(len(images))]
     for image, path in zip(images, files, strict=True):
         Image.fromarray(image[0].numpy()).save(path)
-    done = classify(onnx_folder, *files)
+    done = classify(networks, *files)
     assert (done.returncode, done.stderr) == (0, "")
     logits = reference(trained, images)
     probabilities = logits.softmax(-1).max(-1).values
@@ -60,18 +60,18 @@ def test_classes_are_those_of_pytorch(onnx_folder, exported, trained, reference,
         for path, best, probability in zip(files, logits.argmax(-1).tolist(), probabilities.tolist(), strict=True)
     ]
     assert done.stdout.splitlines() == expected and len(set(logits.argmax(-1).tolist())) > 4
-    assert classify(onnx_folder / "student.onnx", *files).stdout == done.stdout
-    by_torch = classify_by_torch(exported / "student.pt2", *files)
+    assert classify(networks / "student.onnx", *files).stdout == done.stdout
+    by_torch = classify_by_torch(networks / "student.pt2", *files)
     assert (by_torch.returncode, by_torch.stdout) == (0, done.stdout), by_torch.stderr
 
 
-def test_an_image_of_another_size_and_mode_is_fitted(onnx_folder, tmp_path):
+def test_an_image_of_another_size_and_mode_is_fitted(networks, tmp_path):
     small = Image.fromarray(datasets.load_dataset("digits").test.images[3][0])
     large = Image.new("RGB", (96, 64))  # the digit in the middle, black beside it
     large.paste(small.resize((64, 64), Image.Resampling.BOX).convert("RGB"), (16, 0))
     small.save(tmp_path / "small.png")
     large.save(tmp_path / "large.png")
-    first, second = classify(onnx_folder, tmp_path / "small.png", tmp_path / "large.png").stdout.splitlines()
+    first, second = classify(networks, tmp_path / "small.png", tmp_path / "large.png").stdout.splitlines()
     label = re.compile(r": (\d) \(")
     assert label.search(first)[1] == label.search(second)[1]
 
