@@ -160,7 +160,7 @@ def _mean_pace(space: Space, data: Dataset) -> Pace:
     began = perf_counter()
     for values in reversed(space.probes()):
         recipe = space.fill(values, space.seeds[0], space.teacher_seeds[0])
-        option = (recipe.method.name, recipe.network, recipe.train.batch_size)
+        option = (recipe.method.name, recipe.network.model_dump_json(), recipe.train.batch_size)
         if option in timed or (paces and perf_counter() - began > OPTIONS_SECONDS):
             continue
         timed.add(option)

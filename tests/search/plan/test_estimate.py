@@ -105,6 +105,11 @@ def test_one_student_of_each_method_and_network_is_timed(space, digits, monkeypa
     assert planned.seconds == pytest.approx(planned.epochs * fmean(seconds[option] for option in timed))
 
 
+def test_a_network_with_lists_is_timed(space, digits):
+    student = {"model": {"name": "mlp", "hidden": [8], "subclasses": [2] * 10}}
+    assert plan(space(student=student, method={"name": "none"}), digits).epoch_seconds > 0
+
+
 def test_workers_share_the_time(space, digits):
     single, four = (plan(space(seeds=[0, 1, 2]), digits, workers).seconds for workers in (1, 4))
     assert four < single
