@@ -1,4 +1,7 @@
 PYTHON ?= python3
+# Without pipefail, `COMMAND | insert` hides that COMMAND failed.
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 BIN := .venv/bin
 
 # uv installs several times as fast as pip. It is used where it is installed.

@@ -30,5 +30,8 @@ def page_with_marks(pages: list[Path], name: str) -> Path:
 
 
 if __name__ == "__main__":
+    printed = sys.stdin.read()
+    if not printed.strip():  # a pipe hides that the command failed
+        sys.exit(f"{sys.argv[1]}: the command printed nothing, so the page is left as it is")
     target = page_with_marks([Path(file) for file in sys.argv[2:]], sys.argv[1])
-    target.write_text(insert(target.read_text(encoding="utf-8"), sys.argv[1], sys.stdin.read()), encoding="utf-8")
+    target.write_text(insert(target.read_text(encoding="utf-8"), sys.argv[1], printed), encoding="utf-8")
