@@ -54,6 +54,16 @@ def test_report(look, run, pictures, name):
     assert colors(pictures / f"{name}.png") > 200
 
 
+def test_printed_report(look, run, pictures):
+    screen = look(paths.report_file(run))
+    screen.scroll()
+    screen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    screen.page.emulate_media(media="print")
+    screen.page.set_viewport_size({"width": 700, "height": 1000})  # A4 between its margins
+    screen.page.screenshot(path=pictures / "report_print.png")
+    assert colors(pictures / "report_print.png") > 200
+
+
 def test_tensorboard(look, serve, run, pictures):
     page = look(f"{serve(paths.tensorboard_folder(run))}/#hparams", width=1740, height=900).page
     page.get_by_text("explore", exact=True).nth(3).wait_for()
@@ -77,7 +87,7 @@ def photograph(look, screen, picture: Path) -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)], ids=["80x24", "200x50"])
 def test_the_end_of_a_terminal_shows_the_verdict_and_the_next_commands(
-    terminal, look, run, pictures, size, tmp_path, monkeypatch
+    terminal, look, run, pictures, size, monkeypatch
 ):
     monkeypatch.chdir(run.parents[1])
     screen = terminal(*size)
@@ -85,4 +95,4 @@ def test_the_end_of_a_terminal_shows_the_verdict_and_the_next_commands(
     *above, report, export, _ = screen.wait(lambda lines: lines[-1].startswith("TensorBoard:"))
     assert report.startswith("Report:") and export.startswith("Export the best:")
     assert any(line.startswith("Distillation: ") for line in above[-8:])
-    photograph(look, screen, (pictures if size[0] == 80 else tmp_path) / "terminal.png")
+    photograph(look, screen, pictures / ("terminal.png" if size[0] == 80 else "terminal_wide.png"))
