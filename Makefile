@@ -72,7 +72,7 @@ INSERT = $(BIN)/python docs/insert.py
 EXPERIMENT_PAGES = $(wildcard docs/experiments/*.md)
 TABLE_PICTURE = $(BIN)/python docs/table_picture.py docs/experiments/mnist.md table docs/mnist_hinton.png
 MEASURED = mnist_hinton2015 mnist_fitnets mnist_omitted mnist_subclass mnist2x5_subclass mnist_assistant mnist_multistudent mnist_ensemble \
- mnist_controls mnist_attention mnist_methods mnist5k_front
+ mnist_controls mnist_attention mnist_methods mnist5k_front mnist_few_images
 IMAGES = cifar10_plain cifar10_methods tiny_imagenet_squeezenet folder_animals  # the heads of these spaces say what DATA must hold
 AT_A_GLANCE = mnist_hinton mnist_search mnist_fitnets mnist2x5_subclass mnist_methods mnist_hinton2015
 
