@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -15,10 +14,21 @@ def insert(page: str, name: str, content: str) -> str:
 
     Raises ValueError if the page has no such marks.
     """
-    marks = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
-    if not marks.search(page):
+    before, _, after = split_at_marks(page, name)
+    return f"{before}{content.strip()}\n{after}"
+
+
+def split_at_marks(page: str, name: str) -> tuple[str, str, str]:
+    """Return a page up to the lines between the marks, these lines, and the rest.
+
+    Raises ValueError if the page has no such marks.
+    """
+    opening, closing = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, has_opening, rest = page.partition(opening)
+    content, has_closing, after = rest.partition(closing)
+    if not (has_opening and has_closing):
         raise ValueError(f"no lines <!-- {name} --> and <!-- /{name} -->")
-    return marks.sub(lambda match: f"{match[1]}{content.strip()}\n{match[2]}", page)
+    return before + opening, content, closing + after
 
 
 def page_with_marks(pages: list[Path], name: str) -> Path:

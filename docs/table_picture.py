@@ -9,6 +9,8 @@ import re
 import sys
 from pathlib import Path
 
+from insert import split_at_marks
+
 from results.figures.drawing import draw_heatmap
 from results.figures.heatmaps import Heatmap
 
@@ -18,14 +20,12 @@ def table_heatmap(page: str, name: str) -> Heatmap:
 
     Raises ValueError if the page has no such marks.
     """
-    content = re.search(rf"<!-- {re.escape(name)} -->\n(.*?)<!-- /{re.escape(name)} -->", page, re.DOTALL)
-    if not content:
-        raise ValueError(f"no lines <!-- {name} --> and <!-- /{name} -->")
-    lines = content[1].splitlines()
+    _, content, _ = split_at_marks(page, name)
+    lines = content.splitlines()
     heads, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     data, loss = (_protocol(lines, head) for head in ("Data", "Loss"))
     (training,) = re.findall(r"; ([\d,]+) / [\d,]+ / [\d,]+ images", data)
-    (n,) = re.findall(r"n = \d+ in every cell", content[1])
+    (n,) = re.findall(r"n = \d+ in every cell", content)
     texts = [[cell.strip("*") for cell in row[1:]] for row in rows]
     percent: list[list[float | None]] = [[float(text.removeprefix("= ").split()[0]) for text in row] for row in texts]
     return Heatmap(

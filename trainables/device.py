@@ -86,6 +86,11 @@ def autocast(train: Train, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
+def tensor_dtype(array: np.ndarray) -> torch.dtype:
+    """Return the dtype of an array as a tensor."""
+    return to_tensor(array[:0], torch.device("cpu")).dtype
+
+
 def to_tensor(array: np.ndarray, device: torch.device) -> Tensor:
     """Return an array as a tensor on a device.
 

@@ -24,7 +24,7 @@ from trainables.augment import view_count
 from trainables.batches import steps_per_epoch, training_indices, uses_unlabeled
 from trainables.cost import network_cost
 from trainables.data import Dataset, Split
-from trainables.device import to_tensor
+from trainables.device import tensor_dtype
 from trainables.distillation_data import RequestedOutputs, requested_outputs
 from trainables.fit import fit
 from trainables.output import random_inputs
@@ -145,8 +145,7 @@ def _full_epochs(space: Space, data: Dataset, grid: Sequence[StudentSpec]) -> fl
     Other searches return the most epochs of a student. An epoch of fewer training images counts as less.
     """
     recipes = [student.recipe for student in grid] or [space.fill(values, 0) for values in space.probes()]
-    images = len(data.train.labels)
-    full_epochs = [recipe.train.epochs * (recipe.train.images or images) / images for recipe in recipes]
+    full_epochs = [recipe.train.epochs * _image_share(recipe, data) for recipe in recipes]
     return fmean(full_epochs) if grid else max(full_epochs)
 
 
@@ -165,9 +164,14 @@ def _mean_pace(space: Space, data: Dataset) -> Pace:
             continue
         timed.add(option)
         pace = measure_pace(recipe, data, max(1, int(space.resources.cpus)))
-        share = (recipe.train.images or len(data.train.labels)) / len(data.train.labels)
-        paces.append(pace._replace(epoch_seconds=pace.epoch_seconds / share))
+        paces.append(pace._replace(epoch_seconds=pace.epoch_seconds / _image_share(recipe, data)))
     return Pace(fmean(pace.epoch_seconds for pace in paces), fmean(pace.image_seconds for pace in paces))
+
+
+def _image_share(recipe: Recipe, data: Dataset) -> float:
+    """Return the share of the training images that a recipe uses."""
+    images = len(data.train.labels)
+    return (recipe.train.images or images) / images
 
 
 def _students_without_cached_teacher(space: Space, data: Dataset) -> list[StudentSpec]:
@@ -212,7 +216,7 @@ def _time_steps(recipe: Recipe, data: Dataset, size: int) -> tuple[float, float]
 
     The step has `size` random images. Both are means of the later half of the steps.
     """
-    images = random_inputs(size, data.shape, to_tensor(data.train.images[:0], torch.device("cpu")).dtype).numpy()
+    images = random_inputs(size, data.shape, tensor_dtype(data.train.images)).numpy()
     split = Split(images, torch.zeros(size, dtype=torch.int64).numpy())
     small = data._replace(train=split, val=split, test=split)
     # A searched learning rate may be one at which a student diverges at once.

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
-
 from search.plan.preview import wrap_row
 from spaces.errors import UserError
 from spaces.parts import Model
 from spaces.space import Space
 from trainables.data import Dataset
-from trainables.device import to_tensor
+from trainables.device import tensor_dtype
 from trainables.models import MODELS, build_network
 from trainables.plugin_functions import is_plugin
 
@@ -37,7 +35,7 @@ def _export_error(model: Model, data: Dataset) -> str | None:
 
     network = build_network(model, data.shape, len(data.classes)).eval()
     try:
-        onnx_bytes(network, data.shape, data.classes, dtype=to_tensor(data.train.images[:0], torch.device("cpu")).dtype)
+        onnx_bytes(network, data.shape, data.classes, dtype=tensor_dtype(data.train.images))
     except UserError as error:
         return str(error)
     return None
