@@ -67,8 +67,9 @@ class Chain:
         epochs = trained(self.folder) + random.randrange(1, 5)
         run.wait_until(lambda: run.process.poll() is not None or self.is_in_phase(target, begun, epochs))
         before = ended(self.folder)
+        is_alive = run.process.poll() is None
         run.kill()
-        self.hits[phase(self.folder, self.teachers, begun)] += 1
+        self.hits[phase(self.folder, self.teachers, begun)] += is_alive
         assert run.remaining_processes() == set()
         after = ended(self.folder)
         self.lost += sum(after.get(trial) != past for trial, past in before.items())
@@ -119,6 +120,7 @@ def test_a_killed_search_resumes_with_equal_results(kind, places, tmp_path, star
         (compare_grids if kind == "grid" else compare_searches)(folder, undisturbed.folder, assert_same)
     assert not FULL or all(hits[name] >= 2 for phases in chains for name in phases), hits  # on an idle machine
     tries = sum(hits.values())
+    assert tries, "every run had ended before its kill"
     # two students train at once, and a kill may cost the current epoch of both
     assert repeated <= 2 * tries
     phase_counts = ", ".join(f"{name} {count}" for name, count in sorted(hits.items()))
