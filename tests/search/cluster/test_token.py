@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,17 @@ def test_a_token_may_be_in_the_environment_or_in_another_file(tmp_path: Path, mo
     assert mode(file) == 0o600
 
 
+# A private Ray until the end of the input. Ray reads its token once per process, so that this one is not the process of
+# the tests, where an earlier test may have started a Ray.
+OWNER = """
+import sys, ray
+from search.cluster.connect import connected_to_ray
+from trainables.data import load_dataset
+
+with connected_to_ray(None, load_dataset("digits")):
+    print("address", ray.get_runtime_context().gcs_address, flush=True)
+    sys.stdin.read()
+"""
 JOIN = """
 import sys, ray
 ray.init(sys.argv[1], logging_level=50, log_to_driver=False)
@@ -105,21 +117,30 @@ print("joined")
 """
 
 
-@pytest.mark.slow
-def test_a_private_ray_is_joined_with_its_token_only(token_path: Path, tmp_path: Path, digits) -> None:
-    import ray
+@pytest.fixture
+def owner(token_path: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process with a private Ray, whose user had no token."""
+    with open(tmp_path / "owner.txt", "w") as log:
+        command = [sys.executable, "-c", OWNER]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+    with process:  # closes the input, which ends it
+        yield process
 
-    from search.cluster.connect import connected_to_ray
+
+@pytest.mark.slow
+def test_a_private_ray_is_joined_with_its_token_only(owner: subprocess.Popen[str], token_path: Path) -> None:
+    assert owner.stdout is not None
+    address = next((line.split()[1] for line in owner.stdout if line.startswith("address ")), None)
+    assert address, (token_path.parents[1] / "owner.txt").read_text()
 
     def join(**variables: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", JOIN, ray.get_runtime_context().gcs_address]
+        command = [sys.executable, "-c", JOIN, address]
         environment = {**os.environ, **variables}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=540)
 
-    with connected_to_ray(None, digits):
-        owner = join()
-        strangers = [join(RAY_AUTH_TOKEN="0" * 64), join(RAY_AUTH_MODE="disabled")]
-    assert "joined" in owner.stdout, owner.stderr
+    user = join(RAY_AUTH_MODE="token")
+    strangers = [join(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64), join(RAY_AUTH_MODE="disabled")]
+    assert "joined" in user.stdout, user.stderr
     assert all("joined" not in stranger.stdout and stranger.returncode for stranger in strangers)
     assert mode(token_path) == 0o600
 

@@ -133,14 +133,17 @@ def environment(places: Path) -> dict[str, str]:
 
 
 def all_processes() -> Iterator[Process]:
-    """Yield the processes of this machine, without zombies."""
+    """Yield the processes of this machine, without zombies.
+
+    While other threads of a killed process are still ending, and with them its locks, its first thread is a zombie.
+    """
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             title = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if fields[0] != "Z":
+        if fields[0] != "Z" or int(fields[17]) > 1:
             yield Process(int(folder.name), int(fields[1]), int(fields[2]), fields[19], title)
 
 
