@@ -144,6 +144,9 @@ def _run_stages_on_ray(context: SearchContext, settings: RunSettings, record: Ru
         record.add_nodes(node_records(nodes.training_nodes()))
         try:
             engine.run_stages(context, record.deadline(context.space.search.hours))
+        except KeyboardInterrupt:  # said at once: the end of Ray takes seconds
+            print_plain(context.display.console, "\nInterrupting: Ray ends, then the tables are written.")
+            raise
         finally:  # nodes may have joined
             record.add_nodes(node_records(nodes.training_nodes()))
 

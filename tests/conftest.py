@@ -14,10 +14,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 from rich.console import Console
+from xdist.scheduler import LoadFileScheduling
 
 # For a busy machine: Ray gives up on a slow start, and gives its workers less of a processor than any other process.
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
@@ -41,6 +43,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if seconds > limit:
         print("too much: see LIMITS_SECONDS in tests/conftest.py")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+class FilesAndPages(LoadFileScheduling):
+    """The tests of a file run in one process, but not those of the pages: together they take a third of all."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if "test_every_block_runs_as_printed[" in nodeid else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Return our scheduler in place of pytest-xdist's `loadfile`."""
+    return FilesAndPages(config, log) if config.option.dist == "loadfile" else None
 
 
 @pytest.fixture
