@@ -1,12 +1,13 @@
 """Search of the baseline's training values.
 
 A gain is believed if the student alone was tuned as hard as the distilled one. With `baseline: {trials: N}` the student
-alone, with the network of the winner, is searched by the same algorithm and scheduler, over the training knobs that it
+alone, with the network of each winner, is searched by the same algorithm and scheduler, over the training knobs that it
 has too: learning rate, weight decay, batch size and so on. Its number of epochs is that of the winner.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,18 @@ from trainables.seeding import derive_seed
 BASELINE = "baseline"  # stage, and study of its proposals
 
 
+def baseline_spaces(space: Space, winners: Sequence[Values]) -> list[BaselineSpace]:
+    """Return a search for each network of the winners.
+
+    Without the key `baseline` there is none.
+    """
+    if space.baseline is None:
+        return []
+    spaces = [BaselineSpace(space, winner) for winner in winners]
+    networks = [searched.network for searched in spaces]
+    return [searched for index, searched in enumerate(spaces) if searched.network not in networks[:index]]
+
+
 class BaselineSpace:
     """Training knobs of the student alone; all else is the winner's."""
 
@@ -34,6 +47,11 @@ class BaselineSpace:
             update={"trials": space.baseline.trials, "seed": derive_seed(space.search.seed, BASELINE)}
         )
         self.domains: list[tuple[str, Domain]] = [item for item in space.domains if is_baseline_knob(item[0])]
+
+    @property
+    def network(self) -> Values:
+        """Values of the network and the epochs."""
+        return {path: label for path, label in self._fixed.items() if not is_distillation_knob(path)}
 
     def sample_values(self, suggest: SuggestLabel) -> Values:
         """Return the winner's values with new ones of the training knobs."""
@@ -57,8 +75,7 @@ class BaselineSpace:
 
     def _is_same_network(self, past: History) -> bool:
         values = self._space.normalize_labels(past.start["values"])
-        own = {path: label for path, label in values.items() if not is_baseline_knob(path)}
-        return own == {path: label for path, label in self._fixed.items() if not is_distillation_knob(path)}
+        return {path: label for path, label in values.items() if not is_baseline_knob(path)} == self.network
 
     def best_values(self, folder: Path, top: int) -> list[Values]:
         """Return the best proposed values, as complete as the winner's."""

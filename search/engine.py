@@ -25,7 +25,7 @@ from search.algorithms.per_student import PerStudentScheduler
 from search.algorithms.ranking import best_configurations, finished_configurations
 from search.algorithms.searcher import MAX_REJECTED, StudentSearcher
 from search.algorithms.study_parameters import SearchedSpace
-from search.baseline_search import BASELINE, BaselineSpace
+from search.baseline_search import BASELINE, baseline_spaces
 from search.cluster.restart_plan import RayLostError
 from search.students.candidates import proposed_student, students_per_teacher
 from search.students.spec import (
@@ -75,15 +75,14 @@ def run_stages(context: SearchContext, deadline: float) -> None:
 def _train_baselines(context: SearchContext, stage: str, seeds: Sequence[int], deadline: float) -> None:
     """Train the baseline of the best student, or of all compared ones.
 
-    It has the same network, rates and seeds, and no teacher. If the space says so, its training values are searched
-    first, and the best of them are trained with these seeds too.
+    It has the same network, rates and seeds, and no teacher. If the space says so, the training values of each network
+    are searched first, and the best of them are trained with these seeds too.
     """
     space = context.space
     all_compared = bool(space.search.metrics or (space.confirm and space.confirm.per))
     winners = _stage_winners(context, stage, None if all_compared else 1)
     settings = list(winners)
-    if space.baseline and winners:
-        searched = BaselineSpace(space, winners[0])
+    for searched in baseline_spaces(space, winners):
         read_proposed = partial(searched.histories, context.folder)
         _search_adaptively(context, BASELINE, searched, searched.student, read_proposed, deadline)
         settings += searched.best_values(context.folder, (space.confirm and space.confirm.top) or 1)

@@ -16,7 +16,7 @@ from search.plan.dummy_teacher import dummy_distillation_data
 from search.students.candidates import all_teacher_recipes, students_per_teacher
 from search.students.spec import StudentSpec
 from search.trials.short_teachers import is_short_training
-from spaces.knob_paths import is_distillation_knob
+from spaces.knob_paths import is_baseline_knob, is_distillation_knob
 from spaces.label import label_text
 from spaces.recipe import Recipe
 from spaces.space import Space
@@ -121,8 +121,16 @@ def _count_students(space: Space, grid: Sequence[StudentSpec]) -> dict[str, int]
         students["baseline"] = len(space.seeds) * (students["explore"] if space.search.metrics else 1)
     if space.baseline:  # its search, and the best of it with each seed
         repeats = (space.confirm.top or 1) * len(space.confirm.seeds) if space.confirm else len(space.seeds) - 1
-        students["baseline"] += space.baseline.trials + repeats
+        students["baseline"] += _count_baseline_searches(space) * (space.baseline.trials + repeats)
     return dict(students)
+
+
+def _count_baseline_searches(space: Space) -> int:
+    """Return the most networks that `confirm.per` may compare."""
+    network = [path for path, _ in space.domains if not is_distillation_knob(path) and not is_baseline_knob(path)]
+    if space.confirm is None or space.confirm.per is None or not network:
+        return 1
+    return (space.confirm.top or 1) * _count_options(space, space.confirm.per)
 
 
 def _count_options(space: Space, knob: str | None) -> int:

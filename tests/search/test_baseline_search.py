@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from io import StringIO
@@ -16,8 +17,9 @@ from rich.console import Console
 from results.students import histories
 from search import engine
 from search.algorithms.study_parameters import StudyParameters
-from search.baseline_search import BaselineSpace
+from search.baseline_search import BaselineSpace, baseline_spaces
 from search.cluster.restart_plan import RayLostError
+from search.plan import estimate
 from search.students.spec import student_spec, suggested_histories
 
 METHOD = {"choice": [{"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": 4}, {"name": "none"}]}
@@ -150,6 +152,34 @@ def test_the_student_alone_is_tuned_confirmed_and_resumed(run_search, space, fol
     assert run_search(searched) == []
     assert len(run_search(space(**parts, baseline={"trials": 7}))) >= 2  # an extension
     assert len(baseline_rates(folder, 0)) == 7
+
+
+def test_the_student_alone_is_tuned_for_each_compared_network(run_search, space, folder, digits, monkeypatch):
+    """One search for two networks of the best students, and one for two methods with the same network."""
+    common = {
+        "train": {"epochs": 2, "lr": {"loguniform": [1e-4, 1e-1]}},
+        "search": {"algorithm": "qmc", "scheduler": "none", "trials": 8},
+        "baseline": {"trials": 3},
+    }
+    parts = {
+        "student": {"model": {"name": "mlp", "hidden": {"choice": [[8], [16]]}}},
+        "method": {"name": "hinton", "alpha": 0.5, "temperature": 4},  # no proposal is a baseline by itself
+        "confirm": {"per": "student.model.hidden", "top": 1, "seeds": [7]},
+    }
+    networks = space(**common, **parts)
+    trained_keys = run_search(networks)
+    alone = [past.start for past in histories(folder) if past.start["stage"] == "baseline" and past.start["seed"] == 0]
+    assert Counter(start["values"]["student.model.hidden"] for start in alone) == {"[8]": 3, "[16]": 3}
+    monkeypatch.setattr(estimate, "measure_pace", lambda *_: estimate.Pace(1.0, 0.0))
+    planned = estimate.estimate_plan(networks, digits, [], 1).students
+    assert planned["baseline"] >= sum(past.start["stage"] == "baseline" for past in histories(folder))
+    stages = Counter((past.start["stage"], past.start["seed"]) for past in histories(folder))
+    assert stages == {("explore", 0): 8, ("confirm", 7): 2, ("baseline", 0): 2 * 3, ("baseline", 7): 2 * 2}
+    assert len(trained_keys) == 20 and run_search(networks) == []
+
+    methods = {"choice": [{"name": name, "alpha": 0.5, "temperature": 4} for name in ("hinton", "standardized")]}
+    compared = space(**common, method=methods, confirm={"per": "method", "top": 1, "seeds": [7]})
+    assert len(baseline_spaces(compared, [{"method": "hinton", "train.lr": 0.1}, {"method": "standardized"}])) == 1
 
 
 def test_only_the_exploration_learns_from_earlier_experiments(run_search, space, monkeypatch):
