@@ -7,11 +7,12 @@ import pandas
 from results.experiment import Experiment, computed_once
 from results.gain import ranked_differences
 from results.leaderboard import matching_students
+from results.plain_distillation import plain_differences
 from results.students import knob_columns
 from results.ties import cell_names, tied_cells
 
 MOST_TESTED = 200  # configurations, the best on the test set; the time of the test grows with their cube
-GAIN_PARTS = {"gain": "mean", "gain_low": "low", "gain_high": "high"}
+PARTS = {"": "mean", "_low": "low", "_high": "high"}  # of a difference, by the end of their column
 
 
 @computed_once
@@ -20,14 +21,18 @@ def compared_leaderboard(experiment: Experiment) -> pandas.DataFrame:
 
     `tied` marks the highest test accuracy and those not detectably below it, among the ranked configurations and the
     baselines of as many students; it is missing for the others and with one seed. `gain`, `gain_low` and `gain_high`
-    are fractions, missing without a baseline of the same seeds.
+    are fractions, missing without a baseline of the same seeds; `over_plain` and its interval are those over plain
+    distillation, missing unless methods were compared with it.
     """
-    lines, differences = experiment.leaderboard(), ranked_differences(experiment)
-    columns = {
-        name: [getattr(differences.get(place), part, None) for place in lines.index]
-        for name, part in GAIN_PARTS.items()
+    lines = experiment.leaderboard()
+    compared = {"gain": ranked_differences(experiment), "over_plain": plain_differences(experiment)}
+    gains = {
+        name + end: pandas.Series(
+            [getattr(differences.get(place), part, None) for place in lines.index], lines.index, dtype=float
+        )
+        for name, differences in compared.items()
+        for end, part in PARTS.items()
     }
-    gains = {name: pandas.Series(column, lines.index, dtype=float) for name, column in columns.items()}
     return lines.assign(tied=_tied_lines(experiment, lines), **gains)
 
 

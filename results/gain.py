@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy
@@ -82,7 +83,7 @@ def ranked_differences(experiment: Experiment) -> dict[Any, stats.Difference]:
     line_numbers = pandas.Series([number_of[key] for key in label_tuples(ranked, columns)], ranked.index)
     # means over teachers: a baseline, which has no teacher, is paired with all of them at once
     means = finished.groupby([numbers.rename("number"), "seed"])[[metric, chosen_by]].mean().unstack("seed")
-    shared, is_validated = [knob for knob in columns[1:] if _is_shared(knob)], ranked[chosen_by].notna().any()
+    shared, is_validated = network_knobs(columns[1:]), ranked[chosen_by].notna().any()
     networks = pandas.Series(label_tuples(ranked, ["epochs", *(shared if is_validated else columns[1:])]), ranked.index)
     pairable = networks[_has_baseline(ranked, baselines, shared)]
     quantiles, differences = dict[Any, float](), dict[Any, stats.Difference]()
@@ -142,9 +143,9 @@ def gain_metric(experiment: Experiment) -> str:
     return field if is_score and experiment.students[field].notna().any() else ACCURACY
 
 
-def _is_shared(knob: str) -> bool:
-    """True for a knob in which a configuration and its baseline agree."""
-    return not knob.startswith((*_METHOD, TRAINING)) and knob not in ("method", "train")
+def network_knobs(knobs: Sequence[str]) -> list[str]:
+    """Return the knobs in which a configuration and its baseline agree."""
+    return [knob for knob in knobs if not knob.startswith((*_METHOD, TRAINING)) and knob not in ("method", "train")]
 
 
 def _baseline_settings(finished: pandas.DataFrame, chosen: pandas.DataFrame, metric: str) -> list[pandas.DataFrame]:
@@ -156,9 +157,8 @@ def _baseline_settings(finished: pandas.DataFrame, chosen: pandas.DataFrame, met
     first = chosen.iloc[0]
     baselines = finished[(finished["stage"] == "baseline") & finished["seed"].isin(chosen["seed"])]
     baselines = baselines[baselines["epochs"] == first["epochs"]]
-    for knob in knob_columns(finished):
-        if _is_shared(knob):
-            baselines = baselines[baselines[knob].isna() | (baselines[knob] == first[knob])]
+    for knob in network_knobs(knob_columns(finished)):
+        baselines = baselines[baselines[knob].isna() | (baselines[knob] == first[knob])]
     groups = group_configurations(baselines)
     if chosen[metric].notna().any():
         groups = [group for group in groups if group[metric].notna().any()]

@@ -12,11 +12,14 @@ import pandas
 from results import wording
 from results.experiment import Experiment
 from results.leaderboard import INTEGER_NUMBERS
+from results.plain_distillation import plain_differences
 from results.students import DIAGNOSIS_PREFIX
 from spaces.metrics import METRIC_FIELDS, MetricField, Shown
 
+GAIN_HEADS = {"gain": "gain over the student alone", "over_plain": "gain over plain distillation"}
+GAIN_ENDS = tuple(f"{name}_{end}" for name in GAIN_HEADS for end in ("low", "high"))  # columns of the intervals
 OTHER_HEADS = {
-    "gain": "gain over the student alone",
+    **GAIN_HEADS,
     "n": "n",
     "epochs": "epochs",
     "parameters": "parameters",
@@ -36,7 +39,7 @@ def _metric_names(*shown: Shown) -> tuple[str, ...]:
 MAIN_METRICS = _metric_names(Shown.ALWAYS)
 UNEQUAL_CLASS_NUMBERS = _metric_names(Shown.UNEQUAL_CLASSES, Shown.TWO_UNEQUAL_CLASSES)
 OPTIONAL_NUMBERS = _metric_names(Shown.IF_ROOM)
-SHORT_NUMBERS = (*MAIN_METRICS, *(name for name in OTHER_HEADS if name != "gain"))
+SHORT_NUMBERS = (*MAIN_METRICS, *(name for name in OTHER_HEADS if name not in GAIN_HEADS))
 _LAST = ("train_seconds", "left_out", "reason")
 ALL_NUMBERS = (
     *MAIN_METRICS,
@@ -46,9 +49,8 @@ ALL_NUMBERS = (
     *_LAST,
 )
 DEVIATIONS = {"val_accuracy": "val_std", "test_accuracy": "test_std"}  # columns over seeds, shown as ±
-GAIN_ENDS = ("gain_low", "gain_high")  # of the interval
 HIGHER_IS_BETTER = {
-    "gain",
+    *GAIN_HEADS,
     "agreement",
     "n",
     *(name for name, field in METRIC_FIELDS.items() if field.metric.direction == "max"),
@@ -56,7 +58,18 @@ HIGHER_IS_BETTER = {
 # The first to be dropped on a narrow terminal; knobs follow, from the last of the space to the first.
 DROPPED_FIRST = (
     *OPTIONAL_NUMBERS,
-    *("train_seconds", "macs", "latency_ms", "parameters", "epochs", "agreement", "reason", "left_out", "gain", "n"),
+    *(
+        "train_seconds",
+        "macs",
+        "latency_ms",
+        "parameters",
+        "epochs",
+        "agreement",
+        "reason",
+        "left_out",
+        *GAIN_HEADS,
+        "n",
+    ),
 )
 
 
@@ -64,11 +77,13 @@ def shown_numbers(experiment: Experiment) -> list[str]:
     """Return the number columns of an experiment's leaderboard.
 
     F1 and AUC are shown if accuracy alone can mislead. Metrics that no row has are left out, and so are reasons
-    if nothing failed, and gains without a baseline.
+    if nothing failed, and gains without a baseline or plain distillation.
     """
     shown = {*SHORT_NUMBERS, *unequal_class_numbers([experiment]), *measured_numbers(experiment)}
     if (experiment.students["stage"] == "baseline").any():
         shown |= {"gain"}
+    if plain_differences(experiment):
+        shown |= {"over_plain"}
     if experiment.students["reason"].isna().all():
         shown -= {"reason"}
     return [name for name in ALL_NUMBERS if name in shown]
@@ -122,6 +137,11 @@ def comparison_notes(lines: pandas.DataFrame) -> list[str]:
             "Gain: points over the student alone with the same seeds and a 95 % interval that allows for the choice of "
             "the best by validation."
         )
+    if lines["over_plain"].notna().any():
+        notes.append(
+            "Gain over plain distillation: points over the best setting of `hinton` by validation, with the same "
+            "seeds; the 95 % intervals hold for all of its rivals together (Bonferroni)."
+        )
     return notes
 
 
@@ -137,20 +157,20 @@ def number_head(name: str) -> str:
 
 def number_text(line: pandas.Series, name: str) -> str:
     """Return one number of a leaderboard line in its unit."""
-    if name == "gain":
-        return _gain_text(line)
+    if name in GAIN_HEADS:
+        return _gain_text(line, name)
     deviation = line[DEVIATIONS[name]] if name in DEVIATIONS else float("nan")
     is_tied = name == "test_accuracy" and "tied" in line and not pandas.isna(line["tied"]) and line["tied"]
     mark = "= " * bool(is_tied)
     return mark + format_number(name, line[name], deviation)
 
 
-def _gain_text(line: pandas.Series) -> str:
+def _gain_text(line: pandas.Series, name: str) -> str:
     """Return `+1.04 (+0.54 to +1.55)` in points, without an interval for one seed."""
-    if pandas.isna(line["gain"]):
+    if pandas.isna(line[name]):
         return "–"
-    mean, low, high = (wording.format_points(line[name]) for name in ("gain", *GAIN_ENDS))
-    return mean if pandas.isna(line["gain_low"]) else f"{mean} ({low} to {high})"
+    mean, low, high = (wording.format_points(line[name + end]) for end in ("", "_low", "_high"))
+    return mean if pandas.isna(line[f"{name}_low"]) else f"{mean} ({low} to {high})"
 
 
 def format_number(name: str, value: float | str, deviation: float = float("nan")) -> str:

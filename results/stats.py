@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy
 from scipy import special  # scipy.stats takes two seconds to import
 
-from results.noise import combined_freedom, residual_variances, structured_variances
+from results.noise import residual_variances, structured_variances
 
 LEVEL = 0.05
 SIMULATIONS = 4000  # of an analysis of variance if cells differ in variance
@@ -61,7 +61,7 @@ class _LeastSquares(NamedTuple):
     rank: int
 
 
-class _CellModel(NamedTuple):
+class CellModel(NamedTuple):
     """Fitted model of cells and blocks.
 
     `inverse` weighs contrasts, `cells` are indicators [students, cells]. `variances` are [cells], shrunk, with
@@ -103,7 +103,7 @@ def effects(values: Numbers, rows: Sequence, columns: Sequence, blocks: Sequence
     return [effect._replace(p=p) for effect, p in zip(tested, p_values, strict=True)]
 
 
-def _simulated_p(effect: Effect, models: list[tuple[Array, ...]], fitted: _CellModel) -> float:
+def _simulated_p(effect: Effect, models: list[tuple[Array, ...]], fitted: CellModel) -> float:
     """Return the share of experiments without effects with as large an F.
 
     `models` are those without and with the effect; the last of an interaction is that of all cells. Each experiment has
@@ -167,31 +167,17 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
-def p_below_best(values: Numbers, cells: Sequence[Hashable], blocks: Sequence, best: Hashable) -> dict[Hashable, float]:
-    """Return a corrected one-sided p per cell: the cell is below `best` by chance (Student's t).
-
-    Bonferroni over all comparisons and not Holm, because `best` may be the cell that came out highest: then the truly
-    best cell still is called worse in at most one of twenty experiments (Hsu, 1984, comparisons with the best).
-    Empty without a residual; a cell that shares no seed with `best`, however indirectly, is left out.
-    """
-    model = _cell_model(values, cells, blocks)
-    if model.freedom <= 0:
-        return {}
-    contrasts = {name: _contrast(model, best, name) for name in model.names if name != best}
-    sound = {name: contrast for name, contrast in contrasts.items() if _estimable(model, contrast)}
-    return {name: min(1.0, len(sound) * _one_sided(model, contrast)) for name, contrast in sound.items()}
-
-
-def _cell_model(values: Numbers, cells: Sequence[Hashable], blocks: Sequence) -> _CellModel:
+def cell_model(values: Numbers, cells: Sequence[Hashable], blocks: Sequence) -> CellModel:
+    """Fit accuracy = cell + block + noise; all arguments have one entry per student."""
     return _fit_cells(numpy.asarray(values, float), list(dict.fromkeys(cells)), indicators(cells), indicators(blocks))
 
 
-def _fit_cells(y: Array, names: list, cell: Array, block: Array) -> _CellModel:
+def _fit_cells(y: Array, names: list, cell: Array, block: Array) -> CellModel:
     design = numpy.hstack([cell, block])
     inverse, full = numpy.linalg.pinv(design), _least_squares(y, cell, block)
     freedom = len(y) - full.rank
     zeros = numpy.zeros(cell.shape[1])
-    model = _CellModel(y, names, cell, design, inverse, zeros, zeros, freedom)
+    model = CellModel(y, names, cell, design, inverse, zeros, zeros, freedom)
     if freedom <= 0 or full.squares == 0:
         return model
     leverages = numpy.einsum("ij,ji->i", design, inverse)
@@ -200,27 +186,3 @@ def _fit_cells(y: Array, names: list, cell: Array, block: Array) -> _CellModel:
     if numpy.ptp(shrunk) <= 1e-6 * shrunk.max():  # equal: the pool of the whole model, with all its freedom
         shrunk, freedoms = zeros + full.squares / freedom, zeros + freedom
     return model._replace(variances=shrunk, freedoms=freedoms)
-
-
-def _contrast(model: _CellModel, ours: Hashable, reference: Hashable) -> Array:
-    contrast = numpy.zeros(model.design.shape[1])
-    contrast[model.names.index(ours)], contrast[model.names.index(reference)] = 1.0, -1.0
-    return contrast
-
-
-def _estimable(model: _CellModel, contrast: Array) -> bool:
-    """True for a difference of cells.
-
-    A contrast outside the row space of the design compares cells of different seeds.
-    """
-    return numpy.allclose(contrast @ model.inverse @ model.design, contrast)
-
-
-def _one_sided(model: _CellModel, contrast: Array) -> float:
-    """Return p of Student's t of a difference of cells, the blocks held."""
-    weights = contrast @ model.inverse
-    mean, parts = float(weights @ model.y), (weights**2 @ model.cells) * model.variances
-    if not parts.sum() > 0:
-        return 0.0 if mean > 1e-10 else 1.0
-    freedom = min(float(model.freedom), combined_freedom(parts, model.freedoms))
-    return float(special.stdtr(freedom, -mean / numpy.sqrt(parts.sum())))

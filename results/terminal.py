@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE
@@ -26,6 +26,7 @@ from results.verdict import experiment_verdict
 from results.wording import plain_text, short_name
 
 TERMINAL_LINES = 10
+MOST_CHARACTERS = 800  # of a sentence of the protocol: twenty methods have as many formulas
 
 
 def print_results(experiment: Experiment, console: Console) -> None:
@@ -33,7 +34,7 @@ def print_results(experiment: Experiment, console: Console) -> None:
     verdict, grid = experiment_verdict(experiment), experiment.grid()
     _print_lines([verdict.sentence], console, style="bold")
     _print_lines([*verdict.details, ""], console)
-    _print_lines(protocol_lines(experiment), console)
+    _print_lines(map(_shorten, protocol_lines(experiment)), console)
     _print_leaderboard(experiment, console)
     tests = verdict.tests
     if grid is not None:
@@ -48,6 +49,11 @@ def print_results(experiment: Experiment, console: Console) -> None:
     _print_lines(["", verdict.sentence], console, style="bold")
     for line in ["", *next_commands(experiment)]:
         print_plain(console, line)  # broken by the terminal only, so that it can be copied
+
+
+def _shorten(line: str) -> str:
+    """Return a line, or the start of a long one."""
+    return line if len(line) <= MOST_CHARACTERS else f"{line[:MOST_CHARACTERS].rstrip()} … (whole: leaderboard.md)"
 
 
 def next_commands(experiment: Experiment) -> list[str]:
@@ -68,7 +74,7 @@ def next_commands(experiment: Experiment) -> list[str]:
     ]
 
 
-def _print_lines(lines: Sequence[str], console: Console, style: str = "") -> None:
+def _print_lines(lines: Iterable[str], console: Console, style: str = "") -> None:
     soft = not console.is_terminal and not chosen_width()  # a pipe has no lines to break
     for line in lines:
         console.print(Text(plain_text(line), style=style), soft_wrap=soft)

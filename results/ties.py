@@ -6,8 +6,9 @@ from collections.abc import Hashable, Sequence
 
 import pandas
 
-from results import stats
+from results.contrasts import p_below_best
 from results.leaderboard import label_tuples
+from results.stats import LEVEL
 
 
 def tied_cells(students: pandas.DataFrame, names: pandas.Series, metric: str, highest: Hashable) -> set[Hashable]:
@@ -16,8 +17,8 @@ def tied_cells(students: pandas.DataFrame, names: pandas.Series, metric: str, hi
     The test is paired over seeds, shrinks variances towards their pool, and is corrected for the number of cells.
     Empty if one seed leaves no noise to compare with.
     """
-    p = stats.p_below_best(list(students[metric]), list(names), seed_blocks(students), highest)
-    return {highest, *(name for name, chance in p.items() if chance >= stats.LEVEL)} if p else set()
+    p = p_below_best(list(students[metric]), list(names), seed_blocks(students), highest)
+    return {highest, *(name for name, chance in p.items() if chance >= LEVEL)} if p else set()
 
 
 def cell_names(students: pandas.DataFrame, knobs: Sequence[str]) -> pandas.Series:

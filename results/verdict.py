@@ -12,6 +12,7 @@ from results.cautions import experiment_cautions
 from results.experiment import Experiment, computed_once
 from results.front_sentence import front_sentence
 from results.gain import TRAINING, Gain, experiment_gain
+from results.plain_distillation import plain_sentence
 from results.students import knob_columns
 from spaces.metrics import TEST_FIELDS
 
@@ -38,14 +39,15 @@ class Verdict:
     winner: str = ""
     gap_closed: float | None = None
     baseline: str = ""
+    plain: str = ""
     test: str = ""
     warnings: tuple[str, ...] = ()
 
     @property
     def details(self) -> list[str]:
-        """Further sentences: winner, baseline, warnings."""
+        """Further sentences: winner, baseline, plain distillation, warnings."""
         winner = f"Chosen by validation: {self.winner}." if self.winner else ""
-        return [*filter(None, [winner, self.baseline]), *(f"Warning: {text}" for text in self.warnings)]
+        return [*filter(None, [winner, self.baseline, self.plain]), *(f"Warning: {text}" for text in self.warnings)]
 
     @property
     def tests(self) -> list[str]:
@@ -74,6 +76,7 @@ def experiment_verdict(experiment: Experiment) -> Verdict:
         winner=wording.format_configuration(dict(gain.chosen), knob_columns(experiment.students)),
         gap_closed=_gap_closed(gain),
         baseline=_baseline_sentence(experiment, gain),
+        plain=plain_sentence(experiment),
         test=_test_sentence(gain),
         warnings=warnings,
     )

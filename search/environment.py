@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -117,11 +117,17 @@ def environment_record(space: Space, data: Dataset, command: str, plugins: Plugi
             "depth": data.depth,
             "notes": list(data.notes),
         },
-        "loss": "; ".join(loss_formulas(space).values()),
+        "loss": _losses_text(loss_formulas(space)),
         "teacher_weights": teacher_weight_paths(space.methods),
         "precision": probes[0].train.precision,
         "plugins": {name: source for name, source in plugins.items() if isinstance(source, str)},
     }
+
+
+def _losses_text(formulas: Mapping[str, str]) -> str:
+    """Return the formula, or those of several methods by name."""
+    named = [f"{name}: {formula}" for name, formula in formulas.items()]
+    return "; ".join(named if len(named) > 1 else formulas.values())
 
 
 def class_imbalance(data: Dataset) -> float:

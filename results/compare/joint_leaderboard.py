@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import pandas
 
-from results import leaderboard, markdown, number_columns, stats, wording
+from results import contrasts, leaderboard, markdown, number_columns, stats, wording
 from results.compare.protocol_differences import experiment_protocol, require_same_protocol
 from results.experiment import Experiment
 from results.students import diagnosis_columns, knob_columns
@@ -77,7 +77,7 @@ def _tied_lines(runs: Sequence[Experiment]) -> dict[int, bool]:
     if len(means) == len(values):
         return {}
     highest = means.idxmax()
-    p = stats.p_below_best(values, cells, [0] * len(values), highest) | {highest: 1.0}
+    p = contrasts.p_below_best(values, cells, [0] * len(values), highest) | {highest: 1.0}
     return {int(str(cell)): chance >= stats.LEVEL for cell, chance in p.items()}
 
 

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 import results
-from results import grids, stats, ties
+from results import contrasts, grids, ties
 from results.experiment import load_experiment
 from results.figures.heatmaps import heatmaps
 from spaces.errors import UserError
@@ -163,7 +163,7 @@ def test_ties_agree_with_the_statistics(full):
     names = list(ties.cell_names(members, (ALPHA, HEAT)))
     row, column = numpy.argwhere(grid.mean == grid.mean.max())[0]
     highest = (grid.row_labels[row], grid.column_labels[column])
-    p = stats.p_below_best(list(members["test_accuracy"]), names, ties.seed_blocks(members), highest)
+    p = contrasts.p_below_best(list(members["test_accuracy"]), names, ties.seed_blocks(members), highest)
     expected = {highest, *(name for name, chance in p.items() if chance >= 0.05)}
     marked = {(grid.row_labels[i], grid.column_labels[j]) for i, j in numpy.argwhere(grid.is_tied)}
     assert marked == expected

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from benchmarks import simulate_statistics as simulation
-from results import stats
+from results import contrasts, stats
 from results.noise import shrink_variances, structured_variances
 from results.selection import differences_to_last, selection_quantile
 
@@ -55,7 +55,7 @@ def test_two_paired_groups_are_the_paired_t_test():
     expected = scipy_stats.ttest_rel(first, second)
     assert (effect.f, effect.p) == (pytest.approx(expected.statistic**2), pytest.approx(expected.pvalue))
     higher, lower = (first, second) if first.mean() > second.mean() else (second, first)
-    result = stats.p_below_best([*higher, *lower], ["best"] * 5 + ["other"] * 5, blocks, "best")
+    result = contrasts.p_below_best([*higher, *lower], ["best"] * 5 + ["other"] * 5, blocks, "best")
     assert result["other"] == pytest.approx(scipy_stats.ttest_rel(higher, lower, alternative="greater").pvalue)
 
 
@@ -144,13 +144,13 @@ def test_a_missing_cell_and_a_missing_seed_only_cost_freedom():
 def test_no_residual_no_findings():
     rows, columns, seeds = layout(2, 2, 1)
     assert stats.effects([1, 2, 3, 4], rows, columns, seeds) == []
-    assert stats.p_below_best([1, 2, 3], ["a", "b", "c"], [0, 0, 0], "a") == {}
+    assert contrasts.p_below_best([1, 2, 3], ["a", "b", "c"], [0, 0, 0], "a") == {}
 
 
 def test_equal_numbers_have_no_effect():
     result = stats.effects([0.9] * 12, *layout(2, 3, 2))
     assert [effect.p for effect in result] == [1.0] * 3
-    assert set(stats.p_below_best([0.9] * 6, list("aabbcc"), [0, 1] * 3, "a").values()) == {1.0}
+    assert set(contrasts.p_below_best([0.9] * 6, list("aabbcc"), [0, 1] * 3, "a").values()) == {1.0}
 
 
 def test_a_knob_that_changes_nothing_has_a_p_of_one():
@@ -166,7 +166,7 @@ def test_a_knob_that_changes_nothing_has_a_p_of_one():
 
 def test_cells_that_share_no_seed_are_not_compared():
     cells, blocks = ["a", "b", "a", "b", "c", "d", "c", "d"], [0, 0, 1, 1, 2, 2, 3, 3]
-    assert set(stats.p_below_best(numpy.arange(8) % 3, cells, blocks, "a")) == {"b"}
+    assert set(contrasts.p_below_best(numpy.arange(8) % 3, cells, blocks, "a")) == {"b"}
 
 
 def simulate(rounds: int, gap: float) -> tuple[float, float]:
@@ -200,5 +200,5 @@ def test_the_truly_best_cell_is_rarely_called_worse_than_the_highest(equal):
     for _ in range(200):
         y = truth + random.normal(size=30)
         highest = int(y.reshape(10, 3).mean(1).argmax())
-        wrong += stats.p_below_best(y, cells, blocks, highest).get(0, 1.0) < stats.LEVEL
+        wrong += contrasts.p_below_best(y, cells, blocks, highest).get(0, 1.0) < stats.LEVEL
     assert wrong / 200 <= 0.05
