@@ -28,12 +28,14 @@ class Choice:
     """One of several options.
 
     `labels` represent the options in values, rows and tables. `aliases` are those of rows written while an option's
-    name was the only one of its kind, or by earlier versions; None for an option without one.
+    name was the only one of its kind, or by earlier versions; None for an option without one. `prior` is the user's
+    guess, a label as text.
     """
 
     options: tuple[Node, ...]
     labels: tuple[Label, ...]
     aliases: tuple[str | None, ...] = ()
+    prior: str | None = None
     log: ClassVar[bool] = False
     integer: ClassVar[bool] = False
 
@@ -81,13 +83,14 @@ class Choice:
 class Range:
     """Numbers from low to high, both included.
 
-    `log` spreads the samples evenly over the logarithm. `integer` allows integers only.
+    `log` spreads the samples evenly over the logarithm. `integer` allows integers only. `prior` is the user's guess.
     """
 
     low: float
     high: float
     log: bool = False
     integer: bool = False
+    prior: float | None = None
 
     def value_of(self, label: Label) -> float:
         """Return the number, an int if `integer`, else a float.
@@ -102,6 +105,19 @@ class Range:
         return int(number)
 
     normalize = value_of
+
+    def place_of(self, number: float) -> float:
+        """Return the place of a number, from 0 to 1."""
+        low, high, scaled = map(math.log, (self.low, self.high, number)) if self.log else (self.low, self.high, number)
+        return (scaled - low) / (high - low)
+
+    def number_at(self, place: float) -> float:
+        """Return the number at a place from 0 to 1.
+
+        It is rounded if `integer`.
+        """
+        number = self.low * (self.high / self.low) ** place if self.log else self.low + (self.high - self.low) * place
+        return self.value_of(round(number) if self.integer else number)
 
     @property
     def probe_labels(self) -> tuple[Label, ...]:

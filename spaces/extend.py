@@ -54,7 +54,7 @@ def _differences(old: Node, new: Node, path: str = "") -> Iterator[str]:
 
 def _choice_differences(old: Choice, new: Choice, path: str) -> Iterator[str]:
     kept = [label for label in old.labels if new.has_label(label)]
-    if len(kept) < len(old.labels):
+    if len(kept) < len(old.labels) or old.prior != new.prior:
         yield path
     for label in kept:
         yield from _differences(old.value_of(label), new.value_of(label), path)

@@ -9,8 +9,10 @@ from difflib import get_close_matches
 from spaces.document import Tree, YamlValue, find_line
 from spaces.domain import DOMAIN_KINDS, LOG_KEY, Domain, Node, parse_choice, parse_range
 from spaces.errors import LocatedProblem, did_you_mean
+from spaces.prior import PRIOR_KEY, with_prior
 from spaces.template import BROKEN_DOMAIN, join_path
 
+BESIDE_KINDS = (LOG_KEY, PRIOR_KEY)
 NAMED_PARTS = re.compile(r"data|method|student\.model|(teacher\.)+(model|method)")  # paths in a recipe
 
 
@@ -40,23 +42,31 @@ class TemplateParser:
         if kinds:
             return self._parse_domain(node, kinds[0], path, source)
         if kind := _misspelled_kind(node):
-            key = next(key for key in node if key != LOG_KEY)
+            key = next(key for key in node if key not in BESIDE_KINDS)
             return self._add_problem(f"unknown key {key}; did you mean {kind}?", path, join_path(source, key))
         return {key: self.parse(item, join_path(path, key), join_path(source, key)) for key, item in node.items()}
 
     def _parse_domain(self, node: Tree, kind: str, path: str, source: str) -> Domain:
-        allowed = (kind, LOG_KEY) if kind in ("uniform", "int") else (kind,)
-        if extra := [key for key in node if key not in allowed]:
+        if extra := [key for key in node if key not in (kind, *_keys_beside(kind))]:
             return self._add_problem(_extra_keys_message(kind, extra), path, source)
         try:
-            if kind != "choice":
-                return parse_range(kind, node[kind], node.get(LOG_KEY, False))
-            options = self._parse_options(node[kind], path, join_path(source, kind))
-            if BROKEN_DOMAIN in options:
-                return BROKEN_DOMAIN
-            return parse_choice(node[kind], options, path.rpartition(".")[2])
+            domain = self._parse_values(node, kind, path, source)
         except ValueError as error:
             return self._add_problem(str(error), path, source)
+        if PRIOR_KEY not in node or domain is BROKEN_DOMAIN:
+            return domain
+        try:
+            return with_prior(domain, node[PRIOR_KEY])
+        except ValueError as error:
+            return self._add_problem(str(error), path, join_path(source, PRIOR_KEY))
+
+    def _parse_values(self, node: Tree, kind: str, path: str, source: str) -> Domain:
+        if kind != "choice":
+            return parse_range(kind, node[kind], node.get(LOG_KEY, False))
+        options = self._parse_options(node[kind], path, join_path(source, kind))
+        if BROKEN_DOMAIN in options:
+            return BROKEN_DOMAIN
+        return parse_choice(node[kind], options, path.rpartition(".")[2])
 
     def _parse_options(self, raw_options: YamlValue, path: str, source: str) -> tuple[Node, ...]:
         options = raw_options if isinstance(raw_options, list) else []
@@ -75,13 +85,15 @@ class TemplateParser:
         return BROKEN_DOMAIN
 
 
+def _keys_beside(kind: str) -> tuple[str, ...]:
+    return BESIDE_KINDS if kind in ("uniform", "int") else (PRIOR_KEY,)
+
+
 def _extra_keys_message(kind: str, extra: list[str]) -> str:
     if extra == [LOG_KEY]:
         advice = "takes no log; it is logarithmic already" if kind == "loguniform" else "takes no log; only ranges do"
         return f"{kind} {advice}"
-    if kind in ("uniform", "int"):
-        return f"unknown key {extra[0]} beside {kind}{did_you_mean(extra[0], [LOG_KEY])}"
-    return f"{kind} takes no other key; found {', '.join(extra)}"
+    return f"unknown key {extra[0]} beside {kind}{did_you_mean(extra[0], _keys_beside(kind))}"
 
 
 def _walk(node: Node) -> Iterator[Node]:
@@ -91,7 +103,7 @@ def _walk(node: Node) -> Iterator[Node]:
 
 
 def _misspelled_kind(node: Tree) -> str | None:
-    keys = [key for key in node if key != LOG_KEY]
+    keys = [key for key in node if key not in BESIDE_KINDS]
     if len(keys) != 1 or not isinstance(node[keys[0]], list):
         return None
     # "int" is left out: `hint` and `ints` may be keys of their own.

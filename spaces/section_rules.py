@@ -55,6 +55,12 @@ def _check_grid(sections: Sections, template: Node) -> Iterator[Problem]:
         yield "search.algorithm", f"a grid of {count_cells(template)} cells; expected at most {MAX_GRID_CELLS}"
 
 
+def _check_priors(sections: Sections, template: Node) -> Iterator[Problem]:
+    if sections.search.algorithm == "grid":
+        for path in dict.fromkeys(path for path, domain in find_domains(template) if domain.prior is not None):
+            yield path, "a grid tries every cell; remove prior, or write search: {trials: 30}"
+
+
 def _check_baseline(sections: Sections, template: Node) -> Iterator[Problem]:
     if sections.baseline is None:
         return
@@ -146,6 +152,7 @@ _RULES = (
     ({"search"}, _check_names),
     ({"search"}, _check_search_budget),
     ({"search"}, _check_grid),
+    ({"search"}, _check_priors),
     ({"search", "table"}, _check_table_without_stopping),
     ({"search"}, _check_front),
     ({"search", "baseline", "knobs"}, _check_baseline),

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.replay.candidates import CANDIDATE_SAMPLERS, CANDIDATE_SCHEDULERS, registered_candidates
+from benchmarks.replay.guesses import GUESSES
 from benchmarks.replay.make import SPACES, TABLES, make_table
 from benchmarks.replay.measure import BUDGETS, CONFIRM_PLANS, measure_variants
-from benchmarks.replay.report import draw_figure, markdown_report
+from benchmarks.replay.report import draw_figure, guess_report, markdown_report
 from benchmarks.replay.table import Table, read_table
 from search.algorithms import SAMPLERS, SCHEDULERS
 from spaces.errors import UserError, did_you_mean, exits_on_user_error
@@ -36,6 +37,9 @@ def arguments_parser() -> argparse.ArgumentParser:
     parser.add_argument("--confirm", nargs="+", default=list(CONFIRM_PLANS), choices=list(CONFIRM_PLANS))
     parser.add_argument("--grace-period", type=int, default=1)
     parser.add_argument("--reduction", type=int, default=3)
+    parser.add_argument(
+        "--priors", action="store_true", help="compare searches with a good and a wrong prior on all knobs, and without"
+    )
     parser.add_argument("--figure", type=Path, help="PNG with the regrets without confirm")
     return parser
 
@@ -65,8 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ]
         with registered_candidates():
             first = args.first_repetition
-            outcomes = list(measure_variants(table, searches, args.confirm, args.repetitions, budgets, first))
-        print(markdown_report(table, outcomes, budgets, first), flush=True)
+            guesses = GUESSES if args.priors else GUESSES[:1]
+            outcomes = list(measure_variants(table, searches, args.confirm, args.repetitions, budgets, first, guesses))
+        print((guess_report if args.priors else markdown_report)(table, outcomes, budgets, first), flush=True)
         results.append((table, outcomes))
     if args.figure:
         draw_figure(args.figure, results, budgets)

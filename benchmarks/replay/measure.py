@@ -7,12 +7,14 @@ is the reported accuracy of the choice minus that on the scoring seeds. All epoc
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.replay.guesses import with_guess
 from benchmarks.replay.simulate import METRIC, SeedSplit, Trained, explore, reference_score, split_seeds
 from benchmarks.replay.table import Table
 from results.students import History
@@ -37,6 +39,7 @@ class Variant(NamedTuple):
     algorithm: str
     scheduler: str
     confirm: str  # name in CONFIRM_PLANS
+    guess: str = "none"  # name in GUESSES
 
 
 class Outcome(NamedTuple):
@@ -63,17 +66,20 @@ def measure_variants(
     repetitions: int,
     budgets: Sequence[int] = BUDGETS,
     first: int = 0,
+    guesses: Sequence[str] = ("none",),
 ) -> Iterator[Outcome]:
-    """Yield the outcome of each search with each confirm plan.
+    """Yield the outcome of each search with each guess and confirm plan.
 
-    Repetitions are counted from `first`. Each number stands for a division of the seeds and a seed of the search.
+    Repetitions are counted from `first`. Each number stands for a division of the seeds, an inaccuracy of the guess and
+    a seed of the search.
     """
-    for search in searches:
+    for search, guess in itertools.product(searches, guesses):
         points = np.full((len(confirms), 3, len(budgets), repetitions), np.nan)
         for repetition in range(repetitions):
             split = split_seeds(table, np.random.default_rng(first + repetition))
             seeded = search.model_copy(update={"seed": first + repetition})
-            trained = explore(table, seeded, split.explore, max(budgets) * table.val.shape[2])
+            guessed = with_guess(table, guess, np.random.default_rng([first + repetition, 1]))
+            trained = explore(guessed, seeded, split.explore, max(budgets) * table.val.shape[2])
             reference = reference_score(table, [split.explore, *split.confirm], split.score)
             for i, name in enumerate(confirms):
                 for j, budget in enumerate(budgets):
@@ -81,7 +87,7 @@ def measure_variants(
                     if choice is not None:
                         points[i, :, j, repetition] = _points(table, choice, split.score, reference)
         for name, outcome in zip(confirms, 100 * points, strict=True):
-            yield Outcome(Variant(search.algorithm, search.scheduler, name), *outcome)
+            yield Outcome(Variant(search.algorithm, search.scheduler, name, guess), *outcome)
 
 
 def _points(table: Table, choice: _Choice, scoring: list[int], reference: float) -> tuple[float, float, float]:

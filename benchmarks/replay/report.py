@@ -34,7 +34,31 @@ def markdown_report(table: Table, outcomes: Sequence[Outcome], budgets: Sequence
     ]
     for outcome in ordered:
         columns = [*outcome.regrets, outcome.val_optimism[at], outcome.test_optimism[at]]
-        lines.append(_row([*outcome.variant, *(_cell(*mean_and_error(column)) for column in columns)]))
+        lines.append(_row([*outcome.variant[:3], *(_cell(*mean_and_error(column)) for column in columns)]))
+    return "\n".join(lines) + "\n"
+
+
+def guess_report(table: Table, outcomes: Sequence[Outcome], budgets: Sequence[int], first: int) -> str:
+    """Return the regret of searches with guesses, and its difference from the same search without."""
+    repetitions = outcomes[0].regrets.shape[1]
+    lines = [
+        f"**{table.name}**: regret in points of test accuracy by trainings spent, ± standard error, n = {repetitions} "
+        f"repetitions ({first} to {first + repetitions - 1}), measured {datetime.now(UTC):%Y-%m-%d}. In parentheses "
+        "the difference from the same search without a prior in the same repetition.",
+        "",
+        _row(["algorithm", "scheduler", "confirm", "prior", *map(str, budgets)]),
+        _row(["---"] * (4 + len(budgets))),
+    ]
+    without = {outcome.variant[:3]: outcome.regrets for outcome in outcomes if outcome.variant.guess == "none"}
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.variant[:3]):
+        differences = outcome.regrets - without[outcome.variant[:3]]
+        cells = [_cell(*mean_and_error(row)) for row in outcome.regrets]
+        if outcome.variant.guess != "none":
+            cells = [
+                f"{cell} ({mean:+.2f} ± {error:.2f})"
+                for cell, (mean, error) in zip(cells, map(mean_and_error, differences), strict=True)
+            ]
+        lines.append(_row([*outcome.variant, *cells]))
     return "\n".join(lines) + "\n"
 
 

@@ -131,11 +131,7 @@ def _train(curve: np.ndarray, past: History, trial: Any, scheduler: PerStudentSc
 
 
 class NearestConfiguration:
-    """Nearest unused configuration of a table to proposed values.
-
-    Numbers are compared on the scale of their domains, from 0 to 1. Different options are at distance 1, and so is a
-    knob that one of the two lacks.
-    """
+    """Nearest unused configuration of a table to proposed values."""
 
     def __init__(self, table: Table):
         self.table = table
@@ -145,10 +141,7 @@ class NearestConfiguration:
         """Return the index of the nearest one and mark it as used."""
         if not self.free.any():
             return None
-        place, places = self.table.place(values), self.table.places
-        apart = np.where(np.isnan(places - place), 1.0, (places - place) ** 2)
-        distances = np.where(np.isnan(places) & np.isnan(place), 0.0, apart).sum(1)
-        index = int(np.where(self.free, distances, np.inf).argmin())
+        index = int(np.where(self.free, self.table.distances(values), np.inf).argmin())
         self.free[index] = False
         return index
 

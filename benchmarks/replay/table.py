@@ -71,14 +71,21 @@ class Table:
             if isinstance(domain, Choice):
                 place[self._coordinates[f"{path}={label_text(label)}"]] = 1.0
             else:
-                low, high, number = domain.low, domain.high, domain.value_of(label)
-                if domain.log:
-                    low, high, number = np.log([low, high, number])
-                place[self._coordinates[path]] = (number - low) / (high - low)
+                place[self._coordinates[path]] = domain.place_of(domain.value_of(label))
             return label
 
         self.sample_values(collect)
         return place
+
+    def distances(self, values: Values) -> np.ndarray:
+        """Return the squared distances of all configurations from some values.
+
+        Numbers are compared on the scale of their domains, from 0 to 1. Different options are at distance 1, and so is
+        a knob that one of the two lacks.
+        """
+        place, places = self.place(values), self.places
+        apart = np.where(np.isnan(places - place), 1.0, (places - place) ** 2)
+        return np.where(np.isnan(places) & np.isnan(place), 0.0, apart).sum(1)
 
     @cached_property
     def _coordinates(self) -> dict[str, int]:

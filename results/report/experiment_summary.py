@@ -135,8 +135,9 @@ def _searched_knobs(experiment: Experiment) -> list[SearchedKnob]:
 
 def describe_domain(domain: Domain) -> str:
     """Return the values of a domain in words."""
+    guess = "" if domain.prior is None else f", prior {wording.format_label(domain.prior)}"
     if isinstance(domain, Choice):
-        return f"one of {', '.join(wording.format_label(label) for label in domain.labels)}"
+        return f"one of {', '.join(wording.format_label(label) for label in domain.labels)}{guess}"
     kind = "an integer from " if domain.integer else ""
     scale = ", log-uniform" if domain.log else ""
-    return f"{kind}{wording.format_label(domain.low)} to {wording.format_label(domain.high)}{scale}"
+    return f"{kind}{wording.format_label(domain.low)} to {wording.format_label(domain.high)}{scale}{guess}"

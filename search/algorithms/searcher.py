@@ -22,6 +22,7 @@ from results.students import History
 from results.trackers.optuna_journal import DIRECTIONS
 from search.algorithms import SAMPLERS
 from search.algorithms.modes import METRIC_MODES
+from search.algorithms.priors import PriorProposals
 from search.algorithms.study_parameters import SearchedSpace, StudyParameters
 from search.students.spec import Pack, StudentSpec, student_status
 from spaces.sections import NON_ADAPTIVE
@@ -84,6 +85,7 @@ class StudentSearcher(Searcher):
         self.start = [*(self.search.start or [])][earlier:]
         for past in self.transferred:
             self._add_to_study(past)
+        self.priors = PriorProposals(self.search, self.parameters, self.study, seed)
 
     def _repeat_proposals(self, expected: dict[str, History]) -> bool:
         """Repeat the proposals of an earlier run, and remove them from `expected`.
@@ -174,9 +176,10 @@ class StudentSearcher(Searcher):
         return None
 
     def _sample_new(self) -> tuple[Trial, StudentSpec | None]:
-        """Sample a student, the start points first."""
-        if self.start:
-            self.study.enqueue_trial(self.parameters.fixed(self.start.pop(0)))
+        """Sample a student, the start points first, then some from the priors."""
+        fixed = self.parameters.fixed(self.start.pop(0)) if self.start else self.priors.draw()
+        if fixed:
+            self.study.enqueue_trial(fixed)
         return self._sample_student()
 
     def _sample_student(self) -> tuple[Trial, StudentSpec | None]:

@@ -45,9 +45,9 @@ class StudyParameters:
 
     def __init__(self, space: SearchedSpace):
         self._space = space
-        self._names: dict[tuple[str, str], str] = {}  # by dotted path and distribution
+        self._names: dict[tuple[str, str, object], str] = {}  # by dotted path, distribution and prior
         for path, domain in space.domains:
-            key = path, distribution_to_json(_domain_distribution(domain))
+            key = _name_key(path, domain)
             count = len({taken for taken in self._names if taken[0] == path} - {key})
             self._names.setdefault(key, f"{path} ({count + 1})" if count else path)
 
@@ -55,6 +55,11 @@ class StudyParameters:
     def distributions(self) -> dict[str, BaseDistribution]:
         """Distributions of all knobs by their names in the study."""
         return {self._name(path, domain): _domain_distribution(domain) for path, domain in self._space.domains}
+
+    @property
+    def guessed_domains(self) -> dict[str, Domain]:
+        """Domains with a prior by their names in the study."""
+        return {self._name(path, domain): domain for path, domain in self._space.domains if domain.prior is not None}
 
     def sample(self, trial: Trial) -> Values:
         """Return the values proposed by a trial, by dotted path."""
@@ -90,7 +95,11 @@ class StudyParameters:
         return parameters
 
     def _name(self, path: str, domain: Domain) -> str:
-        return self._names[path, distribution_to_json(_domain_distribution(domain))]
+        return self._names[_name_key(path, domain)]
+
+
+def _name_key(path: str, domain: Domain) -> tuple[str, str, object]:
+    return path, distribution_to_json(_domain_distribution(domain)), domain.prior
 
 
 def _domain_distribution(domain: Domain) -> BaseDistribution:

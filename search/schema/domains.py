@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from spaces.domain import DOMAIN_FORMS, LOG_DESCRIPTION, LOG_KEY
+from spaces.prior import PRIOR_DESCRIPTION, PRIOR_KEY
 
 Schema = dict[str, Any]
+LABEL_TYPES = ["null", "boolean", "number", "string", "array"]  # an option with a name is written by its label
 
 
 def any_of(alternatives: Iterable[Schema], **notes: Any) -> Schema:
@@ -43,10 +45,12 @@ def _domain_schema(kind: str, options: list[Schema]) -> Schema:
     length = {"minItems": 1, "uniqueItems": True} if kind == "choice" else {"minItems": 2, "maxItems": 2}
     values = {"description": DOMAIN_FORMS[kind][0], "type": "array", "items": any_of(options), **length}
     log = {LOG_KEY: {"type": "boolean", "description": LOG_DESCRIPTION}} if kind in ("uniform", "int") else {}
+    guess = LABEL_TYPES if kind == "choice" else "number"
+    prior = {PRIOR_KEY: {"type": guess, "description": PRIOR_DESCRIPTION}}
     return {
         "title": kind,
         "type": "object",
-        "properties": {kind: values, **log},
+        "properties": {kind: values, **log, **prior},
         "required": [kind],
         "additionalProperties": False,
     }

@@ -46,7 +46,7 @@ def compared(tmp_path, synthetic):
     return build
 
 
-def test_better_worse_and_unclear_methods_are_told_apart(compared):
+def test_better_worse_and_unclear_methods_are_distinguished(compared):
     experiment = compared()
     expected = (
         "Beside plain distillation (hidden [8], method hinton, alpha 0.9), of 3 others: 1 better (dist), 1 worse "

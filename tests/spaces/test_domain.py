@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from spaces.domain import Choice, Range, parse_choice, parse_range
 from spaces.label import label_text
+from spaces.prior import with_prior
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,24 @@ def test_parse_range() -> None:
     assert parse_range("loguniform", [1, 2]) == parse_range("uniform", [1, 2], True) == Range(1.0, 2.0, log=True)
     assert parse_range("int", [1, 64], True) == Range(1, 64, log=True, integer=True)
     assert parse_range("int", [1, 64]) != parse_range("int", [1, 64], True)
+
+
+def test_priors_are_written_like_values() -> None:
+    options = [[16], {"name": "mlp"}, None, 4]
+    domain = parse_choice(options, tuple(options), "")
+    assert [with_prior(domain, guess).prior for guess in ([16], "mlp", None, 4.0)] == ["[16]", "mlp", "", "4"]
+    assert with_prior(Range(1, 64, log=True, integer=True), 8.0).prior == 8
+    for guess in (["a"], {}, "4", None, True, 65):
+        with pytest.raises(ValueError, match=r"prior: found .*, expected a number"):
+            with_prior(Range(1, 64, integer=True), guess)
+
+
+@given(st.booleans(), st.booleans(), st.floats(0, 1))
+def test_places_on_a_range(log: bool, integer: bool, place: float) -> None:
+    domain = Range(1, 64, log=log, integer=integer)
+    number = domain.number_at(place)
+    assert domain.value_of(number) == number
+    assert domain.place_of(number) == pytest.approx(place, abs=0.1 if integer else 1e-9)
 
 
 def test_range_values() -> None:

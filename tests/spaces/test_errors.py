@@ -62,7 +62,24 @@ ONE = [
     ("train: {lr: {loguniform: [0, 1]}}", "1: train.lr: a log range from 0; expected both ends above 0"),
     ("train: {lr: {uniform: [0, .inf]}}", "1: train.lr.uniform.1: found .inf, a number that is not finite"),
     ("train: {lr: {unifrm: [0, 1]}}", "1: train.lr: unknown key unifrm; did you mean uniform?"),
-    ("train: {lr: {choice: [0.1], default: 0.1}}", "1: train.lr: choice takes no other key; found default"),
+    ("train: {lr: {choice: [0.1], default: 0.1}}", "1: train.lr: unknown key default beside choice; known: prior"),
+    (
+        "train: {lr: {uniform: [0.1, 1], prior: 2}}\nsearch: {trials: 2}",
+        "1: train.lr: prior: found 2, expected a number from 0.1 to 1",
+    ),
+    (
+        "train:\n  lr:\n    loguniform: [0.1, 1]\n    prior: high\nsearch: {trials: 2}",
+        '4: train.lr: prior: found the text "high", expected a number',
+    ),
+    (
+        "method: {choice: [{name: none}, hinton], prior: {name: none}}\nsearch: {trials: 2}",
+        '1: method: prior: found a mapping, expected one of the text "none", the text "hinton"',
+    ),
+    ("train: {lr: {choice: [0.1, 1], prior: 1}}", "1: train.lr: a grid tries every cell; remove prior, or write"),
+    (
+        "train: {lr: {loguniform: [1, 2], piror: 1}}",
+        "1: train.lr: unknown key piror beside loguniform; did you mean prior?",
+    ),
     ("train: {lr: {choice: [0.1], log: true}}", "1: train.lr: choice takes no log; only ranges do"),
     ("train: {lr: {loguniform: [1, 2], log: true}}", "1: train.lr: loguniform takes no log; it is logarithmic already"),
     ("train: {lr: {uniform: [0, 1], log: true}}", "1: train.lr: a log range from 0; expected both ends above 0"),

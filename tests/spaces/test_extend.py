@@ -58,6 +58,8 @@ TUNED = TPE.replace("confirm:", "baseline: {trials: 4}\nconfirm:")
         (TPE, "top: 2, seeds: [5]", "top: 2, seeds: [5], train_on: all", ["confirm.train_on"]),
         (TPE, "confirm: {top: 2, seeds: [5]}\n", "", ["confirm"]),
         (TPE, "[0.1, 1]", "[0.1, 2]", ["train.lr"]),
+        (TPE, "[0.1, 1]", "[0.1, 1], prior: 0.5", ["train.lr"]),
+        (TPE.replace("{uniform: [0.1, 1]}", "{choice: [2, 1], prior: 1}"), "prior: 1", "prior: 2", ["train.lr"]),
         (TPE, "confirm:", "baseline: {trials: 4}\nconfirm:", []),
         (TUNED, "trials: 4", "trials: 5", []),
         (TUNED, "trials: 4", "trials: 3", ["baseline.trials"]),

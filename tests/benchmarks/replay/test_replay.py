@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.replay import __main__ as command
+from benchmarks.replay.guesses import with_guess
 from benchmarks.replay.make import make_table
 from benchmarks.replay.measure import BUDGETS, mean_and_error, measure_variants
 from benchmarks.replay.simulate import NearestConfiguration, explore, split_seeds
@@ -29,7 +30,7 @@ def test_a_table_without_noise_is_searched_to_its_best(write_table_file):
     searches = [Search(algorithm="random", scheduler=name, trials=60) for name in ("none", "asha")]
     outcomes = list(measure_variants(table, searches, ["none", "2 × 2"], 4))
     variants = [(search.scheduler, confirm) for search in searches for confirm in ("none", "2 × 2")]
-    assert [outcome.variant[1:] for outcome in outcomes] == variants
+    assert [outcome.variant[1:3] for outcome in outcomes] == variants
     for outcome in outcomes:
         assert np.nanmin(outcome.regrets) >= -1e-6
         assert np.allclose(outcome.val_optimism[np.isfinite(outcome.val_optimism)], 0, atol=1e-6)
@@ -65,6 +66,25 @@ def test_a_proposal_trains_the_nearest_unused_configuration(write_table_file):
     assert nearest.take(values) == 7
     second = nearest.take(values)
     assert second != 7 and table.configurations[second]["optimizer"] == values["optimizer"]
+
+
+def test_a_good_prior_is_near_the_best_and_a_wrong_one_far_from_it(write_table_file):
+    table = read_table(write_table_file())
+    best = min(table.configurations, key=lambda values: abs(np.log10(values["train.lr"]) + 2))
+    for number in range(5):
+        (_, good), (_, option) = with_guess(table, "good", np.random.default_rng(number)).domains
+        (_, wrong), (_, other) = with_guess(table, "wrong", np.random.default_rng(number)).domains
+        assert abs(np.log10(good.prior) + 2) < abs(np.log10(wrong.prior) + 2)
+        assert option.prior == best["optimizer"] and other.prior not in (option.prior, None)
+    assert with_guess(table, "none", np.random.default_rng(0)) is table
+
+
+def test_priors_are_compared_with_the_same_search_without(write_table_file, capsys):
+    path = str(write_table_file(noise=0.02))
+    assert command.main([path, "--repetitions", "3", "--confirm", "none", "--trainings", "6", "--priors"]) == 0
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| tpe")]
+    assert [row[3] for row in rows] == ["none", "good", "wrong"]
+    assert ["(" in row[-1] for row in rows] == [False, True, True]
 
 
 @pytest.mark.parametrize(

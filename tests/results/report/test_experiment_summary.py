@@ -79,7 +79,8 @@ def test_the_plan_names_search_stopping_and_confirmation(mixed):
         (domain.Range(0, 1.5), "0 to 1.5"),
         (domain.Range(1e-4, 0.01, log=True), "0.0001 to 0.01, log-uniform"),
         (domain.Range(1, 9, integer=True), "an integer from 1 to 9"),
-        (domain.Range(1, 9, log=True, integer=True), "an integer from 1 to 9, log-uniform"),
+        (domain.Range(1, 9, log=True, integer=True, prior=4), "an integer from 1 to 9, log-uniform, prior 4"),
+        (domain.Choice((1, 2), ("a", 0.5), prior="0.5"), "one of a, 0.5, prior 0.5"),
     ],
 )
 def test_domains_in_words(data, words):

@@ -27,7 +27,11 @@ from spaces.space import Space
 EPOCHS = 3
 PARTS = {
     "student": {"model": {"name": "mlp", "hidden": {"choice": [[4], [8], [16], [32]]}}},
-    "method": {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": {"loguniform": [1, 16]}},
+    "method": {
+        "name": "hinton",
+        "alpha": {"uniform": [0.1, 1], "prior": 0.8},
+        "temperature": {"loguniform": [1, 16]},
+    },
 }
 ONE = {"scheduler": "asha", "grace_period": 1, "reduction": 2}
 FRONT = {"metrics": ["val_accuracy", "parameters"]}
