@@ -123,6 +123,13 @@ readme-%: install
 	$(BIN)/python -m results compare --every runs/$* | $(INSERT) $* $(EXPERIMENT_PAGES)
 	$(BIN)/python -m results.compare.overview --keep runs/$* | $(INSERT) experiments docs/experiments/index.md
 
+# Comparisons of methods show gains over the student alone and over plain distillation, and their verdict.
+METHODS = mnist_methods cifar10_methods
+$(METHODS:%=readme-%): readme-%: install
+	($(BIN)/python -m results compare --gains runs/$*; echo; grep -E '^(> |- (Chosen|Beside|Warning))' runs/$*/leaderboard.md) | \
+	 $(INSERT) $* $(EXPERIMENT_PAGES)
+	$(BIN)/python -m results.compare.overview --keep runs/$* | $(INSERT) experiments docs/experiments/index.md
+
 # Error rates of the verdict in simulated experiments, on the page that explains the numbers.
 .PHONY: statistics
 statistics: install

@@ -61,8 +61,14 @@ def add_compare(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("compare", help=text, description=text)
     parser.add_argument("runs", metavar="RUN", nargs="+", help="experiment folders, or their URIs")
     layout = parser.add_mutually_exclusive_group()
-    layout.add_argument("--best", action="store_true", help="side by side: best configuration, baseline and cost")
-    layout.add_argument("--every", action="store_true", help="side by side: all configurations of each")
+    layouts = {
+        "best": "best configuration, baseline and cost",
+        "every": "all configurations of each",
+        "gains": "ranked configurations and their gains",
+    }
+    for name, content in layouts.items():
+        flag = {"action": "store_const", "const": name, "dest": "layout"}
+        layout.add_argument(f"--{name}", **flag, help=f"side by side: {content}")  # type: ignore[arg-type]
     parser.add_argument("--csv", metavar="FILE", help="write all configurations as numbers")
 
 
@@ -133,11 +139,11 @@ def _run_rebuild(run: str) -> None:
         print(f"{run} cannot be written, so its files are left as they are.")
 
 
-def _run_compare(runs: list[str], *, best: bool, every: bool, csv: str | None) -> None:
+def _run_compare(runs: list[str], *, layout: str | None, csv: str | None) -> None:
     runs = [_local_folder(run) for run in runs]
     from results.compare import compare
 
-    print(compare(runs, best=best, every=every, csv=csv))
+    print(compare(runs, layout, csv))
 
 
 def _run_export(folder: str, *, top: int, front: bool, push: str | None, plugins: list[str], **options: Any) -> None:

@@ -9,6 +9,7 @@ import pandas
 from results import number_columns, wording
 from results.compare.joint_leaderboard import configuration_cells, experiment_names, extra_columns, leaderboard_lines
 from results.compare.protocol_differences import protocol_differences
+from results.compared_leaderboard import compared_leaderboard
 from results.experiment import Experiment
 
 BEST_HEADS = (
@@ -21,6 +22,7 @@ BEST_HEADS = (
     "student-epochs",
     "time",
 )
+GAIN_NUMBERS = ("val_accuracy", "test_accuracy", "n", "train_seconds")
 CONFIGURATION_HEADS = ("experiment", "stage", "configuration", "validation %", "test %", "n", "epochs", "parameters")
 
 
@@ -78,6 +80,33 @@ def configuration_lines(runs: Sequence[Experiment]) -> list[list[str]]:
         for _, line in leaderboard_lines(runs).iterrows()
     ]
     return [[*CONFIGURATION_HEADS, *map(number_columns.number_head, extra), *heads[len(CONFIGURATION_HEADS) :]], *lines]
+
+
+def gain_lines(runs: Sequence[Experiment]) -> list[list[str]]:
+    """Return one line per ranked configuration and baseline, with gains.
+
+    The heads come first.
+    """
+    tables = [compared_leaderboard(run) for run in runs]
+    gains = [name for name in number_columns.GAIN_HEADS if any(table[name].notna().any() for table in tables)]
+    numbers = [*GAIN_NUMBERS[:2], *gains, *GAIN_NUMBERS[2:]]
+    lines = [
+        [name, *_gain_cells(line, run.space.knobs, numbers)]
+        for name, run, table in zip(experiment_names(runs), runs, tables, strict=True)
+        for _, line in table[table["rank"].notna() | (table["stage"] == "baseline")].iterrows()
+    ]
+    heads = ["experiment", "rank", "configuration", *map(number_columns.number_head, numbers)]
+    is_shown = [len(runs) > 1, *[True] * (len(heads) - 1)]
+    return [[cell for cell, shown in zip(line, is_shown, strict=True) if shown] for line in [heads, *lines]]
+
+
+def _gain_cells(line: pandas.Series, knobs: list[str], numbers: Sequence[str]) -> list[str]:
+    is_ranked = not pandas.isna(line["rank"])
+    return [
+        str(line["rank"]) if is_ranked else "–",
+        wording.format_configuration(dict(line), knobs) if is_ranked else line["stage"],
+        *(number_columns.number_text(line, number) for number in numbers),
+    ]
 
 
 def _with_differences(runs: Sequence[Experiment], heads: Sequence[str]) -> tuple[list[str], list[list[str]]]:

@@ -66,5 +66,5 @@ def test_unranked_experiments_are_refused(empty, grid):
     unranked = empty()
     with pytest.raises(UserError, match=r"no configuration is ranked yet; use --best or --every"):
         compare([grid("first"), unranked.folder])
-    assert compare([grid("second"), unranked.folder], best=True)
+    assert compare([grid("second"), unranked.folder], layout="best")
     assert records.trial_names(unranked.folder) == []
