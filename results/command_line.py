@@ -68,7 +68,7 @@ def add_compare(commands: argparse._SubParsersAction) -> None:
     }
     for name, content in layouts.items():
         flag = {"action": "store_const", "const": name, "dest": "layout"}
-        layout.add_argument(f"--{name}", **flag, help=f"side by side: {content}")  # type: ignore[arg-type]
+        layout.add_argument(f"--{name}", **flag, help=f"side by side: {content}")
     parser.add_argument("--csv", metavar="FILE", help="write all configurations as numbers")
 
 

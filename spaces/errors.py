@@ -11,6 +11,7 @@ from functools import wraps
 from typing import NamedTuple, ParamSpec
 
 MAX_PROBLEMS = 50  # shown of one file
+CLOSED_EXIT_CODE = 128 + 13  # as if ended by SIGPIPE
 SET_LINE = 0  # of a value set on the command line (--set), which is in no line of the file
 LONG_WORD = re.compile(r"(\S{300})\S+")  # longer than the name of a file can be
 
@@ -40,15 +41,22 @@ P = ParamSpec("P")
 def exits_on_user_error(main: Callable[P, int]) -> Callable[P, int]:
     """Decorate a command line to print a UserError and return 2.
 
-    The error of a path, such as one in a read-only folder, is printed as one line, too.
+    The error of a path, such as one in a read-only folder, is printed as one line, too. So is that of a reader that has
+    ended, such as `head`.
     """
 
     @wraps(main)
     def run(*arguments: P.args, **options: P.kwargs) -> int:
         try:
-            return main(*arguments, **options)
+            code = main(*arguments, **options)
+            sys.stdout.flush()
+            return code
         except UserError as error:
             print(error, file=sys.stderr)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the exit
+            print("The output was closed before its end.", file=sys.stderr)
+            return CLOSED_EXIT_CODE
         except OSError as error:
             if error.filename is None:  # of no path that the user can correct
                 raise

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from spaces.errors import LocatedProblem, UserError, did_you_mean, file_error
+from spaces.errors import CLOSED_EXIT_CODE, LocatedProblem, UserError, did_you_mean, file_error
 from spaces.recipe import Recipe
 
 Errors = Callable[..., list[str]]
@@ -290,3 +293,13 @@ def test_long_words_are_shortened(word: str, shown: str) -> None:
     )
     assert str(error).startswith(f"f.yaml:1: student.name: {shown} is no model\nf.yaml:2: method.xxxxx")
     assert len(str(error)) < 1000
+
+
+def test_an_output_that_nobody_reads_ends_the_command_in_one_line() -> None:
+    """`python -m spaces list | head` printed a traceback."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "spaces", "list"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (CLOSED_EXIT_CODE, "The output was closed before its end.\n")
