@@ -7,7 +7,19 @@ import sys
 
 from rich.console import Console
 
+from spaces.errors import CLOSED_EXIT_CODE, report_closed_output
+
 PIPE_WIDTH = 160
+
+
+class OutputConsole(Console):
+    """Console on stdout that says so if its reader has ended."""
+
+    def on_broken_pipe(self) -> None:
+        """End the command; rich itself would exit with 1, which is Ray's code for a dead raylet."""
+        self.quiet = True
+        report_closed_output()
+        raise SystemExit(CLOSED_EXIT_CODE)
 
 
 def results_console() -> Console:
@@ -15,7 +27,7 @@ def results_console() -> Console:
 
     In a pipe it is $COLUMNS wide, or 160.
     """
-    return Console(width=None if sys.stdout.isatty() else chosen_width() or PIPE_WIDTH)
+    return OutputConsole(width=None if sys.stdout.isatty() else chosen_width() or PIPE_WIDTH)
 
 
 def chosen_width() -> int | None:

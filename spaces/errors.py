@@ -54,8 +54,7 @@ def exits_on_user_error(main: Callable[P, int]) -> Callable[P, int]:
         except UserError as error:
             print(error, file=sys.stderr)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the exit
-            print("The output was closed before its end.", file=sys.stderr)
+            report_closed_output()
             return CLOSED_EXIT_CODE
         except OSError as error:
             if error.filename is None:  # of no path that the user can correct
@@ -64,6 +63,12 @@ def exits_on_user_error(main: Callable[P, int]) -> Callable[P, int]:
         return 2
 
     return run
+
+
+def report_closed_output() -> None:
+    """Print that stdout has no reader any more, and drop what is still to be written to it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print("The output was closed before its end.", file=sys.stderr)
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
