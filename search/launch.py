@@ -123,7 +123,7 @@ def upload_tables(folder: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code.
 
-    0: done, 2: user error, 3: students failed, 4: Ray died, 130: interrupted.
+    0: done, 2: user error, 3: students failed, 4: Ray died, 130: interrupted, 141: output closed.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C
     try:
