@@ -105,7 +105,8 @@ def _effect_tests(grid: Grid, effects: list[Effect], rows: str, columns: str) ->
         return []
     seeds = "seeds of student and teacher" if grid.students["teacher_seed"].nunique() > 1 else "seeds"
     without = " The baseline is left out: without a teacher the other knob does nothing." * bool(grid.is_baseline.any())
-    method = f"analysis of variance of cells × {seeds} with pooled error variance, Holm-corrected p, level 5 %"
+    variance = "pooled error variance" if effects[0].is_pooled else "a variance for each cell (Brunner et al. 1997)"
+    method = f"analysis of variance of cells × {seeds} with {variance}, Holm-corrected p, level 5 %"
     names = {"rows": rows, "columns": columns, "interaction": f"interaction of {rows} and {columns}"}
     return [
         f"Effects: {method}.{without}",
@@ -115,7 +116,8 @@ def _effect_tests(grid: Grid, effects: list[Effect], rows: str, columns: str) ->
 
 def effect_numbers(effect: Effect) -> str:
     """Return `F(2, 10) = 36.12, p < 0.001`."""
-    return f"F({effect.freedom}, {effect.residual_freedom}) = {effect.f:.2f}, {wording.format_p(effect.p)}"
+    freedoms = ", ".join(f"{round(freedom, 1):g}" for freedom in (effect.freedom, effect.residual_freedom))
+    return f"F({freedoms}) = {effect.f:.2f}, {wording.format_p(effect.p)}"
 
 
 def _tie_tests(grid: Grid) -> list[str]:

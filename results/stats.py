@@ -18,9 +18,7 @@ from scipy import special  # scipy.stats takes two seconds to import
 from results.noise import residual_variances, structured_variances
 
 LEVEL = 0.05
-SIMULATIONS = 4000  # of an analysis of variance if cells differ in variance
-MOST_PRODUCTS = 4e8  # multiplications for them: large tables get fewer
-FEWEST_SIMULATIONS = 200
+MOST_RATIO = 2.0  # of the shrunk variances of two cells, up to which an analysis of variance pools them
 Array = numpy.ndarray
 Numbers = Sequence[float] | Array
 
@@ -28,14 +26,15 @@ Numbers = Sequence[float] | Array
 class Effect(NamedTuple):
     """One line of an analysis of variance.
 
-    `p` is Holm-corrected over the lines of its table.
+    `p` is Holm-corrected over the lines of its table. Degrees of freedom are whole numbers if variances are pooled.
     """
 
     name: str
     f: float
-    freedom: int
-    residual_freedom: int
+    freedom: float
+    residual_freedom: float
     p: float
+    is_pooled: bool = True
 
     @property
     def detected(self) -> bool:
@@ -65,7 +64,7 @@ class CellModel(NamedTuple):
     """Fitted model of cells and blocks.
 
     `inverse` weighs contrasts, `cells` are indicators [students, cells]. `variances` are [cells], shrunk, with
-    `freedoms`; zero without residual degrees of freedom.
+    `freedoms`; `own_variances` are not shrunk, with `own_freedom` each. Zero without residual degrees of freedom.
     """
 
     y: Array
@@ -75,6 +74,8 @@ class CellModel(NamedTuple):
     inverse: Array
     variances: Array
     freedoms: Array
+    own_variances: Array
+    own_freedom: float
     freedom: int
 
 
@@ -94,35 +95,31 @@ def effects(values: Numbers, rows: Sequence, columns: Sequence, blocks: Sequence
     pairs = {name: (model, full if name == "interaction" else with_both) for name, model in models.items()}
     tested = [_model_effect(name, *pair, full, len(y)) for name, pair in pairs.items() if pair[1].rank > pair[0].rank]
     model = _fit_cells(y, list(dict.fromkeys(names)), cell, block)
-    if numpy.ptp(model.variances) > 0:  # else the variances of the cells differ no more than by chance
-        tested = [
-            effect._replace(p=_simulated_p(effect, [(block, *parts[effect.name]), (block, row, column)], model))
-            for effect in tested
-        ]
+    if model.variances.max() > MOST_RATIO * model.variances.min():
+        full_designs = {name: (block, cell) if name == "interaction" else (block, row, column) for name in parts}
+        names_tested = [effect.name for effect in tested]
+        tested = [_unequal_effect(name, (block, *parts[name]), full_designs[name], model) for name in names_tested]
     p_values = holm([effect.p for effect in tested])
     return [effect._replace(p=p) for effect, p in zip(tested, p_values, strict=True)]
 
 
-def _simulated_p(effect: Effect, models: list[tuple[Array, ...]], fitted: CellModel) -> float:
-    """Return the share of experiments without effects with as large an F.
+def _unequal_effect(name: str, without: tuple[Array, ...], with_it: tuple[Array, ...], fitted: CellModel) -> Effect:
+    """Return the effect tested with a variance for each cell.
 
-    `models` are those without and with the effect; the last of an interaction is that of all cells. Each experiment has
-    cell variances of its own, drawn from the uncertainty of the estimated ones: as if these were known, F would be too
-    often large.
+    The squares that it explains are divided by those that noise of these variances explains, with Box's degrees of
+    freedom (Brunner, Dette and Munk 1997). `without` and `with_it` are the designs that it is tested between.
     """
-    block, cell = models[0][0], fitted.cells
-    designs = [*models[: 1 if effect.name == "interaction" else 2], (block, cell)]
-    bases = [orthonormal_basis(*parts) for parts in designs]
-    products = sum(basis.size for basis in bases)
-    count = int(numpy.clip(MOST_PRODUCTS // products, FEWEST_SIMULATIONS, SIMULATIONS))
-    random = numpy.random.default_rng(0)
-    noise = random.standard_normal((count, len(fitted.y))) * (cell @ numpy.sqrt(fitted.variances))
-    freedoms = fitted.freedoms
-    noise *= numpy.sqrt(freedoms / random.chisquare(freedoms, (count, len(freedoms)))) @ cell.T
-    squares = [((noise @ basis) ** 2).sum(1) for basis in bases]
-    explained = (squares[1] - squares[0]) / effect.freedom
-    residual = ((noise**2).sum(1) - squares[-1]) / effect.residual_freedom
-    return float((1 + (explained >= effect.f * residual * (1 - 1e-9)).sum()) / (1 + count))
+    small, large = orthonormal_basis(*without), orthonormal_basis(*with_it)
+    projection = large @ large.T - small @ small.T
+    variances = fitted.cells @ fitted.own_variances
+    shares = (numpy.diag(projection) @ fitted.cells) * fitted.own_variances
+    expected = float(shares.sum())
+    weighted = projection * variances
+    freedom = expected**2 / float((weighted * weighted.T).sum())
+    residual_freedom = expected**2 / float((shares**2).sum()) * fitted.own_freedom
+    f = max(0.0, float(fitted.y @ projection @ fitted.y) / expected)
+    p = float(special.fdtrc(freedom, residual_freedom, f))
+    return Effect(name, f, freedom, residual_freedom, p, is_pooled=False)
 
 
 def orthonormal_basis(*parts: Array) -> Array:
@@ -177,7 +174,7 @@ def _fit_cells(y: Array, names: list, cell: Array, block: Array) -> CellModel:
     inverse, full = numpy.linalg.pinv(design), _least_squares(y, cell, block)
     freedom = len(y) - full.rank
     zeros = numpy.zeros(cell.shape[1])
-    model = CellModel(y, names, cell, design, inverse, zeros, zeros, freedom)
+    model = CellModel(y, names, cell, design, inverse, zeros, zeros, zeros, 0.0, freedom)
     if freedom <= 0 or full.squares == 0:
         return model
     leverages = numpy.einsum("ij,ji->i", design, inverse)
@@ -185,4 +182,4 @@ def _fit_cells(y: Array, names: list, cell: Array, block: Array) -> CellModel:
     shrunk, freedoms = structured_variances(variances, per_cell, names)
     if numpy.ptp(shrunk) <= 1e-6 * shrunk.max():  # equal: the pool of the whole model, with all its freedom
         shrunk, freedoms = zeros + full.squares / freedom, zeros + freedom
-    return model._replace(variances=shrunk, freedoms=freedoms)
+    return model._replace(variances=shrunk, freedoms=freedoms, own_variances=variances, own_freedom=per_cell)

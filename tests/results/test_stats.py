@@ -105,6 +105,24 @@ def test_cells_of_a_noisy_column_share_their_variance():
     assert variances[noisy].std() < drawn[noisy].std()
 
 
+def test_unequal_noise_is_no_effect():
+    """Bounds for a few hundred tables; docs/explanation/numbers.md has the rates of 1,000."""
+    assert simulation.effect_rate(4.0, tables=400) <= 0.07
+    assert simulation.effect_rate(1.0, tables=200, shift=1.5) >= 0.75
+
+
+def test_a_variance_for_each_cell_is_the_test_of_welch():
+    """Of two cells of one block: F is the square of Welch's t."""
+    random = numpy.random.default_rng(1)
+    y, cells = numpy.concatenate([random.normal(size=8), 9 * random.normal(size=6)]), [0] * 8 + [1] * 6
+    cell, block = stats.indicators(cells), numpy.ones((14, 1))
+    fitted = stats._fit_cells(y, [0, 1], cell, block)
+    effect = stats._unequal_effect("rows", (block,), (block, cell), fitted)
+    expected = scipy_stats.ttest_ind(y[:8], y[8:], equal_var=False)
+    assert effect.f == pytest.approx(expected.statistic**2)
+    assert effect.freedom == pytest.approx(1)
+
+
 @pytest.mark.parametrize(
     ("scenario", "most_gains", "fewest_covered"),
     [
@@ -124,6 +142,13 @@ def test_known_noise_bounds_the_power():
     """Of two means of five, one standard deviation apart: the normal distribution's own number."""
     bound = simulation.oracle_power(simulation.Scenario(5, effect=1.0, confirmed=1))
     assert bound == pytest.approx(scipy_stats.norm.sf(1.645 - 1 / numpy.sqrt(2 / 5)), abs=0.015)
+
+
+def test_the_most_power_is_that_of_simulated_groups():
+    random = numpy.random.default_rng(0)
+    groups = random.standard_normal((2, 4000, 5)) + numpy.array([1.0, 0.0])[:, None, None]
+    found = (scipy_stats.ttest_ind(*groups, axis=1).pvalue < 0.05).mean()
+    assert simulation.most_power(5) == pytest.approx(found, abs=0.03)
 
 
 def test_holm_by_hand():
