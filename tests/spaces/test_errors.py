@@ -295,7 +295,7 @@ def test_long_words_are_shortened(word: str, shown: str) -> None:
     assert len(str(error)) < 1000
 
 
-def test_an_output_that_nobody_reads_ends_the_command_in_one_line() -> None:
+def test_an_output_without_a_reader_ends_the_command_in_one_line() -> None:
     """`python -m spaces list | head` printed a traceback."""
     reader, writer = os.pipe()
     os.close(reader)
