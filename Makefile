@@ -161,7 +161,7 @@ bench: install
 readme-bench: install
 	$(BIN)/python -m benchmarks.table runs/bench/results.json | $(INSERT) bench benchmarks/README.md
 
-# Regret of the search algorithms on tables of trainings, written into docs/explanation/search_algorithms.md: five minutes of a processor.
+# Regret of the search algorithms on tables of trainings, written into docs/explanation/search_algorithms.md: 40 minutes of a processor.
 # The defaults were chosen on the repetitions before the 200th.
 .PHONY: replay
 TABLES = digits mnist5k families
@@ -171,6 +171,10 @@ replay: install
 	  --figure docs/explanation/search_algorithms.png && \
 	 $(BIN)/python -m benchmarks.replay $(TABLES) --algorithms random --schedulers none median hyperband --trainings 10) > runs/replay.md
 	$(INSERT) replay docs/explanation/search_algorithms.md < runs/replay.md
+	$(BIN)/python -m benchmarks.replay digits families --algorithms qmc random tpe --confirm none '1 × 1' --first-repetition 200 --trainings 10 \
+	  --priors | $(INSERT) priors docs/explanation/search_algorithms.md
+	$(BIN)/python -m benchmarks.replay digits --algorithms random tpe gp --confirm none '1 × 1' --first-repetition 200 --trainings 10 \
+	  | $(INSERT) gp docs/explanation/search_algorithms.md
 
 # Cost of the driver and the network on a cluster, written into CLUSTER.md.
 .PHONY: scales
