@@ -1,18 +1,24 @@
 """deploy/rayjob.yaml and deploy/Dockerfile: fields, token, network, volumes and versions.
 
-No Kubernetes and no Docker run here: the manifest is compared with the fields of KubeRay's API (ray.io/v1, 1.5.1 to
-1.7) that it uses.
+No Kubernetes and no Docker run here. The manifest is checked by strict schemas, which refuse unknown fields: those of
+Kubernetes for the volume, the network policy and all pods, and of KubeRay's API for the RayJob around its pods
+(rayjob_schema.yaml).
 """
 
 from __future__ import annotations
 
+import copy
+import json
 import re
 import shlex
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from search.command_line import command_parser
 
@@ -22,20 +28,31 @@ VOLUME, NETWORK, JOB = DOCUMENTS
 SPEC = JOB["spec"]
 CLUSTER = SPEC["rayClusterSpec"]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
-JOB_FIELDS = {
-    *("activeDeadlineSeconds", "backoffLimit", "rayClusterSpec", "submitterPodTemplate", "metadata", "clusterSelector"),
-    *("submitterConfig", "managedBy", "deletionStrategy", "entrypoint", "runtimeEnvYAML", "jobId", "submissionMode"),
-    *("entrypointResources", "entrypointNumCpus", "entrypointNumGpus", "ttlSecondsAfterFinished", "suspend"),
-    *("shutdownAfterJobFinishes", "preRunningDeadlineSeconds"),
-}
-CLUSTER_FIELDS = {
-    *("headGroupSpec", "workerGroupSpecs", "rayVersion", "enableInTreeAutoscaling", "autoscalerOptions", "suspend"),
-    *("headServiceAnnotations", "authOptions", "managedBy", "gcsFaultToleranceOptions", "upgradeStrategy"),
-}
-GROUP_FIELDS = {
-    *("groupName", "replicas", "minReplicas", "maxReplicas", "numOfHosts", "rayStartParams", "template", "suspend"),
-    *("scaleStrategy", "idleTimeoutSeconds", "resources", "labels"),
-}
+HERE = Path(__file__).parent
+PARTS = json.loads((HERE / "kubernetes_schema.json").read_text())["$defs"]
+RAY_JOB = yaml.safe_load((HERE / "rayjob_schema.yaml").read_text())
+# Their keys are names of the user, of Ray or of resources.
+FREE_MAPS = {"labels", "matchLabels", "rayStartParams", "requests", "limits"}
+
+
+def problems(document: dict[str, Any], kind: str) -> list[str]:
+    """Return the messages of the schema of a kind of document."""
+    schema = RAY_JOB if kind == "RayJob" else {"$ref": f"#/$defs/{kind}"}
+    return [error.message for error in Draft202012Validator({**schema, "$defs": PARTS}).iter_errors(document)]
+
+
+def misspelled(node: Any) -> Iterator[str]:
+    """Misspell one key below a node after another; yield its name, and restore it."""
+    for item in node if isinstance(node, list) else []:
+        yield from misspelled(item)
+    for key in list(node) if isinstance(node, dict) else []:
+        value = node.pop(key)
+        node[f"{key}x"] = value
+        yield key
+        del node[f"{key}x"]
+        node[key] = value
+        if key not in FREE_MAPS:
+            yield from misspelled(value)
 
 
 def pods() -> list[dict[str, Any]]:
@@ -48,10 +65,34 @@ def containers() -> list[dict[str, Any]]:
 
 def test_all_fields_are_those_of_the_api():
     assert [document["kind"] for document in DOCUMENTS] == ["PersistentVolumeClaim", "NetworkPolicy", "RayJob"]
-    assert JOB["apiVersion"] == "ray.io/v1" and SPEC.keys() <= JOB_FIELDS and CLUSTER.keys() <= CLUSTER_FIELDS
-    assert all(group.keys() <= GROUP_FIELDS for group in CLUSTER["workerGroupSpecs"])
-    assert SPEC["submissionMode"] in ("K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode")
-    assert all(isinstance(value, str) for value in CLUSTER["headGroupSpec"]["rayStartParams"].values())
+    assert [problems(document, document["kind"]) for document in DOCUMENTS] == [[], [], []]
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_a_misspelled_field_is_refused(index):
+    document, count = copy.deepcopy(DOCUMENTS[index]), 0
+    for key in misspelled(document):
+        count += 1
+        assert any(f"'{key}x' " in message for message in problems(document, DOCUMENTS[index]["kind"])), key
+    assert count > 5 and document == DOCUMENTS[index]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("spec", "backoffLimit"), "3"),
+        (("spec", "submissionMode"), "SideCar"),
+        (("spec", "rayClusterSpec", "headGroupSpec", "rayStartParams", "num-cpus"), 0),
+        (("spec", "rayClusterSpec", "headGroupSpec", "template", "spec", "containers", 0, "image"), 1),
+    ],
+)
+def test_a_value_of_another_type_is_refused(path, value):
+    document = copy.deepcopy(JOB)
+    node = document
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    assert problems(document, "RayJob")
 
 
 def test_the_operator_makes_the_token_and_reads_the_state():
