@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from trainables.baseline import canonical_recipe, teacher_weight_paths
 DONE_STATUSES = {"finished", "diverged"}  # training again would give the same
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudentSpec:
     """One recipe to train, its stage, and the values of its knobs."""
 
@@ -32,24 +33,24 @@ class StudentSpec:
     study: str = "explore"  # stage of the search that proposed it
     teacher_weights: Sequence[str] = ()  # of a baseline: knobs that are 0 in the tables
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Name of the student's folder; equal recipes have equal keys."""
         return self.recipe.key()
 
-    def __str__(self) -> str:
-        return self.key  # Ray writes configs into names
+    def __repr__(self) -> str:
+        return self.key  # Ray writes configs into names, and into messages at every report
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pack:
     """Students of one Ray trial, stacked or trained in turn."""
 
     students: tuple[StudentSpec, ...]
     stacked: bool = True
 
-    def __str__(self) -> str:
-        return self.students[0].key  # Ray writes configs into names
+    def __repr__(self) -> str:
+        return self.students[0].key
 
 
 def teacher_json(recipe: Recipe) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from ray.tune import Callback
 
 from results import paths, records
-from results.students import history
+from results.students import History, history
 from results.trackers import TrackerGroup
 from search.students.spec import Pack, StudentSpec, first_row, student_status
 from search.trials.live_lines import student_label
@@ -110,10 +110,11 @@ class StudentCallback(Callback):
         if student.key in self.ended:  # a retried pack reports its ended students again
             return
         self.display.student_epoch(student, row)
-        if row["epoch"] == student.recipe.train.epochs and student_status(history(self.folder, student.key)):
-            self._show_end(student)  # its trial may go on with other students
-        else:
-            self._update_trackers(student)
+        past = history(self.folder, student.key)
+        if row["epoch"] == student.recipe.train.epochs and student_status(past):
+            self._show_end(student, past)  # its trial may go on with other students
+        elif past is not None:
+            self.trackers.update(past)
 
     def _end_student(self, student: StudentSpec, status: str, reason: str | None = None) -> None:
         """Write the final row, unless the worker has, and show it once."""
@@ -125,22 +126,16 @@ class StudentCallback(Callback):
             records.append_row(self.folder, student.key, start)
         if not past or not past.end:
             write_driver_end(self.folder, student.key, status, reason)
-        self._show_end(student)
+            past = history(self.folder, student.key)
+        self._show_end(student, past)
 
-    def _show_end(self, student: StudentSpec) -> None:
-        past = history(self.folder, student.key)
+    def _show_end(self, student: StudentSpec, past: History | None) -> None:
         assert past is not None
         self.ended.add(student.key)
-        self._update_trackers(student)
+        self.trackers.update(past)
         value = past.epochs[-1][self.space.search.metric] if past.epochs else None
         missing = student.recipe.train.epochs - len(past.epochs)
         self.display.student_ended(student, past.end["status"], value, past.end["reason"], missing)
-
-    def _update_trackers(self, student: StudentSpec) -> None:
-        """Send a student's rows to the trackers."""
-        past = history(self.folder, student.key)
-        if past is not None:
-            self.trackers.update(past)
 
     def _print(self, line: str) -> None:
         self.display.console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from search.students.spec import (
+    Pack,
     StudentSpec,
     first_row,
     student_spec,
@@ -77,7 +78,9 @@ def test_the_key_depends_on_the_recipe_and_not_on_the_stage(space):
     tiny = space()
     assert student_spec(tiny, "explore", LISTED, 5, 0).key == student_spec(tiny, "confirm", LISTED, 5, 0).key
     assert student_spec(tiny, "explore", LISTED, 5, 0).key != student_spec(tiny, "explore", LISTED, 6, 0).key
-    assert str(student_spec(tiny, "explore", LISTED, 5, 0)) == student_spec(tiny, "explore", LISTED, 5, 0).key
+    student = student_spec(tiny, "explore", LISTED, 5, 0)
+    assert str(student) == repr(student) == student.key == str(Pack((student, student))) == repr(Pack((student,)))
+    assert student.key is student.key  # computed once: it is read at each report
 
 
 def test_the_first_row_survives_json(space, trained, folder):
