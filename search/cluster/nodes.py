@@ -185,7 +185,8 @@ class TrainingNodes:
         nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
         for node_id in self._alive.keys() - nodes.keys():
             self._checks.pop(node_id, None)
-            if self._reports.pop(node_id, None):
+            self._reports.pop(node_id, None)
+            if node_id in self._passed:
                 self._print_line(f"node {self._alive[node_id].name}: left the cluster")
         self._alive = {
             node_id: Node(node["NodeManagerAddress"], node["Resources"], node.get("Labels") or {})

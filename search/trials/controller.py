@@ -7,7 +7,7 @@ Tune offers no option for the class of its controller, so it is replaced while a
 - A worker that is starting is kept. With `reuse_actors` Tune gives its trial to the next worker that is free and kills
   the starting one; where trials are shorter than the start of a worker, a dead worker would never be replaced.
 - Tune's own state is not saved: nothing reads it.
-- A wait of more than WAIT_SECONDS is named.
+- A wait of more than WAIT_SECONDS is named, and needs no processor.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from ray.air.execution._internal import TrackedActor
@@ -28,6 +28,7 @@ from search.trials.placement import WorkerPlacement
 
 TUNE: Any = importlib.import_module("ray.tune.tune")
 WAIT_SECONDS = 10.0
+POLL_SECONDS = 0.1  # between two steps without a worker
 
 
 class StudentController(TuneController):
@@ -48,6 +49,8 @@ class StudentController(TuneController):
             self._search_alg.max_concurrent = workers
         self._name_wait()
         super().step()
+        if not self._actor_manager.num_live_actors:  # Ray has no event to wait for, and the next step comes at once
+            sleep(POLL_SECONDS)
 
     def checkpoint(self, force: bool = False, wait: bool = False) -> None:
         """Write an empty state at the end.

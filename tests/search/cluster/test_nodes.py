@@ -120,6 +120,15 @@ def test_workers_are_placed_where_most_room_is(cluster, table, lines):
     assert not placement.has_resources_ready(request) and "node large: trains no students: does not" in lines[-1]
 
 
+def test_a_node_that_leaves_during_another_check_is_named(cluster, table, lines):
+    """Its worker died first, and its check never ends."""
+    cluster.join("here", 1)
+    table.check_all()
+    table.check_again("here")
+    del cluster.cpus["here"]
+    assert table.worker_slots(ONE_CPU) == {} and lines == ["node here: left the cluster"]
+
+
 def test_a_node_that_passes_again_is_used_silently(cluster, table, lines):
     """As after the death of one worker of a living node."""
     cluster.join("here", 1)
