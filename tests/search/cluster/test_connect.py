@@ -20,6 +20,7 @@ from results import paths, records
 from search.cluster import connect
 from search.launch import main
 from spaces.errors import UserError
+from trainables.device import device_name
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -62,7 +63,10 @@ def shell(tmp_path) -> Iterator[Callable[[str], subprocess.CompletedProcess[str]
 
 @pytest.mark.slow
 def test_the_printed_commands_search_on_two_nodes(shell, write, tmp_path):
-    """Both nodes are on this machine; the space and the folder are those of the test. The cluster stays afterwards."""
+    """Both nodes are on this machine; the space and the folder are those of the test. The cluster stays afterwards.
+
+    A check then lists its nodes and what runs where.
+    """
     space = write(tmp_path / "x.yaml", seeds=[0, 1], train={"epochs": 2, "batch_size": 64})
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -76,8 +80,16 @@ def test_the_printed_commands_search_on_two_nodes(shell, write, tmp_path):
     lines = pandas.read_csv(paths.students_file(tmp_path / "run"))
     assert len(lines) == 6 and set(lines["status"]) == {"finished"}
     assert f"--address 127.0.0.1:{port}" in records.read_environment(tmp_path / "run")["command"]
-    again = shell(f"python -m search.run {space} --out {tmp_path / 'run'} --address 127.0.0.1:{port}")
-    assert again.returncode == 0, again.stdout  # the token is in the home
+    check = shell(f"python -m search.run {space} --check --out {tmp_path / 'none'} --address 127.0.0.1:{port}")
+    assert check.returncode == 0, check.stdout  # the token is in the home
+    lines = [" ".join(line.split()) for line in check.stdout.splitlines()]
+    head = next(index for index, line in enumerate(lines) if line.startswith("cluster "))
+    precision = re.fullmatch(r"cluster 2 nodes, 2 students at a time, precision auto is (\w+)", lines[head])
+    assert precision and precision[1] in ("bfloat16", "float32"), check.stdout
+    node = rf"\S+: 1 CPUs \({re.escape(device_name())}\); 1 students at a time"
+    assert all(re.fullmatch(node, line) for line in lines[head + 1 : head + 3]), check.stdout
+    assert re.fullmatch(r"teachers on \S+, with 1 CPUs", lines[head + 3]), check.stdout
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.fixture
