@@ -56,9 +56,13 @@ def _check_grid(sections: Sections, template: Node) -> Iterator[Problem]:
 
 
 def _check_priors(sections: Sections, template: Node) -> Iterator[Problem]:
-    if sections.search.algorithm == "grid":
-        for path in dict.fromkeys(path for path, domain in find_domains(template) if domain.prior is not None):
-            yield path, "a grid tries every cell; remove prior, or write search: {trials: 30}"
+    guessed = list(dict.fromkeys(path for path, domain in find_domains(template) if domain.prior is not None))
+    if guessed and sections.search.algorithm == "grid":
+        further = f" (so does {', '.join(guessed[1:])})" if guessed[1:] else ""
+        yield (
+            guessed[0],
+            f"has a prior{further}, but a grid tries every cell; remove it, or write search: {{trials: 30}}",
+        )
 
 
 def _check_baseline(sections: Sections, template: Node) -> Iterator[Problem]:

@@ -78,7 +78,10 @@ ONE = [
         "method: {choice: [{name: none}, hinton], prior: {name: none}}\nsearch: {trials: 2}",
         '1: method: prior: found a mapping, expected one of the text "none", the text "hinton"',
     ),
-    ("train: {lr: {choice: [0.1, 1], prior: 1}}", "1: train.lr: a grid tries every cell; remove prior, or write"),
+    (
+        "train: {lr: {choice: [0.1, 1], prior: 1}}",
+        "1: train.lr: has a prior, but a grid tries every cell; remove it, or",
+    ),
     (
         "train: {lr: {loguniform: [1, 2], piror: 1}}",
         "1: train.lr: unknown key piror beside loguniform; did you mean prior?",
