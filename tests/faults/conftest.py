@@ -31,6 +31,7 @@ shared, places, own_places = _search.shared, _search.places, _search.own_places
 write, digits = _search.write, _search.digits
 space, trained, folder = _search.space, _search.trained, _search.folder
 start, grid, assert_same, rows = _run.start, _run.grid, _run.assert_same, _run.rows
+Process, all_processes = _run.Process, _run.all_processes
 
 
 @pytest.fixture(scope="session")

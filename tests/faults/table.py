@@ -49,9 +49,10 @@ def main(selection: Sequence[str]) -> int:
         new = read(Path(tallies.name))
         if selection and not new:  # such as --help
             return code
-        missing = slow_tests(environment) - {line["test"] for line in old_lines + new}
-    again = {line["test"] for line in new}
-    lines = sorted([line for line in old_lines if line["test"] not in again] + new, key=lambda line: line["fault"])
+        missing = collected_tests(environment, "-m", "slow") - {line["test"] for line in old_lines + new}
+        present = collected_tests(environment)
+    kept = present - {line["test"] for line in new}
+    lines = sorted([line for line in old_lines if line["test"] in kept] + new, key=lambda line: line["fault"])
     TABLE.write_text("".join(json.dumps(line) + "\n" for line in lines))
     (HERE / "README.md").write_text(HEAD.format(about=about()) + "".join(map(row, lines)) + end(code, lines, missing))
     return code or int(bool(missing) or any(line["lost"] for line in lines))
@@ -62,9 +63,9 @@ def read(path: Path) -> list[Line]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def slow_tests(environment: dict[str, str]) -> set[str]:
-    """Return the ids of the slow tests: each has a line."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "slow", str(HERE)]
+def collected_tests(environment: dict[str, str], *selection: str) -> set[str]:
+    """Return the ids of tests; each slow one has a line."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *selection, str(HERE)]
     listed = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return {line for line in listed.splitlines() if "::" in line}
 

@@ -204,7 +204,8 @@ def deterministic_results(folder: Path) -> tuple[pandas.DataFrame, pandas.DataFr
     """Return everything that interruptions must not change: all but measured times."""
     table = students.read_students(folder).drop(columns=["train_seconds", "latency_ms"])
     curves = students.read_epochs(folder).drop(columns=["seconds", "time"])
-    weights = {trial: paths.weights_file(folder, trial).read_bytes() for trial in records.trial_names(folder)}
+    files = {trial: paths.weights_file(folder, trial) for trial in records.trial_names(folder)}
+    weights = {trial: file.read_bytes() for trial, file in files.items() if file.exists()}  # a stopped one has none
     return table, curves, weights
 
 
