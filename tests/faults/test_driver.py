@@ -24,6 +24,18 @@ ADAPTIVE: dict[str, Any] = {
     "confirm": {"top": 1, "seeds": [5]},
     "seeds": [0],
     "table": None,
+    "resources": {"workers": 1},  # so that TPE repeats its proposals
+}
+FRONT: dict[str, Any] = {
+    **ADAPTIVE,
+    "student": {"model": {"name": "mlp", "hidden": {"choice": [[4], [8], [16]]}}},
+    "search": {"metrics": ["val_accuracy", "parameters"], "trials": 6},
+    "confirm": {"top": 2, "seeds": [5]},
+}
+SEARCHES = {
+    "grid": ("a grid", {"seeds": [0]}),
+    "adaptive": ("TPE + ASHA with confirm", ADAPTIVE),
+    "front": ("a search with two objectives", FRONT),
 }
 
 
@@ -89,16 +101,15 @@ class Chain:
 def kill_phases(kind: str, full: bool) -> list[list[str]]:
     """Return the phases of the kills, one list per experiment; unless `full`, each phase once."""
     if not full:
-        return [["first reports", "confirm"] if kind == "adaptive" else ["teacher training", "mid-run", "tables"]]
-    return [
-        ["teacher training", "first reports", "mid-run", "confirm" if kind == "adaptive" else "mid-run", "tables"]
-    ] * 2
+        return [["teacher training", "mid-run", "tables"] if kind == "grid" else ["first reports", "confirm"]]
+    return [["teacher training", "first reports", "mid-run", "mid-run" if kind == "grid" else "confirm", "tables"]] * 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["grid", "adaptive"])
+@pytest.mark.parametrize("kind", ["grid", "adaptive", pytest.param("front", marks=only_in_full)])
 def test_a_killed_search_resumes_with_equal_results(kind, places, tmp_path, start, slow_space, assert_same, tally):
-    parts = ADAPTIVE if kind == "adaptive" else {"seeds": [0]}
+    """Rows of a front are resumed from in tests/search/algorithms/test_resume.py; here with all processes."""
+    title, parts = SEARCHES[kind]
     hits: Counter[str] = Counter()
     lost = repeated = 0
     chains = kill_phases(kind, FULL)
@@ -124,9 +135,8 @@ def test_a_killed_search_resumes_with_equal_results(kind, places, tmp_path, star
     # two students train at once, and a kill may cost the current epoch of both
     assert repeated <= 2 * tries
     phase_counts = ", ".join(f"{name} {count}" for name, count in sorted(hits.items()))
-    name = "a grid" if kind == "grid" else "TPE + ASHA with confirm"
     tally(
-        f"SIGKILL of the driver and all its processes, {name}",
+        f"SIGKILL of the driver and all its processes, {title}",
         tries=tries,
         lost=lost,
         repeated=repeated,
@@ -140,13 +150,18 @@ def compare_grids(folder: Path, expected: Path, assert_same: Callable[[Path, Pat
 
 
 def compare_searches(folder: Path, expected: Path, assert_same: Callable[[Path, Path], None]) -> None:
-    """All students ended once; students of both searches have equal epochs."""
+    """All students ended once; students of both searches have equal epochs.
+
+    In full, on an idle machine, both have the same students. On a busy one Ray may drop a student, and its result then
+    comes too late for some proposals.
+    """
     resumed, undisturbed = ({past.start["trial"]: past for past in histories(path)} for path in (folder, expected))
-    tried = [past for past in resumed.values() if past.start["suggested"] is not None]
-    assert len(tried) == ADAPTIVE["search"]["trials"] and all(past.end for past in resumed.values())
-    assert {past.end["status"] for past in resumed.values()} <= {"finished", "stopped"}
+    statuses = {past.end["status"] for past in (*resumed.values(), *undisturbed.values())}
+    proposals = {sum(bool(past.start["suggested"]) for past in search.values()) for search in (resumed, undisturbed)}
+    assert statuses <= {"finished", "stopped"} and len(proposals) == 1
+    assert not FULL or resumed.keys() == undisturbed.keys()
     for trial in resumed.keys() & undisturbed.keys():
-        for epoch, expected_epoch in zip(resumed[trial].epochs, undisturbed[trial].epochs, strict=False):
+        for epoch, expected_epoch in zip(resumed[trial].epochs, undisturbed[trial].epochs, strict=FULL):
             for name in ("train_loss", "val_loss"):
                 assert epoch[name] == expected_epoch[name]
 
