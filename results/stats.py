@@ -63,8 +63,9 @@ class _LeastSquares(NamedTuple):
 class CellModel(NamedTuple):
     """Fitted model of cells and blocks.
 
-    `inverse` weighs contrasts, `cells` are indicators [students, cells]. `variances` are [cells], shrunk, with
-    `freedoms`; `own_variances` are not shrunk, with `own_freedom` each. Zero without residual degrees of freedom.
+    `cells` are indicators [students, cells], `design` the same less the means of the blocks, and its pseudo-inverse
+    weighs contrasts of cells. `variances` are [cells], shrunk, with `freedoms`; `own_variances` are not shrunk, with
+    `own_freedom` each. Zero without residual degrees of freedom.
     """
 
     y: Array
@@ -94,7 +95,7 @@ def effects(values: Numbers, rows: Sequence, columns: Sequence, blocks: Sequence
     models = {name: _least_squares(y, block, *rest) for name, rest in parts.items()}
     pairs = {name: (model, full if name == "interaction" else with_both) for name, model in models.items()}
     tested = [_model_effect(name, *pair, full, len(y)) for name, pair in pairs.items() if pair[1].rank > pair[0].rank]
-    model = _fit_cells(y, list(dict.fromkeys(names)), cell, block)
+    model = _fit_cells(y, list(dict.fromkeys(names)), cell, block.argmax(1))
     if model.variances.max() > MOST_RATIO * model.variances.min():
         full_designs = {name: (block, cell) if name == "interaction" else (block, row, column) for name in parts}
         names_tested = [effect.name for effect in tested]
@@ -166,20 +167,37 @@ def holm(p: Sequence[float]) -> list[float]:
 
 def cell_model(values: Numbers, cells: Sequence[Hashable], blocks: Sequence) -> CellModel:
     """Fit accuracy = cell + block + noise; all arguments have one entry per student."""
-    return _fit_cells(numpy.asarray(values, float), list(dict.fromkeys(cells)), indicators(cells), indicators(blocks))
+    levels: dict[Hashable, int] = {}
+    block = numpy.array([levels.setdefault(label, len(levels)) for label in blocks])
+    return _fit_cells(numpy.asarray(values, float), list(dict.fromkeys(cells)), indicators(cells), block)
 
 
 def _fit_cells(y: Array, names: list, cell: Array, block: Array) -> CellModel:
-    design = numpy.hstack([cell, block])
-    inverse, full = numpy.linalg.pinv(design), _least_squares(y, cell, block)
-    freedom = len(y) - full.rank
+    """Fit the cells within the blocks; `block` has a number from 0 on per student.
+
+    The means of the blocks are subtracted first (Frisch and Waugh, 1933), so thousands of seeds cost little.
+    """
+    sizes = numpy.bincount(block)
+    design, rest = _within_blocks(cell, block, sizes), _within_blocks(y[:, None], block, sizes)[:, 0]
+    left, scales, right = numpy.linalg.svd(design, full_matrices=False)
+    is_real = scales > 1e-9  # others are rounding errors: the entries of the design are about 1
+    basis = left[:, is_real]
+    inverse = (right[is_real].T / scales[is_real]) @ basis.T
+    residuals = rest - basis @ (basis.T @ rest)
+    squares, freedom = float(residuals @ residuals), len(y) - len(sizes) - int(is_real.sum())
     zeros = numpy.zeros(cell.shape[1])
     model = CellModel(y, names, cell, design, inverse, zeros, zeros, zeros, 0.0, freedom)
-    if freedom <= 0 or full.squares == 0:
+    if freedom <= 0 or squares <= 1e-20 * float(y @ y):  # equal numbers leave a rest of rounding errors
         return model
-    leverages = numpy.einsum("ij,ji->i", design, inverse)
-    variances, per_cell = residual_variances(y - design @ (inverse @ y), leverages, cell)
+    leverages = 1 / sizes[block] + (basis**2).sum(1)
+    variances, per_cell = residual_variances(residuals, leverages, cell)
     shrunk, freedoms = structured_variances(variances, per_cell, names)
     if numpy.ptp(shrunk) <= 1e-6 * shrunk.max():  # equal: the pool of the whole model, with all its freedom
-        shrunk, freedoms = zeros + full.squares / freedom, zeros + freedom
+        shrunk, freedoms = zeros + squares / freedom, zeros + freedom
     return model._replace(variances=shrunk, freedoms=freedoms, own_variances=variances, own_freedom=per_cell)
+
+
+def _within_blocks(columns: Array, block: Array, sizes: Array) -> Array:
+    """Return columns [students, n] less their means in each block."""
+    sums = numpy.stack([numpy.bincount(block, column, len(sizes)) for column in columns.T], 1)
+    return columns - (sums / sizes[:, None])[block]

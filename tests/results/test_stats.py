@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from time import process_time
 
 import numpy
 import pytest
@@ -116,7 +117,7 @@ def test_a_variance_for_each_cell_is_the_test_of_welch():
     random = numpy.random.default_rng(1)
     y, cells = numpy.concatenate([random.normal(size=8), 9 * random.normal(size=6)]), [0] * 8 + [1] * 6
     cell, block = stats.indicators(cells), numpy.ones((14, 1))
-    fitted = stats._fit_cells(y, [0, 1], cell, block)
+    fitted = stats.cell_model(y, cells, [0] * 14)
     effect = stats._unequal_effect("rows", (block,), (block, cell), fitted)
     expected = scipy_stats.ttest_ind(y[:8], y[8:], equal_var=False)
     assert effect.f == pytest.approx(expected.statistic**2)
@@ -202,6 +203,17 @@ def simulate(rounds: int, gap: float) -> tuple[float, float]:
         y = random.normal(size=72) + 2 * random.normal(size=3)[names[2]] + gap * (numpy.array(names[1]) > 1)
         result.append([effect.detected for effect in stats.effects(y, *names)])
     return float(numpy.any(result, axis=1).mean()), float(numpy.mean([line[1] for line in result]))
+
+
+def test_thousands_of_seeds_cost_little():
+    """An indicator column per seed would take minutes: its time grows with the third power."""
+    random = numpy.random.default_rng(0)
+    seeds = numpy.arange(5000)
+    high, low = random.standard_normal((2, len(seeds))) + random.standard_normal(len(seeds))
+    began = process_time()
+    p = contrasts.p_below_best([*high, *low], ["high"] * 5000 + ["low"] * 5000, [*seeds, *seeds], "high")
+    assert process_time() - began < 20
+    assert p["low"] == pytest.approx(scipy_stats.ttest_rel(low, high, alternative="less").pvalue, rel=0.05)
 
 
 def test_luck_alone_is_called_an_effect_in_one_of_twenty_experiments():
