@@ -176,7 +176,10 @@ replay: install
 	$(BIN)/python -m benchmarks.replay digits --algorithms random tpe gp --confirm none '1 × 1' --first-repetition 200 --trainings 10 \
 	  | $(INSERT) gp docs/explanation/search_algorithms.md
 
-# Cost of the driver and the network on a cluster, written into CLUSTER.md.
-.PHONY: scales
-scales: install
+# Cost of the driver and the network on a cluster, and of 10,000 students beside plain Ray Tune, written into CLUSTER.md.
+.PHONY: scales many-students
+scales: install many-students
 	mkdir -p runs && $(BIN)/python -m benchmarks.cluster > runs/scales.md && $(INSERT) scales CLUSTER.md < runs/scales.md
+
+many-students: install
+	$(BIN)/python -m benchmarks.many_students | $(INSERT) many CLUSTER.md
