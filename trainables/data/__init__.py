@@ -87,4 +87,4 @@ def generate_dataset(name: str, **values: Any) -> Dataset | None:
     with TemporaryDirectory(prefix="distil-search-") as root:
         data = DATASETS[name](Path(root), False, **GENERATORS[name](Path(root), values))
     source = f"images generated for a smoke test in the layout of {name}, none of its own"
-    return data._replace(name=f"generated {name}", source=source)
+    return data._replace(name=f"generated {name}", source=source, is_generated=True)

@@ -61,6 +61,7 @@ class Dataset(NamedTuple):
     depth: int = FULL_DEPTH  # bits used by image files of 16 bits
     notes: tuple[str, ...] = ()  # sentences on odd files, shown in the plan and the protocol
     names: tuple[tuple[str, ...], ...] = ()  # file names of the images of each split; empty if they are no files
+    is_generated: bool = False  # in place of missing data: the number of images means nothing
 
     @property
     def shape(self) -> tuple[int, ...]:

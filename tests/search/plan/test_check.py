@@ -152,6 +152,7 @@ def test_a_batch_is_at_most_the_training_images(space, digits, part):
     parts = {"train": train} if part == "train" else {"teacher": {"train": train}, "train": {"epochs": 3}}
     with pytest.raises(UserError, match=rf"tiny.yaml:\d+: {part}.batch_size: found 2,048, expected at most the 1,"):
         check_networks(space(**parts), digits)
+    check_networks(space(**parts), few._replace(is_generated=True))  # in a smoke test their number means nothing
     check_networks(space(train={"epochs": 3}), few)  # the default is reduced to the images
     with pytest.raises(UserError, match="found 64, expected at most the 60 training images"):
         check_networks(space(), few)
