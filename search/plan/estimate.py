@@ -93,7 +93,7 @@ def estimate_plan(
     student_seconds = _full_epochs(space, data, grid) * pace.epoch_seconds
     student_seconds += len(data.test.labels) * pace.image_seconds
     student_seconds += STUDENT_COST * import_seconds
-    teacher_process = any(not is_short_training(student.recipe, data, outputs) for student in uncached)
+    teacher_process = any(not is_short_training(student.recipe, data) for student in uncached)
     teacher_process |= bool(teachers) and outputs != LOGITS_ONLY  # a process that imports once more
     seconds = (STARTUP_COST + teacher_process) * import_seconds + -(-total // workers) * student_seconds
     teacher_seconds = sum(_teacher_seconds(teacher, data, outputs) for teacher in new_teachers)

@@ -34,25 +34,33 @@ def load_quietly(recipe: Recipe, data: Dataset) -> TeacherResult | None:
     return None
 
 
-def is_short_training(recipe: Recipe, data: Dataset, requested: RequestedOutputs) -> bool:
+def is_short_training(recipe: Recipe, data: Dataset) -> bool:
     """Return True if a teacher trains sooner than a worker starts.
 
     Only for a teacher by itself, with random initial weights.
     """
     teacher = recipe.teacher
-    if requested != LOGITS_ONLY or teacher is None or teacher.teacher or teacher.ensemble or teacher.weights:
+    if teacher is None or teacher.teacher or teacher.ensemble or teacher.weights:
         return False
     own = recipe.teacher_recipe()
     return own.student.model.weights is None and training_seconds(own, data) < SHORT_SECONDS
 
 
-def train_in_this_process(recipe: Recipe, data: Dataset, home: CacheHome, threads: int) -> Iterator[Any]:
+def thread_count(recipe: Recipe, data: Dataset, cpus: int) -> int:
+    """Return the threads that train a teacher, one for a short training.
+
+    With more, the last digits would depend on the number of processors.
+    """
+    return 1 if is_short_training(recipe, data) else cpus
+
+
+def train_in_this_process(recipe: Recipe, data: Dataset, home: CacheHome) -> Iterator[Any]:
     """Yield the events and the result of a training in the driver.
 
     Raises UserError if the training fails.
     """
     threads_before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     try:
         yield from events_and_warnings(recipe, data, LOGITS_ONLY, home)
     except Exception as error:

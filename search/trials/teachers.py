@@ -28,6 +28,7 @@ from search.trials.short_teachers import (
     is_short_training,
     load_quietly,
     teacher_error,
+    thread_count,
     train_in_this_process,
 )
 from search.trials.tuner import SearchContext
@@ -93,9 +94,8 @@ def _teacher_events(context: SearchContext, student: StudentSpec, requested: Req
     if requested == LOGITS_ONLY and (result := load_quietly(student.recipe, context.data)):
         yield result
         return
-    if _may_train_here(context) and is_short_training(student.recipe, context.data, requested):
-        place = _wait_for_place(context)
-        yield from train_in_this_process(student.recipe, context.data, context.teacher_home, place.cpus)
+    if _may_train_here(context) and requested == LOGITS_ONLY and is_short_training(student.recipe, context.data):
+        yield from train_in_this_process(student.recipe, context.data, context.teacher_home)
         return
     retry = 0
     while True:
@@ -135,7 +135,8 @@ def _start_training(
     options = worker_options(context.space.resources) | {"num_cpus": place.cpus, "num_gpus": _teacher_gpus(context)}
     here = NodeAffinitySchedulingStrategy(place.node_id, soft=False)
     task = _train_on_ray.options(**options, scheduling_strategy=here, num_returns="streaming", max_retries=0)
-    arguments = (student.recipe, context.data, requested, context.setup, context.teacher_home, place.cpus)
+    threads = thread_count(student.recipe, context.data, place.cpus)
+    arguments = (student.recipe, context.data, requested, context.setup, context.teacher_home, threads)
     references: Any = task.remote(*arguments)
     return ray.get(next(references)), references
 
@@ -181,9 +182,9 @@ def _train_on_ray(
     requested: RequestedOutputs,
     setup: WorkerSetup,
     home: CacheHome,
-    cpus: int,
+    threads: int,
 ) -> Iterator:
     """Yield the events of `train_teacher`, its result, and warnings."""
     set_up_worker(setup)
-    torch.set_num_threads(cpus)
+    torch.set_num_threads(threads)
     yield from events_and_warnings(recipe, data, requested, home)

@@ -129,7 +129,7 @@ def test_a_short_teacher_is_trained_in_the_driver_with_the_same_bits(ray_task, m
     monkeypatch.setenv("KD_CACHE", str(tmp_path / "empty"))
     monkeypatch.setattr(torch, "set_num_threads", (threads := []).append)
     *epochs, here = events()
-    assert ray_task.calls == 1 and (threads[0], threads[-1]) == (3, torch.get_num_threads())
+    assert ray_task.calls == 1 and (threads[0], threads[-1]) == (1, torch.get_num_threads())
     assert [type(event).__name__ for event in epochs] == ["TrainingStarted", *["EpochResult"] * (len(epochs) - 1)]
     assert (here.outputs.train == on_ray.outputs.train).all() and here.record["key"] == on_ray.record["key"]
 
