@@ -42,12 +42,9 @@ types: develop
 	$(BIN)/mypy
 
 PYTEST = $(BIN)/python -m pytest
-# What fails is tried once more, without other tests beside it: on a busy machine Ray, a browser or the system itself may
-# be too late for a test ("node timed out"). What fails twice is a fault.
-AGAIN = $(PYTEST) --last-failed --last-failed-no-failures none --maxfail 1
 
 unit: develop
-	$(PYTEST) -n 2 --dist worksteal -m 'not slow' || $(AGAIN) -m 'not slow'
+	$(PYTEST) -n 2 --dist worksteal -m 'not slow'
 
 test: lint types unit
 
@@ -58,10 +55,14 @@ LONGEST = tests/docs/test_pages.py tests/search/run/test_spaces.py tests/test_re
 SLOW = $(LONGEST) $(filter-out $(LONGEST),$(shell grep -rl --include='test_*.py' pytest.mark.slow tests | sort))
 ALONE = $(shell grep -rl --include='test_*.py' pytest.mark.alone tests)
 
+# Only these tests start Ray, browsers and network namespaces beside each other, where a busy machine may be too late for
+# them (Ray gives its node 30 s). What fails is printed and tried once more by itself; what fails twice is a fault.
+AGAIN = $(PYTEST) --last-failed --last-failed-no-failures none --maxfail 1
+
 ci-slow: develop
 	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder -m 'slow and not alone' $(SLOW) || \
 	 $(AGAIN) -m 'slow and not alone' $(SLOW)
-	$(PYTEST) -m 'slow and alone' $(ALONE) || $(AGAIN) -m 'slow and alone' $(ALONE)
+	$(PYTEST) -m 'slow and alone' $(ALONE)
 
 # Repeats every fault in full and writes tests/faults/README.md; fails if anything was lost.
 .PHONY: faults audit

@@ -12,7 +12,7 @@ from results.students import knob_columns
 from results.ties import cell_names, tied_cells
 
 MOST_TESTED = 200  # configurations, the best on the test set; the time of the test grows with their cube
-PARTS = {"": "mean", "_low": "low", "_high": "high"}  # of a difference, by the end of their column
+GAIN_PARTS = {"": "mean", "_low": "low", "_high": "high"}  # of a difference, by the end of their column
 
 
 @computed_once
@@ -31,7 +31,7 @@ def compared_leaderboard(experiment: Experiment) -> pandas.DataFrame:
             [getattr(differences.get(place), part, None) for place in lines.index], lines.index, dtype=float
         )
         for name, differences in compared.items()
-        for end, part in PARTS.items()
+        for end, part in GAIN_PARTS.items()
     }
     return lines.assign(tied=_tied_lines(experiment, lines), **gains)
 

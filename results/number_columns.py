@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pandas
 
 from results import wording
+from results.compared_leaderboard import GAIN_PARTS
 from results.experiment import Experiment
 from results.leaderboard import INTEGER_NUMBERS
 from results.plain_distillation import plain_differences
@@ -17,7 +18,7 @@ from results.students import DIAGNOSIS_PREFIX
 from spaces.metrics import METRIC_FIELDS, MetricField, Shown
 
 GAIN_HEADS = {"gain": "gain over the student alone", "over_plain": "gain over plain distillation"}
-GAIN_ENDS = tuple(f"{name}_{end}" for name in GAIN_HEADS for end in ("low", "high"))  # columns of the intervals
+GAIN_ENDS = tuple(name + end for name in GAIN_HEADS for end in GAIN_PARTS if end)  # columns of the intervals
 OTHER_HEADS = {
     **GAIN_HEADS,
     "n": "n",
@@ -169,7 +170,7 @@ def _gain_text(line: pandas.Series, name: str) -> str:
     """Return `+1.04 (+0.54 to +1.55)` in points, without an interval for one seed."""
     if pandas.isna(line[name]):
         return "–"
-    mean, low, high = (wording.format_points(line[name + end]) for end in ("", "_low", "_high"))
+    mean, low, high = (wording.format_points(line[name + end]) for end in GAIN_PARTS)
     return mean if pandas.isna(line[f"{name}_low"]) else f"{mean} ({low} to {high})"
 
 

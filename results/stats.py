@@ -98,8 +98,7 @@ def effects(values: Numbers, rows: Sequence, columns: Sequence, blocks: Sequence
     model = _fit_cells(y, list(dict.fromkeys(names)), cell, block.argmax(1))
     if model.variances.max() > MOST_RATIO * model.variances.min():
         full_designs = {name: (block, cell) if name == "interaction" else (block, row, column) for name in parts}
-        names_tested = [effect.name for effect in tested]
-        tested = [_unequal_effect(name, (block, *parts[name]), full_designs[name], model) for name in names_tested]
+        tested = [_unequal_effect(name, (block, *parts[name]), full_designs[name], model) for name, *_ in tested]
     p_values = holm([effect.p for effect in tested])
     return [effect._replace(p=p) for effect, p in zip(tested, p_values, strict=True)]
 

@@ -9,7 +9,7 @@ from spaces.domain import Choice, Domain
 from spaces.label import compact_json, describe_value, label_text
 
 PRIOR_KEY = "prior"  # beside every kind of domain
-PRIOR_DESCRIPTION = "Your best guess: it is tried first, and values near it as often as they prove good"
+PRIOR_DESCRIPTION = "Your best guess: tried after a few proposals, then values near it as often as they prove good"
 
 
 def with_prior(domain: Domain, guess: object) -> Domain:

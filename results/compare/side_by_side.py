@@ -96,8 +96,8 @@ def gain_lines(runs: Sequence[Experiment]) -> list[list[str]]:
         for _, line in table[table["rank"].notna() | (table["stage"] == "baseline")].iterrows()
     ]
     heads = ["experiment", "rank", "configuration", *map(number_columns.number_head, numbers)]
-    is_shown = [len(runs) > 1, *[True] * (len(heads) - 1)]
-    return [[cell for cell, shown in zip(line, is_shown, strict=True) if shown] for line in [heads, *lines]]
+    first = 0 if len(runs) > 1 else 1  # one experiment needs no name
+    return [line[first:] for line in [heads, *lines]]
 
 
 def _gain_cells(line: pandas.Series, knobs: list[str], numbers: Sequence[str]) -> list[str]:
