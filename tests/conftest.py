@@ -78,6 +78,17 @@ def read_only() -> Callable[[Path], AbstractContextManager[None]]:
     return mounted
 
 
+@pytest.fixture(scope="session")
+def skip_without() -> Callable[..., None]:
+    """Return a function that skips a test without some tools; with KD_CLUSTER=required the test fails."""
+
+    def check(**tools: object) -> None:
+        if missing := [name for name, present in tools.items() if not present]:
+            (pytest.fail if os.environ.get("KD_CLUSTER") == "required" else pytest.skip)(f"needs {', '.join(missing)}")
+
+    return check
+
+
 @pytest.fixture
 def timm_installed() -> None:
     """Skip a test where timm is missing.

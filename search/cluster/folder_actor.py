@@ -10,8 +10,9 @@ Decision: "A worker of a cluster writes through an actor of the driver's node" (
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from trainables.teachers.home import WEIGHTS, CacheHome
 from trainables.weights.published import file_sha256
 
 LOCK_POLL_SECONDS = 1.0  # between two attempts to lock a teacher that another search trains
+MARKER = "home-"  # name of a file beside a locked teacher, before random characters
 CONCURRENT_CALLS = 8  # of one actor: a large file of one worker does not delay the rows of others
 
 
@@ -37,6 +39,7 @@ class FolderActor:
     def __init__(self, folder: Path, cache: Path) -> None:
         self._store, self._cache = FolderStore(folder), cache
         self._locks: dict[str, FileLock] = {}
+        self._marker = f"{MARKER}{uuid.uuid4().hex}"
 
     def histories(self, keys: Sequence[str]) -> list[History | None]:
         """See StudentStore."""
@@ -50,24 +53,34 @@ class FolderActor:
         """See StudentStore."""
         self._store.write(changes)
 
-    def lock_teacher(self, name: str) -> bool:
-        """Lock a teacher; return False while another search has it locked.
+    def lock_teacher(self, name: str) -> str | None:
+        """Lock a teacher; return the name of a file in its folder.
 
-        A lock of this search is kept when its worker dies, for the next worker.
+        Returns None while another search has it locked. A lock of this search is kept when its worker dies, for the
+        next worker.
         """
-        lock = self._locks.setdefault(name, FileLock(self._cache / name / "lock", timeout=0, thread_local=False))
+        folder = self._cache / name
+        lock = self._locks.setdefault(name, FileLock(folder / "lock", timeout=0, thread_local=False))
         if lock.is_locked:
-            return True
-        (self._cache / name).mkdir(parents=True, exist_ok=True)
+            return self._marker
+        folder.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire()
         except Timeout:
-            return False
-        return True
+            return None
+        for remnant in folder.glob(f"{MARKER}*"):
+            remnant.unlink()
+        (folder / self._marker).touch()
+        return self._marker
 
     def unlock_teacher(self, name: str) -> None:
-        """Release the lock of a teacher."""
-        self._locks[name].release()
+        """Release the lock of a teacher.
+
+        A restarted actor does not hold it.
+        """
+        (self._cache / name / self._marker).unlink(missing_ok=True)
+        if name in self._locks:
+            self._locks[name].release()
 
     def teacher_digests(self, name: str) -> dict[str, str]:
         """Return the SHA-256 of each file of a teacher."""
@@ -130,7 +143,8 @@ class RemoteStore:
 class RemoteHome(CacheHome):
     """Teacher cache of the driver's node, copied to this node's cache.
 
-    `node` and `cache` are those of the driver: a worker in the same folder copies nothing.
+    `node` and `cache` are those of the driver: a worker in the same folder copies nothing. Another node may see the
+    home as its own cache, as two nodes of one machine do, or two with one home directory on NFS.
     """
 
     is_single_machine = False
@@ -138,6 +152,7 @@ class RemoteHome(CacheHome):
     def __init__(self, actor: Any, node: str, cache: Path) -> None:
         self._actor, self._node, self._cache = actor, node, cache
         self._same: dict[Path, tuple[int, int]] = {}  # size and time of files that are equal to the home's
+        self._sees_home = False
 
     def _is_here(self) -> bool:
         return ray.get_runtime_context().get_node_id() == self._node and cache_folder() == self._cache
@@ -149,10 +164,11 @@ class RemoteHome(CacheHome):
             with super().locked(folder):
                 yield
             return
-        while not _call(self._actor.lock_teacher, folder.name):
+        while (marker := _call(self._actor.lock_teacher, folder.name)) is None:
             time.sleep(LOCK_POLL_SECONDS)
+        self._sees_home = (folder / marker).exists()  # then the actor holds the lock of this very folder
         try:
-            with super().locked(folder):
+            with nullcontext() if self._sees_home else super().locked(folder):
                 yield
         finally:
             _call(self._actor.unlock_teacher, folder.name)
@@ -160,12 +176,13 @@ class RemoteHome(CacheHome):
     def fetch(self, folder: Path) -> None:
         """Copy a teacher's folder from the home, if present.
 
-        A teacher that only this node has stays, and is published later.
+        A teacher that only this node has stays, and is published later. If this is the home itself, files are missing
+        where NFS shows it late; none is removed.
         """
         if self._is_here():
             return
         digests = _call(self._actor.teacher_digests, folder.name)
-        for path in teacher_files(folder) if digests else []:
+        for path in teacher_files(folder) if digests and not self._sees_home else []:
             if digests.get(path.name) != file_sha256(path):
                 path.unlink()
         for name in _weights_last(digests):
@@ -182,7 +199,8 @@ class RemoteHome(CacheHome):
             version = disk.file_version(present[name])
             if self._same.get(present[name]) != version:
                 _call(self._actor.write_teacher_file, folder.name, name, np.fromfile(present[name], np.uint8))
-                self._same[present[name]] = version
+                # A home that is this folder has written the file again.
+                self._same[present[name]] = disk.file_version(present[name])
         for path in [path for path in self._same if path.parent == folder and path.name not in present]:
             _call(self._actor.remove_teacher_file, folder.name, path.name)
             del self._same[path]

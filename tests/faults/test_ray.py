@@ -276,6 +276,7 @@ def nodes(tmp_path, monkeypatch) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.slow
+@only_in_full
 def test_students_of_a_dead_node_resume_on_another(nodes, grid, tmp_path, start, slow_space, assert_same, tally):
     address = next(line.strip() for line in nodes.stdout if line.count(":") == 1 and line.strip()[-1].isdigit())
     space, folder = slow_space(tmp_path), tmp_path / "run"

@@ -34,6 +34,11 @@ ONE = [
     ("train: {lr: true}", "1: train.lr: found true, expected a number"),
     ("train: {lr: 0}", "1: train.lr: found 0, expected more than 0"),
     ("train: 3", "1: train: found 3, expected a mapping"),
+    (
+        "seeds: [1]\nresources: {gpus: 2}",
+        "2: resources.gpus: found 2, expected at most 1: a student is trained on one GPU",
+    ),
+    ("resources: {gpus: 1.5}", "1: resources.gpus: found 1.5, expected at most 1"),
     ("train:", "1: train: found nothing, expected a mapping"),
     (
         "train: {optimizer: adm}",

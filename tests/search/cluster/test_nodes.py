@@ -158,6 +158,19 @@ def test_the_room_of_a_node(required, slots):
     assert node.worker_slots(Resources(**{"cpus": 1, **required})) == slots
 
 
+def test_a_teacher_asks_for_the_free_cpus(cluster, table, monkeypatch):
+    """Not for all CPUs of the largest node: another program may use one for days."""
+    cluster.join("large", 8)
+    cluster.join("small", 4)
+    table.check_all()
+    free = {"large": {"CPU": 2.5}, "small": {"CPU": 4.0}}
+    monkeypatch.setattr(module, "available_resources_per_node", lambda: free)
+    assert table.teacher_place(ONE_CPU) == ("small", "small", 4)
+    free["small"]["CPU"] = 0.0
+    assert table.teacher_place(ONE_CPU) == ("large", "large", 2)
+    assert table.teacher_place(Resources(cpus=9)) is None
+
+
 def test_the_options_of_a_worker():
     required = Resources(cpus=2, gpus=0.5, memory=1, accelerator="H100")
     options = {"num_cpus": 2, "num_gpus": 0.5, "memory": 2**30, "resources": {"accelerator_type:H100": 0.001}}

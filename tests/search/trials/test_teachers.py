@@ -11,10 +11,11 @@ import torch
 from rich.console import Console
 
 from results import records
-from search.cluster.nodes import TeacherPlace
+from search.cluster.nodes import TeacherPlace, TrainingNodes
 from search.cluster.worker_setup import local_setup
 from search.trials import short_teachers, teachers
 from spaces.errors import UserError
+from spaces.sections import Resources
 from trainables.data.array_file import MappedArray
 from trainables.distillation_data import RequestedOutputs, TeacherOutputs
 from trainables.teachers.cache import teacher_folder
@@ -57,6 +58,23 @@ def test_computing_views_prints_a_line(set_events, folder):
     teachers.obtain_teacher(context, SimpleNamespace(values={}), RequestedOutputs(policies=(2,)))
     line = "teacher mlp: computing its logits for 1,375,000 views of the training images\n"
     assert console.file.getvalue() == line
+
+
+def test_a_long_wait_for_a_place_says_for_what(monkeypatch):
+    monkeypatch.setattr(teachers, "WAIT_SECONDS", 0.0)
+    console, required = Console(file=StringIO(), width=200), Resources(cpus=4, gpus=1)
+    place = TeacherPlace("0" * 56, "here", 4)
+
+    def teacher_place(_):
+        return place if console.file.getvalue() else None
+
+    nodes = TrainingNodes(single_machine=True)  # no autoscaler is asked
+    monkeypatch.setattr(nodes, "teacher_place", teacher_place)
+    monkeypatch.setattr(teachers.time, "sleep", lambda _: None)
+    display = SimpleNamespace(console=console, begin_wait=lambda text: None)
+    context = SimpleNamespace(space=SimpleNamespace(resources=required), nodes=nodes, display=display)
+    assert teachers._wait_for_place(context) == place
+    assert console.file.getvalue() == "waiting for a node with 4 CPUs, 1 GPUs\n"
 
 
 class LocalTask:
