@@ -35,6 +35,7 @@ from search.students.spec import StudentSpec
 from search.transfer import record_transfer
 from search.trials.progress_display import ProgressDisplay
 from search.trials.tuner import SearchContext
+from search.trials.worker_pool import WorkerPool
 from spaces import disk
 from spaces.errors import UserError
 from spaces.space import Space
@@ -109,6 +110,7 @@ def _train_students(settings: RunSettings, console: Console) -> int:
     setup, folders, nodes = local_setup(settings.plugins), local_folders(folder), TrainingNodes(single_machine=True)
     context = SearchContext(
         *(space, settings.data, settings.grid, folder, setup, display, trackers, {}, *folders, nodes),
+        workers=WorkerPool(nodes, space.resources),
         mirrored_teachers=settings.mirrored_teachers,
     )
     complete = False
@@ -133,7 +135,7 @@ def _run_stages_on_ray(context: SearchContext, settings: RunSettings, record: Ru
     with restart_plan(plan), context.display, connection as nodes:
         space = context.space.with_gpus(nodes.totals())
         records.write_file(paths.space_file(settings.folder), space.dump())
-        context = context._replace(space=space, nodes=nodes)
+        context = context._replace(space=space, nodes=nodes, workers=WorkerPool(nodes, space.resources))
         if settings.address is None:
             check_resources(space, nodes.totals())
         else:
@@ -149,6 +151,7 @@ def _run_stages_on_ray(context: SearchContext, settings: RunSettings, record: Ru
             raise
         finally:  # nodes may have joined
             record.add_nodes(node_records(nodes.training_nodes()))
+            context.workers.release()
 
 
 def _write_results(folder: Path) -> Experiment:

@@ -237,6 +237,7 @@ def _ensure_teachers(context: SearchContext, students: Iterable[StudentSpec]) ->
     for student in students:
         teacher = teacher_json(student.recipe)
         if teacher and teacher not in context.teacher_outputs:
+            context.workers.release()  # they hold the processors, and were started without this teacher's outputs
             if context.mirrored_teachers is not None:
                 context.mirrored_teachers.update(all_teacher_keys(student.recipe, context.data))
             context.teacher_outputs[teacher] = obtain_teacher(context, student, outputs)

@@ -1,9 +1,10 @@
-"""Tune's controller, with workers that follow the cluster's nodes.
+"""Tune's controller, with workers for all stages on changing nodes.
 
 Tune offers no option for the class of its controller, so it is replaced while a Tuner runs. What differs:
 
 - Workers are placed by WorkerPlacement (placement.py), and as many trials run as it has room for at the moment. Tune's
   own limit is fixed when it starts.
+- Free workers stay for the next stage (worker_pool.py), which then does not wait for their imports.
 - A worker that is starting is kept. With `reuse_actors` Tune gives its trial to the next worker that is free and kills
   the starting one; where trials are shorter than the start of a worker, a dead worker would never be replaced.
 - Tune's own state is not saved: nothing reads it.
@@ -17,14 +18,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, cast
 
 from ray.air.execution._internal import TrackedActor
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.search import BasicVariantGenerator
 
-from search.trials.placement import WorkerPlacement
+from search.trials.worker_pool import WorkerPool
 
 TUNE: Any = importlib.import_module("ray.tune.tune")
 WAIT_SECONDS = 10.0
@@ -34,9 +35,16 @@ POLL_SECONDS = 0.1  # between two steps without a worker
 class StudentController(TuneController):
     """Controller of one stage."""
 
-    def __init__(self, *, placement: WorkerPlacement, print_line: Callable[[str], None], **options: Any) -> None:
-        super().__init__(resource_manager_factory=lambda: placement, **options)
-        self._placement, self._print_line = placement, print_line
+    def __init__(self, *, pool: WorkerPool, print_line: Callable[[str], None], **options: Any) -> None:
+        super().__init__(resource_manager_factory=lambda: pool.placement, **options)
+        self._placement, self._print_line = pool.placement, print_line
+        self._actor_manager, self._free_workers = pool.manager, pool.free
+        self._actor_cache = cast(Any, pool.free)
+        for worker in pool.free:
+            worker.set_on_start(None)  # of the stage before
+            worker.set_on_stop(self._actor_stopped)
+            worker.set_on_error(self._actor_failed)
+            self._started_actors.add(worker)
         self._print_trial_errors = False  # the callback prints one line
         self._waits_since = monotonic()
         self._printed_wait = ""
@@ -92,8 +100,34 @@ class StudentController(TuneController):
                 self._actor_cache.increase_max(next_trial.placement_group_factory)
         return False
 
+    def _maybe_cache_trial_actor(self, trial: Trial) -> bool:
+        """Keep the worker of an ended trial for the next one.
+
+        Returns False if it is still starting or has failed.
+        """
+        worker = self._trial_to_actor[trial]
+        if worker not in self._started_actors or self._actor_manager.is_actor_failed(worker):
+            return False
+        self._free_workers.cache_object(trial.placement_group_factory, worker)
+        del self._trial_to_actor[trial], self._actor_to_trial[worker]
+        trial.set_ray_actor(None)
+        return True
+
+    def _cleanup_cached_actors(self, force_all: bool = False) -> None:
+        """End workers without a trial for long."""
+        for worker in self._free_workers.pop_idle():
+            worker.set_on_stop(None)
+            worker.set_on_error(None)
+            self._remove_actor(tracked_actor=worker)
+
+    def _cleanup_trials(self) -> None:
+        """End the workers of unfinished trials; free ones stay."""
+        for trial in list(self._actor_to_trial.values()):
+            self._schedule_trial_stop(trial)
+        self._cleanup_stopping_actors(force_all=True)
+
     def _actor_failed(self, tracked_actor: TrackedActor, exception: Exception) -> None:
-        """Handle the death of a worker; its node may be dead as well."""
+        """Handle the death of a worker and perhaps of its node."""
         self._placement.doubt_left_node()
         super()._actor_failed(tracked_actor, exception)
 
@@ -103,11 +137,11 @@ class StudentController(TuneController):
 
 
 @contextmanager
-def student_controller(placement: WorkerPlacement, print_line: Callable[[str], None]) -> Iterator[None]:
+def student_controller(pool: WorkerPool, print_line: Callable[[str], None]) -> Iterator[None]:
     """Let Tune use StudentController inside this block."""
 
     def make_controller(**options: Any) -> StudentController:
-        return StudentController(placement=placement, print_line=print_line, **options)
+        return StudentController(pool=pool, print_line=print_line, **options)
 
     TUNE.TuneController = make_controller
     try:

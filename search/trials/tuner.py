@@ -24,9 +24,9 @@ from search.students.spec import StudentSpec
 from search.students.store import StudentStore
 from search.trials.callback import MAX_RETRIES, StudentCallback
 from search.trials.controller import student_controller
-from search.trials.placement import WorkerPlacement
 from search.trials.progress_display import ProgressDisplay
 from search.trials.trainable import train_trial
+from search.trials.worker_pool import WorkerPool
 from spaces.sections import Resources
 from spaces.space import Space
 from trainables.data import Dataset
@@ -48,6 +48,7 @@ class SearchContext(NamedTuple):
     store: StudentStore  # as workers reach it
     teacher_home: CacheHome
     nodes: TrainingNodes
+    workers: WorkerPool
     mirrored_teachers: set[str] | None = None  # keys of the teachers in use; None for a folder of this machine
 
 
@@ -63,18 +64,19 @@ def run_trials(
     An autoscaler is asked for `useful_workers`, or the space's limit. Ray's own files are temporary: a search is
     resumed from the rows of its students.
     """
-    resources = context.space.resources
+    resources, pool = context.space.resources, context.workers
     config.scheduler = scheduler
     config.reuse_actors = True
     config.trial_dirname_creator = _trial_folder_name
-    trainable = tune.with_parameters(
-        train_trial,
-        data=context.data,
-        teacher_outputs=context.teacher_outputs,
-        setup=context.setup,
-        store=context.store,
-        threads=max(1, int(resources.cpus)),
-    )
+    if pool.trainable is None:
+        pool.trainable = tune.with_parameters(
+            train_trial,
+            data=context.data,
+            teacher_outputs=context.teacher_outputs,
+            setup=context.setup,
+            store=context.store,
+            threads=max(1, int(resources.cpus)),
+        )
     callback = StudentCallback(
         context.space,
         context.folder,
@@ -83,10 +85,9 @@ def run_trials(
         scheduler.stopped if scheduler else set(),
         context.nodes.refuse,
     )
-    placement = WorkerPlacement(context.nodes, resources)
     with (
         _autoscaled(context.nodes, resources, useful_workers),
-        student_controller(placement, lambda line: print_plain(context.display.console, line)),
+        student_controller(pool, lambda line: print_plain(context.display.console, line)),
         scratch_folder() as storage,
     ):
         run_config = tune.RunConfig(
@@ -97,7 +98,7 @@ def run_trials(
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=MAX_RETRIES),
         )
-        tune.Tuner(trainable, param_space=param_space, tune_config=config, run_config=run_config).fit()
+        tune.Tuner(pool.trainable, param_space=param_space, tune_config=config, run_config=run_config).fit()
 
 
 @contextmanager

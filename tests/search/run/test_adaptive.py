@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pandas
 import pytest
+from ray.air.execution._internal import RayActorManager
 
 from results import paths, records
 
@@ -20,8 +23,11 @@ SPACE = {
 @pytest.fixture(scope="module")
 def searched(search_here, write, tmp_path_factory):
     home = tmp_path_factory.mktemp("adaptive")
-    run = search_here(write(home / "adaptive.yaml", **SPACE), home / "run")
+    start_worker = RayActorManager.add_actor
+    with mock.patch.object(RayActorManager, "add_actor", autospec=True, side_effect=start_worker) as started:
+        run = search_here(write(home / "adaptive.yaml", **SPACE), home / "run")
     assert run.code == 0, run.output
+    assert started.call_count == 1  # one processor: one worker for all four stages
     return home / "run"
 
 
