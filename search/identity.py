@@ -1,7 +1,7 @@
 """Identity of an experiment: digests of its data, plugins and files.
 
 identity.json is written when an experiment begins. A run with another data set, plugin, file or version of the training
-code is refused. Files of new choices are added; nothing else is ever changed.
+code is refused. Files and parts of new choices are added; nothing else is ever changed.
 
 Decision: "An experiment's inputs are recorded once and compared by every run" (docs/decisions.md).
 """
@@ -19,7 +19,7 @@ from trainables.data import Dataset
 from trainables.data.data_identity import data_differences, data_identity, data_identity_of_environment
 from trainables.named_files import FOLDER_MARK, recipe_file_digests
 from trainables.plugin import PluginFiles, plugin_digests
-from trainables.teachers.key import TRAINING_VERSION
+from trainables.teachers.key import TRAINING_VERSION, part_versions
 
 SHOWN_DIGITS = 8  # of a SHA-256 in a message
 START_ANOTHER = "run with --fresh (moves the old folder aside) or --out to keep both"
@@ -28,10 +28,14 @@ START_ANOTHER = "run with --fresh (moves the old folder aside) or --out to keep 
 def experiment_identity(space: Space, data: Dataset, plugins: PluginFiles) -> dict[str, Any]:
     """Return the digests of data, plugins, named files and training code."""
     files: dict[str, str] = {}
+    parts: dict[str, int] = {}
     for values in space.probes():
-        files |= recipe_file_digests(space.fill(values, space.seeds[0]), data)
+        recipe = space.fill(values, space.seeds[0])
+        files |= recipe_file_digests(recipe, data)
+        parts |= part_versions(recipe)
     return {
         "training_version": TRAINING_VERSION,
+        "part_versions": dict(sorted(parts.items())),
         "data": data_identity(data),
         "plugins": plugin_digests(plugins),
         "files": dict(sorted(files.items())),
@@ -70,6 +74,10 @@ def identity_differences(recorded: Mapping[str, Any], present: Mapping[str, Any]
     version = recorded.get("training_version", TRAINING_VERSION)
     if version != TRAINING_VERSION:
         yield f"the training code has version {TRAINING_VERSION}, had {version}"
+    recorded_parts = recorded.get("part_versions", {})
+    for name, present_version in present["part_versions"].items():
+        if (version := recorded_parts.get(name, present_version)) != present_version:
+            yield f"the code of {name} has version {present_version}, had {version}"
 
 
 def record_identity(folder: Path, present: Mapping[str, Any]) -> None:
@@ -80,7 +88,9 @@ def record_identity(folder: Path, present: Mapping[str, Any]) -> None:
     recorded = recorded_identity(folder) if paths.space_file(folder).is_file() else {}  # otherwise nothing was trained
     if differences := list(identity_differences(recorded, present)):
         raise UserError(f"{folder}: {'; '.join(differences)}; {START_ANOTHER}")
-    complete = {**present, "files": {**present["files"], **recorded.get("files", {})}}
+    complete = dict(present)
+    for growing in ("files", "part_versions"):
+        complete[growing] = {**present[growing], **recorded.get(growing, {})}
     if records.read_identity(folder) != complete:
         records.save_identity(folder, complete)
 

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
+
+
+class PointwiseConvolution(nn.Linear):
+    """Convolution of maps with a kernel of 1 × 1, as a matrix product.
+
+    In a pack, a processor takes 16 times as long for the grouped convolution (128 maps of one position, 400 channels).
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return maps [batch, out_features, height, width]."""
+        return super().forward(maps.movedim(1, -1)).movedim(-1, 1)
 
 
 def as_maps(activations: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy, softplus
 
 from trainables.declare import declare
 from trainables.knobs import Amount, Positive, StudentLayer, TeacherLayer, TeacherWeight
-from trainables.methods.maps import as_maps, map_shape, match_maps
+from trainables.methods.maps import PointwiseConvolution, as_maps, map_shape, match_maps
 from trainables.methods.terms import at_least_float32
 from trainables.observed_shapes import ObservedShapes
 from trainables.output import Output
@@ -26,7 +26,7 @@ class ChannelGaussian(nn.Module):
         super().__init__()
         source, target = map_shape(shapes.student[guided])[0], map_shape(shapes.teacher[hint])[0]
         widths = (source, target, target, target)
-        layers = [nn.Conv2d(first, second, 1, bias=False) for first, second in pairwise(widths)]
+        layers = [PointwiseConvolution(first, second, bias=False) for first, second in pairwise(widths)]
         self.mean = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
         remaining = max(variance - VARIANCE_MINIMUM, VARIANCE_MINIMUM)
         self.scale = nn.Parameter(torch.full((target, 1, 1), remaining + math.log(-math.expm1(-remaining))))

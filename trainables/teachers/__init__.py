@@ -16,7 +16,7 @@ Cached files. Each teacher has a folder `$KD_CACHE/KEY/` (default: `~/.cache/dis
 
 When outputs are computed again. KEY is `key.teacher_key(recipe, data)`: a hash of the teacher's own recipe, the data,
 the source of the plugins, the weight files it starts from, the key of its own teacher, `key.TRAINING_VERSION` and
-`key.NETWORK_VERSIONS`. An ensemble's key is a hash of its members' keys. `precision: auto` is resolved before, so other
+`key.PART_VERSIONS`. An ensemble's key is a hash of its members' keys. `precision: auto` is resolved before, so other
 hardware may mean another recipe. A change to any of them gives another folder. Within a folder, every file has a
 checksum. If the weights, the record or the logits are damaged, the teacher is trained again; damaged views or layers
 are computed again from the weights. To force a new training, delete the folder.

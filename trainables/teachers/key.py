@@ -18,8 +18,8 @@ from trainables.weights.weights_file import find_weights_file
 
 # Raise it when a change to the training code or the cache's files makes older caches invalid.
 TRAINING_VERSION = 5
-# Raise a network's version when only its own teachers become invalid (`ensemble` is the network of that name).
-NETWORK_VERSIONS = {"ensemble": 1, "googlenet": 1, "timm": 1}
+# Raise the version of a network or method when only its own teachers and students become invalid (0 if absent).
+PART_VERSIONS = {"ensemble": 1, "googlenet": 1, "timm": 1, "variational": 1}
 
 
 def teacher_key(recipe: Recipe, data: Dataset) -> str:
@@ -31,7 +31,7 @@ def teacher_key(recipe: Recipe, data: Dataset) -> str:
     else:
         own = recipe.teacher_recipe()
         parts = [own.key(), data.fingerprint(), str(TRAINING_VERSION), plugin_fingerprint()]
-        parts += [str(version) for name, version in NETWORK_VERSIONS.items() if name == own.network.name]
+        parts += [str(version) for version in part_versions(own).values() if version]
         if own.teacher is not None:
             parts.append(teacher_key(own, data))
         if recipe.teacher.weights:
@@ -42,6 +42,11 @@ def teacher_key(recipe: Recipe, data: Dataset) -> str:
         named = named_file_digests(recipe.teacher.model_dump(exclude={"teacher"}))
         parts += sorted(set(named.values()) - set(parts))  # files named by knobs
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+
+
+def part_versions(recipe: Recipe) -> dict[str, int]:
+    """Return the versions of a recipe's network and method, by name."""
+    return {name: PART_VERSIONS.get(name, 0) for name in (recipe.network.name, recipe.method.name)}
 
 
 def member_recipes(recipe: Recipe) -> list[Recipe]:

@@ -113,6 +113,14 @@ def test_another_version_of_the_training_code(begun, write, tmp_path, monkeypatc
     assert "the training code has version 99, had " in again()
 
 
+def test_another_version_of_a_method_in_use(begun, write, tmp_path, monkeypatch):
+    again = begun(write(tmp_path / "x.yaml"))
+    monkeypatch.setattr("trainables.teachers.key.PART_VERSIONS", {"contrastive": 7})
+    assert again() == ""
+    monkeypatch.setattr("trainables.teachers.key.PART_VERSIONS", {"hinton": 7})
+    assert "the code of hinton has version 7, had 0" in again()
+
+
 def test_a_changed_module_or_network_beside_a_plugin(begun, write, tmp_path):
     """It is imported or opened by the plugin, from a folder that is not the working directory."""
     (tmp_path / "own").mkdir()

@@ -58,7 +58,7 @@ def test_variational_in_numpy(numpy_cross_entropy: Callable) -> None:
     case = outputs(own, hint)
     losses = variational(*case, module, alpha=0.3, beta=2.0, variance=5.0, **LAYERS)
     mean = own.numpy().reshape(6, 3, 2, 2, 2, 2).mean((3, 5))  # averaged to 2 × 2
-    weights = [layer.weight.detach().numpy()[:, :, 0, 0] for layer in module.mean if isinstance(layer, nn.Conv2d)]
+    weights = [layer.weight.detach().numpy() for layer in module.mean if isinstance(layer, nn.Linear)]
     for number, weight in enumerate(weights):
         mean = np.einsum("bchw,oc->bohw", np.maximum(mean, 0) if number else mean, weight)
     variance = np.log1p(np.exp(module.scale.detach().numpy())) + 1e-5

@@ -47,12 +47,12 @@ def test_training_version(distilled_recipe: Make, digits: Dataset, monkeypatch: 
     assert teacher_key(distilled_recipe(), digits) != before
 
 
-def test_network_version_concerns_one_network(
+def test_version_of_a_part_concerns_one_network_or_method(
     distilled_recipe: Make, digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ensemble = {"model": {"name": "ensemble", "members": 2, "of": {"name": "mlp", "hidden": [4]}}}
     before = teacher_key(distilled_recipe(), digits), teacher_key(distilled_recipe(**ensemble), digits)
-    monkeypatch.setattr("trainables.teachers.key.NETWORK_VERSIONS", {"ensemble": 99})
+    monkeypatch.setattr("trainables.teachers.key.PART_VERSIONS", {"ensemble": 99})
     assert (
         teacher_key(distilled_recipe(), digits) == before[0]
         and teacher_key(distilled_recipe(**ensemble), digits) != before[1]
