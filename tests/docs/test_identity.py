@@ -39,6 +39,7 @@ TESTS = {
         f"{RUN}test_another_version_of_the_training_code",
         "tests/trainables/teachers/test_key.py::test_training_version",
     ],
+    "versions of networks and methods in use": [f"{RUN}test_another_version_of_a_method_in_use"],
     "`precision: auto`": ["tests/search/run/test_refused.py::test_an_experiment_keeps_its_first_precision"],
     "versions of Python": [
         "tests/search/test_environment.py::test_another_machine_or_version_adds_a_run",
