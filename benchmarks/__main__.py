@@ -20,8 +20,11 @@ from typing import Any
 import torch
 
 from benchmarks.machine import bare_worker_bytes, product_rate
+from benchmarks.many_students import measure_driver, write_space
+from benchmarks.measurements import compared_names
 from benchmarks.search_runs import Search, run_assignment, run_search
 from benchmarks.table import benchmark_markdown
+from benchmarks.waits import answer_seconds, driver_seconds_per_trial, first_line_seconds, table_seconds_per_student
 from search.cluster.node_check import code_hash
 from trainables.device import device_name, fastest_precision
 
@@ -55,17 +58,35 @@ def measurements(root: Path, out: Path) -> dict[str, Callable[[], Any]]:
     }
     few = {"teacher": str(out / "teacher_few.pt"), "images": 3000, "batch": 64, "epochs": 2}
     small = {**large, **few, "seeds": [0, 1, 2, 3]}
+    ten = {"workers": 2, "seeds": [0, 1, 2, 3, 4]}  # distilled and alone, as in a search of ten students
     loops = {
-        "60,000 images": [_program("notebook_loop", large), _program("plain_ray", {**large, "workers": 2})],
-        "5,000 images": [_program("notebook_loop", small), _program("plain_ray", {**small, "workers": 2})],
+        "60,000 images": [
+            _program("notebook_loop", large),
+            _program("plain_ray", {**large, "workers": 2}),
+            _program("optuna_loop", {**large, **ten}),
+        ],
+        "5,000 images": [
+            _program("notebook_loop", small),
+            _program("plain_ray", {**small, "workers": 2}),
+            _program("optuna_loop", {**small, **ten}),
+        ],
     }
     searches = {name: _search_measurement(name, search, out, root, cache) for name, search in SEARCHES.items()}
     measured: dict[str, Callable[[], Any]] = {"rates": _product_rates, "bare": bare_worker_bytes}
     measured["teachers"] = lambda: _train_teachers(out, root, cache)
-    for size, (notebook, ray) in loops.items():  # one after another, so that slow drift of the machine affects all
-        name = f"{size}, 2 workers"
-        measured |= {f"notebook, {size}": notebook, name: searches[name], f"plain Ray, {size}": ray}
+    for size, peers in loops.items():  # one after another, so that slow drift of the machine affects all
+        names = compared_names(size)
+        measured |= dict(zip(names, [peers[0], searches[names[1]], *peers[1:]], strict=True))
     measured |= {"passes": lambda: _teacher_passes(out, root)} | searches
+    measured |= {
+        "answers": answer_seconds,
+        "first line": lambda: first_line_seconds(_empty(out / "first")),
+        "10 trivial students, plain Tune": lambda: _plain_tune_wall(10, out),
+        "driver": lambda: driver_seconds_per_trial(_empty(out / "driver"), out / "cache"),
+        "tables": lambda: table_seconds_per_student(
+            *(_folder(out, f"{n} trivial students") / "run" for n in ("100", "1,000"))
+        ),
+    }
     return measured | {"assignment": lambda: _assignment(out, root)}
 
 
@@ -100,8 +121,18 @@ def _product_rates() -> dict[str, float]:
 def _search_measurement(
     name: str, search: Search, out: Path, root: Path, cache: dict[str, str]
 ) -> Callable[[], dict[str, Any]]:
-    folder = out / name.replace(" ", "_").replace(",", "")
+    folder = _folder(out, name)
     return lambda: run_search(search, _removed(folder), root, **cache)._asdict()
+
+
+def _folder(out: Path, name: str) -> Path:
+    return out / name.replace(" ", "_").replace(",", "")
+
+
+def _plain_tune_wall(students: int, out: Path) -> float:
+    """Return the seconds of plain Ray Tune for trivial students."""
+    space = str(write_space(students, _empty(out / "plain_tune")))
+    return measure_driver("benchmarks.plain_trials", space, cache=out / "cache").wall
 
 
 def _train_teachers(out: Path, root: Path, cache: dict[str, str]) -> list[str]:
@@ -140,6 +171,11 @@ def _start_over(out: Path) -> dict[str, Any]:
 
 def _removed(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+def _empty(folder: Path) -> Path:
+    _removed(folder).mkdir(parents=True)
     return folder
 
 

@@ -36,12 +36,13 @@ class DriverCost(NamedTuple):
     peak_mb: float
 
 
-def measure_driver(module: str, *arguments: str, cache: Path) -> DriverCost:
+def measure_driver(module: str, *arguments: str, cache: Path, **variables: str) -> DriverCost:
     """Run a module of Python and return the cost of its process, or of a child process with the same command line.
 
-    Raises CalledProcessError if it fails.
+    `variables` are added to its environment. Raises CalledProcessError if it fails.
     """
-    command, environment = [sys.executable, "-m", module, *arguments], {**os.environ, "KD_CACHE": str(cache)}
+    command = [sys.executable, "-m", module, *arguments]
+    environment = {**os.environ, "KD_CACHE": str(cache), **variables}
     seconds, sizes, start = [0.0], [0], perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
 

@@ -21,15 +21,23 @@ TEACHER_EPOCH_OPERATIONS = 2 * TRAIN_IMAGES * (3 * 15_048_448 - 28 * 28 * 32 * 9
 Results = dict[str, Any]
 
 
-def compared_names(size: str) -> tuple[str, str, str]:
-    """Return the result keys of notebook loop, plain Ray Tune and search."""
-    return f"notebook, {size}", f"plain Ray, {size}", f"{size}, 2 workers"
+PEERS = ("notebook loop", "plain Ray Tune", "Optuna loop")
 
 
-def compared_results(results: Results, size: str) -> tuple[Any, Any, Any]:
-    """Return the results of notebook loop, plain Ray Tune and search."""
-    notebook, ray, search = (results[name] for name in compared_names(size))
-    return notebook, ray, search
+def compared_names(size: str) -> tuple[str, ...]:
+    """Return the result keys of notebook loop, search, plain Ray Tune and Optuna loop, in the order of their runs."""
+    return f"notebook, {size}", f"{size}, 2 workers", f"plain Ray, {size}", f"Optuna, {size}"
+
+
+def peer_results(results: Results, size: str) -> list[Any]:
+    """Return the results of PEERS."""
+    notebook, _, *parallel = compared_names(size)
+    return [results[name] for name in (notebook, *parallel)]
+
+
+def search_results(results: Results, size: str) -> Any:
+    """Return the results of the search beside PEERS."""
+    return results[compared_names(size)[1]]
 
 
 def loop_accuracies(loop: Results) -> list[float]:
@@ -37,14 +45,15 @@ def loop_accuracies(loop: Results) -> list[float]:
     return [student["accuracy"] for student in loop["students"]]
 
 
-def notebook_seconds(loop: Results) -> float:
-    """Return the seconds per student-epoch of the notebook loop."""
+def loop_seconds(loop: Results) -> float:
+    """Return the seconds per student-epoch of a loop with one student at a time."""
     return mean(student["seconds"] for student in loop["students"])
 
 
-def ray_seconds(loop: Results) -> float:
-    """Return the seconds per student-epoch of plain Ray Tune; two trials run at once."""
-    return notebook_seconds(loop) / 2
+def peer_seconds(results: Results, size: str) -> list[float]:
+    """Return the seconds per student-epoch of PEERS; the latter two train two students at once."""
+    notebook, *parallel = (loop_seconds(loop) for loop in peer_results(results, size))
+    return [notebook, *(seconds / 2 for seconds in parallel)]
 
 
 def search_seconds(search: Results) -> float:
@@ -60,13 +69,10 @@ def same_accuracy(group: Sequence[float], reference: Sequence[float], images: in
     return abs(mean(group) - mean(reference)) <= 3 * error
 
 
-def compared_accuracies(results: Results, size: str) -> tuple[bool, bool]:
-    """Return whether the notebook's and plain Ray Tune's students are as good as the search's."""
-    notebook, ray, search = compared_results(results, size)
-    first, second = (
-        same_accuracy(loop_accuracies(loop), search["accuracies"], TEST_IMAGES[size]) for loop in (notebook, ray)
-    )
-    return first, second
+def comparable_peers(results: Results, size: str) -> list[bool]:
+    """Return for each of PEERS whether its students are as good as those of the search."""
+    own = search_results(results, size)["accuracies"]
+    return [same_accuracy(loop_accuracies(loop), own, TEST_IMAGES[size]) for loop in peer_results(results, size)]
 
 
 def ratio_text(ratio: float) -> str:

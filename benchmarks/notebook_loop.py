@@ -82,7 +82,7 @@ def train(net: nn.Module, batches: DataLoader, epochs: int, job: Job, teacher: n
             if teacher is not None:
                 with torch.no_grad():
                     teacher_logits = teacher(images)
-                loss = job.alpha * _soft_loss(logits, teacher_logits, job.temperature) + (1 - job.alpha) * loss
+                loss = job.alpha * soft_loss(logits, teacher_logits, job.temperature) + (1 - job.alpha) * loss
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -90,7 +90,7 @@ def train(net: nn.Module, batches: DataLoader, epochs: int, job: Job, teacher: n
     return seconds
 
 
-def _soft_loss(logits: Tensor, teacher_logits: Tensor, t: float) -> Tensor:
+def soft_loss(logits: Tensor, teacher_logits: Tensor, t: float) -> Tensor:
     return t**2 * kl_div(log_softmax(logits / t, -1), softmax(teacher_logits / t, -1), reduction="batchmean")
 
 

@@ -11,28 +11,27 @@ from statistics import mean
 from benchmarks.goals import goal_rows
 from benchmarks.measurements import (
     MB,
+    PEERS,
     TEST_IMAGES,
     Results,
-    compared_accuracies,
+    comparable_peers,
     compared_names,
-    compared_results,
     inner_overhead,
     loop_accuracies,
-    notebook_seconds,
+    peer_results,
+    peer_seconds,
     ratio_text,
-    ray_seconds,
+    search_results,
     search_seconds,
 )
 
 COMPARISON_HEADS = (
     "one student-epoch",
-    "notebook loop, s",
-    "plain Ray Tune, s",
+    *(f"{peer}, s" for peer in PEERS),
     "this project, s",
-    "speed-up over notebook",
-    "speed-up over Ray Tune",
-    "students of one epoch per hour: notebook / Ray Tune / this project",
-    "test %: notebook / Ray Tune / this project",
+    *(f"speed-up over {peer}" for peer in PEERS),
+    "students of one epoch per hour",
+    "test %",
 )
 SEARCH_HEADS = (
     "search",
@@ -71,15 +70,14 @@ def _comparison_rows(results: Results) -> Iterator[Sequence[object]]:
         if any(name not in results for name in compared_names(size)):
             yield size, *["not measured"] * (len(COMPARISON_HEADS) - 1)
             continue
-        notebook, ray, search = compared_results(results, size)
-        seconds = [notebook_seconds(notebook), ray_seconds(ray), search_seconds(search)]
-        groups = [loop_accuracies(notebook), loop_accuracies(ray), search["accuracies"]]
-        comparable = zip(seconds[:2], compared_accuracies(results, size), strict=True)
+        search, seconds = search_results(results, size), peer_seconds(results, size)
+        own, comparable = search_seconds(search), zip(seconds, comparable_peers(results, size), strict=True)
+        groups = [*map(loop_accuracies, peer_results(results, size)), search["accuracies"]]
         yield (
             size,
-            *(f"{value:.2f}" for value in seconds),
-            *(ratio_text(value / seconds[2]) if same else "void: accuracies differ" for value, same in comparable),
-            " / ".join(f"{3600 / value:,.0f}" for value in seconds),
+            *(f"{value:.2f}" for value in (*seconds, own)),
+            *(ratio_text(value / own) if same else "void: accuracies differ" for value, same in comparable),
+            " / ".join(f"{3600 / value:,.0f}" for value in (*seconds, own)),
             " / ".join(f"{100 * mean(group):.2f} (n={len(group)})" for group in groups),
         )
 

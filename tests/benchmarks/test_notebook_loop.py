@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import struct
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import machine
+from benchmarks import machine, optuna_loop
 from benchmarks.notebook_loop import Job, student_network, teacher_network, train_student, train_teacher
 from search.trials import teachers
 
@@ -36,6 +37,16 @@ def test_teacher_and_student_are_trained(root: Path) -> None:
     assert train_teacher(job)["seconds"] > 0
     student = train_student(job, 0)
     assert student["seconds"] > 0 and student["accuracy"] > 0.5
+
+
+def test_the_optuna_loop_trains_each_seed_distilled_and_alone(root: Path, capfd, monkeypatch) -> None:
+    job = Job(str(root), str(root / "teacher.pt"), images=256, batch=32, epochs=3, seeds=(0, 1))
+    train_teacher(job)
+    monkeypatch.setattr("sys.argv", ["optuna_loop", json.dumps(vars(job) | {"workers": 2})])
+    optuna_loop.main()
+    result = json.loads(capfd.readouterr().out)
+    assert len(result["students"]) == 2 and result["wall"] > 0
+    assert all(student["accuracy"] > 0.5 and student["seconds"] > 0 for student in result["students"])
 
 
 def test_the_networks_are_those_of_the_assignment() -> None:

@@ -1,0 +1,66 @@
+"""Waits beside the training: first line, driver's work per trial, tables; each beside a peer."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks.cluster import TINY
+from benchmarks.many_students import measure_driver, processor_seconds, write_space
+from benchmarks.search_runs import Search, search_yaml
+
+COMMANDS = {"--help": ["--help"], "--version": ["--version"], "a misspelled flag": ["mnist_hinton", "--smoke-tst"]}
+PEER_IMPORTS = "import torch, optuna; from ray import tune"  # of a script with Ray Tune
+FEW, MANY = 20, 220  # students with a trial each; the difference is the cost of trials alone
+NO_LOGGERS = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+
+
+def answer_seconds() -> dict[str, float]:
+    """Return the processor seconds of commands that train nothing, and of a script's imports."""
+    seconds = {name: _processor_seconds("-m", "search.run", *flags) for name, flags in COMMANDS.items()}
+    return seconds | {"imports": _processor_seconds("-c", PEER_IMPORTS)}
+
+
+def _processor_seconds(*arguments: str) -> float:
+    """Run Python, with any exit code, and return its processor seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def first_line_seconds(folder: Path) -> float:
+    """Return the seconds until a search has printed its first line."""
+    space, start = str(write_space(2, folder)), perf_counter()
+    command = [sys.executable, "-m", "search.run", space, "--check", "--out", str(folder / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        seconds = perf_counter() - start
+        process.stdout.read()
+    return seconds
+
+
+def driver_seconds_per_trial(folder: Path, cache: Path) -> dict[str, float]:
+    """Return the driver's processor seconds for a trial: this project's, and plain Tune's without loggers."""
+    seconds: dict[str, list[float]] = {"search.run": [], "benchmarks.plain_trials": []}
+    for students in (FEW, MANY):
+        file = folder / f"{students}.yaml"
+        file.write_text(search_yaml(Search(students, pack=1, **TINY)))
+        flags = {"search.run": ["--out", str(folder / f"run-{students}")], "benchmarks.plain_trials": []}
+        for module, values in seconds.items():
+            cost = measure_driver(module, str(file), *flags[module], cache=cache, **NO_LOGGERS)
+            values.append(cost.processor)
+    own, peer = ((many - few) / (MANY - FEW) for few, many in seconds.values())
+    return {"own": own, "peer": peer}
+
+
+def table_seconds_per_student(few: Path, many: Path) -> float:
+    """Return the processor seconds of `python -m results` for each further student of a larger experiment."""
+    sizes = [sum(1 for _ in os.scandir(folder / "trials")) for folder in (few, many)]
+    seconds = [processor_seconds("results", str(folder)) for folder in (few, many)]
+    return (seconds[1] - seconds[0]) / (sizes[1] - sizes[0])
