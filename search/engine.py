@@ -191,7 +191,7 @@ def _search_adaptively(
         build_student=build_student,
         deadline=deadline,
         pack=lambda students: group_into_packs(space, context.data, students, workers),
-        batch_size=max_pack_size(space, context.data, workers),
+        batch_size=max_pack_size(space, workers),
         max_running=lambda: context.nodes.worker_count(space.resources),
         transferred=transferred,
     )

@@ -196,7 +196,7 @@ class Resources(StrictModel):
     )
     workers: Count | None = Field(default=None, description="Workers; by default as many as fit")
     pack: Literal["auto"] | Count = Field(
-        default="auto", description="Most students trained as one batch; auto is 1 on a CPU, and fills a GPU"
+        default="auto", description="Most students trained as one network; auto trains each alone"
     )
 
 

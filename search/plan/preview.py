@@ -50,7 +50,7 @@ def stage_previews(space: Space, data: Dataset, plan: Plan, workers: int) -> Ite
         yield StagePreview("teachers", len(teachers), epochs, plan.teacher_seconds, memory, disk)
     memory = max(footprint.training_bytes(recipe, data) for recipe in recipes)
     weights = max(footprint.weights_bytes(recipe.network, data) for recipe in recipes)
-    at_once = workers * max_pack_size(space, data, workers)
+    at_once = workers * max_pack_size(space, workers)
     for name, students in plan.students.items():
         if students:
             epochs, stage_memory = plan.stage_epochs[name], memory * min(students, at_once)
@@ -63,7 +63,7 @@ def preview_lines(space: Space, data: Dataset, plan: Plan, workers: int) -> Iter
 
     Raises UserError if a student cannot be trained.
     """
-    pack_size = max_pack_size(space, data, workers)
+    pack_size = max_pack_size(space, workers)
     at_once = min(workers * pack_size, sum(plan.students.values()))
     yield from _stage_table(list(stage_previews(space, data, plan, workers)), at_once)
     yield from _view_lines(space, data)

@@ -1,7 +1,7 @@
 """Packs: students of one Ray trial.
 
-On a GPU, students with equal pack keys are stacked into one network (trainables/packs). Otherwise short trainings take
-turns in one trial, because starting and ending a trial costs Ray about 0.25 s.
+On request, students with equal pack keys are stacked into one network (trainables/packs). Otherwise short trainings
+take turns in one trial, because starting and ending a trial costs Ray about 0.25 s.
 
 Decision: "Short students of a grid share one Ray trial" (docs/decisions.md).
 """
@@ -20,8 +20,6 @@ from trainables.cost import network_cost
 from trainables.data import Dataset
 from trainables.packs.pack_key import pack_key
 
-MAX_PACK_SIZE = 64  # students
-FULL_GPU_MACS = 2e11  # multiply-accumulates of a step that fully use a GPU
 TURN_SECONDS = 2.0  # of training in one trial, about 8 times Ray's cost of a trial
 STUDENT_OVERHEAD_SECONDS = 0.05  # rows, weights on disk and latency of one student
 STEP_SECONDS = 1e-3  # of a step of the smallest network, without multiply-accumulates
@@ -36,47 +34,32 @@ def group_into_packs(space: Space, data: Dataset, students: Iterable[StudentSpec
     They are in the order of their first students.
     """
     students = list(students)
-    stacked = _stacks_students(space)
-    max_sequential = len(students) // (TRIALS_PER_WORKER * workers)
-    groups = _stacked_groups(space, data, students) if stacked else _sequential_groups(data, students, max_sequential)
+    max_stacked = space.resources.pack
+    if max_stacked == "auto":
+        groups = _sequential_groups(data, students, len(students) // (TRIALS_PER_WORKER * workers))
+    else:
+        groups = _stacked_groups(students, max_stacked)
     order = {student.key: index for index, student in enumerate(students)}
-    return [Pack(tuple(group), stacked) for group in sorted(groups, key=lambda group: order[group[0].key])]
+    in_order = sorted(groups, key=lambda group: order[group[0].key])
+    return [Pack(tuple(group), stacked=max_stacked != "auto") for group in in_order]
 
 
-def max_pack_size(space: Space, data: Dataset, workers: int) -> int:
+def max_pack_size(space: Space, workers: int) -> int:
     """Return the largest number of stacked students."""
-    if not _stacks_students(space):
+    size = space.resources.pack
+    recipes = (space.fill(values, space.seeds[0]) for values in space.probes())
+    if size == "auto" or not any(pack_key(recipe) for recipe in recipes):
         return 1
-    recipes = [space.fill(values, space.seeds[0]) for values in space.probes()]
-    size = max((pack_size_limit(space, recipe, data) for recipe in recipes if pack_key(recipe)), default=1)
-    return size if space.search.algorithm == "grid" else min(size, _proposal_batch(space, workers))
+    if space.search.algorithm in ("grid", *NON_ADAPTIVE):
+        return size
+    # Large batches of proposals fill packs; small ones let a sampler use the results in between.
+    return max(1, min(size, (space.search.trials or 0) // (MIN_ROUNDS * workers)))
 
 
-def _proposal_batch(space: Space, workers: int) -> int:
-    """Return the number of students proposed at a time.
-
-    Large batches fill packs; small ones let a sampler use the results in between.
-    """
-    if not _stacks_students(space):
-        return 1
-    largest = MAX_PACK_SIZE if space.resources.pack == "auto" else space.resources.pack
-    if space.search.algorithm in NON_ADAPTIVE:
-        return largest
-    return max(1, min(largest, (space.search.trials or 0) // (MIN_ROUNDS * workers)))
-
-
-def _stacks_students(space: Space) -> bool:
-    """Return True if students are stacked.
-
-    They are on request, and by default on a GPU. Stacking changes rounding, and saves little time on a CPU.
-    """
-    return space.resources.pack != "auto" or bool(space.resources.gpus)
-
-
-def _stacked_groups(space: Space, data: Dataset, students: list[StudentSpec]) -> Iterator[list[StudentSpec]]:
-    """Yield groups with equal pack keys, none larger than fills a GPU."""
+def _stacked_groups(students: list[StudentSpec], max_size: int) -> Iterator[list[StudentSpec]]:
+    """Yield groups with equal pack keys."""
     for group in _group_by(students, lambda student: pack_key(student.recipe) or student.key):
-        yield from _equal_parts(group, pack_size_limit(space, group[0].recipe, data))
+        yield from _equal_parts(group, max_size)
 
 
 def _sequential_groups(data: Dataset, students: list[StudentSpec], max_size: int) -> Iterator[list[StudentSpec]]:
@@ -90,14 +73,6 @@ def _group_by(students: list[StudentSpec], label: Callable[[StudentSpec], str]) 
     for student in students:
         groups[label(student)].append(student)
     return groups.values()
-
-
-def pack_size_limit(space: Space, recipe: Recipe, data: Dataset) -> int:
-    """Return the largest pack of students with this network and batch size."""
-    if space.resources.pack != "auto":
-        return space.resources.pack
-    macs = network_cost(recipe.network, data).macs * recipe.train.batch_size
-    return max(1, min(MAX_PACK_SIZE, int(FULL_GPU_MACS // max(1, macs))))
 
 
 def training_seconds(recipe: Recipe, data: Dataset) -> float:
