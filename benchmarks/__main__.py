@@ -24,7 +24,13 @@ from benchmarks.many_students import measure_driver, write_space
 from benchmarks.measurements import compared_names
 from benchmarks.search_runs import Search, run_assignment, run_search
 from benchmarks.table import benchmark_markdown
-from benchmarks.waits import answer_seconds, driver_seconds_per_trial, first_line_seconds, table_seconds_per_student
+from benchmarks.waits import (
+    answer_seconds,
+    driver_seconds_per_trial,
+    fast_suite,
+    first_line_seconds,
+    table_seconds_per_student,
+)
 from search.cluster.node_check import code_hash
 from trainables.device import device_name, fastest_precision
 
@@ -87,7 +93,7 @@ def measurements(root: Path, out: Path) -> dict[str, Callable[[], Any]]:
             *(_folder(out, f"{n} trivial students") / "run" for n in ("100", "1,000"))
         ),
     }
-    return measured | {"assignment": lambda: _assignment(out, root)}
+    return measured | {"assignment": lambda: _assignment(out, root), "fast suite": fast_suite}
 
 
 def _unpacked_mnist(root: Path, out: Path) -> Path:

@@ -1,8 +1,9 @@
-"""Waits beside the training: first line, driver's work per trial, tables; each beside a peer."""
+"""Waits beside the training: first line, driver's work per trial, tables, tests; beside a peer if there is one."""
 
 from __future__ import annotations
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from benchmarks.search_runs import Search, search_yaml
 COMMANDS = {"--help": ["--help"], "--version": ["--version"], "a misspelled flag": ["mnist_hinton", "--smoke-tst"]}
 PEER_IMPORTS = "import torch, optuna; from ray import tune"  # of a script with Ray Tune
 FEW, MANY = 20, 220  # students with a trial each; the difference is the cost of trials alone
+ROOT = Path(__file__).parents[1]
 NO_LOGGERS = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
 
 
@@ -64,3 +66,40 @@ def table_seconds_per_student(few: Path, many: Path) -> float:
     sizes = [sum(1 for _ in os.scandir(folder / "trials")) for folder in (few, many)]
     seconds = [processor_seconds("results", str(folder)) for folder in (few, many)]
     return (seconds[1] - seconds[0]) / (sizes[1] - sizes[0])
+
+
+def fast_suite() -> dict[str, float]:
+    """Run the fast tests as `make unit` does; return wall and processor seconds, tests, and seconds of the longest ten.
+
+    Raises CalledProcessError if one fails.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "2",
+        "--dist",
+        "worksteal",
+        "-m",
+        "not slow",
+        "--durations",
+        "10",
+    ]
+    start = perf_counter()
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT).stdout
+    return {"wall": perf_counter() - start, **suite_figures(output)}
+
+
+def suite_figures(output: str) -> dict[str, float]:
+    """Return processor seconds, passed tests and the seconds of the longest ten from pytest's output."""
+    processor, passed = re.search(r"processor time: ([\d.,]+) s", output), re.search(r"(\d+) passed", output)
+    if not processor or not passed:
+        raise ValueError("pytest printed no summary")
+    longest = [float(seconds) for seconds in re.findall(r"^([\d.]+)s (?:setup|call|teardown)", output, re.MULTILINE)]
+    return {
+        "processor": float(processor[1].replace(",", "")),
+        "tests": float(passed[1]),
+        "longest": sum(longest),
+    }

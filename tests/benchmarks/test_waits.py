@@ -36,3 +36,11 @@ def test_an_answer_is_timed_whatever_its_exit_code(monkeypatch) -> None:
     monkeypatch.setattr(waits, "PEER_IMPORTS", "raise SystemExit(3)")
     seconds = waits.answer_seconds()
     assert 0 < seconds["imports"] < seconds["a misspelled flag"]
+
+
+def test_figures_of_the_fast_suite() -> None:
+    lines = ["processor time: 958 s of at most 2400 s", "33.51s setup    a", "6.40s call     b", "6237 passed in 486 s"]
+    output = "\n".join(lines)
+    assert waits.suite_figures(output) == pytest.approx({"processor": 958, "tests": 6237, "longest": 39.91})
+    with pytest.raises(ValueError, match="no summary"):
+        waits.suite_figures("")
