@@ -85,6 +85,9 @@ class StudentCallback(Callback):
             self.unfit.remove(trial.trial_id)
             trial.run_metadata.num_failures -= 1
             return
+        if not trial.num_failures:
+            self._print(f"{_pack_label(trial.config['pack'])}: its worker process had died before; it gets another one")
+            return
         line = f"{_pack_label(trial.config['pack'])}: its worker process died; it goes on from its last epoch"
         self._print(f"{line} (retry {trial.num_failures} of {MAX_RETRIES})")
 

@@ -21,6 +21,7 @@ from time import monotonic, sleep
 from typing import Any, cast
 
 from ray.air.execution._internal import TrackedActor
+from ray.exceptions import RayActorError
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.search import BasicVariantGenerator
@@ -125,6 +126,19 @@ class StudentController(TuneController):
         for trial in list(self._actor_to_trial.values()):
             self._schedule_trial_stop(trial)
         self._cleanup_stopping_actors(force_all=True)
+
+    def _trial_task_failure(self, trial: Trial, exception: Exception) -> None:
+        """Retry a trial, without counting it, if its worker died before.
+
+        Ray calls this twice for a worker that was free, and drops the trial at the second time.
+        """
+        if trial not in self._resetting_trials or not isinstance(exception, RayActorError):
+            super()._trial_task_failure(trial, exception)
+        elif trial.status == Trial.RUNNING:
+            trial.run_metadata.num_failures -= 1
+            super()._trial_task_failure(trial, exception)
+        else:
+            self._resetting_trials.remove(trial)
 
     def _actor_failed(self, tracked_actor: TrackedActor, exception: Exception) -> None:
         """Handle the death of a worker and perhaps of its node."""

@@ -6,9 +6,12 @@ from unittest import mock
 
 import pandas
 import pytest
+import ray
 from ray.air.execution._internal import RayActorManager
 
 from results import paths, records
+from search.engine import _train_baselines
+from search.trials.tuner import run_trials
 
 SPACE = {
     "method": {"name": "hinton", "alpha": {"uniform": [0.1, 1]}, "temperature": {"loguniform": [1, 16]}},
@@ -112,15 +115,32 @@ def test_an_interrupted_search_resumes_its_students(start, search_here, write, t
         assert (len(after[trial]) == len(earlier)) == (earlier[-1]["kind"] == "end")
 
 
+def _kill_free_workers(context, *arguments) -> None:
+    """Kill the workers between two stages."""
+    assert list(context.workers.free)
+    for worker in context.workers.free:
+        ray.kill(context.workers.manager._live_actors_to_ray_actors_resources[worker][0])
+    _train_baselines(context, *arguments)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["none", "median"])
-def test_random_search_under_other_schedulers_ends_with_a_baseline(search_here, write, tmp_path, scheduler):
+def test_random_search_under_other_schedulers_ends_with_a_baseline(
+    search_here, write, tmp_path, scheduler, monkeypatch
+):
+    """In one case, the free worker dies before the baseline begins."""
+    tuners = mock.Mock(side_effect=run_trials)
+    monkeypatch.setattr("search.engine.run_trials", tuners)
+    if scheduler == "none":
+        monkeypatch.setattr("search.engine._train_baselines", _kill_free_workers)
     search = {"algorithm": "random", "scheduler": scheduler, "trials": 6, "limit": {"parameters": 5000}}
     parts = {**SPACE, "search": search, "confirm": None, "baseline": None}
     space, folder = write(tmp_path / "adaptive.yaml", **parts), tmp_path / "run"
     for _ in range(2):
         run = search_here(space, folder)
+        monkeypatch.undo()
         assert run.code == 0, run.output
+        assert tuners.call_count == 2  # nothing was dropped and retried
         lines = pandas.read_csv(paths.students_file(folder))
         assert list(lines["stage"]).count("explore") == 6 and list(lines["stage"]).count("baseline") == 1
         statuses = {"finished", "stopped"} if scheduler == "median" else {"finished"}
