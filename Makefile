@@ -30,6 +30,13 @@ develop: .venv/development
 	$(PIP) -c constraints.txt -e '.[dev]'
 	touch $@
 
+# Packages of Ray's dashboard, for the test of its jobs API. In .venv itself every Ray of the tests would start two more processes.
+RAY_DEFAULT = import importlib.metadata as m; print(*{r.split(";")[0] for r in m.requires("ray") if "default" in r.partition("extra ==")[2]})
+
+.venv/jobs: .venv/development
+	$(PIP) -c constraints.txt --target $@ $$($(BIN)/python -c '$(RAY_DEFAULT)')
+	touch $@
+
 run: install
 	@echo "A search on the 5,000 built-in MNIST images (all of MNIST: $(BIN)/distil run mnist_hinton --download, 11 MB)."
 	$(BIN)/python -m search.run spaces/quickstart.yaml
@@ -59,7 +66,7 @@ ALONE = $(shell grep -rl --include='test_*.py' pytest.mark.alone tests)
 # them (Ray gives its node 30 s). What fails is printed and tried once more by itself; what fails twice is a fault.
 AGAIN = $(PYTEST) --last-failed --last-failed-no-failures none --maxfail 1
 
-ci-slow: develop
+ci-slow: develop .venv/jobs
 	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder -m 'slow and not alone' $(SLOW) || \
 	 $(AGAIN) -m 'slow and not alone' $(SLOW)
 	$(PYTEST) -m 'slow and alone' $(ALONE)

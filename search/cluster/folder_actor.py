@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,17 +158,22 @@ class RemoteHome(CacheHome):
         return ray.get_runtime_context().get_node_id() == self._node and cache_folder() == self._cache
 
     @contextmanager
-    def locked(self, folder: Path) -> Iterator[None]:
+    def locked(self, folder: Path, timeout: float = -1) -> Iterator[None]:
         """Hold the lock of one teacher, at home and on this node."""
         if self._is_here():
-            with super().locked(folder):
+            with super().locked(folder, timeout):
                 yield
             return
         while (marker := _call(self._actor.lock_teacher, folder.name)) is None:
             time.sleep(LOCK_POLL_SECONDS)
-        self._sees_home = (folder / marker).exists()  # then the actor holds the lock of this very folder
         try:
-            with nullcontext() if self._sees_home else super().locked(folder):
+            with ExitStack() as stack:
+                # NFS may show the new folder late: its lock, held by the actor, is tried until then.
+                while not (sees_home := (folder / marker).exists()):
+                    with suppress(Timeout):
+                        stack.enter_context(super().locked(folder, LOCK_POLL_SECONDS))
+                        break
+                self._sees_home = sees_home
                 yield
         finally:
             _call(self._actor.unlock_teacher, folder.name)

@@ -1,6 +1,6 @@
 """deploy/slurm.sh with stand-ins for Slurm, Ray and the search: signals, exit codes, requeue.
 
-By hand it was run under Debian's Slurm (slurmctld, slurmd, munge) as well; CI does not install them.
+tests/faults/test_slurm.py runs it under Debian's Slurm.
 """
 
 from __future__ import annotations

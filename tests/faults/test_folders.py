@@ -28,6 +28,7 @@ def test_of_two_runs_in_one_folder_one_is_refused(grid, tmp_path, start, slow_sp
 
 
 @pytest.mark.slow
+@only_in_full
 def test_two_runs_train_a_shared_teacher_once(tmp_path, start, slow_space, assert_same, tally):
     teacher = {"model": {"name": "mlp", "hidden": [95]}, "train": {"epochs": 6, "batch_size": 8}}
     space = slow_space(tmp_path, teacher=teacher, seeds=[0])

@@ -40,6 +40,7 @@ def kill_process(run, title: str) -> bool:
 
 
 @pytest.mark.slow
+@only_in_full
 def test_a_student_resumes_after_its_worker_died(grid, tmp_path, start, slow_space, assert_same, tally):
     space, folder, tries = slow_space(tmp_path), tmp_path / "run", 3 if FULL else 1
     run = start(space, folder)

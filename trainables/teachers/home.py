@@ -24,10 +24,11 @@ class CacheHome:
     is_single_machine = True  # students can map the files of the home
 
     @contextmanager
-    def locked(self, folder: Path) -> Iterator[None]:
+    def locked(self, folder: Path, timeout: float = -1) -> Iterator[None]:
         """Hold the lock of one teacher.
 
-        Of several processes that need the same teacher, one trains it and the others wait.
+        Of several processes that need the same teacher, one trains it and the others wait. Raises filelock.Timeout
+        after some seconds, unless negative.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +36,7 @@ class CacheHome:
         except OSError as error:
             where = f"{folder.parent}: cannot keep teachers there ({error.strerror})"
             raise UserError(f"{where}; choose another folder by KD_CACHE=DIR") from None
-        with FileLock(folder / "lock"):
+        with FileLock(folder / "lock", timeout=timeout):
             yield
 
     def fetch(self, folder: Path) -> None:

@@ -47,6 +47,18 @@ def test_a_teacher_is_locked_once_where_nodes_see_one_cache(other_node, tmp_path
     assert sorted(path.name for path in folder.iterdir()) == ["lock", WEIGHTS]
 
 
+def test_a_cache_that_is_shown_late_is_waited_for(other_node, tmp_path, monkeypatch):
+    """As by NFS: the node does not see yet that its teacher's folder is the driver's, whose lock is held."""
+    answers, exists = iter([False, False, True]), Path.exists
+
+    def late(path: Path) -> bool:
+        return next(answers) if path.name.startswith(folder_actor.MARKER) else exists(path)
+
+    monkeypatch.setattr(Path, "exists", late)
+    with other_node().locked(tmp_path / "home" / TEACHER):
+        assert next(answers, None) is None
+
+
 def test_a_node_with_a_cache_of_its_own_copies_a_teacher_both_ways(other_node, tmp_path):
     folder, copy, home = tmp_path / "home" / TEACHER, tmp_path / "node" / TEACHER, other_node()
     write(folder / CHECKPOINT, "new")
