@@ -49,6 +49,7 @@ class StudentController(TuneController):
         self._print_trial_errors = False  # the callback prints one line
         self._waits_since = monotonic()
         self._printed_wait = ""
+        self._is_over = False
 
     def step(self) -> None:
         """Handle one event, with as many trials as there is room for."""
@@ -104,10 +105,10 @@ class StudentController(TuneController):
     def _maybe_cache_trial_actor(self, trial: Trial) -> bool:
         """Keep the worker of an ended trial for the next one.
 
-        Returns False if it is still starting or has failed.
+        Returns False if it is still starting, has failed, or trains at the end of the stage.
         """
         worker = self._trial_to_actor[trial]
-        if worker not in self._started_actors or self._actor_manager.is_actor_failed(worker):
+        if self._is_over or worker not in self._started_actors or self._actor_manager.is_actor_failed(worker):
             return False
         self._free_workers.cache_object(trial.placement_group_factory, worker)
         del self._trial_to_actor[trial], self._actor_to_trial[worker]
@@ -123,6 +124,7 @@ class StudentController(TuneController):
 
     def _cleanup_trials(self) -> None:
         """End the workers of unfinished trials; free ones stay."""
+        self._is_over = True
         for trial in list(self._actor_to_trial.values()):
             self._schedule_trial_stop(trial)
         self._cleanup_stopping_actors(force_all=True)

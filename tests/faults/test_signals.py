@@ -1,4 +1,7 @@
-"""SIGTERM and SIGINT, once and twice: a quick end with tables and the resuming command, without processes."""
+"""SIGTERM and SIGINT, once and twice: a quick end with tables and the resuming command, without processes.
+
+SIGUSR1 ends no run.
+"""
 
 from __future__ import annotations
 
@@ -46,3 +49,16 @@ def test_a_signal_ends_the_run_with_tables(name, times, grid, tmp_path, start, s
     assert repeated <= 2 * tries
     how = "once" if times == 1 else "twice"
     tally(f"{name}, {how}", tries=tries, repeated=repeated, note=f"ended after {slowest:.1f} s at most")
+
+
+@pytest.mark.slow
+def test_students_that_tune_leaves_unfinished_are_trained_on(grid, tmp_path, start, slow_space, assert_same):
+    """At SIGUSR1 Tune ends its stage, as if all trials had finished."""
+    space, folder = slow_space(tmp_path), tmp_path / "run"
+    run = start(space, folder)
+    run.wait_until(lambda: trained(folder) >= 3)
+    [driver] = {process.pid for process in run.living_processes() if process.parent == run.process.pid}
+    os.kill(driver, signal.SIGUSR1)
+    assert run.wait() == 0, run.output()
+    assert_same(folder, grid)
+    assert "dropped" not in run.output() and run.remaining_processes() == set()
