@@ -24,10 +24,12 @@ export PATH="$PWD/.venv/bin:$PATH"
 # This script runs on the first node, and so do the head and the search: a step of `srun` would be killed by the signal.
 head=$(hostname)
 port=$((20000 + SLURM_JOB_ID % 20000)) # two jobs may share a node
-ray start --head --port="$port" --num-cpus="$SLURM_CPUS_PER_TASK" --include-dashboard=false --block &
+started=$(mktemp)
+ray start --head --port="$port" --num-cpus="$SLURM_CPUS_PER_TASK" --include-dashboard=false --block > >(tee "$started") 2>&1 &
 ray=$!
-trap 'kill "$ray" && wait "$ray" || true' EXIT # not every Slurm ends the processes of a batch script: the next run has this port
-until (exec 3<> "/dev/tcp/$head/$port") 2> /dev/null; do
+trap 'rm -f "$started"; kill "$ray" 2> /dev/null && wait "$ray" || true' EXIT # not every Slurm ends the processes of a batch script: the next run has this port
+until grep -q 'Ray runtime started' "$started"; do # earlier, its port answers, but `ray start` on another node fails
+    kill -0 "$ray" 2> /dev/null || { echo "Ray's head did not start" >&2 && exit 1; }
     sleep 1
 done
 others=$((SLURM_JOB_NUM_NODES - 1))

@@ -22,7 +22,7 @@ from rich.console import Console
 from xdist.scheduler import LoadFileScheduling
 
 # For a busy machine: Ray gives up on a slow start, and gives its workers less of a processor than any other process.
-os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
 os.environ.setdefault("RAY_worker_niceness", "0")
 
 # Processor seconds of a whole suite, by its marker expression in the Makefile: about twice what it took on a slow

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ STAND_INS = {
     "ray": """
 trap 'echo "ray ended" >> "$CALLS"; exit' TERM
 echo "ray $*" >> "$CALLS"
+echo "Ray runtime started."
 while true; do sleep 0.05; done
 """,
     "srun": 'echo "srun $*" >> "$CALLS"; exec sleep infinity',
@@ -36,14 +36,6 @@ while true; do sleep 0.05; done
 }
 
 
-def _head() -> socket.socket:
-    """Listen on a port that the script can derive from a job's number."""
-    for port in range(20000, 40000):
-        with suppress(OSError):
-            return socket.create_server(("127.0.0.1", port))
-    raise OSError("no free port")
-
-
 @pytest.fixture
 def job(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start the script as Slurm does: in a process group of its own, which ends with the job."""
@@ -53,16 +45,15 @@ def job(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         file.write_text(f"#!/bin/bash\n{body}\n")
         file.chmod(0o755)
     jobs: list[subprocess.Popen[bytes]] = []
-    with _head() as head:  # the port of Ray's head answers
 
-        def submit(nodes: int, **more: str) -> subprocess.Popen[bytes]:
-            slurm = {"SLURM_JOB_ID": str(head.getsockname()[1] - 20000), "SLURM_CPUS_PER_TASK": "4"}
-            slurm |= {"SLURM_JOB_NUM_NODES": str(nodes), "SLURMD_NODENAME": "node1", "CALLS": str(tmp_path / "calls")}
-            command = ["bash", ROOT / "deploy" / "slurm.sh", "space.yaml", "s3://bucket/run", "--download"]
-            jobs.append(subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **slurm, **more}, process_group=0))
-            return jobs[-1]
+    def submit(nodes: int, **more: str) -> subprocess.Popen[bytes]:
+        slurm = {"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "4"}
+        slurm |= {"SLURM_JOB_NUM_NODES": str(nodes), "SLURMD_NODENAME": "node1", "CALLS": str(tmp_path / "calls")}
+        command = ["bash", ROOT / "deploy" / "slurm.sh", "space.yaml", "s3://bucket/run", "--download"]
+        jobs.append(subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **slurm, **more}, process_group=0))
+        return jobs[-1]
 
-        yield submit
+    yield submit
     for started in jobs:
         with suppress(ProcessLookupError):
             os.killpg(started.pid, signal.SIGKILL)
@@ -90,6 +81,13 @@ def test_a_signal_reaches_the_search_and_the_job_is_queued_again(job, tmp_path):
     assert script.wait(300) == 130
     tables, requeue, end = calls.read_text().splitlines()[-3:]
     assert tables == "tables" and requeue.startswith("scontrol requeue ") and end == "ray ended"
+
+
+def test_a_head_that_does_not_start_ends_the_job(job, tmp_path):
+    """Otherwise it would wait to its time limit."""
+    (tmp_path / ".venv" / "bin" / "ray").write_text("#!/bin/bash\nexit 7\n")
+    assert job(1).wait(300) == 1
+    assert not (tmp_path / "calls").exists()
 
 
 @pytest.mark.parametrize("code", [0, 3])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import two_nodes
+from conftest import only_in_full
 from test_driver import trained
 from two_nodes import HEAD, OTHER
 
@@ -73,6 +74,7 @@ def munge(tmp_path: Path, skip_without: Callable[..., None]) -> Iterator[None]:
 
 
 @pytest.mark.slow
+@only_in_full
 def test_a_job_that_gets_sigterm_writes_tables_and_resumes(
     munge, inside, tmp_path, places, grid, slow_space, assert_same, tally
 ):
