@@ -191,4 +191,4 @@ scales: install many-students
 	mkdir -p runs && $(BIN)/python -m benchmarks.cluster > runs/scales.md && $(INSERT) scales CLUSTER.md < runs/scales.md
 
 many-students: install
-	$(BIN)/python -m benchmarks.many_students | $(INSERT) many CLUSTER.md
+	$(BIN)/python -m benchmarks.many_students --plain-students 500 | $(INSERT) many CLUSTER.md
