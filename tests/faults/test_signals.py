@@ -52,7 +52,7 @@ def test_a_signal_ends_the_run_with_tables(name, times, grid, tmp_path, start, s
 
 
 @pytest.mark.slow
-def test_students_that_tune_leaves_unfinished_are_trained_on(grid, tmp_path, start, slow_space, assert_same):
+def test_students_that_tune_leaves_unfinished_are_trained_on(grid, tmp_path, start, slow_space, assert_same, tally):
     """At SIGUSR1 Tune ends its stage, as if all trials had finished."""
     space, folder = slow_space(tmp_path), tmp_path / "run"
     run = start(space, folder)
@@ -62,3 +62,4 @@ def test_students_that_tune_leaves_unfinished_are_trained_on(grid, tmp_path, sta
     assert run.wait() == 0, run.output()
     assert_same(folder, grid)
     assert "dropped" not in run.output() and run.remaining_processes() == set()
+    tally("SIGUSR1", tries=1, repeated=trained(folder) - trained(grid), note="the search goes on")
