@@ -24,6 +24,7 @@ from benchmarks.many_students import measure_driver, write_space
 from benchmarks.measurements import compared_names
 from benchmarks.search_runs import Search, run_assignment, run_search
 from benchmarks.table import benchmark_markdown
+from benchmarks.wait_goals import PLAIN_TEN
 from benchmarks.waits import (
     answer_seconds,
     driver_seconds_per_trial,
@@ -87,7 +88,7 @@ def measurements(root: Path, out: Path) -> dict[str, Callable[[], Any]]:
     measured |= {
         "answers": answer_seconds,
         "first line": lambda: first_line_seconds(_empty(out / "first")),
-        "10 trivial students, plain Tune": lambda: _plain_tune_wall(10, out),
+        PLAIN_TEN: lambda: _plain_tune_wall(10, out),
         "driver": lambda: driver_seconds_per_trial(_empty(out / "driver"), out / "cache"),
         "tables": lambda: table_seconds_per_student(
             *(_folder(out, f"{n} trivial students") / "run" for n in ("100", "1,000"))

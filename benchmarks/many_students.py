@@ -57,10 +57,10 @@ def measure_driver(module: str, *arguments: str, cache: Path, **variables: str) 
     return DriverCost(perf_counter() - start, max(seconds), max(sizes) / MB)
 
 
-def processor_seconds(module: str, *arguments: str) -> float:
-    """Run a module of Python and return the processor seconds of its processes; raise if it fails."""
+def processor_seconds(*arguments: str, check: bool = True) -> float:
+    """Run Python and return the processor seconds of its processes; raise if it fails and that is checked."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", module, *arguments], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=check)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -75,7 +75,7 @@ def measure_search(students: int, folder: Path) -> dict[str, float]:
     finished = (read_students(run)["status"] == "finished").sum()
     if finished != students:
         raise ValueError(f"{finished} of {students} students are finished")
-    tables = processor_seconds("results", str(run))
+    tables = processor_seconds("-m", "results", str(run))
     report = paths.report_file(run).stat().st_size / 1e6
     size = sum(file.stat().st_size for file in run.rglob("*") if file.is_file()) / 1e6
     return {**cost._asdict(), "students": students, "tables": tables, "report_mb": report, "folder_mb": size}

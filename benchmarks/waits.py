@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -23,16 +22,9 @@ NO_LOGGERS = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
 
 def answer_seconds() -> dict[str, float]:
     """Return the processor seconds of commands that train nothing, and of a script's imports."""
-    seconds = {name: _processor_seconds("-m", "search.run", *flags) for name, flags in COMMANDS.items()}
-    return seconds | {"imports": _processor_seconds("-c", PEER_IMPORTS)}
-
-
-def _processor_seconds(*arguments: str) -> float:
-    """Run Python, with any exit code, and return its processor seconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    commands = {name: ("-m", "search.run", *flags) for name, flags in COMMANDS.items()}
+    commands["imports"] = ("-c", PEER_IMPORTS)
+    return {name: processor_seconds(*arguments, check=False) for name, arguments in commands.items()}
 
 
 def first_line_seconds(folder: Path) -> float:
@@ -64,31 +56,19 @@ def driver_seconds_per_trial(folder: Path, cache: Path) -> dict[str, float]:
 def table_seconds_per_student(few: Path, many: Path) -> float:
     """Return the processor seconds of `python -m results` for each further student of a larger experiment."""
     sizes = [sum(1 for _ in os.scandir(folder / "trials")) for folder in (few, many)]
-    seconds = [processor_seconds("results", str(folder)) for folder in (few, many)]
+    seconds = [processor_seconds("-m", "results", str(folder)) for folder in (few, many)]
     return (seconds[1] - seconds[0]) / (sizes[1] - sizes[0])
 
 
 def fast_suite() -> dict[str, float]:
-    """Run the fast tests as `make unit` does; return wall and processor seconds, tests, and seconds of the longest ten.
+    """Run `make unit`; return wall and processor seconds, tests, and seconds of the longest ten.
 
     Raises CalledProcessError if one fails.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        "2",
-        "--dist",
-        "worksteal",
-        "-m",
-        "not slow",
-        "--durations",
-        "10",
-    ]
-    start = perf_counter()
-    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT).stdout
+    options, start = {"PYTEST_ADDOPTS": "-q --durations=10"}, perf_counter()
+    output = subprocess.run(
+        ["make", "unit"], stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=os.environ | options
+    ).stdout
     return {"wall": perf_counter() - start, **suite_figures(output)}
 
 

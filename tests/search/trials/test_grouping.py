@@ -73,12 +73,12 @@ def test_packs_have_equal_pack_keys_and_similar_sizes(space, digits, limit, size
         (8, {"algorithm": "random", "trials": 5}, 8),  # not adaptive
     ],
 )
-def test_an_adaptive_sampler_proposes_in_at_least_ten_rounds_per_worker(space, digits, pack, search, limit):
+def test_an_adaptive_sampler_proposes_in_at_least_ten_rounds_per_worker(space, pack, search, limit):
     searched = space(resources={"pack": pack}, search=search)
     assert limit == max_pack_size(searched, workers=2)
 
 
-def test_packs_are_used_on_request_where_a_network_allows_it(space, digits):
+def test_packs_are_used_on_request_where_a_network_allows_it(space):
     for packed, limit in ({"pack": 4}, 4), ({"pack": "auto"}, 1), ({"gpus": 1}, 1):
         assert max_pack_size(space(resources=packed), workers=1) == limit
     unpackable = {"model": {"name": "shufflenet_v2", "stem": "small"}}
