@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from trainables.declare import declare
 from trainables.knobs import Amount, Count, Positive, Rate, StudentLayer, TeacherLayer, TeacherWeight
+from trainables.methods.sampled_products import sampled_products
 from trainables.methods.terms import at_least_float32
 from trainables.observed_shapes import LayersError, ObservedShapes
 from trainables.output import Output
@@ -124,8 +125,7 @@ def contrastive(
     noise = negatives / len(module.student_memory)
     loss = torch.zeros_like(student.logits[:, 0])
     for side, (vectors, memory) in enumerate(zip(own, (module.teacher_memory, module.student_memory), strict=True)):
-        # All products at once: gathering the vectors of the negatives would take [batch, negatives, dimensions].
-        powers = (vectors @ memory.mT).gather(1, drawn).div(temperature).exp()
+        powers = sampled_products(vectors, memory, drawn).div(temperature).exp()
         loss = loss + _estimation_loss(powers / module.set_constant(side, powers), noise)
     module.remember(indices, own, momentum)
     return alpha * beta * loss + (1 - alpha) * cross_entropy(student.logits, labels, reduction="none")

@@ -19,7 +19,7 @@ from trainables.weights.weights_file import find_weights_file
 # Raise it when a change to the training code or the cache's files makes older caches invalid.
 TRAINING_VERSION = 5
 # Raise the version of a network or method when only its own teachers and students become invalid (0 if absent).
-PART_VERSIONS = {"ensemble": 1, "googlenet": 1, "timm": 1, "variational": 1}
+PART_VERSIONS = {"contrastive": 1, "ensemble": 1, "googlenet": 1, "timm": 1, "variational": 1}
 
 
 def teacher_key(recipe: Recipe, data: Dataset) -> str:
