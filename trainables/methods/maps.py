@@ -15,7 +15,10 @@ class PointwiseConvolution(nn.Linear):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps [batch, out_features, height, width]."""
-        return super().forward(maps.movedim(1, -1)).movedim(-1, 1)
+        positions = maps.movedim(1, -1)
+        # In a pack, inputs of more than two dimensions would copy the weights for every image.
+        products = super().forward(positions.flatten(0, -2))
+        return products.unflatten(0, positions.shape[:-1]).movedim(-1, 1)
 
 
 def as_maps(activations: Tensor) -> Tensor:
