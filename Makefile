@@ -169,6 +169,7 @@ bench: install
 
 readme-bench: install
 	$(BIN)/python -m benchmarks.table runs/bench/results.json | $(INSERT) bench benchmarks/README.md
+	$(BIN)/python -m benchmarks.table runs/bench/results.json --summary | $(INSERT) speed README.md
 
 # Regret of the search algorithms on tables of trainings, written into docs/explanation/search_algorithms.md: 40 minutes of a processor.
 # The defaults were chosen on the repetitions before the 200th.

@@ -1,15 +1,20 @@
-"""The tables of a benchmark as Markdown: `python -m benchmarks.table runs/bench/results.json`."""
+"""The tables of a benchmark as Markdown: `python -m benchmarks.table runs/bench/results.json`.
+
+With `--summary`, the sentence of the README.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 
 from benchmarks.goals import goal_rows
 from benchmarks.measurements import (
+    ALL,
     MB,
     PEERS,
     TEST_IMAGES,
@@ -56,6 +61,17 @@ def benchmark_markdown(results: Results) -> str:
     )
     tables = (_comparison_rows(results), _search_rows(results), goal_rows(results))
     return "\n\n".join([head, *map(_markdown_table, tables)])
+
+
+def summary(results: Results) -> str:
+    """Return one sentence on the time of a student-epoch beside PEERS, as an item of a Markdown list."""
+    seconds = [*peer_seconds(results, ALL), search_seconds(search_results(results, ALL))]
+    times = ", ".join(f"{name} {value:.1f} s" for name, value in zip((*PEERS, "this project"), seconds, strict=True))
+    sentence = (
+        "- **Fast**: the teacher's outputs are computed once, not in every step. One student-epoch of "
+        f"{ALL}: {times} ([benchmarks](benchmarks/README.md): {results['device']}, {results['cores']} cores)."
+    )
+    return textwrap.fill(sentence, 140, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _markdown_table(rows: Iterator[Sequence[object]]) -> str:
@@ -105,4 +121,5 @@ def _search_rows(results: Results) -> Iterator[Sequence[object]]:
 
 
 if __name__ == "__main__":
-    print(benchmark_markdown(json.loads(Path(sys.argv[1]).read_text())))
+    file, *options = sys.argv[1:]
+    print((summary if options == ["--summary"] else benchmark_markdown)(json.loads(Path(file).read_text())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.measurements import inner_overhead, rate_fraction, same_accuracy
-from benchmarks.table import benchmark_markdown
+from benchmarks.table import benchmark_markdown, summary
 
 
 def test_equal_groups_have_the_same_accuracy_and_distant_ones_do_not():
@@ -122,3 +122,10 @@ def test_waits_stand_beside_their_peers():
     assert "| ≤ 4 min | 8.1 min, 6,237 tests | – | no | 958 s of processor time; the longest ten" in text
     assert "| ≤ 10 s | 30.0 s | 8.0 s in plain Ray Tune" in text
     assert "| ≤ Optuna's | 30 s | 25 s | no | start-up, test scores" in text
+
+
+def test_the_summary_is_one_item_of_a_list():
+    words = " ".join(summary(results()).split())
+    assert "One student-epoch of 60,000 images: notebook loop 21.0 s, plain Ray Tune 10.5 s" in words
+    assert "Optuna loop 10.5 s, this project 2.0 s ([benchmarks](benchmarks/README.md): a processor, 2 cores)." in words
+    assert all(line.startswith("  ") for line in summary(results()).splitlines()[1:])
