@@ -16,7 +16,7 @@ from search.algorithms.ranking import rank_configurations
 from search.students.spec import StudentSpec, student_spec, suggested_histories
 from spaces.domain import Domain
 from spaces.knob_paths import is_baseline_knob, is_distillation_knob
-from spaces.sections import Search
+from spaces.search_section import Search
 from spaces.space import Space
 from spaces.template import SuggestLabel, Values
 from trainables.seeding import derive_seed

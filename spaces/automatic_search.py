@@ -8,7 +8,8 @@ from __future__ import annotations
 from itertools import count
 
 from spaces.domain import Node
-from spaces.sections import AUTO, AUTO_ALGORITHM, AUTO_SCHEDULER, Confirm, Search, Sections
+from spaces.search_section import AUTO, AUTO_ALGORITHM, AUTO_SCHEDULER, Search
+from spaces.sections import Confirm, Sections
 from spaces.template import find_domains
 
 CONFIRMED = 3  # configurations, unless the space says another number

@@ -8,7 +8,8 @@ from spaces.catalogue.entries import catalogue_entries
 from spaces.domain import Choice, Node
 from spaces.errors import Problem, did_you_mean
 from spaces.knob_paths import is_baseline_knob
-from spaces.sections import NON_ADAPTIVE, Sections
+from spaces.search_section import NON_ADAPTIVE
+from spaces.sections import Sections
 from spaces.start_points import start_problems
 from spaces.template import count_cells, fill_template, find_domains, probe_values
 

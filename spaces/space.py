@@ -21,7 +21,8 @@ from spaces.probe import RecipeValidator
 from spaces.pydantic_errors import validation_problems
 from spaces.recipe import Recipe
 from spaces.renamed_keys import require_current_keys, update_renamed_keys
-from spaces.sections import Baseline, Confirm, Resources, Search, Table
+from spaces.search_section import Search
+from spaces.sections import Baseline, Confirm, Resources, Table
 from spaces.smoke import shrink_tree
 from spaces.template import SuggestLabel, Values
 from spaces.validation import ParsedSpace, fallback_problems, line_of, parse_space

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from spaces.domain import Domain, Node
 from spaces.errors import Problem, did_you_mean
 from spaces.label import Label
-from spaces.sections import Search
+from spaces.search_section import Search
 from spaces.template import Values, find_domains, sample_values
 
 

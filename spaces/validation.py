@@ -16,8 +16,9 @@ from spaces.parser import TemplateParser
 from spaces.parts import StrictModel, fields_by_key
 from spaces.probe import RecipeValidator, probe_problems
 from spaces.pydantic_errors import validation_problems
+from spaces.search_section import Search
 from spaces.section_rules import section_problems
-from spaces.sections import Confirm, Resources, Search, Sections, TeacherSeeds
+from spaces.sections import Confirm, Resources, Sections, TeacherSeeds
 from spaces.template import Values, source_path
 from spaces.training import Train
 from spaces.unknown_key import unknown_key

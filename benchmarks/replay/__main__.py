@@ -18,7 +18,7 @@ from benchmarks.replay.report import draw_figure, guess_report, markdown_report
 from benchmarks.replay.table import Table, read_table
 from search.algorithms import SAMPLERS, SCHEDULERS
 from spaces.errors import UserError, did_you_mean, exits_on_user_error
-from spaces.sections import Search
+from spaces.search_section import Search
 
 
 def arguments_parser() -> argparse.ArgumentParser:

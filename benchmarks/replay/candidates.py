@@ -19,7 +19,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from search.algorithms import SAMPLERS, SCHEDULERS
 from search.algorithms.samplers import Distributions
 from search.algorithms.schedulers import SuccessiveHalving
-from spaces.sections import Search
+from spaces.search_section import Search
 
 
 class _StoppedStudy:

@@ -19,7 +19,7 @@ from benchmarks.replay.simulate import METRIC, SeedSplit, Trained, explore, refe
 from benchmarks.replay.table import Table
 from results.students import History
 from search.algorithms.ranking import rank_configurations
-from spaces.sections import Search
+from spaces.search_section import Search
 from spaces.template import Values
 
 BUDGETS = (4, 6, 8, 10, 15, 20, 30, 40)  # in trainings of full length

@@ -17,7 +17,7 @@ from search.algorithms.per_student import PerStudentScheduler
 from search.algorithms.searcher import StudentSearcher
 from search.students.spec import Pack, StudentSpec
 from spaces.domain import Domain
-from spaces.sections import Search
+from spaces.search_section import Search
 from spaces.template import SuggestLabel, Values
 
 METRIC = "val_accuracy"

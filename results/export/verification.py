@@ -13,7 +13,7 @@ from results.export.verification_images import VerificationImages
 from results.records import Row
 from spaces import space
 from spaces.errors import UserError
-from spaces.metrics import accuracy, negative_log_likelihood
+from spaces.metric_functions import accuracy, negative_log_likelihood
 from spaces.recipe import Recipe
 from trainables.evaluate import evaluation_batch_size, predict_logits
 

@@ -11,7 +11,7 @@ from results.experiment import Experiment
 from results.records import Row
 from results.students import knob_columns, table_rows
 from results.thinning import thin
-from spaces.sections import rung_epochs
+from spaces.search_section import rung_epochs
 
 MAX_STOPPED = 200  # listed
 FEWEST_PAIRS = 3  # finished students; a correlation of fewer says nothing

@@ -22,7 +22,7 @@ from results.fronts import pareto_front
 from search.algorithms.study_parameters import StudyParameters
 from spaces.domain import Choice, Domain, Range
 from spaces.label import label_text
-from spaces.sections import NON_ADAPTIVE, Search
+from spaces.search_section import NON_ADAPTIVE, Search
 
 WARM_UP = 3  # proposals of the algorithm alone, so that a scheduler can compare the first guess
 SPREAD = 0.15  # standard deviation of a number, in widths of its range

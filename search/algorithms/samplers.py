@@ -16,7 +16,7 @@ from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from spaces.sections import Search
+from spaces.search_section import Search
 from trainables.declare import declare
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -14,7 +14,7 @@ from typing import Any
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from search.algorithms.modes import METRIC_MODES
-from spaces.sections import Search, rung_epochs
+from spaces.search_section import Search, rung_epochs
 from trainables.declare import declare
 
 

@@ -25,7 +25,7 @@ from search.algorithms.modes import METRIC_MODES
 from search.algorithms.priors import PriorProposals
 from search.algorithms.study_parameters import SearchedSpace, StudyParameters
 from search.students.spec import Pack, StudentSpec, student_status
-from spaces.sections import NON_ADAPTIVE
+from spaces.search_section import NON_ADAPTIVE
 from spaces.template import Values
 from trainables.seeding import derive_seed
 

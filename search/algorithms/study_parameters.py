@@ -21,7 +21,7 @@ from optuna.trial import Trial
 
 from spaces.domain import Choice, Domain
 from spaces.label import Label, label_text
-from spaces.sections import Search
+from spaces.search_section import Search
 from spaces.template import SuggestLabel, Values
 
 

@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 from search.algorithms import SAMPLERS, SCHEDULERS
-from spaces import parts, recipe, sections, training
+from spaces import parts, recipe, search_section, sections, training
 from spaces.catalogue.entries import CatalogueEntry
 from spaces.catalogue.example import example_value
 from spaces.domain import DOMAIN_FORMS
 from spaces.errors import UserError
 from spaces.parts import Model, NamedPart
-from spaces.sections import AUTO, AUTO_RULES
+from spaces.search_section import AUTO, AUTO_RULES
 from trainables.data import DATASETS
 from trainables.declare import declaration_of
 from trainables.docstrings import first_sentence, paragraphs
@@ -39,8 +39,8 @@ PARTS: dict[str, type] = {
     "augment": training.Augment,
     "normalize": parts.Normalization,
     "head_first": training.HeadFirst,
-    "search": sections.Search,
-    "limit": sections.SizeLimit,
+    "search": search_section.Search,
+    "limit": search_section.SizeLimit,
     "confirm": sections.Confirm,
     "baseline": sections.Baseline,
     "table": sections.Table,

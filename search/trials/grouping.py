@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from search.students.spec import Pack, StudentSpec, teacher_json
 from spaces.recipe import Recipe
-from spaces.sections import NON_ADAPTIVE
+from spaces.search_section import NON_ADAPTIVE
 from spaces.space import Space
 from trainables.batches import steps_per_epoch, training_indices, uses_unlabeled
 from trainables.cost import network_cost

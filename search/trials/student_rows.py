@@ -19,7 +19,8 @@ from results.records import Row
 from results.students import History
 from search.students.spec import DONE_STATUSES, StudentSpec, first_row, has_first_epochs, student_status
 from search.students.store import StudentChange, StudentStore
-from spaces.metrics import agreement, compute_metrics
+from spaces.metric_functions import agreement
+from spaces.metrics import compute_metrics
 from trainables import checkpoint
 from trainables.cost import count_cost, measure_latency
 from trainables.device import process_device, to_tensor

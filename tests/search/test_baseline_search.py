@@ -15,7 +15,7 @@ from ray.tune.search import Searcher
 from rich.console import Console
 
 from results.students import histories
-from search import engine
+from search import engine, stage_training
 from search.algorithms.study_parameters import StudyParameters
 from search.baseline_search import BaselineSpace, baseline_spaces
 from search.cluster.restart_plan import RayLostError
@@ -112,8 +112,8 @@ def run_search(trained, folder, digits, monkeypatch):
                 for student in pack.students:
                     train(student)
 
-        monkeypatch.setattr(engine, "run_trials", run_trials)
-        monkeypatch.setattr(engine, "_ensure_teachers", lambda *_: None)
+        monkeypatch.setattr(stage_training, "run_trials", run_trials)
+        monkeypatch.setattr(stage_training, "_ensure_teachers", lambda *_: None)
         nodes, display = SimpleNamespace(worker_count=lambda _: 1), SimpleNamespace(begin_stage=lambda *_: None)
         display.console = Console(file=StringIO())
         context = SimpleNamespace(space=space, data=digits, folder=folder, display=display, nodes=nodes, grid=[])
@@ -185,12 +185,12 @@ def test_the_student_alone_is_tuned_for_each_compared_network(run_search, space,
 def test_only_the_exploration_learns_from_earlier_experiments(run_search, space, monkeypatch):
     received = []
 
-    class Searcher(engine.StudentSearcher):
+    class Searcher(stage_training.StudentSearcher):
         def __init__(self, searched, *arguments, transferred, **options):
             received.append((type(searched), list(transferred)))
             super().__init__(searched, *arguments, **options)
 
-    monkeypatch.setattr(engine, "StudentSearcher", Searcher)
+    monkeypatch.setattr(stage_training, "StudentSearcher", Searcher)
     monkeypatch.setattr(engine, "recorded_transfer", lambda folder: ["earlier"])
     train = {"epochs": 1, "lr": {"loguniform": [1e-4, 1e-1]}}
     search = {"algorithm": "random", "scheduler": "none", "trials": 2}

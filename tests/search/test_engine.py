@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from results.students import histories
-from search import engine
+from search import engine, stage_training
 from search.algorithms.ranking import best_configurations, rank_configurations
 from search.cluster.restart_plan import RayLostError
 from search.students.spec import Pack, student_spec
@@ -105,15 +105,15 @@ def tune(space, trained, folder, monkeypatch):
             for seed in next(runs):
                 trained(students[seed], [0.5])
 
-        monkeypatch.setattr(engine, "run_trials", train)
-        monkeypatch.setattr(engine, "_ensure_teachers", lambda *_: None)
+        monkeypatch.setattr(stage_training, "run_trials", train)
+        monkeypatch.setattr(stage_training, "_ensure_teachers", lambda *_: None)
         nodes = SimpleNamespace(worker_count=lambda _: 1)
         display = SimpleNamespace(begin_stage=lambda *_: None)
-        engine._train_stage(
+        stage_training.train_listed(
             SimpleNamespace(space=searched, data=None, folder=folder, display=display, nodes=nodes), "explore", students
         )
 
-    monkeypatch.setattr(engine, "group_into_packs", lambda *_: [Pack((student,)) for student in students])
+    monkeypatch.setattr(stage_training, "group_into_packs", lambda *_: [Pack((student,)) for student in students])
     return packs, students, run_stage
 
 
@@ -141,7 +141,7 @@ def test_a_stage_without_finished_students_prints_a_line(space, trained, folder,
     searched = space(method=METHOD, search=SEARCH, confirm=confirm)
     console = Console(file=StringIO(), width=40)
     monkeypatch.setattr(engine, "_explore_adaptively", lambda *_: None)
-    monkeypatch.setattr(engine, "_train_stage", lambda _, stage, students: stages.append((stage, len(students))))
+    monkeypatch.setattr(engine, "train_listed", lambda _, name, students: stages.append((name, len(students))))
     stages: list[tuple[str, int]] = []
     experiment = SimpleNamespace(space=searched, folder=folder, display=SimpleNamespace(console=console))
     trained(student_spec(searched, "explore", {"method.alpha": 0.5}, 0, 0), [0.5], "diverged")
@@ -158,10 +158,10 @@ def test_a_stage_without_finished_students_prints_a_line(space, trained, folder,
 def test_hours_that_end_before_the_first_student_are_named(over_at, space, digits, folder, monkeypatch):
     searched = space(method=METHOD, search={**SEARCH, "hours": 0.002}, seeds=[0])
     times = iter([100.0, 109.0, 109.0] if over_at == "after the teachers" else [100.0, 101.0, 101.0])
-    monkeypatch.setattr("search.engine.time.time", lambda: next(times, 109.0))
-    monkeypatch.setattr(engine, "_ensure_teachers", lambda *_: None)
+    monkeypatch.setattr("search.stage_training.time.time", lambda: next(times, 109.0))
+    monkeypatch.setattr(stage_training, "_ensure_teachers", lambda *_: None)
     ran: list[object] = []
-    monkeypatch.setattr(engine, "run_trials", lambda *_: ran.append(1))
+    monkeypatch.setattr(stage_training, "run_trials", lambda *_: ran.append(1))
     display, nodes = SimpleNamespace(begin_stage=lambda *_: None), SimpleNamespace(worker_count=lambda _: 1)
     context = SimpleNamespace(space=searched, data=digits, folder=folder, display=display, nodes=nodes)
     with pytest.raises(UserError) as error:

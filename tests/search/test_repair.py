@@ -62,7 +62,7 @@ def test_an_empty_folder_needs_no_repair(tmp_path):
     assert repair_folder(tmp_path) == []
 
 
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.integers(min_value=0), mask=st.integers(1, 255), kind=st.sampled_from(["rows", "weights"]))
 def test_any_flipped_byte_voids_one_student_and_is_reported_once(pair, folder, position, mask, kind):
     """Or it is harmless, in the name of a checksum: then every number is unchanged."""

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, log_loss, roc_auc_score
 from torch.nn.functional import cross_entropy
 
-from spaces.metrics import METRICS, accuracy, agreement, compute_metrics, expected_calibration_error, roc_auc
+from spaces.metric_functions import accuracy, agreement, expected_calibration_error, roc_auc
+from spaces.metrics import METRICS, compute_metrics
 
 
 def random_logits(n: int, classes: int = 4, seed: int = 0, digits: int = 9) -> torch.Tensor:
@@ -51,7 +52,7 @@ def references(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float | 
     }
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(n=st.integers(20, 60), classes=st.integers(2, 5), digits=st.integers(0, 3), seed=st.integers(0, 99))
 def test_every_metric_agrees_with_an_independent_computation(n: int, classes: int, digits: int, seed: int) -> None:
     """All classes occur; logits of few digits have many ties."""
@@ -131,7 +132,6 @@ def test_one_class_or_a_nan_has_no_roc_curve() -> None:
     assert roc_auc(broken, torch.arange(5) % 2) is None
 
 
-@settings(deadline=None)
 @given(st.integers(1, 30), st.integers(0, 99))
 def test_agreement_is_a_symmetric_fraction(n: int, seed: int) -> None:
     first, second = random_logits(n, seed=seed), random_logits(n, seed=seed + 1)

@@ -244,7 +244,7 @@ values = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(
     knobs=st.dictionaries(word, values, min_size=1, max_size=4),
     seeds=st.sets(st.integers(0, 9), min_size=1, max_size=1),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from spaces.metrics import accuracy
+from spaces.metric_functions import accuracy
 from spaces.recipe import Recipe
 from trainables.data import load_dataset
 from trainables.device import to_tensor

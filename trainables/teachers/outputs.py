@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spaces.metrics import accuracy, compute_metrics
+from spaces.metric_functions import accuracy
+from spaces.metrics import compute_metrics
 from spaces.training import AugmentPolicy
 from trainables.augment import apply_views, policy_name, view_count
 from trainables.data import Dataset, Split

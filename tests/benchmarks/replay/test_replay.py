@@ -12,7 +12,7 @@ from benchmarks.replay.measure import BUDGETS, mean_and_error, measure_variants
 from benchmarks.replay.simulate import NearestConfiguration, explore, split_seeds
 from benchmarks.replay.table import read_table
 from spaces.errors import UserError
-from spaces.sections import Search
+from spaces.search_section import Search
 
 SPACE = """\
 data: {name: digits}

@@ -15,7 +15,8 @@ import torch
 from results import leaderboard, paths, records, students
 from results.export import export
 from spaces import space
-from spaces.metrics import accuracy, agreement, compute_metrics
+from spaces.metric_functions import accuracy, agreement
+from spaces.metrics import compute_metrics
 from spaces.recipe import Recipe
 from trainables import data as datasets
 from trainables import plugin

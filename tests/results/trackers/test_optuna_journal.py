@@ -118,7 +118,7 @@ VALUES = [{"method.alpha": 0.5, "method.temperature": t} for t in (1, 4)]
 EVENTS = ["epoch", "finished", "failed", "retried", "update", "all", "open"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from(EVENTS)), max_size=14))
 def test_any_order_of_events_gives_the_same_journal(synthetic, events):
     """The journal is the one written from the final rows alone."""

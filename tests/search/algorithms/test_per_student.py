@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune.schedulers import TrialScheduler
 
@@ -15,7 +15,7 @@ from search.algorithms import SCHEDULERS
 from search.algorithms.per_student import PerStudentScheduler
 from search.algorithms.schedulers import SuccessiveHalving
 from search.students.spec import Pack
-from spaces.sections import Search
+from spaces.search_section import Search
 
 METRICS = pytest.mark.parametrize("metric", ["val_accuracy", "val_loss"])
 
@@ -158,7 +158,6 @@ def test_the_last_epoch_ends_a_student(table, order):
         assert epoch < EPOCHS or student in race.stopped
 
 
-@settings(deadline=None)
 @given(TABLE, ORDER, st.integers(0, 60), st.sampled_from(sorted(SCHEDULERS)))
 def test_a_replayed_scheduler_decides_as_in_one_run(table, order, cut, name):
     """First an undisturbed run; then one cut off after `cut` results and resumed with new Ray trials."""
@@ -171,7 +170,6 @@ def test_a_replayed_scheduler_decides_as_in_one_run(table, order, cut, name):
     assert [resumed_race.result(*result[:3]) for result in results[cut:]] == [result[3] for result in results[cut:]]
 
 
-@settings(deadline=None)
 @given(TABLE, st.sampled_from(sorted(SCHEDULERS)), st.integers(1, 8))
 def test_students_in_packs_are_stopped_like_single_ones(table, name, width):
     """All are at the same epoch, in the same order; a pack is stopped with its last student."""
@@ -209,7 +207,6 @@ def test_a_stop_lost_with_the_driver_is_decided_again(name):
     assert Race(resumed).result("s0", 4, 0.0) in (TrialScheduler.CONTINUE, TrialScheduler.STOP)
 
 
-@settings(deadline=None)
 @given(TABLE, st.randoms(use_true_random=False), st.sampled_from(sorted(SCHEDULERS)))
 def test_rows_may_be_replayed_in_another_order(table, random, name):
     """Of two packs with simultaneous rows, either may have been reported first."""

@@ -13,7 +13,7 @@ from search.algorithms import SAMPLERS
 from search.algorithms.priors import FIXED_SHARE, WARM_UP
 from search.algorithms.searcher import StudentSearcher
 from search.students.spec import Pack, student_spec
-from spaces.sections import NON_ADAPTIVE
+from spaces.search_section import NON_ADAPTIVE
 
 TRIALS = 40
 GUESS = {"method.alpha": 0.9, "method.temperature": 4.0, "student.model.hidden": "[8]"}

@@ -21,7 +21,7 @@ from search.algorithms.per_student import PerStudentScheduler
 from search.algorithms.searcher import StudentSearcher
 from search.students.spec import Pack, first_row, student_spec, suggested_histories
 from search.trials.callback import write_driver_end
-from spaces.sections import NON_ADAPTIVE
+from spaces.search_section import NON_ADAPTIVE
 from spaces.space import Space
 
 EPOCHS = 3

@@ -11,7 +11,7 @@ import pytest
 from search.algorithms import SAMPLERS
 from search.algorithms.samplers import START_POINTS
 from search.algorithms.study_parameters import StudyParameters
-from spaces.sections import Search
+from spaces.search_section import Search
 
 EVERYTHING = {
     "student": {"model": {"name": "mlp", "hidden": {"choice": [[8], [16, 16]]}}},

@@ -130,7 +130,7 @@ def test_random_search_under_other_schedulers_ends_with_a_baseline(
 ):
     """In one case, the free worker dies before the baseline begins."""
     tuners = mock.Mock(side_effect=run_trials)
-    monkeypatch.setattr("search.engine.run_trials", tuners)
+    monkeypatch.setattr("search.stage_training.run_trials", tuners)
     if scheduler == "none":
         monkeypatch.setattr("search.engine._train_baselines", _kill_free_workers)
     search = {"algorithm": "random", "scheduler": scheduler, "trials": 6, "limit": {"parameters": 5000}}

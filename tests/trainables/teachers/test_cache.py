@@ -111,7 +111,7 @@ def test_every_truncation_is_detected(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_flipped_bit_changes_a_teacher(folder: Path, name: str, data: st.DataObject) -> None:
     content = (folder / name).read_bytes()

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from spaces.errors import UserError
-from spaces.metrics import agreement
+from spaces.metric_functions import agreement
 from spaces.recipe import Recipe
 from trainables.data import Dataset
 from trainables.device import to_tensor
