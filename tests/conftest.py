@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import hypothesis
 import pytest
 from rich.console import Console
 from xdist.scheduler import LoadFileScheduling
@@ -24,6 +25,10 @@ from xdist.scheduler import LoadFileScheduling
 # For a busy machine: Ray gives up on a slow start, and gives its workers less of a processor than any other process.
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
 os.environ.setdefault("RAY_worker_niceness", "0")
+
+# A deadline of 200 ms for an example would fail on a busy machine.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 # Processor seconds of a whole suite, by its marker expression in the Makefile: about twice what it took on a slow
 # machine. Wall time would depend on what else the machine does. Before a limit is raised, look for tests that check one

@@ -34,7 +34,6 @@ def shifts(image: np.ndarray, shifted: np.ndarray, pixels: int) -> list[tuple[in
     return [shift for shift, result in moved.items() if np.array_equal(result, shifted)]
 
 
-@settings(deadline=None)
 @given(pixels=st.integers(0, 3), seed=st.integers(0, 99))
 def test_shifts_are_at_most_the_limit(pixels: int, seed: int) -> None:
     images = shifted(pixels, seed)
@@ -103,7 +102,7 @@ def test_hashed_numbers_are_uniform_and_uncorrelated() -> None:
     assert (torch.corrcoef(streams) - torch.eye(4)).abs().max() < 4 / math.sqrt(10_000)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.data())
 def test_a_view_is_the_same_in_any_batch_and_order(data: st.DataObject) -> None:
     indices = torch.tensor(data.draw(st.lists(st.integers(0, 29), min_size=1, max_size=40)))

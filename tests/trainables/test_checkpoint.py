@@ -62,7 +62,7 @@ def test_damaged_content_gives_a_warning_and_none(tmp_path: Path, caplog: pytest
     assert line.startswith(f"{path}: damaged") and "trained again from its first epoch" in line
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(index=st.integers(min_value=0), mask=st.integers(1, 255))
 def test_flipped_bytes_are_detected(index: int, mask: int) -> None:
     content = bytearray(checkpoint.serialize_checkpoint(STATE))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -57,7 +57,6 @@ def test_momentum_with_and_without_nesterov(nesterov: bool | None, steps: list[f
         assert before - weight.item() == pytest.approx(step, rel=1e-5)
 
 
-@settings(deadline=None)
 @given(
     schedule=st.sampled_from(sorted(SCHEDULES.keys() - {"step"})),
     epochs=st.integers(1, 20),

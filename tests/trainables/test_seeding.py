@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.seeding import derive_seed, seeded_generator
@@ -16,7 +16,6 @@ def test_recorded_seeds() -> None:
     assert derive_seed(7, "order", 3) == 929583480629082613
 
 
-@settings(deadline=None)
 @given(SEEDS, PURPOSES, st.integers(0, 999))
 def test_seeds_are_valid_for_torch(seed: int, purpose: str, epoch: int) -> None:
     derived = derive_seed(seed, purpose, epoch)

@@ -20,7 +20,7 @@ def numbers(*shape: int, seed: int = 0) -> Tensor:
     return 3 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 99), counts=COUNTS)
 def test_a_class_is_as_probable_as_its_subclasses_together(seed: int, counts: list[int]) -> None:
     logits = numbers(2, 3, sum(counts), seed=seed)
@@ -62,7 +62,7 @@ def test_entropies_by_hand() -> None:
     assert utilization_entropy(sure[[0, 0, 0, 1]]) == pytest.approx(2 - 0.75 * math.log2(3))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 99), examples=st.integers(1, 9), subclasses=st.integers(1, 9))
 def test_subclasses_are_used_more_evenly_than_predicted(seed: int, examples: int, subclasses: int) -> None:
     logits = numbers(examples, subclasses, seed=seed)

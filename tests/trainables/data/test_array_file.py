@@ -107,7 +107,7 @@ def test_every_truncation_is_detected(path: Path) -> None:
         assert not matches_checksum(path)
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_every_flipped_bit_is_detected(path: Path, data: st.DataObject) -> None:
     content = path.read_bytes()

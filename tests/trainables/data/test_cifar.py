@@ -187,7 +187,7 @@ def test_faults(tmp_path: Path, layout: cifar.CifarLayout, fault: str) -> None:
         path.write_bytes(content)
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200), st.integers(0, 9000))
 def test_truncated_records_are_refused(tmp_path: Path, more: bytes, length: int) -> None:
     layout = cifar10.LAYOUT

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -27,7 +27,6 @@ IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = (
 )
 
 
-@settings(deadline=None)
 @given(arrays(np.uint8, array_shapes(min_dims=1, max_dims=3, max_side=7)))
 def test_written_arrays_are_read(tmp_path_factory: pytest.TempPathFactory, content: Content, array: np.ndarray) -> None:
     folder = tmp_path_factory.mktemp("idx")
@@ -38,7 +37,6 @@ def test_written_arrays_are_read(tmp_path_factory: pytest.TempPathFactory, conte
         assert read.shape == array.shape and read.dtype == np.uint8 and (read == array).all()
 
 
-@settings(deadline=None)
 @given(cut=st.floats(0, 1, exclude_max=True), packed=st.booleans())
 def test_truncated_files_are_refused(
     tmp_path_factory: pytest.TempPathFactory, content: Content, cut: float, packed: bool
@@ -51,7 +49,6 @@ def test_truncated_files_are_refused(
         read_idx(path, 3)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.booleans())
 def test_other_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, junk: bytes, packed: bool) -> None:
     path = tmp_path_factory.mktemp("idx") / "file.gz"

@@ -144,7 +144,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, part: float) -
         read_image(path, 20, 20)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     suffix=st.sampled_from(["png", "jpg", "bmp", "gif", "tif", "webp", "ppm"]),
     changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8),

@@ -118,7 +118,7 @@ def test_another_size_is_named(tmp_path: Path, base: Path) -> None:
         load_dataset("mhist", tmp_path)
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=60), st.booleans())
 def test_other_tables_are_refused(tmp_path: Path, base: Path, junk: bytes, headed: bool) -> None:
     (base / "annotations.csv").write_bytes(f"{HEADER}\n".encode() * headed + junk)

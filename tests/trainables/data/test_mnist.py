@@ -63,7 +63,7 @@ class TestTiny:
         with pytest.raises(UserError, match=f"^{path}: "):
             mnist(raw, False)
 
-    @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(position=st.integers(0, 10**6), bit=st.integers(0, 7))
     def test_a_flipped_bit_is_refused_or_changes_nothing(
         self, raw: Path, arrays: dict[str, np.ndarray], contents: dict[str, bytes], position: int, bit: int

@@ -17,7 +17,7 @@ from trainables.methods.hinton import hinton
 from trainables.output import Output, Progress
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 999), alpha=st.floats(0, 1), temperature=st.floats(0.5, 64))
 def test_hinton_in_numpy(
     seed: int, alpha: float, temperature: float, random_case: Callable, softmax: Callable, numpy_cross_entropy: Callable
@@ -36,7 +36,7 @@ def test_hinton_by_hand() -> None:
     assert losses.item() == pytest.approx(0.25 * 4 * 0.1308120 + 0.75 * 0.6931472, abs=1e-6)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 99))
 def test_hinton_matches_logits_at_high_temperature(seed: int, random_case: Callable, gradients: Callable) -> None:
     # Hinton et al. 2015, sec. 2.1, eq. 4: for zero-mean logits the gradient tends to (s - t) / classes.

@@ -96,7 +96,7 @@ def test_a_batch_of_one_example_is_finite(
 
 
 @over_methods(METHODS)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 99), high=st.sampled_from([0.0, 0.1, 0.5, 1.0]))
 def test_finite_at_extremes(
     name: str,
@@ -131,7 +131,7 @@ def test_activations_may_be_bfloat16(
 
 
 @over_methods(METHODS.keys() - DRAWS)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 99), order=st.permutations(range(6)))
 def test_permuting_the_batch_permutes_the_losses(
     name: str, epoch: int, seed: int, order: list[int], random_case: Callable, knobs: Callable, loss: Callable
@@ -149,7 +149,7 @@ def reordered(output: Output, order: list[int]) -> Output:
 
 
 @over_methods(METHODS)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 99), order=st.permutations(range(5)))
 def test_permuting_the_classes_changes_nothing(
     name: str, epoch: int, seed: int, order: list[int], random_case: Callable, knobs: Callable, loss: Callable

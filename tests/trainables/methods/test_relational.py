@@ -57,7 +57,7 @@ def test_relational_by_hand() -> None:
     assert teacher_term(line, triangle, angle_weight=1.0).mean().item() == pytest.approx(2 * (2 / 8 + 1) / 27)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 99), scale=st.floats(0.01, 100), shift=st.floats(-100, 100))
 def test_shift_rotation_and_scale_of_all_examples_cost_nothing(seed: int, scale: float, shift: float) -> None:
     hint = random_tensor(6, 4, seed=seed)

@@ -27,7 +27,7 @@ def test_standardized_in_numpy(
     np.testing.assert_allclose(standardized(*case, alpha=0.6, temperature=temperature), expected, rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 99), scale=st.floats(0.1, 100), shift=st.floats(-100, 100))
 def test_the_size_of_the_logits_is_ignored(seed: int, scale: float, shift: float, random_case: Callable) -> None:
     case = random_case(seed=seed)

@@ -35,7 +35,6 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("storage") / "deep" / "x.safetensors"
 
 
-@settings(deadline=None)
 @given(st.dictionaries(NAMES, tensors(), min_size=1, max_size=4), st.dictionaries(NAMES, NAMES, max_size=3))
 def test_written_tensors_are_read(path: Path, written: dict[str, Tensor], metadata: dict[str, str]) -> None:
     tensor_file.write_tensors(path, written, metadata)
@@ -90,7 +89,7 @@ def test_every_truncation_is_refused(path: Path) -> None:
             tensor_file.read_tensors(path)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_flipped_byte_changes_the_content(path: Path, data: st.DataObject) -> None:
     """Only a flip in the name of the checksum's entry passes, which changes neither tensors nor metadata."""
@@ -130,7 +129,6 @@ def test_a_file_without_a_checksum_is_not_checked(path: Path, metadata: dict[str
 ENTRY = f'"{tensor_file.CHECKSUM_KEY}":"{tensor_file.NO_CHECKSUM}"'
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([tensor_file.CHECKSUM_KEY, "x", ENTRY]), NAMES, max_size=3))
 def test_names_that_look_like_the_checksum_do_no_harm(path: Path, metadata: dict[str, str]) -> None:
     tensor_file.write_tensors(path, {ENTRY: torch.ones(3)}, metadata)
@@ -138,7 +136,6 @@ def test_names_that_look_like_the_checksum_do_no_harm(path: Path, metadata: dict
     assert tensor_file.read_tensors(path)[1] == metadata
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_other_content_is_refused(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
