@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
@@ -65,13 +64,9 @@ def benchmark_markdown(results: Results) -> str:
 
 def summary(results: Results) -> str:
     """Return one sentence on the time of a student-epoch beside PEERS, as an item of a Markdown list."""
-    seconds = [*peer_seconds(results, ALL), search_seconds(search_results(results, ALL))]
-    times = ", ".join(f"{name} {value:.1f} s" for name, value in zip((*PEERS, "this project"), seconds, strict=True))
-    sentence = (
-        "- **Fast**: the teacher's outputs are computed once, not in every step. One student-epoch of "
-        f"{ALL}: {times} ([benchmarks](benchmarks/README.md): {results['device']}, {results['cores']} cores)."
-    )
-    return textwrap.fill(sentence, 140, subsequent_indent="  ", break_on_hyphens=False)
+    own, peers = search_seconds(search_results(results, ALL)), zip(PEERS, peer_seconds(results, ALL), strict=True)
+    others = ", ".join(f"{peer} {seconds:.1f} s" for peer, seconds in peers)
+    return f"- **Fast**: one student-epoch of {ALL} takes {own:.1f} s; {others} ([benchmarks](benchmarks/README.md))."
 
 
 def _markdown_table(rows: Iterator[Sequence[object]]) -> str:
