@@ -34,7 +34,8 @@ def _student_goal(name: str, peer: int) -> Goal:
 
     def reason(results: Results) -> str:
         target = peer_seconds(results, ALL)[peer] / TARGETS[peer]
-        return product_reason(results, target, _own_seconds(results), STUDENT_EPOCH_OPERATIONS)
+        text = product_reason(results, target, _own_seconds(results), STUDENT_EPOCH_OPERATIONS)
+        return f"{text}; profile: cost of a student's step, below"
 
     required = (*compared_names(ALL), "rates")
     title = f"training time per student-epoch, speed-up over {name}"
