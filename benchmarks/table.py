@@ -17,6 +17,7 @@ from benchmarks.measurements import (
     MB,
     PEERS,
     TEST_IMAGES,
+    TRAIN_IMAGES,
     Results,
     comparable_peers,
     compared_names,
@@ -66,7 +67,8 @@ def summary(results: Results) -> str:
     """Return one sentence on the time of a student-epoch beside PEERS, as an item of a Markdown list."""
     own, peers = search_seconds(search_results(results, ALL)), zip(PEERS, peer_seconds(results, ALL), strict=True)
     others = ", ".join(f"{peer} {seconds:.1f} s" for peer, seconds in peers)
-    return f"- **Fast**: one student-epoch of {ALL} takes {own:.1f} s; {others} ([benchmarks](benchmarks/README.md))."
+    own_time = f"one student-epoch ({TRAIN_IMAGES:,} images) takes {own:.1f} s"
+    return f"- **Fast**: {own_time}; {others} ([benchmarks](benchmarks/README.md))."
 
 
 def _markdown_table(rows: Iterator[Sequence[object]]) -> str:

@@ -24,14 +24,7 @@ from search.algorithms.searcher import MAX_REJECTED, StudentSearcher
 from search.algorithms.study_parameters import SearchedSpace
 from search.cluster.restart_plan import RayLostError
 from search.students.candidates import students_per_teacher
-from search.students.spec import (
-    DONE_STATUSES,
-    Pack,
-    StudentSpec,
-    student_status,
-    teacher_json,
-    unfinished_students,
-)
+from search.students.spec import DONE_STATUSES, Pack, StudentSpec, student_status, teacher_json, unfinished_students
 from search.trials.callback import write_driver_end
 from search.trials.grouping import MIN_ROUNDS, group_into_packs, max_pack_size
 from search.trials.teachers import obtain_teacher

@@ -125,6 +125,6 @@ def test_waits_stand_beside_their_peers():
 def test_the_summary_is_one_item_of_a_list():
     line = summary(results())
     assert line.startswith(
-        "- **Fast**: one student-epoch of 60,000 images takes 2.0 s; notebook loop 21.0 s, plain Ray Tune"
+        "- **Fast**: one student-epoch (55,000 images) takes 2.0 s; notebook loop 21.0 s, plain Ray Tune"
     )
     assert line.endswith(" 10.5 s, Optuna loop 10.5 s ([benchmarks](benchmarks/README.md)).")
